@@ -1,0 +1,102 @@
+//! What one can ask of the room: pure decisions that yield drafts of records.
+
+use std::collections::BTreeSet;
+
+use model::head::Audience;
+use model::id::{CommunityId, MemberId};
+use model::kind::Kind;
+
+use crate::standard::community::{Community, CommunityError, subject};
+
+/// A record that is to be written: what the ledger adds is its author, time and place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// What the body is.
+    pub kind: Kind,
+    /// The subject's id.
+    pub subject: String,
+    /// First recipients.
+    pub audience: Audience,
+    /// The document.
+    pub body: Vec<u8>,
+}
+
+/// The command cannot be carried out: whoever gave it must change it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The member is in the community.
+    #[error("{member} is a member of {community} already; nothing to do")]
+    AlreadyMember {
+        /// Who was to be added.
+        member: MemberId,
+        /// The community.
+        community: CommunityId,
+    },
+    /// The document would not be one.
+    #[error(transparent)]
+    Community(#[from] CommunityError),
+    /// The member is not in the community.
+    #[error("{member} is not a member of {community}; nothing to do")]
+    NotAMember {
+        /// Who was to be removed.
+        member: MemberId,
+        /// The community.
+        community: CommunityId,
+    },
+}
+
+/// A new community with its first members.
+pub fn new_community(
+    id: CommunityId,
+    name: &str,
+    members: BTreeSet<MemberId>,
+    terms: &str,
+) -> Result<Draft, CommandError> {
+    draft(&Community { id, name: name.into(), members, terms: terms.into(), other: Default::default() })
+}
+
+/// The community of `current` (the body of its newest record) with one more member.
+pub fn with_member(current: &[u8], member: MemberId) -> Result<Draft, CommandError> {
+    let mut community = Community::parse(current)?;
+    if !community.members.insert(member) {
+        return Err(CommandError::AlreadyMember { member, community: community.id });
+    }
+    draft(&community)
+}
+
+/// The community of `current` (the body of its newest record) with one member less.
+pub fn without_member(current: &[u8], member: MemberId) -> Result<Draft, CommandError> {
+    let mut community = Community::parse(current)?;
+    if !community.members.remove(&member) {
+        return Err(CommandError::NotAMember { member, community: community.id });
+    }
+    draft(&community)
+}
+
+fn draft(community: &Community) -> Result<Draft, CommandError> {
+    Ok(Draft {
+        kind: Kind::COMMUNITY,
+        subject: subject(community.id),
+        audience: Audience::Community(community.id),
+        body: community.print()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn members_come_and_go() {
+        let (a, b) = (MemberId([1; 32]), MemberId([2; 32]));
+        let id = CommunityId(Uuid::from_u128(0x5f2c_0f3e_8f4b_4c1d_9a55_0c1d_2e3f_4a5b));
+        let one = new_community(id, "makers", [a].into(), "").unwrap();
+        assert_eq!(one.subject, format!("x-polder-community--{id}"));
+        let two = with_member(&one.body, b).unwrap();
+        assert_eq!(Community::parse(&two.body).unwrap().members, [a, b].into());
+        assert_eq!(with_member(&two.body, b), Err(CommandError::AlreadyMember { member: b, community: id }));
+        assert_eq!(without_member(&two.body, b).unwrap(), one);
+        assert_eq!(without_member(&one.body, b), Err(CommandError::NotAMember { member: b, community: id }));
+    }
+}

@@ -1,0 +1,35 @@
+//! Limits of the exchange room. Each is tested at and over its edge.
+
+/// Objects on a page when the client names no limit (TAXII 2.1 section 3.4).
+pub const PAGE_OBJECTS_DEFAULT: usize = 1_000;
+/// Most objects on a page; a larger limit is capped in silence, as TAXII 2.1 section 3.4 asks.
+pub const PAGE_OBJECTS_MAX: usize = 10_000;
+/// Most bytes of objects on a page; a page holds one object at least, so a body may not be larger.
+pub const PAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Size of the pieces in which a page's bodies are handed on, so that no page is ever moved as a whole.
+pub const PAGE_PIECE_BYTES: usize = 256 * 1024;
+/// Most values in one `match` field.
+pub const FILTER_VALUES_MAX: usize = 100;
+/// Longest value in a `match` field: no STIX identifier, type or time is longer.
+pub const FILTER_VALUE_BYTES_MAX: usize = model::limits::ID_BYTES_MAX;
+/// Rows that the gate may refuse in the walk along a collection before the page is finished by merging
+/// the permitted audiences' own ranges.
+pub const WALK_REFUSED_MAX: usize = 4_096;
+/// Most audiences of one collection whose ranges are merged for a reader (DESIGN section 4).
+pub const AUDIENCES_PER_READER_MAX: usize = 1_000;
+/// Rows fetched in one step of a walk.
+pub const WALK_ROWS: usize = 1_024;
+/// Fewest rows fetched in one step of a merged range.
+pub const MERGE_ROWS_MIN: usize = 8;
+/// Most objects with several records that one page keeps in mind; beyond that they are looked up again.
+pub const PROBES_KEPT_MAX: usize = 10_000;
+/// Steps back in search of the newest placement that is served, for the header of an empty page.
+pub const NEWEST_STEPS_MAX: usize = 100;
+/// Most members of a community.
+pub const COMMUNITY_MEMBERS_MAX: usize = 10_000;
+/// Longest name of a community or a token.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Longest terms of a community.
+pub const TERMS_BYTES_MAX: usize = 64 * 1024;
+/// Most tokens that are listed.
+pub const TOKENS_MAX: usize = 10_000;

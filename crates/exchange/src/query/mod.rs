@@ -1,0 +1,267 @@
+//! What a reader may read: collections, then pages of objects, manifest entries and versions.
+//!
+//! Everything here runs behind the gate: [`Permitted`] asks it once for each distinct audience, and no
+//! count, header, `more` or cursor is made of anything else.
+
+mod choose;
+mod page;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use ledger::audience::heads;
+use ledger::sql::{EngineError, Flow, Read, Value};
+use model::head::Audience;
+use model::id::{CommunityId, MemberId};
+use model::marking::Marking;
+use model::time::Timestamp;
+use policy::{Exit, Reader, may_open, release};
+use uuid::Uuid;
+
+pub use page::{Entry, ManifestPage, ObjectsPage, Question, Run, VersionsPage, manifest, object, objects, versions};
+
+use crate::cursor::CursorError;
+use crate::view::collection_uuid;
+
+/// A question could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The sender's cursor is not for this question (400).
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// This machine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Absent or hidden; nobody is told which (404).
+    #[error("there is no such thing, or this credential may not see it")]
+    NotFound,
+}
+
+/// What the gate releases to one reader: asked once for each distinct audience.
+#[derive(Clone, Debug)]
+pub struct Permitted {
+    reader: Reader,
+    rows: BTreeMap<Audience, BTreeMap<i64, Marking>>,
+}
+
+impl Permitted {
+    /// Asks the gate about every audience there is, at the TAXII door.
+    pub fn ask(read: &mut dyn Read, reader: &Reader) -> Result<Permitted, EngineError> {
+        let mut rows: BTreeMap<Audience, BTreeMap<i64, Marking>> = BTreeMap::new();
+        for (row, head) in heads(read)? {
+            // Other kinds of record never stand in a collection.
+            if head.kind.is_stix() && release(&head, reader, Exit::Taxii).is_ok() {
+                rows.entry(head.audience).or_default().insert(row, head.marking);
+            }
+        }
+        Ok(Permitted { reader: reader.clone(), rows })
+    }
+
+    /// Permitted rows of `audiences` with one audience.
+    pub(crate) fn of(&self, audience: &Audience) -> impl Iterator<Item = (i64, Marking)> + '_ {
+        self.rows.get(audience).into_iter().flatten().map(|(row, marking)| (*row, *marking))
+    }
+}
+
+/// A collection as one reader sees it (TAXII 2.1 section 5.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// Its id, a UUIDv4.
+    pub uuid: Uuid,
+    /// Its title; a community's name is for its members only.
+    pub title: String,
+    /// What stands in it.
+    pub description: &'static str,
+    /// Whose collection it is.
+    pub audience: Audience,
+    /// Since when there is one.
+    pub created: Timestamp,
+    /// Whether this reader may read it; a collection that may not be read is not shown at all.
+    pub can_read: bool,
+    /// Whether this reader may write to it.
+    pub can_write: bool,
+    /// Its row; `None` for an organisation's own as long as nothing was ever put in.
+    row: Option<i64>,
+}
+
+/// The collections that the reader may open: the own organisation's first, then in the order of their
+/// making.
+pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Collection>, EngineError> {
+    let reader = &permitted.reader;
+    let own = Audience::Organisation(reader.member);
+    // Only what can be open at all is looked at: the cost tells nothing of the other collections.
+    let mut audiences: Vec<Audience> = reader.communities.iter().copied().map(Audience::Community).collect();
+    audiences.extend(permitted.rows.keys().cloned());
+    audiences.sort_unstable();
+    audiences.dedup();
+    let mut open = Vec::new();
+    for audience in audiences.into_iter().filter(|audience| *audience != own) {
+        let Some((row, created)) = stored(read, &audience)? else { continue };
+        if let Some(collection) = open_collection(read, permitted, audience, Some((row, created)))? {
+            open.push(collection);
+        }
+    }
+    open.sort_by_key(|collection| collection.row);
+    let row = stored(read, &own)?;
+    open.splice(0..0, open_collection(read, permitted, own, row)?);
+    Ok(open)
+}
+
+/// One collection by its id.
+pub fn collection(read: &mut dyn Read, permitted: &Permitted, uuid: &str) -> Result<Collection, QueryError> {
+    let own = Audience::Organisation(permitted.reader.member);
+    // Only the usual form: other ways to write a UUID are other ids.
+    let uuid = Uuid::try_parse(uuid).ok().filter(|_| uuid.len() == 36).ok_or(QueryError::NotFound)?;
+    let audience = if uuid == collection_uuid(&own) { own } else { Audience::Community(CommunityId(uuid)) };
+    let row = stored(read, &audience)?;
+    if row.is_none() && matches!(audience, Audience::Community(_)) {
+        return Err(QueryError::NotFound);
+    }
+    open_collection(read, permitted, audience, row)?.ok_or(QueryError::NotFound)
+}
+
+fn stored(read: &mut dyn Read, audience: &Audience) -> Result<Option<(i64, Timestamp)>, EngineError> {
+    let mut found = None;
+    let sql = "SELECT id, created FROM collections WHERE audience = ?1";
+    read.query(sql, &[Value::Text(&audience.to_string())], &mut |row| {
+        found = Some((row.int(0)?, Timestamp::from_micros(row.int(1)?)));
+        Ok(Flow::Stop)
+    })?;
+    Ok(found)
+}
+
+fn open_collection(
+    read: &mut dyn Read,
+    permitted: &Permitted,
+    audience: Audience,
+    stored: Option<(i64, Timestamp)>,
+) -> Result<Option<Collection>, EngineError> {
+    let reader = &permitted.reader;
+    let member = match &audience {
+        Audience::Community(id) => reader.communities.contains(id),
+        Audience::Organisation(_) => false,
+    };
+    let released = match stored {
+        // Whoever opens it anyway needs no probe.
+        Some((row, _)) if !member => holds_released(read, row, permitted, &audience)?,
+        _ => false,
+    };
+    if !may_open(&audience, reader, released) {
+        return Ok(None);
+    }
+    let (title, description) = match &audience {
+        Audience::Organisation(_) => ("Own records".to_owned(), "Records for the own organisation only"),
+        Audience::Community(id) if member => (name_of(read, *id)?, "Records for the members of this community"),
+        Audience::Community(_) => ("Released records".to_owned(), "Records that their authors released to others"),
+    };
+    Ok(Some(Collection {
+        uuid: collection_uuid(&audience),
+        title,
+        description,
+        audience,
+        // An own collection that was never written to has no time; the epoch tells nothing.
+        created: stored.map_or(Timestamp::EPOCH, |(_, created)| created),
+        can_read: true,
+        // Writing through TAXII comes with its own rules of admission.
+        can_write: false,
+        row: stored.map(|(row, _)| row),
+    }))
+}
+
+/// Whether a placement stands in the collection that the gate releases to this reader.
+fn holds_released(
+    read: &mut dyn Read,
+    collection: i64,
+    permitted: &Permitted,
+    audience: &Audience,
+) -> Result<bool, EngineError> {
+    for (row, _) in permitted.of(audience) {
+        let mut found = false;
+        let sql = "SELECT 1 FROM placements WHERE collection = ?1 AND audience = ?2 LIMIT 1";
+        read.query(sql, &[Value::Int(collection), Value::Int(row)], &mut |_| {
+            found = true;
+            Ok(Flow::Stop)
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn name_of(read: &mut dyn Read, id: CommunityId) -> Result<String, EngineError> {
+    Ok(community(read, id)?.map(|c| c.name).filter(|name| !name.is_empty()).unwrap_or_else(|| "Community".to_owned()))
+}
+
+/// A community as its newest record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommunityRow {
+    /// Its id.
+    pub id: CommunityId,
+    /// Its name.
+    pub name: String,
+    /// Version of the newest document.
+    pub version: Timestamp,
+    /// Record of the newest document.
+    pub seq: i64,
+    /// Who may change it.
+    pub author: MemberId,
+    /// Its members.
+    pub members: Vec<MemberId>,
+}
+
+/// A community, for its operator; not behind the gate.
+pub fn community(read: &mut dyn Read, id: CommunityId) -> Result<Option<CommunityRow>, EngineError> {
+    let uuid = id.to_string();
+    let mut found = None;
+    let sql = "SELECT name, version, seq, author FROM communities WHERE uuid = ?1";
+    read.query(sql, &[Value::Text(&uuid)], &mut |row| {
+        found = Some(CommunityRow {
+            id,
+            name: row.text(0)?.to_owned(),
+            version: Timestamp::from_micros(row.int(1)?),
+            seq: row.int(2)?,
+            author: member_of(row.blob(3)?)?,
+            members: Vec::new(),
+        });
+        Ok(Flow::Stop)
+    })?;
+    let Some(mut community) = found else { return Ok(None) };
+    let sql = "SELECT member FROM community_members WHERE uuid = ?1 ORDER BY member";
+    read.query(sql, &[Value::Text(&uuid)], &mut |row| {
+        community.members.push(member_of(row.blob(0)?)?);
+        Ok(Flow::Continue)
+    })?;
+    Ok(Some(community))
+}
+
+/// All communities, for the operator; not behind the gate.
+pub fn communities(read: &mut dyn Read) -> Result<Vec<CommunityRow>, EngineError> {
+    let mut ids = Vec::new();
+    read.query("SELECT uuid FROM communities ORDER BY uuid", &[], &mut |row| {
+        let uuid = row.text(0)?;
+        let id = Uuid::try_parse(uuid).map_err(|_| EngineError::shape(format!("communities.uuid `{uuid}`")))?;
+        ids.push(CommunityId(id));
+        Ok(Flow::Continue)
+    })?;
+    let mut all = Vec::with_capacity(ids.len());
+    for id in ids {
+        all.extend(community(read, id)?);
+    }
+    Ok(all)
+}
+
+/// The newest document of a community, to be changed by a command.
+pub fn community_document(read: &mut dyn Read, id: CommunityId) -> Result<Option<Vec<u8>>, EngineError> {
+    let mut document = None;
+    let sql = "SELECT b.body FROM communities c JOIN bodies b ON b.seq = c.seq WHERE c.uuid = ?1";
+    read.query(sql, &[Value::Text(&id.to_string())], &mut |row| {
+        document = Some(row.blob(0)?.to_vec());
+        Ok(Flow::Stop)
+    })?;
+    Ok(document)
+}
+
+fn member_of(bytes: &[u8]) -> Result<MemberId, EngineError> {
+    bytes.try_into().map(MemberId).map_err(|_| EngineError::shape("a member id is not 32 bytes"))
+}

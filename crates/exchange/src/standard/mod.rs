@@ -1,0 +1,4 @@
+//! Parsers and printers of the room's documents. STIX objects are `model`'s; here stands what only the
+//! exchange reads and writes.
+
+pub mod community;

@@ -1,0 +1,4 @@
+//! Tests of the room through its public face.
+
+mod laws;
+mod scan;

@@ -1,0 +1,376 @@
+//! Appending a batch: admitted, ordered, hashed, seen by the views and covered by a checkpoint, all in
+//! one transaction.
+
+use std::collections::HashMap;
+
+use model::head::{Audience, Head};
+use model::id::{MemberId, SubjectKey};
+use model::jcs::same_content;
+use model::marking::{Marking, Tlp};
+use model::time::Timestamp;
+use policy::{Known, Refusal, Submission, admit};
+use trust::composite::PrivateKey;
+
+use crate::audience::Heads;
+use crate::checkpoint::{Checkpoint, Origin};
+use crate::draft::Draft;
+use crate::entry::entry_bytes;
+use crate::merkle::{Hash, leaf_hash};
+use crate::schema::{BODIES, RECORDS, SUBJECTS};
+use crate::sql::{EngineError, Flow, Read, Tx, Value};
+use crate::tree::extend_tree;
+use crate::view::{Body, Record, View};
+
+/// Row of this node's own log in `logs`.
+pub const OWN_LOG: i64 = 1;
+
+/// What became of a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is a record now.
+    Added {
+        /// Place in the node's order.
+        seq: i64,
+        /// Place in the node's own log.
+        index: u64,
+    },
+    /// The same version with the same content was there already, for the same audience.
+    Known,
+    /// It may not be added; the rest of the batch is not touched.
+    Refused(Refused),
+}
+
+/// Why a draft was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The gate refuses it.
+    Gate(Refusal),
+    /// It refers to an observable that its author holds for other recipients only: the reference would
+    /// tell them (law 1).
+    RefersFurther,
+}
+
+/// The key with which a node signs the checkpoints of its log, and the log's name.
+pub struct Signer {
+    /// Name of the log and of the key.
+    pub origin: Origin,
+    /// The composite key that is used for nothing else.
+    pub key: PrivateKey,
+}
+
+/// What comes from outside a batch: time and randomness.
+pub struct Circumstances {
+    /// Clock of the node.
+    pub now: Timestamp,
+    /// For the signature.
+    pub randomness: [u8; 32],
+}
+
+/// A batch that was appended.
+#[derive(Debug)]
+pub struct Appended {
+    /// One for each draft, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The checkpoint that covers the batch; `None` if nothing was added.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Appends a batch. Fails only for faults of the engine; then the transaction must be rolled back.
+pub fn append(
+    tx: &mut dyn Tx,
+    signer: &Signer,
+    views: &[Box<dyn View>],
+    drafts: &[Draft],
+    circumstances: &Circumstances,
+) -> Result<Appended, EngineError> {
+    let mut heads = Heads::load(tx.as_read())?;
+    let verdicts = judge(tx.as_read(), &heads, drafts)?;
+    let place = Place::read(tx.as_read(), circumstances.now)?;
+    let mut outcomes = Vec::with_capacity(drafts.len());
+    let mut rows = Vec::with_capacity(drafts.len());
+    for (draft, verdict) in drafts.iter().zip(verdicts) {
+        let marking = match verdict {
+            Verdict::Add(marking) => marking,
+            Verdict::Known => {
+                outcomes.push(Outcome::Known);
+                continue;
+            }
+            Verdict::Refuse(refused) => {
+                outcomes.push(Outcome::Refused(refused));
+                continue;
+            }
+        };
+        let head = Head { author: draft.author, kind: draft.kind, marking, audience: draft.audience.clone() };
+        let nth = rows.len() as i64;
+        let time = Timestamp::from_micros(place.time.micros() + nth);
+        let entry = entry_bytes(&head, &draft.commitments, time);
+        let row = heads.row(tx, &head)?;
+        let (seq, index) = (place.seq + nth, place.index + nth as u64);
+        outcomes.push(Outcome::Added { seq, index });
+        rows.push(NewRow { draft, row, seq, index, time, leaf: leaf_hash(&entry), entry });
+    }
+    if rows.is_empty() {
+        return Ok(Appended { outcomes, checkpoint: None });
+    }
+    write_rows(tx, &rows)?;
+    apply_views(tx, views, &heads, &rows)?;
+    let leaves: Vec<Hash> = rows.iter().map(|r| r.leaf).collect();
+    let last = rows.last().map_or(place.time, |r| r.time);
+    let checkpoint = extend_tree(tx, signer, place.index, &leaves, last, circumstances.randomness)?;
+    Ok(Appended { outcomes, checkpoint: Some(checkpoint) })
+}
+
+/// Where the next record goes.
+struct Place {
+    seq: i64,
+    index: u64,
+    time: Timestamp,
+}
+
+impl Place {
+    /// Time runs on by a microsecond from the last record when the clock has not moved, or went back.
+    fn read(read: &mut dyn Read, now: Timestamp) -> Result<Place, EngineError> {
+        let mut place = Place { seq: 1, index: 0, time: now };
+        read.query("SELECT size, time FROM logs WHERE id = ?1", &[Value::Int(OWN_LOG)], &mut |row| {
+            place.index = row.int(0)? as u64;
+            place.time = now.max(Timestamp::from_micros(row.int(1)? + 1));
+            Ok(Flow::Stop)
+        })?;
+        read.query("SELECT seq, time FROM records ORDER BY seq DESC LIMIT 1", &[], &mut |row| {
+            place.seq = row.int(0)? + 1;
+            place.time = place.time.max(Timestamp::from_micros(row.int(1)? + 1));
+            Ok(Flow::Stop)
+        })?;
+        Ok(place)
+    }
+}
+
+struct NewRow<'d> {
+    draft: &'d Draft,
+    row: i64,
+    seq: i64,
+    index: u64,
+    time: Timestamp,
+    leaf: Hash,
+    entry: Vec<u8>,
+}
+
+enum Verdict {
+    Add(Marking),
+    Known,
+    Refuse(Refused),
+}
+
+/// A version of a subject that is held or comes earlier in the batch.
+struct Held {
+    author: MemberId,
+    audience: Audience,
+    marking: Marking,
+    version: Timestamp,
+    revoked: bool,
+    content: Content,
+}
+
+#[derive(Clone, Copy)]
+enum Content {
+    Draft(usize),
+    Stored(i64),
+}
+
+fn judge(read: &mut dyn Read, heads: &Heads, drafts: &[Draft]) -> Result<Vec<Verdict>, EngineError> {
+    let mut held = held_versions(read, heads, drafts)?;
+    let in_batch = observables_in_batch(drafts);
+    let mut verdicts = Vec::with_capacity(drafts.len());
+    for (nth, draft) in drafts.iter().enumerate() {
+        let subject = &draft.subject;
+        let versions = held.entry(subject.key).or_default();
+        let known = known(read, drafts, draft, versions)?;
+        let mut told = versions.iter().filter(|h| h.author == draft.author && h.audience == draft.audience);
+        let told_any = told.clone().next().is_some();
+        let told_this = told.any(|h| h.version == subject.version);
+        let submission = Submission {
+            author: draft.author,
+            kind: draft.kind,
+            body_bytes: draft.body.len(),
+            created: subject.created,
+            version: subject.version,
+            is_marking_definition: subject.is_marking_definition,
+            has_modified: subject.has_modified,
+        };
+        let verdict = match admit(&submission, &known) {
+            Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
+            Ok(false) if told_this => Verdict::Known,
+            Ok(true) if draft.only_if_new && told_any => Verdict::Known,
+            // The same version for other recipients is a record of its own.
+            Ok(_) => follow_references(draft, &held, &in_batch),
+        };
+        if let Verdict::Add(marking) = verdict {
+            held.entry(subject.key).or_default().push(Held {
+                author: draft.author,
+                audience: draft.audience.clone(),
+                marking,
+                version: subject.version,
+                revoked: subject.revoked,
+                content: Content::Draft(nth),
+            });
+        }
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
+}
+
+/// What the author holds of the draft's subject.
+fn known(read: &mut dyn Read, drafts: &[Draft], draft: &Draft, versions: &[Held]) -> Result<Known, EngineError> {
+    let mut known = Known::default();
+    for held in versions.iter().filter(|h| h.author == draft.author) {
+        known.held = true;
+        if held.revoked {
+            known.revoked_at = known.revoked_at.max(Some(held.version));
+        }
+        if held.version == draft.subject.version && known.same_version != Some(false) {
+            let same = match held.content {
+                Content::Draft(nth) => drafts.get(nth).is_some_and(|d| same_content(&d.body, &draft.body)),
+                Content::Stored(seq) => same_as_stored(read, seq, &draft.body)?,
+            };
+            known.same_version = Some(same);
+        }
+    }
+    Ok(known)
+}
+
+fn same_as_stored(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {
+    let mut same = false;
+    read.query("SELECT body FROM bodies WHERE seq = ?1", &[Value::Int(seq)], &mut |row| {
+        same = same_content(row.blob(0)?, body);
+        Ok(Flow::Stop)
+    })?;
+    Ok(same)
+}
+
+/// Versions of every subject and observable that the batch names, read in key order.
+fn held_versions(
+    read: &mut dyn Read,
+    heads: &Heads,
+    drafts: &[Draft],
+) -> Result<HashMap<SubjectKey, Vec<Held>>, EngineError> {
+    let mut any = false;
+    read.query("SELECT seq FROM records LIMIT 1", &[], &mut |_| {
+        any = true;
+        Ok(Flow::Stop)
+    })?;
+    let mut held: HashMap<SubjectKey, Vec<Held>> = HashMap::with_capacity(drafts.len());
+    if !any {
+        return Ok(held);
+    }
+    let mut keys: Vec<SubjectKey> =
+        drafts.iter().flat_map(|d| d.observable_refs.iter().copied().chain([d.subject.key])).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let sql = "SELECT version, seq, audience, revoked FROM subjects WHERE subject = ?1";
+        read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
+            let head = heads.of(row.int(2)?)?;
+            held.entry(key).or_default().push(Held {
+                author: head.author,
+                audience: head.audience.clone(),
+                marking: head.marking,
+                version: Timestamp::from_micros(row.int(0)?),
+                revoked: row.int(3)? != 0,
+                content: Content::Stored(row.int(1)?),
+            });
+            Ok(Flow::Continue)
+        })?;
+    }
+    Ok(held)
+}
+
+type Observables<'d> = HashMap<SubjectKey, Vec<&'d Draft>>;
+
+/// Observables of the batch, wherever in it they stand: a bundle may name a sighting before its address.
+fn observables_in_batch(drafts: &[Draft]) -> Observables<'_> {
+    let mut map: Observables<'_> = HashMap::new();
+    for draft in drafts.iter().filter(|d| d.subject.key.is_observable()) {
+        map.entry(draft.subject.key).or_default().push(draft);
+    }
+    map
+}
+
+/// An object that refers to an observable goes no further than its author's strictest marking of it, and
+/// not beyond the recipients whom its author told of it.
+fn follow_references(draft: &Draft, held: &HashMap<SubjectKey, Vec<Held>>, in_batch: &Observables<'_>) -> Verdict {
+    let mut marking = draft.marking;
+    for key in &draft.observable_refs {
+        let stored = held.get(key).into_iter().flatten().filter(|h| h.author == draft.author);
+        let coming = in_batch.get(key).into_iter().flatten().filter(|d| d.author == draft.author);
+        let all: Vec<(Marking, &Audience)> =
+            stored.map(|h| (h.marking, &h.audience)).chain(coming.map(|d| (d.marking, &d.audience))).collect();
+        let told = all.iter().any(|(m, audience)| **audience == draft.audience || m.label() == Tlp::Clear);
+        if !all.is_empty() && !told {
+            return Verdict::Refuse(Refused::RefersFurther);
+        }
+        for (other, _) in all {
+            marking.unknown |= other.unknown;
+            marking.pap = marking.pap.max(other.pap);
+            if other.label() > marking.label() {
+                marking.tlp = Some(other.label());
+            }
+        }
+    }
+    Verdict::Add(marking)
+}
+
+fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+    tx.insert_many(&RECORDS, &mut |push| {
+        rows.iter().try_for_each(|r| {
+            let subject = &r.draft.subject;
+            let other_id = if subject.key.id().is_some() { None } else { Some(subject.id.as_str()) };
+            push(&[
+                Value::Int(r.seq),
+                Value::Int(OWN_LOG),
+                Value::Int(r.index as i64),
+                Value::Int(r.time.micros()),
+                Value::Int(r.row),
+                Value::Blob(&subject.key.0),
+                Value::text_or_null(other_id),
+                Value::Int(subject.version.micros()),
+                Value::Blob(&r.draft.salts.to_bytes()),
+                Value::Blob(&r.entry),
+            ])
+        })
+    })?;
+    tx.insert_many(&BODIES, &mut |push| {
+        rows.iter().try_for_each(|r| push(&[Value::Int(r.seq), Value::Blob(&r.draft.body)]))
+    })?;
+    let mut sorted: Vec<&NewRow<'_>> = rows.iter().collect();
+    sorted.sort_unstable_by_key(|r| (r.draft.subject.key, r.draft.subject.version, r.seq));
+    tx.insert_many(&SUBJECTS, &mut |push| {
+        sorted.iter().try_for_each(|r| {
+            push(&[
+                Value::Blob(&r.draft.subject.key.0),
+                Value::Int(r.draft.subject.version.micros()),
+                Value::Int(r.seq),
+                Value::Int(r.row),
+                Value::Int(i64::from(r.draft.subject.revoked)),
+            ])
+        })
+    })
+}
+
+fn apply_views(tx: &mut dyn Tx, views: &[Box<dyn View>], heads: &Heads, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+    let records = rows
+        .iter()
+        .map(|r| {
+            Ok(Record {
+                seq: r.seq,
+                time: r.time,
+                audience_row: r.row,
+                head: heads.of(r.row)?,
+                subject: r.draft.subject.key,
+                id: &r.draft.subject.id,
+                version: r.draft.subject.version,
+                body: Body::Present(&r.draft.body),
+            })
+        })
+        .collect::<Result<Vec<Record<'_>>, EngineError>>()?;
+    views.iter().try_for_each(|view| view.apply(tx, &records))
+}

@@ -1,0 +1,185 @@
+//! A proof that stands alone: one file from which a stranger can tell that a record stands in a member's
+//! log (`docs/proof.md`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::id::{MemberId, hex, hex_decode};
+use serde_json::{Map, Value, json};
+use trust::composite::Use;
+use trust::note::{Note, NoteKey, verify_note};
+
+use crate::checkpoint::Checkpoint;
+use crate::entry::{Commitments, SALT_BYTES, Salts};
+use crate::merkle::{Hash, ProofError, leaf_hash, verify_inclusion};
+use crate::root::{Root, RootError};
+
+/// Largest proof file that is read: the largest body in base64 and what is around it.
+pub const PROOF_BYTES_MAX: usize = 24 * 1024 * 1024;
+const FORMAT: &str = "polder-proof/1";
+const TLOG_HEADER: &str = "c2sp.org/tlog-proof@v1";
+
+/// Everything that a proof file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Bytes of the entry.
+    pub entry: Vec<u8>,
+    /// Salts of subject, body and audience.
+    pub salts: Salts,
+    /// Bytes of the subject.
+    pub subject: String,
+    /// Bytes of the audience.
+    pub audience: String,
+    /// Body as received.
+    pub body: Vec<u8>,
+    /// Place in the log.
+    pub index: u64,
+    /// Sibling hashes from leaf to root.
+    pub path: Vec<Hash>,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// Body of the member's root statement.
+    pub root: Vec<u8>,
+}
+
+/// What a proof that holds tells.
+#[derive(Clone, Debug)]
+pub struct Proved {
+    /// The member who signed: to be compared with an id that was learned elsewhere.
+    pub root: Root,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+}
+
+/// A proof does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Body, subject, audience or salts are not what the entry commits to.
+    #[error("the {0} is not what the entry commits to: it was changed after it was logged")]
+    Commitment(&'static str),
+    /// The path does not lead to the checkpoint's root.
+    #[error("the entry is not in the log at that place: {0}")]
+    Inclusion(#[from] ProofError),
+    /// The log is not the one that the member's root names.
+    #[error("the checkpoint is of log {found}, the member's root statement names {named}")]
+    Log {
+        /// Origin of the checkpoint.
+        found: String,
+        /// Origin in the root statement.
+        named: String,
+    },
+    /// The root statement fails.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// The checkpoint's signature fails.
+    #[error("the checkpoint is not signed by the log's key: {0}")]
+    Signature(String),
+    /// Not a proof file.
+    #[error("not a proof file: {0}; make one with `polder ledger prove`")]
+    Unreadable(&'static str),
+}
+
+impl Proof {
+    /// The file: JSON, and inside it the C2SP tlog-proof.
+    pub fn print(&self) -> String {
+        let path: String = self.path.iter().map(|h| format!("{}\n", STANDARD.encode(h))).collect();
+        let tlog = format!("{TLOG_HEADER}\nindex {}\n{path}\n{}", self.index, self.checkpoint);
+        let salts = json!({
+            "audience": hex(&self.salts.audience), "body": hex(&self.salts.body), "subject": hex(&self.salts.subject),
+        });
+        let file = json!({
+            "format": FORMAT,
+            "entry": String::from_utf8_lossy(&self.entry),
+            "subject": self.subject,
+            "audience": self.audience,
+            "salts": salts,
+            "body": STANDARD.encode(&self.body),
+            "proof": tlog,
+            "root": String::from_utf8_lossy(&self.root),
+        });
+        format!("{file:#}\n")
+    }
+
+    /// Reads a file; nothing is verified yet.
+    pub fn parse(file: &[u8]) -> Result<Proof, CheckError> {
+        let unreadable = CheckError::Unreadable;
+        if file.len() > PROOF_BYTES_MAX {
+            return Err(unreadable("it is too large"));
+        }
+        let file: Map<String, Value> = serde_json::from_slice(file).map_err(|_| unreadable("it is not JSON"))?;
+        let text = |map: &Map<String, Value>, name: &'static str| {
+            map.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(CheckError::Unreadable(name))
+        };
+        if text(&file, "format")? != FORMAT {
+            return Err(unreadable("its format is not known"));
+        }
+        let salts = file.get("salts").and_then(Value::as_object).ok_or(unreadable("salts"))?;
+        let salt = |name: &'static str| -> Result<[u8; SALT_BYTES], CheckError> {
+            hex_decode(&text(salts, name)?).and_then(|b| b.try_into().ok()).ok_or(CheckError::Unreadable("salts"))
+        };
+        let (index, path, checkpoint) = parse_tlog(&text(&file, "proof")?)?;
+        Ok(Proof {
+            entry: text(&file, "entry")?.into_bytes(),
+            salts: Salts { subject: salt("subject")?, body: salt("body")?, audience: salt("audience")? },
+            subject: text(&file, "subject")?,
+            audience: text(&file, "audience")?,
+            body: STANDARD.decode(text(&file, "body")?).map_err(|_| unreadable("body"))?,
+            index,
+            path,
+            checkpoint,
+            root: text(&file, "root")?.into_bytes(),
+        })
+    }
+
+    /// Verifies everything that can be verified without knowing whom to expect.
+    pub fn check(&self) -> Result<Proved, CheckError> {
+        let root = Root::verify(&self.root)?;
+        let note = Note::parse(self.checkpoint.as_bytes()).map_err(|e| CheckError::Signature(e.to_string()))?;
+        let key = NoteKey::new(&root.origin.to_string(), root.log_key.clone())
+            .map_err(|e| CheckError::Signature(e.to_string()))?;
+        verify_note(&note, &[key], Use::Checkpoint).map_err(|e| CheckError::Signature(e.to_string()))?;
+        let checkpoint =
+            Checkpoint::parse(note.text()).map_err(|_| CheckError::Unreadable("the checkpoint's text"))?;
+        if checkpoint.origin != root.origin {
+            let (found, named) = (checkpoint.origin.to_string(), root.origin.to_string());
+            return Err(CheckError::Log { found, named });
+        }
+        self.check_commitments(&root.member)?;
+        verify_inclusion(&leaf_hash(&self.entry), self.index, checkpoint.size, &self.path, &checkpoint.root)?;
+        Ok(Proved { root, checkpoint })
+    }
+
+    fn check_commitments(&self, member: &MemberId) -> Result<(), CheckError> {
+        let entry: Map<String, Value> =
+            serde_json::from_slice(&self.entry).map_err(|_| CheckError::Unreadable("the entry is not JSON"))?;
+        let says = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let commitments =
+            Commitments::new(&self.salts, self.subject.as_bytes(), &self.body, self.audience.as_bytes());
+        let pairs = [
+            ("subject", hex(&commitments.subject)),
+            ("body", hex(&commitments.body)),
+            ("audience", hex(&commitments.audience)),
+            ("author", member.to_string()),
+        ];
+        match pairs.into_iter().find(|(name, value)| says(name) != value) {
+            Some((name, _)) => Err(CheckError::Commitment(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn parse_tlog(text: &str) -> Result<(u64, Vec<Hash>, String), CheckError> {
+    let unreadable = CheckError::Unreadable("the tlog-proof inside it");
+    let Some((head, checkpoint)) = text.split_once("\n\n") else { return Err(unreadable) };
+    let mut lines = head.lines();
+    if lines.next() != Some(TLOG_HEADER) {
+        return Err(unreadable);
+    }
+    let mut lines = lines.filter(|line| !line.starts_with("extra "));
+    let index = lines.next().and_then(|l| l.strip_prefix("index ")).and_then(|n| n.parse().ok());
+    let Some(index) = index else { return Err(unreadable) };
+    let path = lines
+        .map(|line| STANDARD.decode(line).ok().and_then(|bytes| bytes.try_into().ok()))
+        .collect::<Option<Vec<Hash>>>()
+        .ok_or(CheckError::Unreadable("a hash of the tlog-proof inside it"))?;
+    Ok((index, path, checkpoint.to_owned()))
+}

@@ -1,0 +1,131 @@
+//! Reading records back.
+
+use model::head::Head;
+use model::id::SubjectKey;
+use model::time::Timestamp;
+
+use crate::append::OWN_LOG;
+use crate::audience::Heads;
+use crate::entry::Salts;
+use crate::sql::{EngineError, Flow, Read, Row, Tx, Value};
+use crate::view::{Body, Record};
+
+/// A record with everything that its entry commits to.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Place in the node's order.
+    pub seq: i64,
+    /// Place in the node's own log.
+    pub index: u64,
+    /// Time of arrival.
+    pub time: Timestamp,
+    /// Row of `audiences`.
+    pub audience_row: i64,
+    /// Key of the subject.
+    pub key: SubjectKey,
+    /// The subject's id.
+    pub id: String,
+    /// The subject's version.
+    pub version: Timestamp,
+    /// Salts of the entry.
+    pub salts: Salts,
+    /// Bytes of the entry.
+    pub entry: Vec<u8>,
+    /// Body; `None` once it was erased.
+    pub body: Option<Vec<u8>>,
+}
+
+const COLUMNS_FROM: &str = "the columns of `stored`";
+
+fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
+    let key: [u8; 17] =
+        row.blob(4)?.try_into().map_err(|_| EngineError::shape(format!("records.subject in {COLUMNS_FROM}")))?;
+    let key = SubjectKey(key);
+    let id = match row.text_opt(5)? {
+        Some(id) => id.to_owned(),
+        None => key.id().ok_or_else(|| EngineError::shape(format!("records.id of seq {}", row.int(0).unwrap_or(0))))?,
+    };
+    let salts = Salts::from_bytes(row.blob(7)?)
+        .ok_or_else(|| EngineError::shape(format!("records.salts of seq {}", row.int(0).unwrap_or(0))))?;
+    Ok(Stored {
+        seq: row.int(0)?,
+        index: row.int(1)? as u64,
+        time: Timestamp::from_micros(row.int(2)?),
+        audience_row: row.int(3)?,
+        key,
+        id,
+        version: Timestamp::from_micros(row.int(6)?),
+        salts,
+        entry: row.blob(8)?.to_vec(),
+        body: match row.int(10)? {
+            0 => None,
+            _ => Some(row.blob(9)?.to_vec()),
+        },
+    })
+}
+
+/// Records after `seq` in order, at most `limit`.
+pub fn after(read: &mut dyn Read, seq: i64, limit: usize) -> Result<Vec<Stored>, EngineError> {
+    let mut all = Vec::new();
+    read.query(
+        "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
+                coalesce(b.body, r.entry), b.seq IS NOT NULL
+         FROM records r LEFT JOIN bodies b ON b.seq = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
+        &[Value::Int(seq), Value::Int(limit as i64)],
+        &mut |row| {
+            all.push(stored(row)?);
+            Ok(Flow::Continue)
+        },
+    )?;
+    Ok(all)
+}
+
+/// Records of a subject, newest version first; of one version the earliest first.
+pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, EngineError> {
+    let mut all = Vec::new();
+    read.query(
+        "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
+                coalesce(b.body, r.entry), b.seq IS NOT NULL
+         FROM subjects s JOIN records r ON r.seq = s.seq LEFT JOIN bodies b ON b.seq = r.seq
+         WHERE s.subject = ?1 AND r.log = ?2 ORDER BY s.version DESC, s.seq",
+        &[Value::Blob(&key.0), Value::Int(OWN_LOG)],
+        &mut |row| {
+            all.push(stored(row)?);
+            Ok(Flow::Continue)
+        },
+    )?;
+    Ok(all)
+}
+
+/// Folds all records, a batch at once: what a view is rebuilt by.
+pub fn each_batch<T: Tx>(
+    tx: &mut T,
+    batch: usize,
+    each: &mut dyn FnMut(&mut dyn Tx, &[Record<'_>]) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let heads = Heads::load(tx.as_read())?;
+    let mut seq = 0;
+    loop {
+        let rows = after(tx.as_read(), seq, batch)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        seq = last.seq;
+        let records = rows.iter().map(|r| r.view(heads.of(r.audience_row)?)).collect::<Result<Vec<_>, EngineError>>()?;
+        each(tx, &records)?;
+    }
+}
+
+impl Stored {
+    /// As views see it.
+    pub fn view<'a>(&'a self, head: &'a Head) -> Result<Record<'a>, EngineError> {
+        Ok(Record {
+            seq: self.seq,
+            time: self.time,
+            audience_row: self.audience_row,
+            head,
+            subject: self.key,
+            id: &self.id,
+            version: self.version,
+            body: self.body.as_deref().map_or(Body::Erased, Body::Present),
+        })
+    }
+}

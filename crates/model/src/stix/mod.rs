@@ -1,0 +1,10 @@
+//! STIX objects as checked envelopes over the bytes that were received (STIX 2.1 OS, errata 01).
+
+pub mod definition;
+pub mod object;
+pub mod split;
+pub mod version20;
+
+pub use definition::{Definition, Definitions};
+pub use object::{Object, SpecVersion};
+pub use split::{Item, Splitter};

@@ -1,0 +1,5 @@
+//! Tests of the shared words.
+
+mod object;
+mod split;
+mod words;

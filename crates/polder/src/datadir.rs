@@ -1,0 +1,132 @@
+//! The data directory: what lies where, and who holds it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use store::published::SideFile;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// A node's directory.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+/// A lock that is held as long as this lives; the system lets go of it when the process ends.
+#[derive(Debug)]
+pub struct Held {
+    _file: File,
+}
+
+impl DataDir {
+    /// A directory, there or not.
+    pub fn new(root: &Path) -> DataDir {
+        DataDir { root: root.to_owned() }
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("polder.db")
+    }
+
+    /// The side file that keeps the log from forking.
+    pub fn side_file(&self) -> SideFile {
+        SideFile::new(self.root.join("published"))
+    }
+
+    /// Makes the directory, readable by its owner alone.
+    pub fn make(&self) -> Result<(), Failure> {
+        let keys = self.root.join("keys");
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
+        made.map_err(|e| Failure::io("make", &keys, &e))
+    }
+
+    /// Path of a key file.
+    pub fn key_path(&self, name: &str) -> PathBuf {
+        self.root.join("keys").join(name)
+    }
+
+    /// Writes a secret, readable by its owner alone; never over one that is there.
+    pub fn write_key(&self, name: &str, secret: &[u8]) -> Result<(), Failure> {
+        let path = self.key_path(name);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| Failure::io("make", &path, &e))?;
+        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(secret)));
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|e| Failure::io("write", &path, &e))
+    }
+
+    /// Reads a secret of `N` bytes. Refuses a file that others may read.
+    pub fn read_key<const N: usize>(&self, name: &str) -> Result<Zeroizing<[u8; N]>, Failure> {
+        let path = self.key_path(name);
+        let file = File::open(&path).map_err(|e| Failure::io("read", &path, &e))?;
+        let mode = file.metadata().map_err(|e| Failure::io("read", &path, &e))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(Failure::machine(format!(
+                "{} may be read by others; run `chmod 600 {}`",
+                path.display(),
+                path.display()
+            )));
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(1024).read_to_string(&mut text).map_err(|e| Failure::io("read", &path, &e))?;
+        let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
+        let key: Option<[u8; N]> = bytes.and_then(|b| b.as_slice().try_into().ok());
+        key.map(Zeroizing::new).ok_or_else(|| {
+            Failure::machine(format!("{} does not hold a key of {N} bytes; restore it from a backup", path.display()))
+        })
+    }
+
+    /// Holds the right to write records for as long as the answer lives.
+    pub fn hold_writing(&self) -> Result<Held, Failure> {
+        self.hold("write.lock", "is being written by another polder", "wait until it has ended, then run this again")
+    }
+
+    /// Holds the right to serve this directory.
+    pub fn hold_serving(&self) -> Result<Held, Failure> {
+        self.hold("serve.lock", "is being served by another polder", "stop it first, or serve another directory")
+    }
+
+    fn hold(&self, name: &str, what: &str, advice: &str) -> Result<Held, Failure> {
+        let path = self.root.join(name);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| Failure::io("open", &path, &e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Only to name the process: an empty or odd file names none.
+                let _ = file.read_to_string(&mut holder);
+                let holder = holder.trim();
+                let process = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+                return Err(Failure::machine(format!("{} {what}{process}; {advice}", self.root.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(Failure::io("lock", &path, &error)),
+        }
+        let text = format!("{}\n", std::process::id());
+        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|e| Failure::io("write", &path, &e))?;
+        Ok(Held { _file: file })
+    }
+}

@@ -1,0 +1,350 @@
+//! `polder import`: files into the ledger. What was read is added, known or refused, and these add up.
+
+use std::io::{Read, Write as _};
+
+use ledger::append::{Outcome, Refused};
+use ledger::draft::Draft;
+use ledger::entry::Salts;
+use model::diagnostic::{Diagnostic, Severity};
+use model::head::Audience;
+use model::limits::DIAGNOSTICS_MAX;
+use model::marking::{Marking, Tlp};
+use model::stix::{Definitions, Item, Object, Splitter};
+use serde_json::json;
+use store::Pending;
+
+use crate::cli::{Format, Import};
+use crate::failure::{Exit, Failure};
+use crate::input::Input;
+use crate::node::{Node, Writing, random};
+use crate::wrapper::Wrapped;
+
+/// Drafts that are handed over at once: one transaction.
+const BATCH_DRAFTS: usize = 5_000;
+/// Bytes after which a batch is handed over even if it is small.
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// Batches on their way while the next is parsed.
+const IN_FLIGHT_MAX: usize = 2;
+
+/// What an import did with one file.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The file.
+    pub file: String,
+    /// Objects met.
+    pub read: u64,
+    /// Of them new.
+    pub added: u64,
+    /// Of them there already.
+    pub known: u64,
+    /// Of them not taken.
+    pub refused: u64,
+    /// Why, and what else is worth a look.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Diagnostics beyond the limit.
+    pub more_diagnostics: u64,
+}
+
+impl Report {
+    /// Notes a diagnostic, up to the limit.
+    pub fn note(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < DIAGNOSTICS_MAX {
+            self.diagnostics.push(diagnostic);
+        } else {
+            self.more_diagnostics += 1;
+        }
+    }
+
+    fn is_partial(&self) -> bool {
+        self.refused > 0 || self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    fn print(&self, as_json: bool) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        let written = if as_json {
+            let diagnostics: Vec<_> = self.diagnostics.iter().map(diagnostic_json).collect();
+            let line = json!({
+                "file": self.file, "read": self.read, "added": self.added, "known": self.known,
+                "refused": self.refused, "diagnostics": diagnostics, "more_diagnostics": self.more_diagnostics,
+            });
+            writeln!(out, "{line}")
+        } else {
+            for diagnostic in &self.diagnostics {
+                eprintln!("{}: {diagnostic}", self.file);
+            }
+            if self.more_diagnostics > 0 {
+                eprintln!("{}: and {} more diagnostics", self.file, self.more_diagnostics);
+            }
+            let Report { file, read, added, known, refused, .. } = self;
+            writeln!(out, "{file}: read {read}, added {added}, known {known}, refused {refused}")
+        };
+        written.map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))
+    }
+}
+
+/// One diagnostic as JSON.
+pub fn diagnostic_json(diagnostic: &Diagnostic) -> serde_json::Value {
+    json!({
+        "code": diagnostic.code, "severity": diagnostic.severity.name(), "place": diagnostic.place,
+        "message": diagnostic.message, "fix": diagnostic.fix,
+    })
+}
+
+/// Runs the command.
+pub fn run(args: &Import) -> Result<Exit, Failure> {
+    let node = Node::open(&args.data)?;
+    let audience = node.audience(args.community.as_deref())?;
+    let writing = node.write()?;
+    let mut exit = Exit::Done;
+    for path in &args.files {
+        let mut input = Input::open(path, node.dir.root())?;
+        let format = match args.format {
+            Some(format) => format,
+            None => guess(&mut input)?,
+        };
+        let mut importer = Importer::new(&node, &writing, audience.clone(), args.tlp, input.name.clone());
+        let outcome = match format {
+            Format::Stix => importer.stix(&mut input),
+            Format::Csv | Format::Text => importer.list(&mut input, format),
+        };
+        let report = importer.finish(outcome)?;
+        report.print(args.json)?;
+        if report.is_partial() {
+            exit = Exit::Partial;
+        }
+    }
+    Ok(exit)
+}
+
+/// JSON is STIX; anything else is a list of indicators.
+fn guess(input: &mut Input) -> Result<Format, Failure> {
+    let mut head = Vec::new();
+    // A damaged archive is told when it is read for good.
+    let _ = input.reader()?.take(4_096).read_to_end(&mut head);
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);
+    let first = text.iter().find(|b| !b.is_ascii_whitespace());
+    Ok(match first {
+        Some(b'{' | b'[') | None => Format::Stix,
+        Some(_) => Format::Text,
+    })
+}
+
+/// Imports one file.
+pub struct Importer<'n> {
+    node: &'n Node,
+    writing: &'n Writing,
+    audience: Audience,
+    envelope: Option<Tlp>,
+    definitions: Definitions,
+    batch: Vec<Draft>,
+    batch_bytes: usize,
+    in_flight: std::collections::VecDeque<(Vec<String>, Pending)>,
+    salts: SaltSource,
+    report: Report,
+}
+
+impl<'n> Importer<'n> {
+    /// For one file, into one audience.
+    pub fn new(node: &'n Node, writing: &'n Writing, audience: Audience, envelope: Option<Tlp>, file: String) -> Self {
+        Importer {
+            node,
+            writing,
+            audience,
+            envelope,
+            definitions: Definitions::default(),
+            batch: Vec::new(),
+            batch_bytes: 0,
+            in_flight: std::collections::VecDeque::new(),
+            salts: SaltSource::default(),
+            report: Report { file, ..Report::default() },
+        }
+    }
+
+    /// STIX: a first pass finds what marks the objects, wherever in the file it stands; a second takes them.
+    pub fn stix(&mut self, input: &mut Input) -> Result<(), Failure> {
+        self.definitions = self.node.store.read(|read| ledger::definitions::of_author(read, self.node.member()))?;
+        let mut wrapped = Wrapped::default();
+        let mut survey = Splitter::new(input.reader()?);
+        // What is wrong with the input is told by the second pass.
+        while let Ok(Some(item)) = survey.next_item() {
+            match item {
+                Item::Markings(bytes) => wrapped.add(&bytes, &input.name, &mut self.report),
+                Item::Object(bytes) if memchr::memmem::find(&bytes, b"\"marking-definition\"").is_some() => {
+                    let object = Object::parse(&bytes, "", &mut Vec::new());
+                    if let Some((id, definition)) = object.and_then(|o| Some((o.id, o.definition?))) {
+                        self.definitions.add(&id, definition);
+                    }
+                }
+                Item::Bad { .. } | Item::Object(_) => {}
+            }
+        }
+        let mut splitter = Splitter::new(input.reader()?);
+        loop {
+            match splitter.next_item() {
+                Ok(None) => return Ok(()),
+                Ok(Some(Item::Object(bytes))) => self.object(bytes, splitter.objects(), &wrapped)?,
+                Ok(Some(Item::Markings(_))) => {}
+                Ok(Some(Item::Bad { diagnostic, counts })) => {
+                    self.report.read += u64::from(counts);
+                    self.report.refused += u64::from(counts);
+                    self.report.note(diagnostic);
+                }
+                Err(error) => {
+                    let place = format!("after object {}", splitter.objects());
+                    let fix = "fetch the file again; whole objects before this place were read";
+                    self.report.note(Diagnostic::error("unreadable", place, error.to_string()).with_fix(fix));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn object(&mut self, bytes: Vec<u8>, ordinal: u64, wrapped: &Wrapped) -> Result<(), Failure> {
+        self.report.read += 1;
+        let mut diagnostics = Vec::new();
+        let object = Object::parse(&bytes, &format!("object {ordinal}"), &mut diagnostics);
+        diagnostics.into_iter().for_each(|d| self.report.note(d));
+        let Some(object) = object else {
+            self.report.refused += 1;
+            return Ok(());
+        };
+        let own = object.marking(&self.definitions);
+        if own.unknown {
+            let message = "carries a marking that is not understood: it stays in the own organisation";
+            let fix = "import its marking definition first, or in the same file";
+            self.report.note(Diagnostic::warning("marking-unknown", object.id.clone(), message).with_fix(fix));
+        }
+        let around = wrapped.of(ordinal.saturating_sub(1));
+        let marking = own.strictest(around).strictest(self.envelope.map_or(Marking::NONE, Marking::tlp));
+        let salts = self.salts.next();
+        let draft = Draft::stix(object, bytes, self.node.member(), self.audience.clone(), marking, salts);
+        self.add(draft)
+    }
+
+    /// Indicator lists: each becomes a STIX indicator of the own organisation.
+    pub fn list(&mut self, input: &mut Input, format: Format) -> Result<(), Failure> {
+        let reader = input.reader()?;
+        let list = match format {
+            Format::Csv => hunt::indicator::read_csv(reader),
+            Format::Text | Format::Stix => hunt::indicator::read_text(reader),
+        };
+        let list = match list {
+            Ok(list) => list,
+            Err(error) => {
+                self.report.note(Diagnostic::error("unreadable", input.name.clone(), error.to_string()));
+                return Ok(());
+            }
+        };
+        self.report.read = list.read;
+        self.report.refused = list.refused;
+        list.diagnostics.into_iter().for_each(|d| self.report.note(d));
+        let identity = crate::identity::draft(self.node, &self.audience, self.envelope, self.salts.next())?;
+        let identity_id = identity.subject.id.clone();
+        // The identity is the node's own and not of the list: it does not count.
+        self.writing.submit(vec![identity]).wait()?;
+        let now = crate::node::now();
+        for indicator in &list.indicators {
+            let body = hunt::standard::indicator_object(indicator, &identity_id, now);
+            let mut diagnostics = Vec::new();
+            let Some(object) = Object::parse(&body, &indicator.id, &mut diagnostics) else {
+                let told = diagnostics.first().map(Diagnostic::to_string).unwrap_or_default();
+                return Err(Failure::internal(format!("an indicator of our own making does not parse: {told}")));
+            };
+            let marking = self.envelope.map_or(Marking::NONE, Marking::tlp);
+            let salts = self.salts.next();
+            let draft = Draft::stix(object, body, self.node.member(), self.audience.clone(), marking, salts);
+            self.add(Draft { only_if_new: true, ..draft })?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, draft: Draft) -> Result<(), Failure> {
+        self.batch_bytes += draft.body.len();
+        self.batch.push(draft);
+        if self.batch.len() >= BATCH_DRAFTS || self.batch_bytes >= BATCH_BYTES {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<(), Failure> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        while self.in_flight.len() >= IN_FLIGHT_MAX {
+            self.take_answer()?;
+        }
+        self.batch_bytes = 0;
+        let drafts = std::mem::take(&mut self.batch);
+        let ids = drafts.iter().map(|d| d.subject.id.clone()).collect();
+        self.in_flight.push_back((ids, self.writing.submit(drafts)));
+        Ok(())
+    }
+
+    fn take_answer(&mut self) -> Result<(), Failure> {
+        let Some((ids, pending)) = self.in_flight.pop_front() else { return Ok(()) };
+        let outcomes = pending.wait()?;
+        for (id, outcome) in ids.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Added { .. } => self.report.added += 1,
+                Outcome::Known => self.report.known += 1,
+                Outcome::Refused(refused) => {
+                    self.report.refused += 1;
+                    self.report.note(refusal(id, refused));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and tells what became of all. A fault of this machine tells what was kept.
+    pub fn finish(mut self, outcome: Result<(), Failure>) -> Result<Report, Failure> {
+        let rest = outcome.and_then(|()| self.hand_over()).and_then(|()| {
+            while !self.in_flight.is_empty() {
+                self.take_answer()?;
+            }
+            Ok(())
+        });
+        match rest {
+            Ok(()) => Ok(self.report),
+            Err(failure) => Err(Failure {
+                message: format!(
+                    "{}: {}. {} objects of this file were added before and are kept; run the same command again \
+                     afterwards, it goes on where this one stopped",
+                    self.report.file, failure.message, self.report.added
+                ),
+                ..failure
+            }),
+        }
+    }
+}
+
+fn refusal(id: String, refused: Refused) -> Diagnostic {
+    match refused {
+        Refused::Gate(refusal) => {
+            Diagnostic::error(refusal.code(), id, refusal.to_string()).with_fix(refusal.fix())
+        }
+        Refused::RefersFurther => {
+            let message = "refers to an observable that you hold for other recipients only";
+            Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")
+        }
+    }
+}
+
+/// Salts from the system's randomness, fetched many at once.
+#[derive(Default)]
+struct SaltSource {
+    bytes: Vec<u8>,
+}
+
+impl SaltSource {
+    fn next(&mut self) -> Salts {
+        if self.bytes.is_empty() {
+            self.bytes = random::<4_800>().to_vec();
+        }
+        let at = self.bytes.len() - 48;
+        let salts = Salts::from_bytes(&self.bytes.split_off(at));
+        #[expect(clippy::expect_used, reason = "48 bytes were split off, which is what salts are")]
+        salts.expect("48 bytes make salts")
+    }
+}

@@ -1,0 +1,68 @@
+//! The one binary: command line, wiring, listeners. Everything else is in the crates below.
+
+mod cli;
+mod community;
+mod datadir;
+mod doctor;
+mod export;
+mod failure;
+mod finding;
+mod hunting;
+mod identity;
+mod import;
+mod init;
+mod input;
+mod log;
+mod node;
+mod serving;
+mod token;
+mod tour;
+mod wrapper;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+// Server threads allocate whole pages of objects: an allocator that gives memory back keeps `serve` small.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    ignore_file_size_signal();
+    let cli = Cli::parse();
+    match run(&cli.command) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(Failure { exit, message }) => {
+            eprintln!("polder: {message}");
+            ExitCode::from(exit as u8)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Community(command) => community::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Serve(args) => serving::run(args),
+        Command::Hunt(args) => hunting::run(args),
+        Command::Seen(args) => hunting::seen(args),
+        Command::Finding(command) => finding::run(command),
+        Command::Ledger(command) => log::run(command),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Tour(args) => tour::run(args),
+    }
+}
+
+/// A file that may not grow further is told as an error of the write, not by the death of the process.
+fn ignore_file_size_signal() {
+    let taken = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+    if let Err(error) = taken {
+        eprintln!("polder: cannot catch SIGXFSZ ({error}); a file size limit will end the process at once");
+    }
+}

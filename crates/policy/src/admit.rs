@@ -1,0 +1,120 @@
+//! May this be added?
+
+use std::fmt;
+
+use model::id::MemberId;
+use model::kind::Kind;
+use model::time::Timestamp;
+
+/// What is to be added, as far as the gate cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// Who adds it.
+    pub author: MemberId,
+    /// What the body is.
+    pub kind: Kind,
+    /// Size of the body.
+    pub body_bytes: usize,
+    /// `created` of the object, where it has one.
+    pub created: Option<Timestamp>,
+    /// Version of the object.
+    pub version: Timestamp,
+    /// Whether the object is a marking definition, which never changes.
+    pub is_marking_definition: bool,
+    /// Whether the object carries `modified`.
+    pub has_modified: bool,
+}
+
+/// What is known of the subject among the author's records, read in the same transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Whether any version is held.
+    pub held: bool,
+    /// A record with the same version: whether its content is the same.
+    pub same_version: Option<bool>,
+    /// Version at which the object was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Why a record is not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `modified` lies before `created`.
+    ModifiedBeforeCreated,
+    /// A marking definition cannot change.
+    MarkingDefinitionChanged,
+    /// The object was revoked, which is for ever.
+    Revoked,
+    /// The body is larger than its kind allows.
+    TooLarge,
+    /// The kind is not known.
+    UnknownKind,
+    /// The same id and version is held with other content.
+    VersionConflict,
+}
+
+impl Refusal {
+    /// Stable code of the diagnostic.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::ModifiedBeforeCreated => "modified-before-created",
+            Refusal::MarkingDefinitionChanged => "marking-definition-changed",
+            Refusal::Revoked => "revoked",
+            Refusal::TooLarge => "object-too-large",
+            Refusal::UnknownKind => "unknown-kind",
+            Refusal::VersionConflict => "version-conflict",
+        }
+    }
+
+    /// What the author can do.
+    pub fn fix(self) -> &'static str {
+        match self {
+            Refusal::ModifiedBeforeCreated => "set `modified` to `created` or later",
+            Refusal::MarkingDefinitionChanged => "make a new marking definition with an id of its own",
+            Refusal::Revoked => "make a new object with an id of its own",
+            Refusal::TooLarge => "split the object",
+            Refusal::UnknownKind => "run a newer polder",
+            Refusal::VersionConflict => "raise `modified`, or give a changed copy an id of its own",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::ModifiedBeforeCreated => "`modified` lies before `created`",
+            Refusal::MarkingDefinitionChanged => "marking definitions cannot change (STIX 2.1 section 7.2.1)",
+            Refusal::Revoked => "the object was revoked, which is permanent (STIX 2.1 section 3.6)",
+            Refusal::TooLarge => "the body is larger than its kind allows",
+            Refusal::UnknownKind => "this kind of record is not known here",
+            Refusal::VersionConflict => "the same id and version is held with other content",
+        })
+    }
+}
+
+/// Decides whether a record is added. `Ok(true)`: add it; `Ok(false)`: it is already known.
+pub fn admit(submission: &Submission, known: &Known) -> Result<bool, Refusal> {
+    let facts = submission.kind.facts().ok_or(Refusal::UnknownKind)?;
+    if submission.body_bytes > facts.body_bytes_max {
+        return Err(Refusal::TooLarge);
+    }
+    if submission.created.is_some_and(|created| submission.version < created) {
+        return Err(Refusal::ModifiedBeforeCreated);
+    }
+    if submission.is_marking_definition && submission.has_modified {
+        return Err(Refusal::MarkingDefinitionChanged);
+    }
+    match known.same_version {
+        Some(true) => return Ok(false),
+        Some(false) if submission.is_marking_definition => return Err(Refusal::MarkingDefinitionChanged),
+        Some(false) => return Err(Refusal::VersionConflict),
+        None => {}
+    }
+    if submission.is_marking_definition && known.held {
+        return Err(Refusal::MarkingDefinitionChanged);
+    }
+    if known.revoked_at.is_some_and(|at| submission.version > at) {
+        return Err(Refusal::Revoked);
+    }
+    Ok(true)
+}

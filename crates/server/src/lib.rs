@@ -1,0 +1,56 @@
+//! The HTTP faces: TAXII 2.1 over axum, authentication, content negotiation, rate limits.
+//!
+//! Must not know business rules: who may see what is asked of `exchange` and the gate below it. Time,
+//! sockets and async live here; everything that reads the store runs on a bounded set of threads.
+//!
+//! ```no_run
+//! # async fn example(store: store::Store) -> std::io::Result<()> {
+//! let server = server::Server {
+//!     store,
+//!     title: "Example node".to_owned(),
+//!     cursor_key: [1; 32],
+//!     token_key: [2; 32],
+//! };
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! server::serve(listener, server::router(server), std::future::pending()).await
+//! # }
+//! ```
+
+mod auth;
+mod body;
+pub mod limits;
+mod listen;
+mod media;
+mod rate;
+mod refusal;
+mod target;
+mod taxii;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use store::Store;
+
+pub use listen::{Peer, serve};
+
+/// What the faces need to answer.
+pub struct Server {
+    /// The store, opened with the views and local tables of `exchange`.
+    pub store: Store,
+    /// What the node calls itself in discovery.
+    pub title: String,
+    /// Key of the cursors; it survives restarts and is shared by all processes on one database.
+    pub cursor_key: [u8; 32],
+    /// Key under which tokens are kept.
+    pub token_key: [u8; 32],
+}
+
+/// The router of all faces. Requests carry a [`Peer`] extension, which [`serve`] puts in.
+pub fn router(server: Server) -> Router {
+    let shared = Arc::new(taxii::Shared::new(server));
+    // One handler reads the path itself: with and without the last slash, and every answer, also to
+    // what does not exist, comes from behind authentication.
+    Router::new().route("/healthz", get(async || "ok\n")).fallback(taxii::handle).with_state(shared)
+}

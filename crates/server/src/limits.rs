@@ -1,0 +1,43 @@
+//! Limits of the HTTP faces. Each is tested at and over its edge.
+
+/// Longest request target; longer ones are answered 414.
+pub const URI_BYTES_MAX: usize = 8 * 1024;
+/// Most header lines of a request.
+pub const HEADERS_MAX: usize = 64;
+/// Most bytes of a request's head; more is answered 431.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of a request's body (`max_content_length`, TAXII 2.1 section 4.2.1).
+pub const CONTENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest `Authorization` header that is looked at.
+pub const AUTHORIZATION_BYTES_MAX: usize = 1_024;
+/// Most media ranges of an `Accept` header that are looked at.
+pub const ACCEPT_RANGES_MAX: usize = 32;
+/// Most query parameters that are looked at.
+pub const QUERY_PAIRS_MAX: usize = 100;
+/// Most open connections; the next one waits.
+pub const CONNECTIONS_MAX: usize = 512;
+/// A connection that has not sent the head of a request for so long is closed.
+pub const HEAD_SECONDS_MAX: u64 = 30;
+/// A connection is closed after so long, between two requests, or later by force.
+pub const CONNECTION_SECONDS_MAX: u64 = 3_600;
+/// What is under way may go on for so long when the server stops.
+pub const GRACE_SECONDS_MAX: u64 = 10;
+/// Requests that read the store at the same time.
+pub const READS_MAX: usize = 4;
+/// Requests that wait for their turn to read; further ones are answered 503.
+pub const READS_WAITING_MAX: usize = 256;
+/// Bytes of answers that clients have not taken yet; above it requests are answered 503.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What `Retry-After` says when the server is busy.
+pub const BUSY_SECONDS: u64 = 1;
+/// Requests that a token may send from one address at once. A client that pages through ATT&CK a
+/// hundred objects at a time sends 248.
+pub const REQUESTS_BURST: u32 = 10_000;
+/// Requests a second that a token may send from one address in the long run.
+pub const REQUESTS_PER_SECOND: u32 = 1_000;
+/// Failed authentications that an address may have at once.
+pub const FAILURES_BURST: u32 = 30;
+/// Failed authentications a second that an address may have in the long run.
+pub const FAILURES_PER_SECOND: u32 = 1;
+/// Most keys for which requests or failures are counted.
+pub const RATE_KEYS_MAX: usize = 10_000;

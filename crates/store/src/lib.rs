@@ -1,0 +1,31 @@
+//! Engines under the ledger: SQLite on a file, SQLite in memory; the one writer; migrations; the side
+//! file that keeps a rolled-back database from signing a fork.
+//!
+//! Must not know rooms or HTTP: views and local tables are handed in.
+//!
+//! ```
+//! use ledger::sql::{EngineError, Flow};
+//! use store::{Schema, Store};
+//!
+//! let store = Store::memory(Schema::default())?;
+//! let count = store.read(|read| {
+//!     let mut count = 0;
+//!     read.query("SELECT count(*) FROM records", &[], &mut |row| {
+//!         count = row.int(0)?;
+//!         Ok(Flow::Stop)
+//!     })?;
+//!     Ok::<i64, EngineError>(count)
+//! })?;
+//! assert_eq!(count, 0);
+//! # Ok::<(), store::OpenError>(())
+//! ```
+
+mod migrate;
+mod open;
+pub mod published;
+mod rebuild;
+mod sqlite;
+mod writer;
+
+pub use open::{OpenError, Schema, Store};
+pub use writer::{BATCH_RECORDS_MAX, Pending, SubmitError, Writer};

@@ -1,0 +1,170 @@
+//! The one writer of a process: takes what waits, appends it in one transaction, answers each caller.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use ledger::append::{Appended, Circumstances, Outcome, Signer, append};
+use ledger::draft::Draft;
+use ledger::sql::EngineError;
+use rusqlite::Connection;
+
+use crate::open::{Place, Store, in_transaction, lock, writer};
+use crate::published::{PublishedError, SideFile};
+
+/// Most records that one transaction takes.
+pub const BATCH_RECORDS_MAX: usize = 10_000;
+/// Most submissions that wait for the writer; the next caller waits with them.
+const WAITING_MAX: usize = 64;
+
+/// A submission was not appended.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The engine failed; nothing of the submission was kept.
+    #[error(transparent)]
+    Engine(Arc<EngineError>),
+    /// The side file could not be written. The records are kept, their checkpoint was not let out.
+    #[error(transparent)]
+    Published(Arc<PublishedError>),
+    /// The writer has stopped after an earlier fault.
+    #[error("the writer has stopped after an earlier fault; start polder again")]
+    Stopped,
+}
+
+impl From<EngineError> for SubmitError {
+    fn from(error: EngineError) -> SubmitError {
+        SubmitError::Engine(Arc::new(error))
+    }
+}
+
+struct Job {
+    drafts: Vec<Draft>,
+    answer: SyncSender<Result<Vec<Outcome>, SubmitError>>,
+}
+
+/// The writer: drop it to stop it, when all that waits has been written.
+pub struct Writer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A submission on its way.
+pub struct Pending(Receiver<Result<Vec<Outcome>, SubmitError>>);
+
+impl Pending {
+    /// Waits until the submission is durable, and answers what became of each draft.
+    pub fn wait(self) -> Result<Vec<Outcome>, SubmitError> {
+        self.0.recv().unwrap_or(Err(SubmitError::Stopped))
+    }
+}
+
+impl Store {
+    /// Starts the writer. `circumstances` gives time and randomness for each batch.
+    pub fn writer(
+        &self,
+        signer: Signer,
+        side_file: Option<SideFile>,
+        circumstances: impl FnMut() -> Circumstances + Send + 'static,
+    ) -> Result<Writer, EngineError> {
+        let own = match &self.shared.place {
+            Place::File { path, .. } => Some(writer(path)?),
+            Place::Memory(_) => None,
+        };
+        let (jobs, waiting) = sync_channel(WAITING_MAX);
+        let state = State { store: self.clone(), own, signer, side_file, circumstances: Box::new(circumstances) };
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || state.run(&waiting))
+            .map_err(|e| EngineError::Refused { operation: "start the writer".to_owned(), source: Box::new(e) })?;
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
+    }
+}
+
+impl Writer {
+    /// Hands over drafts; they are appended in their order, in one transaction with what else waits.
+    pub fn submit(&self, drafts: Vec<Draft>) -> Pending {
+        let (answer, pending) = sync_channel(1);
+        if let Some(jobs) = &self.jobs {
+            // When the writer has stopped the answer's sender is dropped, and `wait` says so.
+            let _ = jobs.send(Job { drafts, answer });
+        }
+        Pending(pending)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct State {
+    store: Store,
+    own: Option<Connection>,
+    signer: Signer,
+    side_file: Option<SideFile>,
+    circumstances: Box<dyn FnMut() -> Circumstances + Send>,
+}
+
+impl State {
+    fn run(mut self, waiting: &Receiver<Job>) {
+        let mut left_over = None;
+        while let Some(first) = left_over.take().or_else(|| waiting.recv().ok()) {
+            let mut jobs = vec![first];
+            let mut count = jobs.first().map_or(0, |j| j.drafts.len());
+            while count < BATCH_RECORDS_MAX
+                && let Ok(next) = waiting.try_recv()
+            {
+                if count + next.drafts.len() > BATCH_RECORDS_MAX {
+                    left_over = Some(next);
+                    break;
+                }
+                count += next.drafts.len();
+                jobs.push(next);
+            }
+            self.batch(jobs);
+        }
+    }
+
+    fn batch(&mut self, jobs: Vec<Job>) {
+        let (drafts, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|j| (j.drafts, j.answer)).unzip();
+        let sizes: Vec<usize> = drafts.iter().map(Vec::len).collect();
+        let drafts: Vec<Draft> = drafts.into_iter().flatten().collect();
+        let appended = self.append(&drafts);
+        let mut outcomes = match &appended {
+            Ok(appended) => appended.outcomes.iter().copied(),
+            Err(_) => [].iter().copied(),
+        };
+        // The checkpoint is durable; the side file is synced before anyone is told of it.
+        let published = match (&self.side_file, appended.as_ref().ok().and_then(|a| a.checkpoint.as_ref())) {
+            (Some(side_file), Some(checkpoint)) => side_file.publish(checkpoint).map_err(Arc::new),
+            _ => Ok(()),
+        };
+        for (answer, size) in answers.into_iter().zip(sizes) {
+            let result = match (&appended, &published) {
+                (Err(error), _) => Err(SubmitError::Engine(Arc::clone(error))),
+                (_, Err(error)) => Err(SubmitError::Published(Arc::clone(error))),
+                _ => Ok(outcomes.by_ref().take(size).collect()),
+            };
+            // A caller that is gone does not want the answer.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
+        let circumstances = (self.circumstances)();
+        let (signer, views) = (&self.signer, &self.store.shared.schema.views);
+        let work = |tx: &mut crate::sqlite::Session<'_>| append(tx, signer, views, drafts, &circumstances);
+        match (&self.own, &self.store.shared.place) {
+            (Some(connection), _) => in_transaction(connection, "BEGIN IMMEDIATE", work),
+            (None, Place::Memory(connection)) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
+            (None, Place::File { path, .. }) => {
+                writer(path).and_then(|connection| in_transaction(&connection, "BEGIN IMMEDIATE", work))
+            }
+        }
+        .map_err(Arc::new)
+    }
+}

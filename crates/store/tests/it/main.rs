@@ -1,0 +1,6 @@
+//! The contract suite: the same tests over each engine, and what is special to a file.
+
+mod contract;
+mod file;
+mod laws;
+mod sample;
