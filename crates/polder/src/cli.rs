@@ -335,9 +335,6 @@ pub struct Doctor {
 /// `tour`.
 #[derive(Debug, Args)]
 pub struct Tour {
-    /// Folder with the samples; found beside the program's source when not given
-    #[arg(long, value_name = "DIR")]
-    pub examples: Option<PathBuf>,
     /// Keep the tour's data directory and say where it is
     #[arg(long)]
     pub keep: bool,

@@ -35,7 +35,7 @@ static ADDED_LAST: HeaderName = HeaderName::from_static("x-taxii-date-added-last
 /// What all requests share.
 pub(crate) struct Shared {
     server: Server,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     requests: Buckets<(String, IpAddr)>,
     failures: Buckets<IpAddr>,
@@ -46,7 +46,7 @@ impl Shared {
     pub(crate) fn new(server: Server) -> Shared {
         Shared {
             server,
-            reading: Semaphore::new(READS_MAX),
+            reading: Arc::new(Semaphore::new(READS_MAX)),
             queue: Arc::new(Semaphore::new(READS_MAX + READS_WAITING_MAX)),
             requests: Buckets::new(REQUESTS_BURST, REQUESTS_PER_SECOND),
             failures: Buckets::new(FAILURES_BURST, FAILURES_PER_SECOND),
@@ -195,14 +195,16 @@ async fn run(shared: &Arc<Shared>, asked: Asked) -> (Result<Answer, Refusal>, No
     let Ok(queued) = Arc::clone(&shared.queue).try_acquire_owned() else {
         return (Err(Refusal::Busy), Note::default());
     };
-    let Ok(_reading) = shared.reading.acquire().await else { return (Err(Refusal::Internal), Note::default()) };
+    let Ok(reading) = Arc::clone(&shared.reading).acquire_owned().await else {
+        return (Err(Refusal::Internal), Note::default());
+    };
     if shared.waiting.bytes() > ANSWER_BYTES_MAX {
         return (Err(Refusal::Busy), Note::default());
     }
     let work = Arc::clone(shared);
     let task = tokio::task::spawn_blocking(move || {
         // Held here, so that a client that goes away does not free its place before its work is done.
-        let _queued = queued;
+        let _places = (queued, reading);
         let mut note = Note::default();
         let result = work.server.store.read(|read| answer(&work, read, &asked, &token, &mut note));
         (result, note)

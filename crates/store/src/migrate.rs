@@ -56,9 +56,12 @@ pub(crate) fn bring_up(connection: &Connection, schema: &Schema) -> Result<(), E
     let stale: Vec<_> = {
         let mut stale = Vec::new();
         for view in &schema.views {
-            let version = version_of(&mut session, view.name())?;
-            if version != Some(view.version()) {
-                stale.push((view, version));
+            let mut current = version_of(&mut session, view.name())? == Some(view.version());
+            for table in view.tables() {
+                current &= exists(&mut session, table.name)?;
+            }
+            if !current {
+                stale.push(view);
             }
         }
         stale
@@ -74,7 +77,7 @@ pub(crate) fn bring_up(connection: &Connection, schema: &Schema) -> Result<(), E
     }
     in_transaction(connection, "BEGIN IMMEDIATE", |tx| {
         missing.into_iter().try_for_each(|table| make(tx, table))?;
-        for (view, _) in stale {
+        for view in stale {
             rebuild_view(tx, view.as_ref())?;
             note_version(tx, view.name(), view.version())?;
         }
@@ -113,4 +116,15 @@ fn exists(read: &mut dyn Read, table: &str) -> Result<bool, EngineError> {
         Ok(Flow::Stop)
     })?;
     Ok(found)
+}
+
+/// Tables that the database should have and has not.
+pub(crate) fn missing(read: &mut dyn Read, schema: &Schema) -> Result<Vec<&'static str>, EngineError> {
+    let mut missing = Vec::new();
+    for table in tables(schema) {
+        if !exists(read, table.name)? {
+            missing.push(table.name);
+        }
+    }
+    Ok(missing)
 }

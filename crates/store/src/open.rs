@@ -157,6 +157,11 @@ impl Store {
         migrate::tables(&self.shared.schema).collect()
     }
 
+    /// Tables that should be there and are not.
+    pub fn missing_tables(&self) -> Result<Vec<&'static str>, EngineError> {
+        self.read(|read| migrate::missing(read, &self.shared.schema))
+    }
+
     /// SQLite's own check of the file's pages and indexes; empty when all is well.
     pub fn integrity(&self) -> Result<Vec<String>, EngineError> {
         self.read(|read| {

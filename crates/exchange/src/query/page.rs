@@ -113,7 +113,8 @@ pub fn object(
 ) -> Result<ObjectsPage, QueryError> {
     let desk = Desk::open(question);
     desk.visible(read, id)?;
-    let filters = Filters { ids: Some([id.to_owned()].into()), ..wish.filters.clone() };
+    // One object knows no other ids and no types to match (section 5.6).
+    let filters = Filters { ids: Some([id.to_owned()].into()), types: None, ..wish.filters.clone() };
     desk.objects(read, &Wish { filters, ..wish.clone() })
 }
 
@@ -144,7 +145,7 @@ pub fn versions(
     let desk = Desk::open(question);
     let visible = desk.visible(read, id)?;
     let filters =
-        Filters { ids: Some([id.to_owned()].into()), versions: Versions::All, ..wish.filters.clone() };
+        Filters { ids: Some([id.to_owned()].into()), types: None, versions: Versions::All, ..wish.filters.clone() };
     let wish = Wish { filters, ..wish.clone() };
     let chosen = choose(&visible, &wish.filters);
     let mut first_of: BTreeMap<i64, i64> = BTreeMap::new();

@@ -156,12 +156,12 @@ fn one_object_and_its_versions() {
 #[test]
 fn a_page_ends_at_its_bytes_and_goes_on_behind_them() {
     let mut node = Node::new();
-    let third = vec![b' '; PAGE_BYTES_MAX / 3];
+    let third = vec![b' '; PAGE_BYTES_MAX / 3 + 1];
     let item = |n| Item::new(1, to_community(1), tlp(Tlp::Green), &id("tool", n), START).body(&third);
     node.append(&[item(1), item(2), item(3), item(4)]);
     let reader = reader(1, Tlp::Green, &[1]);
     let first = objects(&node, &reader, &to_community(1), &[]);
-    assert_eq!(first.count, 2, "two and two commas do not leave room for a third");
+    assert_eq!(first.count, 2, "there is no room for a third");
     assert_eq!(first.added_last, node.time(2));
     let second = objects(&node, &reader, &to_community(1), &[("next", first.next.as_deref().unwrap())]);
     assert_eq!((second.count, second.next), (2, None));

@@ -313,10 +313,10 @@ impl<'a> Pass<'a> {
         if let (Some(seen), Some(kind), true) = (&mut self.seen, digest, see) {
             seen.push((kind, piece.clone()));
         }
-        if digest.is_some() || is_ja4(&token.to_ascii_lowercase()) {
-            if let Some(entry) = self.set.texts.probe(token) {
-                self.chain(entry.exact, &piece);
-            }
+        if (digest.is_some() || is_ja4(&token.to_ascii_lowercase()))
+            && let Some(entry) = self.set.texts.probe(token)
+        {
+            self.chain(entry.exact, &piece);
         }
     }
 

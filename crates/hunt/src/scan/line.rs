@@ -88,10 +88,9 @@ impl Text<'_> {
                     let unit = u32::from(hex_quad(digits)?);
                     match (unit, digits.get(4..)) {
                         (0xD800..=0xDBFF, Some([b'\\', b'u', low @ ..])) => {
-                            let low = u32::from(hex_quad(low).unwrap_or(0));
-                            let whole = 0x1_0000 + ((unit - 0xD800) << 10) + low.wrapping_sub(0xDC00);
-                            let pair = (0xDC00..=0xDFFF).contains(&low).then_some((char::from_u32(whole)?, 12));
-                            pair.or(Some(('\u{FFFD}', 6)))
+                            let low = hex_quad(low).map(u32::from).and_then(|low| low.checked_sub(0xDC00));
+                            let whole = low.filter(|low| *low < 0x400).map(|low| 0x1_0000 + ((unit - 0xD800) << 10) + low);
+                            Some(whole.and_then(char::from_u32).map_or(('\u{FFFD}', 6), |c| (c, 12)))
                         }
                         _ => Some((char::from_u32(unit).unwrap_or('\u{FFFD}'), 6)),
                     }

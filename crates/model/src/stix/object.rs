@@ -157,6 +157,7 @@ enum At {
     Granular,
     GranularMarking,
     GranularRef,
+    MarkingRef,
     MarkingRefs,
     Plain,
     Ref,
@@ -312,7 +313,8 @@ impl<'a> Walk<'_, 'a> {
                     *slot = Some(text);
                 }
             }
-            At::MarkingRefs | At::GranularRef => facts.markings.push(text),
+            At::MarkingRef | At::GranularRef => facts.markings.push(text),
+            At::MarkingRefs => facts.wrong_type = Some("object_marking_refs"),
             At::Ref => {
                 let key = SubjectKey::of(&text);
                 if key.is_observable() && facts.refs.len() < OBSERVABLE_REFS_MAX && !facts.refs.contains(&key) {
@@ -322,7 +324,7 @@ impl<'a> Walk<'_, 'a> {
             At::DefinitionTlp => facts.words.tlp = Some(text.into_owned()),
             At::TlpExtension => facts.words.tlp_2_0 = Some(text.into_owned()),
             At::Revoked => facts.wrong_type = Some("revoked"),
-            At::Granular => facts.wrong_type = Some("granular_markings"),
+            At::Granular | At::GranularMarking => facts.wrong_type = Some("granular_markings"),
             _ => {}
         }
     }
@@ -331,7 +333,7 @@ impl<'a> Walk<'_, 'a> {
     fn scalar(self) {
         self.facts.wrong_type = match self.at {
             At::Text(field) => FIELDS.iter().find(|(_, f)| *f == field).map(|(n, _)| *n),
-            At::MarkingRefs => Some("object_marking_refs"),
+            At::MarkingRef | At::MarkingRefs => Some("object_marking_refs"),
             At::Granular | At::GranularMarking | At::GranularRef => Some("granular_markings"),
             At::Revoked => Some("revoked"),
             At::Top => Some("(the object)"),
@@ -413,10 +415,10 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let this = self.enter::<A::Error>()?;
         let at = match this.at {
-            At::MarkingRefs => At::MarkingRefs,
+            At::MarkingRefs => At::MarkingRef,
             At::Granular => At::GranularMarking,
             At::Ref => At::Ref,
-            At::Text(_) | At::Revoked | At::GranularRef | At::Top => {
+            At::Text(_) | At::Revoked | At::GranularRef | At::GranularMarking | At::MarkingRef | At::Top => {
                 Walk { facts: &mut *this.facts, at: this.at, depth: 0 }.scalar();
                 At::Plain
             }
@@ -429,7 +431,10 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let this = self.enter::<A::Error>()?;
-        if matches!(this.at, At::Text(_) | At::Revoked | At::GranularRef | At::MarkingRefs | At::Granular) {
+        let odd = matches!(
+            this.at, At::Text(_) | At::Revoked | At::GranularRef | At::MarkingRef | At::MarkingRefs | At::Granular
+        );
+        if odd {
             Walk { facts: &mut *this.facts, at: this.at, depth: 0 }.scalar();
         }
         let markings_before = this.facts.markings.len();

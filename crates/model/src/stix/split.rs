@@ -65,6 +65,8 @@ pub struct Splitter<R> {
     /// First byte that must stay in the buffer.
     keep: u64,
     ended: bool,
+    /// Whether anything but white space was met.
+    met: bool,
     state: State,
     objects: u64,
 }
@@ -73,7 +75,7 @@ impl<R: Read> Splitter<R> {
     /// Reads from `source`.
     pub fn new(source: R) -> Splitter<R> {
         let (buffer, state) = (Vec::new(), State::Top);
-        Splitter { source, buffer, base: 0, at: 0, keep: 0, ended: false, state, objects: 0 }
+        Splitter { source, buffer, base: 0, at: 0, keep: 0, ended: false, met: false, state, objects: 0 }
     }
 
     /// Objects met so far, taken or not.
@@ -103,11 +105,12 @@ impl<R: Read> Splitter<R> {
             // RFC 8259 section 8.1: a parser may ignore it.
             self.at = 3;
         }
-        match self.peek()? {
+        let next = self.peek()?;
+        self.met |= next.is_some();
+        match next {
             None => {
                 self.state = State::Done;
-                let empty = self.base == 0 && self.buffer.iter().all(u8::is_ascii_whitespace);
-                Ok(empty.then(|| self.stop("empty-input", "the input is empty", "name a file with STIX objects")))
+                Ok((!self.met).then(|| self.stop("empty-input", "the input is empty", "name a file with STIX objects")))
             }
             Some(b'{') => {
                 self.state = State::Members { start: Some(self.at), wrapper: false };

@@ -1,0 +1,181 @@
+//! STIX 2.1 indicators (section 4.7), in and out.
+
+use model::diagnostic::Diagnostic;
+use model::observable::{Observable, ObservableKind};
+use model::time::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::millis;
+use super::pattern::compile;
+use crate::indicator::{Indicator, Mode, Reading, too_wide};
+use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX};
+
+/// Namespace of the ids that Polder derives: UUIDv5 of the DNS namespace and `indicator.polder.invalid`.
+/// Indicator ids are made with it; it is never changed.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6c1f_0d2e_93a5_5b47_8d0e_2f6b_a417_c9d3);
+
+/// Reads one STIX object: the indicators of an `indicator` that is not revoked, nothing of any other
+/// object. Diagnostics: `not-json`, `pattern-not-supported`, `pattern-part-not-supported`,
+/// `network-too-wide`, `public-suffix`.
+pub fn read_indicator(bytes: &[u8]) -> (Vec<Indicator>, Vec<Diagnostic>) {
+    let mut reading = Reading::default();
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(object) => read_object(&object, "indicator", &mut reading),
+        Err(error) => reading.refuse(not_json("indicator", &error)),
+    }
+    (reading.indicators, reading.diagnostics)
+}
+
+/// Reads a bundle, or a TAXII envelope, or a single object: its indicators. `name` is the file's.
+pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
+    let mut reading = Reading::default();
+    if bytes.len() > LIST_BYTES_MAX {
+        let what = format!("the bundle has more than {LIST_BYTES_MAX} bytes");
+        reading.refuse(Diagnostic::error("list-too-large", name, what).with_fix("split it"));
+        return reading;
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let bundle = match serde_json::from_slice::<Value>(bytes) {
+        Ok(bundle) => bundle,
+        Err(error) => {
+            reading.refuse(not_json(name, &error));
+            return reading;
+        }
+    };
+    match bundle.get("objects").and_then(Value::as_array).or(bundle.as_array()) {
+        Some(objects) => {
+            for (index, object) in objects.iter().enumerate() {
+                if reading.indicators.len() >= LIST_ENTRIES_MAX {
+                    let what = format!("the bundle has more than {LIST_ENTRIES_MAX} indicators; the rest is not read");
+                    reading.refuse(Diagnostic::error("list-too-long", name, what).with_fix("split it"));
+                    break;
+                }
+                read_object(object, &format!("{name} object {}", index + 1), &mut reading);
+            }
+        }
+        None => read_object(&bundle, name, &mut reading),
+    }
+    reading
+}
+
+fn not_json(place: &str, error: &serde_json::Error) -> Diagnostic {
+    Diagnostic::error("not-json", place, format!("it is not JSON: {error}"))
+}
+
+fn read_object(object: &Value, place: &str, reading: &mut Reading) {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let revoked = object.get("revoked").and_then(Value::as_bool).unwrap_or(false);
+    if text("type") != Some("indicator") || revoked {
+        return;
+    }
+    let id = text("id").unwrap_or(place).to_owned();
+    // STIX 2.0 has no `pattern_type`: its patterns are STIX patterns.
+    let pattern_type = text("pattern_type").unwrap_or("stix");
+    let Some(pattern) = text("pattern") else {
+        return reading.refuse(Diagnostic::error("pattern-missing", id, "the indicator has no pattern"));
+    };
+    if pattern_type != "stix" {
+        let what = format!("a pattern of type `{pattern_type}` cannot be matched against a raw log");
+        return reading.refuse(Diagnostic::error("pattern-not-supported", id, what));
+    }
+    let (wanted, lost) = match compile(pattern) {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            return reading.refuse(Diagnostic::error("pattern-not-supported", id, error.to_string()));
+        }
+    };
+    for part in lost {
+        let what = format!("{part}; the other alternatives are hunted for");
+        reading.note(Diagnostic::warning("pattern-part-not-supported", id.clone(), what));
+    }
+    let time = |key: &str| text(key).and_then(|t| Timestamp::parse(t).ok());
+    let (valid_from, valid_until) = (time("valid_from"), time("valid_until"));
+    let name = text("name").unwrap_or_default().to_owned();
+    let mut indicators = Vec::with_capacity(wanted.len());
+    let mut refused = None;
+    for (observable, mode) in wanted {
+        match too_wide(&observable, mode) {
+            Some((code, what)) => refused = Some(Diagnostic::error(code, id.clone(), what)),
+            None => {
+                let (id, name) = (id.clone(), name.clone());
+                indicators.push(Indicator { id, observable, mode, name, valid_from, valid_until });
+            }
+        }
+    }
+    match refused {
+        Some(diagnostic) if indicators.is_empty() => reading.refuse(diagnostic),
+        diagnostic => {
+            diagnostic.into_iter().for_each(|d| reading.note(d));
+            reading.take(indicators);
+        }
+    }
+}
+
+/// Who imports a list, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct IndicatorAuthor<'a> {
+    /// STIX id of the importer's identity: `created_by_ref`.
+    pub identity: &'a str,
+    /// Time of the import: `created`, `modified` and, unless the indicator knows better, `valid_from`.
+    pub now: Timestamp,
+}
+
+/// The STIX 2.1 indicator of an entry of a list, as JSON bytes. Its id depends on kind, value and mode
+/// alone, so the same entry of two lists, or of two imports, is one object. A pattern made here compiles
+/// back to the same value and mode.
+pub fn indicator_object(indicator: &Indicator, author: &IndicatorAuthor<'_>) -> Vec<u8> {
+    let now = millis(author.now);
+    let mut object = json!({
+        "type": "indicator",
+        "spec_version": "2.1",
+        "id": indicator_id(&indicator.observable, indicator.mode),
+        "created_by_ref": author.identity,
+        "created": now,
+        "modified": now,
+        "name": indicator.observable.display(),
+        "description": indicator.name,
+        "indicator_types": ["malicious-activity"],
+        "pattern": pattern(&indicator.observable, indicator.mode),
+        "pattern_type": "stix",
+        "pattern_version": "2.1",
+        "valid_from": indicator.valid_from.map_or(now.clone(), millis),
+    });
+    if let Some(fields) = object.as_object_mut() {
+        if indicator.name.is_empty() {
+            fields.remove("description");
+        }
+        if let Some(until) = indicator.valid_until {
+            fields.insert("valid_until".to_owned(), Value::from(millis(until)));
+        }
+    }
+    object.to_string().into_bytes()
+}
+
+/// The id of [`indicator_object`]: UUIDv5 in Polder's namespace over `kind NUL canonical NUL mode`.
+pub fn indicator_id(observable: &Observable, mode: Mode) -> String {
+    let mut name = observable.kind().name().as_bytes().to_vec();
+    name.push(0);
+    name.extend_from_slice(observable.canonical());
+    name.extend_from_slice(&[0, mode.code() as u8]);
+    format!("indicator--{}", Uuid::new_v5(&NAMESPACE, &name))
+}
+
+fn pattern(observable: &Observable, mode: Mode) -> String {
+    let path = observable.stix_path();
+    let value = quote(&observable.display());
+    match (observable.kind(), mode) {
+        (ObservableKind::Domain, Mode::WithSubdomains) => {
+            format!("[{path} = '{value}' OR {path} LIKE '%.{value}']")
+        }
+        (ObservableKind::Cidr, _) => format!("[{path} ISSUBSET '{value}']"),
+        // The scheme is not part of the canonical form, and others compare strings.
+        (ObservableKind::Url, _) => format!("[{path} = 'http://{value}' OR {path} = 'https://{value}']"),
+        _ => format!("[{path} = '{value}']"),
+    }
+}
+
+/// A value inside a string literal of a pattern (STIX 2.1 section 9.4).
+fn quote(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\'', "\\'")
+}

@@ -1,0 +1,21 @@
+//! STIX 2.1: reading indicators, printing indicators and sightings.
+
+mod indicator;
+mod pattern;
+mod sighting;
+
+pub use indicator::{IndicatorAuthor, indicator_id, indicator_object, read_bundle, read_indicator};
+pub use pattern::{PatternError, compile};
+pub use sighting::{SightingFacts, sighting_objects};
+
+use model::time::Timestamp;
+
+/// A time as STIX 2.1 section 3.2 asks of `created` and `modified`: milliseconds.
+fn millis(time: Timestamp) -> String {
+    let text = time.to_string();
+    // Six fractional digits and `Z`: the last three digits go.
+    match text.get(..text.len().saturating_sub(4)) {
+        Some(head) => format!("{head}Z"),
+        None => text,
+    }
+}

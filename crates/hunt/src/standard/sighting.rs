@@ -1,0 +1,98 @@
+//! STIX 2.1 sightings (section 5.2) with what was observed (section 4.14), out.
+
+use model::observable::{Observable, ObservableKind};
+use model::time::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::millis;
+
+/// Namespace of the ids of cyber-observable objects (STIX 2.1 section 2.9).
+const OBSERVABLE_NAMESPACE: Uuid = Uuid::from_u128(0x00ab_edb4_aa42_466c_9c01_fed2_3315_a9b7);
+
+/// Largest count that STIX allows (sections 4.14 and 5.2).
+const COUNT_MAX: u64 = 999_999_999;
+
+/// What a sighting says. Nothing of the log line is in it.
+#[derive(Clone, Copy, Debug)]
+pub struct SightingFacts<'a> {
+    /// The value that was seen.
+    pub observable: &'a Observable,
+    /// STIX id of the indicator that it matched.
+    pub indicator_id: &'a str,
+    /// STIX id of the identity that saw it.
+    pub identity: &'a str,
+    /// When the sighting is made.
+    pub now: Timestamp,
+    /// How often it was seen; at least 1 is stated.
+    pub count: u64,
+    /// When it was seen first and last.
+    pub first: Timestamp,
+    /// See `first`; an earlier one is taken for the first.
+    pub last: Timestamp,
+    /// Random UUIDs for the sighting and its observed data.
+    pub uuids: [Uuid; 2],
+}
+
+/// The objects of a sighting as JSON bytes: the observable, its `observed-data`, the `sighting`, in the
+/// order in which each refers only to what came before.
+pub fn sighting_objects(facts: &SightingFacts<'_>) -> Vec<Vec<u8>> {
+    let [sighting_uuid, observed_uuid] = facts.uuids;
+    let now = millis(facts.now);
+    let count = facts.count.clamp(1, COUNT_MAX);
+    let (first, last) = (millis(facts.first.min(facts.last)), millis(facts.last.max(facts.first)));
+    let observable = observable_object(facts.observable);
+    let observed_id = format!("observed-data--{observed_uuid}");
+    let observed = json!({
+        "type": "observed-data",
+        "spec_version": "2.1",
+        "id": observed_id,
+        "created_by_ref": facts.identity,
+        "created": now,
+        "modified": now,
+        "first_observed": first,
+        "last_observed": last,
+        "number_observed": count,
+        "object_refs": [observable.get("id")],
+    });
+    let sighting = json!({
+        "type": "sighting",
+        "spec_version": "2.1",
+        "id": format!("sighting--{sighting_uuid}"),
+        "created_by_ref": facts.identity,
+        "created": now,
+        "modified": now,
+        "first_seen": first,
+        "last_seen": last,
+        "count": count,
+        "sighting_of_ref": facts.indicator_id,
+        "observed_data_refs": [observed_id],
+        "where_sighted_refs": [facts.identity],
+    });
+    [observable, observed, sighting].iter().map(|object| object.to_string().into_bytes()).collect()
+}
+
+/// The cyber-observable object of a value (STIX 2.1 section 6), with its deterministic id.
+fn observable_object(observable: &Observable) -> Value {
+    let value = match observable.kind() {
+        ObservableKind::Url => format!("http://{}", observable.display()),
+        _ => observable.display(),
+    };
+    let (kind, property, content) = match observable.kind() {
+        ObservableKind::Account => ("user-account", "account_login", Value::from(value)),
+        ObservableKind::Md5 => ("file", "hashes", json!({ "MD5": value })),
+        ObservableKind::Sha1 => ("file", "hashes", json!({ "SHA-1": value })),
+        ObservableKind::Sha256 => ("file", "hashes", json!({ "SHA-256": value })),
+        ObservableKind::Sha384 => ("file", "hashes", json!({ "SHA-384": value })),
+        ObservableKind::Sha512 => ("file", "hashes", json!({ "SHA-512": value })),
+        // No object of STIX has these as a property of its own: a program that carries them.
+        ObservableKind::Ja3 | ObservableKind::Ja4 | ObservableKind::UserAgent => {
+            ("software", "name", Value::from(format!("{} {value}", observable.kind())))
+        }
+        _ => (observable.stix_type(), "value", Value::from(value)),
+    };
+    // One key, so that serde_json's form is the canonical form of RFC 8785.
+    let contributing = json!({ property: content.clone() }).to_string();
+    let id = Uuid::new_v5(&OBSERVABLE_NAMESPACE, contributing.as_bytes());
+    json!({ "type": kind, "spec_version": "2.1", "id": format!("{kind}--{id}"), property: content })
+}

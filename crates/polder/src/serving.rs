@@ -1,0 +1,87 @@
+//! `polder serve`: TAXII 2.1 over plain HTTP on loopback.
+
+use std::io;
+use std::net::SocketAddr;
+
+use server::{Server, router};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Serve;
+use crate::failure::{Exit, Failure};
+use crate::node::Node;
+
+/// Threads that take connections and write answers. Reading the database has threads of its own.
+const NETWORK_THREADS: usize = 2;
+
+/// Runs the command until it is told to stop.
+pub fn run(args: &Serve) -> Result<Exit, Failure> {
+    if !args.http {
+        return Err(Failure::usage("this version serves plain HTTP on loopback only; say so with --http"));
+    }
+    if !args.listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "{} is not a loopback address; plain HTTP is for this machine alone, use 127.0.0.1 or [::1] and put a proxy \
+             with TLS before it",
+            args.listen
+        )));
+    }
+    let node = Node::open(&args.data)?;
+    let _held = node.dir.hold_serving()?;
+    logging();
+    let server = Server {
+        store: node.store.clone(),
+        title: node.root.name.clone(),
+        cursor_key: *node.cursor_key()?,
+        token_key: *node.token_key()?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(NETWORK_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::machine(format!("cannot start the server's threads: {e}")))?;
+    runtime.block_on(serve(args.listen, server))?;
+    Ok(Exit::Done)
+}
+
+async fn serve(address: SocketAddr, server: Server) -> Result<(), Failure> {
+    let listener = TcpListener::bind(address).await.map_err(|e| cannot_listen(address, &e))?;
+    let bound = listener.local_addr().map_err(|e| cannot_listen(address, &e))?;
+    eprintln!("serving TAXII 2.1 at http://{bound}/taxii2/ (stop with Ctrl-C)");
+    server::serve(listener, router(server), told_to_stop())
+        .await
+        .map_err(|e| Failure::machine(format!("the listener on {bound} failed: {e}")))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; stop it or choose another port with --listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose a higher one with --listen",
+        _ => "choose another address with --listen",
+    };
+    Failure::machine(format!("cannot listen on {address}: {error}; {advice}"))
+}
+
+/// Ctrl-C, or the signal by which service managers stop a program.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            // Without the signal Ctrl-C still stops it.
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+fn logging() {
+    let filter = EnvFilter::try_from_env("POLDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    // A second call in one process keeps the first subscriber.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,93 @@
+//! Law 3: what was acknowledged survives `kill -9`; a batch is wholly there or wholly absent.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// Kills at a moment that was acknowledged.
+const ACKNOWLEDGED_KILLS: u64 = 50;
+/// Kills in the middle of a batch.
+const MIDWAY_KILLS: u64 = 50;
+
+/// Not for secrets: only to kill at other moments each time. The seed is fixed, the moments are the machine's.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let bench = Bench::new();
+    let mut dice = Dice(1);
+    let mut acknowledged = 0u64;
+    for round in 0..ACKNOWLEDGED_KILLS {
+        let names: Vec<String> = (0..8).map(|n| format!("r{round}-{n}.json")).collect();
+        for (n, name) in names.iter().enumerate() {
+            bench.write(name, bundle(&(0..5).map(|k| tool(round * 1_000 + n as u64 * 10 + k, "")).collect::<Vec<_>>()));
+        }
+        let mut args = vec!["import", "--data", "d", "--json"];
+        args.extend(names.iter().map(String::as_str));
+        let mut child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let wanted = 1 + dice.below(8);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(wanted as usize).count() as u64;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(lines, wanted, "every file is acknowledged by a line");
+        acknowledged += lines * 5;
+        // Sent again: the acknowledged are known, of the others a batch is there or not.
+        let again = bench.run(&args).expect(0).json();
+        for (n, report) in again.iter().enumerate() {
+            let (known, added) = (report["known"].as_u64().unwrap(), report["added"].as_u64().unwrap());
+            assert_eq!(known + added, 5);
+            assert!(known == 5 || known == 0, "a batch is wholly there or wholly absent: {report}");
+            assert!(n as u64 >= wanted || known == 5, "acknowledged and lost: {report}");
+        }
+    }
+    assert_eq!(bench.verified("d"), 1 + ACKNOWLEDGED_KILLS * 8 * 5);
+    assert!(acknowledged >= ACKNOWLEDGED_KILLS * 5);
+}
+
+#[test]
+fn a_batch_that_is_killed_midway_is_whole_or_absent() {
+    const OBJECTS: u64 = 400;
+    let bench = Bench::new();
+    let mut dice = Dice(2);
+    let mut took = Duration::from_millis(300);
+    let (mut killed, mut absent, mut expected, mut round) = (0, 0, 1, 0u64);
+    while killed < MIDWAY_KILLS {
+        round += 1;
+        assert!(round < 1_000, "the program ends before it can be killed: {killed} of {round}");
+        let objects: Vec<String> =
+            (0..OBJECTS).map(|k| tool(round * 1_000 + k, r#""description":"a few bytes more to write","#)).collect();
+        bench.write("batch.json", bundle(&objects));
+        let args = ["import", "--data", "d", "--json", "batch.json"];
+        let started = Instant::now();
+        let mut child = bench.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(took.mul_f64(dice.below(1_000) as f64 / 1_000.0));
+        let before_its_end = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if before_its_end {
+            killed += 1;
+        } else {
+            took = (took + started.elapsed()) / 2;
+        }
+        let report: Value = bench.run(&args).expect(0).json().remove(0);
+        let known = report["known"].as_u64().unwrap();
+        assert!(known == 0 || known == OBJECTS, "half a batch: {report}");
+        assert_eq!(known + report["added"].as_u64().unwrap(), OBJECTS);
+        absent += u64::from(before_its_end && known == 0);
+        expected += OBJECTS;
+    }
+    assert_eq!(bench.verified("d"), expected);
+    assert!(absent > 0, "no kill came before a commit: the moments are chosen too late");
+}

@@ -1,0 +1,123 @@
+//! Proofs, and a database that was rolled back.
+
+use std::fs;
+
+use crate::support::*;
+
+fn proved(bench: &Bench, id: &str) -> serde_json::Value {
+    let proof = bench.run(&["ledger", "prove", "--data", "d", id]).expect(0).out;
+    bench.write("p", &proof);
+    serde_json::from_str(&proof).unwrap()
+}
+
+#[test]
+fn a_stranger_checks_a_proof() {
+    let bench = Bench::bare();
+    let member = bench.init("d");
+    bench.write("a.json", bundle(&(0..300).map(|n| marked(n, "green")).collect::<Vec<_>>()));
+    bench.import("a.json", &[], 0);
+    proved(&bench, &tool_id(217));
+    bench.run(&["ledger", "check", "--member", &member, "p"]).expect(0).says(&["proved", &tool_id(217), "pinned"]);
+    // Without the member it proves integrity, but not who.
+    bench.run(&["ledger", "check", "p"]).expect(0).says(&["not pinned", "integrity, not who"]);
+    let other = Bench::bare();
+    let stranger = other.init("d");
+    bench.run(&["ledger", "check", "--member", &stranger, "p"]).expect(1).says(&["NOT proved", &member]);
+}
+
+#[test]
+fn any_change_in_a_proof_shows() {
+    let bench = Bench::bare();
+    let member = bench.init("d");
+    bench.write("a.json", bundle(&(0..40).map(|n| marked(n, "green")).collect::<Vec<_>>()));
+    bench.import("a.json", &[], 0);
+    let proof = proved(&bench, &tool_id(7));
+    for name in ["entry", "subject", "audience", "body", "proof", "root"] {
+        let text = proof[name].as_str().unwrap();
+        // One character in the middle, to another of the same alphabet.
+        for part in 1..6 {
+            let at = text.len() * part / 6;
+            let Some(old) = text[at..].chars().next().filter(char::is_ascii_alphanumeric) else { continue };
+            let new = if old.is_ascii_digit() { char::from(b'0' + (old as u8 - b'0' + 1) % 10) } else { other(old) };
+            let mut changed = proof.clone();
+            changed[name] = format!("{}{new}{}", &text[..at], &text[at + 1..]).into();
+            bench.write("q", changed.to_string());
+            let ran = bench.run(&["ledger", "check", "--member", &member, "q"]);
+            assert_eq!(ran.code, 1, "{name} at {at}: {old} to {new} was not noticed\n{}{}", ran.out, ran.err);
+        }
+    }
+    for salt in ["subject", "body", "audience"] {
+        let mut changed = proof.clone();
+        changed["salts"][salt] = "00000000000000000000000000000000".into();
+        bench.write("q", changed.to_string());
+        bench.run(&["ledger", "check", "--member", &member, "q"]).expect(1).says(&["not what the entry commits to"]);
+    }
+    bench.write("q", "{}");
+    bench.run(&["ledger", "check", "q"]).expect(1).says(&["not a proof file"]);
+}
+
+fn other(letter: char) -> char {
+    match letter {
+        'z' => 'a',
+        'Z' => 'A',
+        letter => char::from(letter as u8 + 1),
+    }
+}
+
+#[test]
+fn the_gate_is_asked_before_a_proof_leaves() {
+    let bench = Bench::new();
+    bench.write("a.json", bundle(&[marked(1, "red"), marked(2, "amber")]));
+    bench.import("a.json", &[], 0);
+    let red = bench.run(&["ledger", "prove", "--data", "d", &tool_id(1)]).expect(1).says(&["TLP:RED"]);
+    assert!(red.out.is_empty());
+    let amber = bench.run(&["ledger", "prove", "--data", "d", &tool_id(2), "--max-tlp", "green"]).expect(1);
+    assert!(amber.out.is_empty());
+    bench.run(&["ledger", "prove", "--data", "d", &tool_id(99)]).expect(1).says(&["no object"]);
+}
+
+/// `serve` refuses instead of signing a fork, and says what to do.
+#[test]
+fn a_database_that_was_rolled_back_is_refused() {
+    let bench = Bench::new();
+    bench.write("a.json", bundle(&[tool(1, "")]));
+    bench.write("b.json", bundle(&[tool(2, "")]));
+    bench.import("a.json", &[], 0);
+    let files = ["d/polder.db", "d/polder.db-wal", "d/polder.db-shm"];
+    let earlier: Vec<Option<Vec<u8>>> = files.iter().map(|f| fs::read(bench.path(f)).ok()).collect();
+    bench.import("b.json", &[], 0);
+    for (file, bytes) in files.iter().zip(earlier) {
+        match bytes {
+            Some(bytes) => fs::write(bench.path(file), bytes).unwrap(),
+            None => drop(fs::remove_file(bench.path(file))),
+        }
+    }
+    for args in [
+        &["serve", "--data", "d", "--listen", "127.0.0.1:0", "--http"][..],
+        &["import", "--data", "d", "b.json"],
+        &["ledger", "verify", "--data", "d"],
+    ] {
+        bench.run(args).expect(6).says(&["d/published", "size 3", "holds 2", "rolled back", "Put the newer database back"]);
+    }
+}
+
+#[test]
+fn a_changed_database_does_not_verify() {
+    let bench = Bench::new();
+    bench.write("a.json", bundle(&(0..20).map(|n| tool(n, "")).collect::<Vec<_>>()));
+    bench.import("a.json", &[], 0);
+    bench.verified("d");
+    let path = bench.path("d/polder.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(7).position(|w| w == b"tool 13").unwrap();
+    bytes[at + 5] = b'9';
+    fs::write(&path, bytes).unwrap();
+    bench.run(&["ledger", "verify", "--data", "d"]).expect(1).says(&[&tool_id(13), "do not agree"]);
+    bench.run(&["doctor", "--data", "d"]).expect(1).says(&["FAULT  log", "restore"]);
+}
+
+#[test]
+fn doctor_finds_nothing_on_a_sound_node() {
+    let bench = Bench::new();
+    bench.run(&["doctor", "--data", "d"]).expect(0).says(&["ok     database", "ok     log", "ok     keys", "ok     clock"]);
+}

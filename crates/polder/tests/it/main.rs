@@ -1,0 +1,9 @@
+//! Tests of the program as a person runs it, and of the tree's tidiness.
+
+mod bad_input;
+mod crash;
+mod hunting;
+mod ledger;
+mod sharing;
+mod support;
+mod tidy;
