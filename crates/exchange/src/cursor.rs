@@ -78,7 +78,10 @@ mod tests {
         for position in [0, 1, 24_771, i64::MAX] {
             let text = print(&KEY, position, &bound);
             assert_eq!(parse(&KEY, &text, &bound), Ok(position));
-            assert!(text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_'), "safe in a URL");
+            assert!(
+                text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_'),
+                "safe in a URL"
+            );
         }
     }
 

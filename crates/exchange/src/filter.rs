@@ -117,7 +117,11 @@ impl Default for Filters {
 impl Filters {
     /// Every version of everything.
     pub fn everything() -> Filters {
-        Filters { versions: Versions::All, specs: Some([Spec::Stix20, Spec::Stix21].into()), ..Filters::default() }
+        Filters {
+            versions: Versions::All,
+            specs: Some([Spec::Stix20, Spec::Stix21].into()),
+            ..Filters::default()
+        }
     }
 
     /// The same bytes for the same wish, however it was written; what a cursor is bound to.
@@ -141,7 +145,8 @@ impl Filters {
                 }
             }
         }
-        let specs = self.specs.as_ref().map(|specs| specs.iter().map(|s| s.name()).collect::<Vec<_>>().join(","));
+        let specs =
+            self.specs.as_ref().map(|specs| specs.iter().map(|s| s.name()).collect::<Vec<_>>().join(","));
         push_part(&mut bytes, specs.unwrap_or_else(|| "newest".into()).as_bytes());
         bytes
     }
@@ -205,8 +210,15 @@ impl Wish {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         fields: Fields,
     ) -> Result<Wish, FilterError> {
-        const NAMES: [&str; 7] =
-            ["added_after", "limit", "next", "match[id]", "match[spec_version]", "match[type]", "match[version]"];
+        const NAMES: [&str; 7] = [
+            "added_after",
+            "limit",
+            "next",
+            "match[id]",
+            "match[spec_version]",
+            "match[type]",
+            "match[version]",
+        ];
         let mut wish = Wish::default();
         let mut seen: Vec<&'static str> = Vec::new();
         for (name, value) in pairs {
@@ -327,15 +339,27 @@ mod tests {
     #[test]
     fn times_as_clients_write_them() {
         for text in [
-            "2020-01-01T00:00:00Z", "2020-01-01t00:00:00z", "2020-01-01T00:00:00.0Z", "2020-01-01T00:00:00.000000000Z",
-            "2020-01-01T00:00:00.000000999Z", "2020-01-01T00:00:00+00:00", "2020-01-01T00:00:00.000000+00:00",
+            "2020-01-01T00:00:00Z",
+            "2020-01-01t00:00:00z",
+            "2020-01-01T00:00:00.0Z",
+            "2020-01-01T00:00:00.000000000Z",
+            "2020-01-01T00:00:00.000000999Z",
+            "2020-01-01T00:00:00+00:00",
+            "2020-01-01T00:00:00.000000+00:00",
         ] {
             let wish = parse(&[("added_after", text)]).unwrap();
             assert_eq!(wish.added_after, Some(time("2020-01-01T00:00:00Z")), "{text}");
         }
         for text in [
-            "", "2020-01-01", "2020-01-01T00:00:00", "2020-01-01 00:00:00Z", "2020-13-01T00:00:00Z", "yesterday",
-            "2020-01-01T02:00:00+02:00", "1577836800", "2020-01-01T00:00:00-00:00",
+            "",
+            "2020-01-01",
+            "2020-01-01T00:00:00",
+            "2020-01-01 00:00:00Z",
+            "2020-13-01T00:00:00Z",
+            "yesterday",
+            "2020-01-01T02:00:00+02:00",
+            "1577836800",
+            "2020-01-01T00:00:00-00:00",
         ] {
             assert_eq!(parse(&[("added_after", text)]), Err(FilterError::Time("added_after")), "{text}");
         }
@@ -347,7 +371,8 @@ mod tests {
         assert_eq!(versions("all"), Ok(Versions::All));
         let both = Versions::These { first: true, last: true, times: BTreeSet::new() };
         assert_eq!(versions("first,last"), Ok(both));
-        let mixed = Versions::These { first: true, last: false, times: [time("2020-01-01T00:00:00.1Z")].into() };
+        let mixed =
+            Versions::These { first: true, last: false, times: [time("2020-01-01T00:00:00.1Z")].into() };
         assert_eq!(versions("2020-01-01T00:00:00.100Z,first"), Ok(mixed));
         assert_eq!(versions("all,first"), Err(FilterError::AllWithOthers));
         assert_eq!(versions("all,all"), Err(FilterError::AllWithOthers));
@@ -362,7 +387,15 @@ mod tests {
 
     #[test]
     fn a_field_stands_once_and_unknown_fields_are_ignored() {
-        for name in ["added_after", "limit", "next", "match[id]", "match[type]", "match[version]", "match[spec_version]"] {
+        for name in [
+            "added_after",
+            "limit",
+            "next",
+            "match[id]",
+            "match[type]",
+            "match[version]",
+            "match[spec_version]",
+        ] {
             let value = match name {
                 "added_after" => "2020-01-01T00:00:00Z",
                 "limit" => "5",
@@ -371,7 +404,13 @@ mod tests {
             };
             assert_eq!(parse(&[(name, value), (name, value)]), Err(FilterError::Repeated(name)));
         }
-        let odd = [("match[colour]", "red"), ("match[colour]", "blue"), ("page", "3"), ("page", "4"), ("Limit", "0")];
+        let odd = [
+            ("match[colour]", "red"),
+            ("match[colour]", "blue"),
+            ("page", "3"),
+            ("page", "4"),
+            ("Limit", "0"),
+        ];
         assert_eq!(parse(&odd), Ok(Wish::default()));
     }
 
@@ -409,10 +448,16 @@ mod tests {
         assert_eq!(form(&[("match[type]", "a,b")]), form(&[("match[type]", "b,a,b")]));
         assert_eq!(form(&[("limit", "5"), ("added_after", "2020-01-01T00:00:00Z")]), form(&[]));
         let all = [
-            form(&[]), form(&[("match[type]", "a")]), form(&[("match[id]", "a")]), form(&[("match[id]", "a,b")]),
-            form(&[("match[version]", "all")]), form(&[("match[version]", "first")]),
-            form(&[("match[version]", "first,last")]), form(&[("match[version]", "2020-01-01T00:00:00Z")]),
-            form(&[("match[spec_version]", "2.1")]), form(&[("match[spec_version]", "2.0,2.1")]),
+            form(&[]),
+            form(&[("match[type]", "a")]),
+            form(&[("match[id]", "a")]),
+            form(&[("match[id]", "a,b")]),
+            form(&[("match[version]", "all")]),
+            form(&[("match[version]", "first")]),
+            form(&[("match[version]", "first,last")]),
+            form(&[("match[version]", "2020-01-01T00:00:00Z")]),
+            form(&[("match[spec_version]", "2.1")]),
+            form(&[("match[spec_version]", "2.0,2.1")]),
             form(&[("match[spec_version]", "3.0")]),
         ];
         let distinct: BTreeSet<_> = all.iter().collect();

@@ -98,7 +98,8 @@ pub fn issue(
     if ceiling == Tlp::Red {
         return Err(IssueError::Red);
     }
-    if order.name.is_empty() || order.name.len() > NAME_BYTES_MAX || order.name.chars().any(char::is_control) {
+    if order.name.is_empty() || order.name.len() > NAME_BYTES_MAX || order.name.chars().any(char::is_control)
+    {
         return Err(IssueError::Name);
     }
     let id = hex(&id);
@@ -142,7 +143,11 @@ pub struct Credential {
 /// Finds the credential of a token's text; `None` for anything that is not a working token.
 ///
 /// An unknown id costs the same hash and comparison as a known one.
-pub fn authenticate(read: &mut dyn Read, key: &[u8; 32], text: &str) -> Result<Option<Credential>, EngineError> {
+pub fn authenticate(
+    read: &mut dyn Read,
+    key: &[u8; 32],
+    text: &str,
+) -> Result<Option<Credential>, EngineError> {
     let Some((id, secret)) = split(text) else { return Ok(None) };
     let row = find(read, id)?;
     let given = mac(key, &[id.as_bytes(), &secret]);

@@ -34,7 +34,7 @@ pub const THREADS_MAX: usize = 64;
 /// Most bytes of a line that a finding carries, around the match.
 pub const FINDING_TEXT_BYTES_MAX: usize = 4 * 1024;
 /// Bytes at the start of a line in which its time is looked for.
-pub const TIME_SEARCH_BYTES: usize = 4 * 1024;
+pub const TIME_SEARCH_BYTES: usize = 16 * 1024;
 /// Most diagnostics kept for one file; the rest are counted.
 pub const FILE_DIAGNOSTICS_MAX: usize = 100;
 /// Most findings for one file that are kept in the database; the report still counts all.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Appending a batch: admitted, ordered, hashed, seen by the views and covered by a checkpoint, all in
 //! one transaction.
 
@@ -220,7 +221,12 @@ fn judge(read: &mut dyn Read, heads: &Heads, drafts: &[Draft]) -> Result<Vec<Ver
 }
 
 /// What the author holds of the draft's subject.
-fn known(read: &mut dyn Read, drafts: &[Draft], draft: &Draft, versions: &[Held]) -> Result<Known, EngineError> {
+fn known(
+    read: &mut dyn Read,
+    drafts: &[Draft],
+    draft: &Draft,
+    versions: &[Held],
+) -> Result<Known, EngineError> {
     let mut known = Known::default();
     for held in versions.iter().filter(|h| h.author == draft.author) {
         known.held = true;
@@ -297,13 +303,19 @@ fn observables_in_batch(drafts: &[Draft]) -> Observables<'_> {
 
 /// An object that refers to an observable goes no further than its author's strictest marking of it, and
 /// not beyond the recipients whom its author told of it.
-fn follow_references(draft: &Draft, held: &HashMap<SubjectKey, Vec<Held>>, in_batch: &Observables<'_>) -> Verdict {
+fn follow_references(
+    draft: &Draft,
+    held: &HashMap<SubjectKey, Vec<Held>>,
+    in_batch: &Observables<'_>,
+) -> Verdict {
     let mut marking = draft.marking;
     for key in &draft.observable_refs {
         let stored = held.get(key).into_iter().flatten().filter(|h| h.author == draft.author);
         let coming = in_batch.get(key).into_iter().flatten().filter(|d| d.author == draft.author);
-        let all: Vec<(Marking, &Audience)> =
-            stored.map(|h| (h.marking, &h.audience)).chain(coming.map(|d| (d.marking, &d.audience))).collect();
+        let all: Vec<(Marking, &Audience)> = stored
+            .map(|h| (h.marking, &h.audience))
+            .chain(coming.map(|d| (d.marking, &d.audience)))
+            .collect();
         let told = all.iter().any(|(m, audience)| **audience == draft.audience || m.label() == Tlp::Clear);
         if !all.is_empty() && !told {
             return Verdict::Refuse(Refused::RefersFurther);
@@ -356,7 +368,12 @@ fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
     })
 }
 
-fn apply_views(tx: &mut dyn Tx, views: &[Box<dyn View>], heads: &Heads, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+fn apply_views(
+    tx: &mut dyn Tx,
+    views: &[Box<dyn View>],
+    heads: &Heads,
+    rows: &[NewRow<'_>],
+) -> Result<(), EngineError> {
     let records = rows
         .iter()
         .map(|r| {

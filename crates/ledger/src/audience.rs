@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Distinct heads of records, and their rows.
 
 use std::collections::HashMap;
@@ -20,10 +21,13 @@ pub fn heads(read: &mut dyn Read) -> Result<Vec<(i64, Head)>, EngineError> {
 }
 
 fn head(row: &dyn Row) -> Result<Head, EngineError> {
-    let author = row.blob(1)?.try_into().map_err(|_| EngineError::shape("audiences.author is not 32 bytes"))?;
-    let code = u16::try_from(row.int(2)?).map_err(|_| EngineError::shape("audiences.kind is out of range"))?;
-    let audience = Audience::parse(row.text(4)?)
-        .ok_or_else(|| EngineError::shape(format!("audiences.spec of row {}", row.int(0).unwrap_or_default())))?;
+    let author =
+        row.blob(1)?.try_into().map_err(|_| EngineError::shape("audiences.author is not 32 bytes"))?;
+    let code =
+        u16::try_from(row.int(2)?).map_err(|_| EngineError::shape("audiences.kind is out of range"))?;
+    let audience = Audience::parse(row.text(4)?).ok_or_else(|| {
+        EngineError::shape(format!("audiences.spec of row {}", row.int(0).unwrap_or_default()))
+    })?;
     Ok(Head {
         author: MemberId(author),
         kind: Kind::from_code(code),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The view of marking definitions: what each author's definitions mean.
 
 use model::diagnostic::Diagnostic;
@@ -38,7 +39,8 @@ impl View for DefinitionView {
 
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError> {
         let code = type_code("marking-definition");
-        for record in records.iter().filter(|r| r.head.kind.is_stix() && Some(r.subject.type_code()) == code) {
+        for record in records.iter().filter(|r| r.head.kind.is_stix() && Some(r.subject.type_code()) == code)
+        {
             let definition = match record.body {
                 // What the definition meant is gone with it: what it marks is restricted again.
                 Body::Erased => Definition::Unknown,
@@ -65,9 +67,13 @@ impl View for DefinitionView {
 /// otherwise loosen what its author marked.
 pub fn of_author(read: &mut dyn Read, author: MemberId) -> Result<Definitions, EngineError> {
     let mut definitions = Definitions::default();
-    read.query("SELECT id, code FROM definitions WHERE author = ?1", &[Value::Blob(&author.0)], &mut |row| {
-        definitions.add(row.text(0)?, Definition::from_code(row.int(1)?));
-        Ok(Flow::Continue)
-    })?;
+    read.query(
+        "SELECT id, code FROM definitions WHERE author = ?1",
+        &[Value::Blob(&author.0)],
+        &mut |row| {
+            definitions.add(row.text(0)?, Definition::from_code(row.int(1)?));
+            Ok(Flow::Continue)
+        },
+    )?;
     Ok(definitions)
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A record before it has its place.
 
 use model::head::Audience;
@@ -56,7 +57,14 @@ pub struct Subject {
 impl Draft {
     /// A STIX object as it was received. `marking` is what its container and envelope say together with
     /// its own.
-    pub fn stix(object: Object, body: Vec<u8>, author: MemberId, audience: Audience, marking: Marking, salts: Salts) -> Draft {
+    pub fn stix(
+        object: Object,
+        body: Vec<u8>,
+        author: MemberId,
+        audience: Audience,
+        marking: Marking,
+        salts: Salts,
+    ) -> Draft {
         let kind = match object.spec {
             SpecVersion::V20 => Kind::STIX_20,
             SpecVersion::V21 => Kind::STIX_21,
@@ -84,10 +92,25 @@ impl Draft {
         marking: Marking,
         salts: Salts,
     ) -> Draft {
-        let commitments =
-            Commitments::new(&salts, &subject_bytes(&subject.id, subject.version), &body, &audience_bytes(&audience));
+        let commitments = Commitments::new(
+            &salts,
+            &subject_bytes(&subject.id, subject.version),
+            &body,
+            &audience_bytes(&audience),
+        );
         let observable_refs = Vec::new();
-        Draft { author, kind, audience, marking, subject, observable_refs, body, salts, commitments, only_if_new: false }
+        Draft {
+            author,
+            kind,
+            audience,
+            marking,
+            subject,
+            observable_refs,
+            body,
+            salts,
+            commitments,
+            only_if_new: false,
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The entry: what the tree commits to, for ever (`docs/record.md`).
 
 use std::fmt::Write as _;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger: a node's append-only log of records, the traits over engines, and views.
 //!
 //! Must not know which rooms and which engines exist.

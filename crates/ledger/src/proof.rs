@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A proof that stands alone: one file from which a stranger can tell that a record stands in a member's
 //! log (`docs/proof.md`).
 
@@ -105,7 +106,8 @@ impl Proof {
         if file.len() > PROOF_BYTES_MAX {
             return Err(unreadable("it is too large"));
         }
-        let file: Map<String, Value> = serde_json::from_slice(file).map_err(|_| unreadable("it is not JSON"))?;
+        let file: Map<String, Value> =
+            serde_json::from_slice(file).map_err(|_| unreadable("it is not JSON"))?;
         let text = |map: &Map<String, Value>, name: &'static str| {
             map.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(CheckError::Unreadable(name))
         };
@@ -114,7 +116,9 @@ impl Proof {
         }
         let salts = file.get("salts").and_then(Value::as_object).ok_or(unreadable("salts"))?;
         let salt = |name: &'static str| -> Result<[u8; SALT_BYTES], CheckError> {
-            hex_decode(&text(salts, name)?).and_then(|b| b.try_into().ok()).ok_or(CheckError::Unreadable("salts"))
+            hex_decode(&text(salts, name)?)
+                .and_then(|b| b.try_into().ok())
+                .ok_or(CheckError::Unreadable("salts"))
         };
         let (index, path, checkpoint) = parse_tlog(&text(&file, "proof")?)?;
         Ok(Proof {
@@ -133,7 +137,8 @@ impl Proof {
     /// Verifies everything that can be verified without knowing whom to expect.
     pub fn check(&self) -> Result<Proved, CheckError> {
         let root = Root::verify(&self.root)?;
-        let note = Note::parse(self.checkpoint.as_bytes()).map_err(|e| CheckError::Signature(e.to_string()))?;
+        let note =
+            Note::parse(self.checkpoint.as_bytes()).map_err(|e| CheckError::Signature(e.to_string()))?;
         let key = NoteKey::new(&root.origin.to_string(), root.log_key.clone())
             .map_err(|e| CheckError::Signature(e.to_string()))?;
         verify_note(&note, &[key], Use::Checkpoint).map_err(|e| CheckError::Signature(e.to_string()))?;
@@ -149,8 +154,8 @@ impl Proof {
     }
 
     fn check_commitments(&self, member: &MemberId) -> Result<(), CheckError> {
-        let entry: Map<String, Value> =
-            serde_json::from_slice(&self.entry).map_err(|_| CheckError::Unreadable("the entry is not JSON"))?;
+        let entry: Map<String, Value> = serde_json::from_slice(&self.entry)
+            .map_err(|_| CheckError::Unreadable("the entry is not JSON"))?;
         let says = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
         let commitments =
             Commitments::new(&self.salts, self.subject.as_bytes(), &self.body, self.audience.as_bytes());

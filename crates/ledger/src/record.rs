@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reading records back.
 
 use model::head::Head;
@@ -38,12 +39,16 @@ pub struct Stored {
 const COLUMNS_FROM: &str = "the columns of `stored`";
 
 fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
-    let key: [u8; 17] =
-        row.blob(4)?.try_into().map_err(|_| EngineError::shape(format!("records.subject in {COLUMNS_FROM}")))?;
+    let key: [u8; 17] = row
+        .blob(4)?
+        .try_into()
+        .map_err(|_| EngineError::shape(format!("records.subject in {COLUMNS_FROM}")))?;
     let key = SubjectKey(key);
     let id = match row.text_opt(5)? {
         Some(id) => id.to_owned(),
-        None => key.id().ok_or_else(|| EngineError::shape(format!("records.id of seq {}", row.int(0).unwrap_or(0))))?,
+        None => key
+            .id()
+            .ok_or_else(|| EngineError::shape(format!("records.id of seq {}", row.int(0).unwrap_or(0))))?,
     };
     let salts = Salts::from_bytes(row.blob(7)?)
         .ok_or_else(|| EngineError::shape(format!("records.salts of seq {}", row.int(0).unwrap_or(0))))?;
@@ -109,7 +114,10 @@ pub fn each_batch<T: Tx>(
         let rows = after(tx.as_read(), seq, batch)?;
         let Some(last) = rows.last() else { return Ok(()) };
         seq = last.seq;
-        let records = rows.iter().map(|r| r.view(heads.of(r.audience_row)?)).collect::<Result<Vec<_>, EngineError>>()?;
+        let records = rows
+            .iter()
+            .map(|r| r.view(heads.of(r.audience_row)?))
+            .collect::<Result<Vec<_>, EngineError>>()?;
         each(tx, &records)?;
     }
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A member's root statement: who it is, and which key signs its log (`docs/record.md`).
 
 use base64::Engine as _;
@@ -79,25 +80,30 @@ impl Root {
         if body.len() > STATEMENT_BYTES_MAX {
             return Err(RootError::Unreadable("it is too large"));
         }
-        let value: Value = serde_json::from_slice(body).map_err(|_| RootError::Unreadable("it is not JSON"))?;
+        let value: Value =
+            serde_json::from_slice(body).map_err(|_| RootError::Unreadable("it is not JSON"))?;
         let statement = value.get("statement").ok_or(RootError::Unreadable("`statement` is missing"))?;
         let text = |value: &Value, name: &'static str| {
             value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(RootError::Unreadable(name))
         };
         let key = |value: &Value| -> Result<PublicKey, RootError> {
-            let bytes = STANDARD.decode(text(value, "public_key")?).map_err(|_| RootError::Unreadable("public_key"))?;
+            let bytes = STANDARD
+                .decode(text(value, "public_key")?)
+                .map_err(|_| RootError::Unreadable("public_key"))?;
             PublicKey::from_bytes(&bytes).map_err(|_| RootError::Unreadable("public_key"))
         };
         if statement.get("v").and_then(Value::as_u64) != Some(VERSION) {
             return Err(RootError::Unreadable("its version is not known; update polder"));
         }
         let log = statement.get("log").ok_or(RootError::Unreadable("log"))?;
-        let member = MemberId::parse(&text(statement, "member")?).map_err(|_| RootError::Unreadable("member"))?;
+        let member =
+            MemberId::parse(&text(statement, "member")?).map_err(|_| RootError::Unreadable("member"))?;
         let root_key = key(statement)?;
         if fingerprint(&root_key) != member.0 {
             return Err(RootError::NotTheMember);
         }
-        let signature = STANDARD.decode(text(&value, "signature")?).map_err(|_| RootError::Unreadable("signature"))?;
+        let signature =
+            STANDARD.decode(text(&value, "signature")?).map_err(|_| RootError::Unreadable("signature"))?;
         let signature = Signature::from_bytes(&signature).map_err(|_| RootError::Unreadable("signature"))?;
         root_key.verify(&canonical(statement), Use::Root, &signature).map_err(|_| RootError::Signature)?;
         Ok(Root {
@@ -105,7 +111,8 @@ impl Root {
             name: text(statement, "name")?,
             country: text(statement, "country")?,
             sector: text(statement, "sector")?,
-            created: Timestamp::parse(&text(statement, "created")?).map_err(|_| RootError::Unreadable("created"))?,
+            created: Timestamp::parse(&text(statement, "created")?)
+                .map_err(|_| RootError::Unreadable("created"))?,
             root_key,
             origin: text(log, "origin")?.parse::<Origin>().map_err(|_| RootError::Unreadable("origin"))?,
             log_key: key(log)?,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger's own tables.
 
 use crate::sql::{Table, TableKind};

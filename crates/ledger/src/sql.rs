@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The two traits through which everything reaches its tables, and the declaration of a table.
 //!
 //! Statements are the common subset of SQLite and PostgreSQL with `?1, ?2 …` as placeholders; values are
@@ -117,7 +118,9 @@ pub enum EngineError {
     #[error("the database is damaged: {0}; run `polder doctor`, then restore the newest backup")]
     Corrupt(String),
     /// No room on the disk, or the file size limit is reached.
-    #[error("no room to write the database ({0}); free some space and run the command again, nothing was half written")]
+    #[error(
+        "no room to write the database ({0}); free some space and run the command again, nothing was half written"
+    )]
     Full(String),
     /// The engine refused for another reason.
     #[error("the database refused to {operation}")]

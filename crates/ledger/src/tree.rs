@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The node's own tree in its tables: tiles, size, checkpoints.
 
 use model::time::Timestamp;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Verifying a whole log: every entry, every hash, every tile, the newest checkpoint.
 
 use trust::composite::{PublicKey, Use};
@@ -56,7 +57,10 @@ pub fn verify(read: &mut dyn Read, origin: &Origin, log_key: &PublicKey) -> Resu
         seq = last.seq;
         for row in &rows {
             if row.index != report.records {
-                report.fault(format!("record {}: index {} where {} was expected", row.seq, row.index, report.records));
+                report.fault(format!(
+                    "record {}: index {} where {} was expected",
+                    row.seq, row.index, report.records
+                ));
             }
             if row.time.micros() <= time {
                 report.fault(format!("record {}: its time does not come after the one before it", row.seq));
@@ -117,9 +121,9 @@ fn check_checkpoint(
         return Ok(());
     };
     let key = NoteKey::new(&origin.to_string(), log_key.clone());
-    let signed = key.map_err(|e| e.to_string()).and_then(|key| {
-        verify_note(&note, &[key], Use::Checkpoint).map_err(|e| e.to_string())
-    });
+    let signed = key
+        .map_err(|e| e.to_string())
+        .and_then(|key| verify_note(&note, &[key], Use::Checkpoint).map_err(|e| e.to_string()));
     if let Err(error) = signed {
         report.fault(format!("the newest checkpoint's signature fails: {error}"));
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Views: tables derived from records.
 
 use model::head::Head;

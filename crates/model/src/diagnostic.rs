@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a parser says about the parts it could not take.
 
 use std::fmt;
@@ -39,7 +40,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A part that was not taken.
     pub fn error(code: &'static str, place: impl Into<String>, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { code, severity: Severity::Error, place: place.into(), message: message.into(), fix: None }
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            place: place.into(),
+            message: message.into(),
+            fix: None,
+        }
     }
 
     /// A part that was taken, but that a person should look at.

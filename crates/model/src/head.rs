@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the gate looks at: the head of a record.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Identifiers: members, communities, STIX objects.
 
 use std::fmt;
@@ -73,22 +74,63 @@ pub fn hex_decode(text: &str) -> Option<Vec<u8>> {
 /// insert. 255 is kept for types that are not in this table.
 const TYPES: &[&str] = &[
     // STIX 2.1 section 4, domain objects
-    "attack-pattern", "campaign", "course-of-action", "grouping", "identity", "incident", "indicator",
-    "infrastructure", "intrusion-set", "location", "malware", "malware-analysis", "note", "observed-data",
-    "opinion", "report", "threat-actor", "tool", "vulnerability",
+    "attack-pattern",
+    "campaign",
+    "course-of-action",
+    "grouping",
+    "identity",
+    "incident",
+    "indicator",
+    "infrastructure",
+    "intrusion-set",
+    "location",
+    "malware",
+    "malware-analysis",
+    "note",
+    "observed-data",
+    "opinion",
+    "report",
+    "threat-actor",
+    "tool",
+    "vulnerability",
     // section 5, relationship objects
-    "relationship", "sighting",
+    "relationship",
+    "sighting",
     // section 6, cyber-observable objects
-    "artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file",
-    "ipv4-addr", "ipv6-addr", "mac-addr", "mutex", "network-traffic", "process", "software", "url",
-    "user-account", "windows-registry-key", "x509-certificate",
+    "artifact",
+    "autonomous-system",
+    "directory",
+    "domain-name",
+    "email-addr",
+    "email-message",
+    "file",
+    "ipv4-addr",
+    "ipv6-addr",
+    "mac-addr",
+    "mutex",
+    "network-traffic",
+    "process",
+    "software",
+    "url",
+    "user-account",
+    "windows-registry-key",
+    "x509-certificate",
     // section 7, meta objects
-    "extension-definition", "language-content", "marking-definition",
+    "extension-definition",
+    "language-content",
+    "marking-definition",
     // custom types of ATT&CK
-    "x-mitre-analytic", "x-mitre-asset", "x-mitre-collection", "x-mitre-data-component",
-    "x-mitre-data-source", "x-mitre-detection-strategy", "x-mitre-matrix", "x-mitre-tactic",
+    "x-mitre-analytic",
+    "x-mitre-asset",
+    "x-mitre-collection",
+    "x-mitre-data-component",
+    "x-mitre-data-source",
+    "x-mitre-detection-strategy",
+    "x-mitre-matrix",
+    "x-mitre-tactic",
     // documents of Polder itself
-    "x-polder-member", "x-polder-community",
+    "x-polder-member",
+    "x-polder-community",
 ];
 
 const FIRST_OBSERVABLE: u8 = 21;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Canonical JSON (RFC 8785), used only to decide whether two bodies have the same content.
 
 /// Whether two JSON texts have the same content: equal in canonical form. What cannot be made canonical

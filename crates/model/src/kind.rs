@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The kinds of record, in one table.
 
 use crate::limits::BODY_BYTES_MAX;

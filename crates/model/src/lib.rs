@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The shared words: identifiers, times, STIX 2.1 objects, markings, the record's head, kinds,
 //! observables in canonical form, canonical JSON, diagnostics.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Limits on outside data. Each is tested at and over its edge.
 
 /// Longest STIX identifier.

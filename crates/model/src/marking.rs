@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Markings: who may see a record.
 //!
 //! TLP 2.0 (FIRST, August 2022) and TLP 1 by their canonical STIX ids (STIX 2.1 section 7.2.1.4; OASIS

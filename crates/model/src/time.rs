@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Points in time, to the microsecond.
 
 use std::fmt;
@@ -40,7 +41,8 @@ impl Timestamp {
         let shaped = bytes.len() <= 40
             && matches!(bytes.get(10), Some(b'T' | b't'))
             && !text.contains('[')
-            && (text.ends_with(['Z', 'z']) || matches!(bytes.get(bytes.len().wrapping_sub(6)), Some(b'+' | b'-')));
+            && (text.ends_with(['Z', 'z'])
+                || matches!(bytes.get(bytes.len().wrapping_sub(6)), Some(b'+' | b'-')));
         if !shaped {
             return Err(refused());
         }
@@ -58,7 +60,10 @@ fn parse_plain(b: &[u8]) -> Option<i64> {
     };
     let fixed = b.len() >= 20
         && b.len() <= 30
-        && matches!((b.get(4)?, b.get(7)?, b.get(10)?, b.get(13)?, b.get(16)?), (b'-', b'-', b'T', b':', b':'))
+        && matches!(
+            (b.get(4)?, b.get(7)?, b.get(10)?, b.get(13)?, b.get(16)?),
+            (b'-', b'-', b'T', b':', b':')
+        )
         && b.last() == Some(&b'Z');
     if !fixed {
         return None;
@@ -71,7 +76,13 @@ fn parse_plain(b: &[u8]) -> Option<i64> {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    if year < 1 || !(1..=12).contains(&month) || !(1..=days_in).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if year < 1
+        || !(1..=12).contains(&month)
+        || !(1..=days_in).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     let mut fraction = 0;
@@ -84,7 +95,11 @@ fn parse_plain(b: &[u8]) -> Option<i64> {
         fraction = number(20..20 + kept)? * 10i64.pow(6 - kept as u32);
         number(20..20 + digits)?;
     }
-    Some(((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction)
+    Some(
+        ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60_000_000
+            + second * 1_000_000
+            + fraction,
+    )
 }
 
 /// Days from 1970-01-01 in the proleptic Gregorian calendar.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Import, TAXII read and memory of a node, on ATT&CK from `../shared/data`:
 //! `cargo bench -p polder --bench node [-- ROUNDS]`.
 //!
@@ -17,7 +18,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_polder");
 const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/attack/enterprise-attack-18.1.json.zst");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/attack/enterprise-attack-18.1.json.zst");
     if !data.is_file() {
         println!("no ../shared/data beside the checkout: nothing to measure");
         return;
@@ -70,7 +72,15 @@ fn one_round(data: &Path) -> [f64; 7] {
     server.kill().expect("the server can be stopped");
     server.wait().expect("the server ends");
     fs::remove_dir_all(&dir).expect("the node can be removed");
-    [OBJECTS / import, OBJECTS / import_cpu, OBJECTS / again, OBJECTS / verify, OBJECTS / used, OBJECTS / wall, memory]
+    [
+        OBJECTS / import,
+        OBJECTS / import_cpu,
+        OBJECTS / again,
+        OBJECTS / verify,
+        OBJECTS / used,
+        OBJECTS / wall,
+        memory,
+    ]
 }
 
 fn polder(args: &[&str]) -> String {
@@ -93,8 +103,11 @@ fn serve(node: &str) -> (Child, String) {
         .spawn()
         .expect("the server starts");
     let mut line = String::new();
-    BufReader::new(child.stderr.take().expect("it is piped")).read_line(&mut line).expect("it says where it listens");
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned();
+    BufReader::new(child.stderr.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("it says where it listens");
+    let address =
+        line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned();
     (child, address)
 }
 
@@ -107,7 +120,11 @@ fn get(address: &str, path: &str, token: &str) -> Vec<u8> {
     stream.write_all(request.as_bytes()).expect("the request goes out");
     let mut answer = Vec::with_capacity(2 << 20);
     stream.read_to_end(&mut answer).expect("the answer comes");
-    assert!(answer.starts_with(b"HTTP/1.0 200") || answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..200.min(answer.len())]));
+    assert!(
+        answer.starts_with(b"HTTP/1.0 200") || answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer[..200.min(answer.len())])
+    );
     let body = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
     answer.split_off(body)
 }
@@ -121,7 +138,8 @@ fn collection(address: &str, token: &str) -> String {
 fn read_all(address: &str, token: &str, id: &str, limit: usize) -> usize {
     let (mut next, mut count) = (String::new(), 0);
     loop {
-        let body = get(address, &format!("/taxii2/root/collections/{id}/objects/?limit={limit}{next}"), token);
+        let body =
+            get(address, &format!("/taxii2/root/collections/{id}/objects/?limit={limit}{next}"), token);
         // Only what the client needs to go on: parsing is not what is measured.
         let text = String::from_utf8(body).expect("UTF-8");
         count += text.matches("\"spec_version\"").count();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The command line.
 
 use std::net::SocketAddr;
@@ -9,8 +10,10 @@ use model::marking::Tlp;
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]
 #[command(name = "polder", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done or found · 1 nothing found or verification failed · 2 wrong use · \
-3 partial · 6 this machine (disk, lock, port, newer database) · 70 internal")]
+#[command(
+    after_help = "Exit codes: 0 done or found · 1 nothing found or verification failed · 2 wrong use · \
+3 partial · 6 this machine (disk, lock, port, newer database) · 70 internal"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

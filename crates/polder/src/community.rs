@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder community`: who shares with whom.
 
 use std::collections::BTreeSet;
@@ -32,7 +33,8 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
                 .map_err(|_| Failure::usage(format!("`{community}` is not a community's id")))?;
             let member = MemberId::parse(member).map_err(|e| Failure::usage(e.to_string()))?;
             let current = node.store.read(|read| query::community_document(read, id))?;
-            let unknown = || Failure::not_found(format!("no community {id} here; `polder community list` shows them"));
+            let unknown =
+                || Failure::not_found(format!("no community {id} here; `polder community list` shows them"));
             let draft = command::with_member(&current.ok_or_else(unknown)?, member).map_err(usage)?;
             append(&node, draft)?;
             told(*json, id, member, &format!("{member} is a member of {id} now"));

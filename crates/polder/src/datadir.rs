@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The data directory: what lies where, and who holds it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -89,18 +90,29 @@ impl DataDir {
         let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
         let key: Option<[u8; N]> = bytes.and_then(|b| b.as_slice().try_into().ok());
         key.map(Zeroizing::new).ok_or_else(|| {
-            Failure::machine(format!("{} does not hold a key of {N} bytes; restore it from a backup", path.display()))
+            Failure::machine(format!(
+                "{} does not hold a key of {N} bytes; restore it from a backup",
+                path.display()
+            ))
         })
     }
 
     /// Holds the right to write records for as long as the answer lives.
     pub fn hold_writing(&self) -> Result<Held, Failure> {
-        self.hold("write.lock", "is being written by another polder", "wait until it has ended, then run this again")
+        self.hold(
+            "write.lock",
+            "is being written by another polder",
+            "wait until it has ended, then run this again",
+        )
     }
 
     /// Holds the right to serve this directory.
     pub fn hold_serving(&self) -> Result<Held, Failure> {
-        self.hold("serve.lock", "is being served by another polder", "stop it first, or serve another directory")
+        self.hold(
+            "serve.lock",
+            "is being served by another polder",
+            "stop it first, or serve another directory",
+        )
     }
 
     fn hold(&self, name: &str, what: &str, advice: &str) -> Result<Held, Failure> {
@@ -126,7 +138,9 @@ impl DataDir {
             Err(TryLockError::Error(error)) => return Err(Failure::io("lock", &path, &error)),
         }
         let text = format!("{}\n", std::process::id());
-        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|e| Failure::io("write", &path, &e))?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(|e| Failure::io("write", &path, &e))?;
         Ok(Held { _file: file })
     }
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder doctor`: what is wrong with a node, and what to do.
 
 use ledger::verify;
@@ -28,7 +29,10 @@ pub fn run(args: &Doctor) -> Result<Exit, Failure> {
     for check in &checks {
         if args.json {
             let fault = check.fault.as_deref();
-            println!("{}", json!({ "check": check.name, "ok": fault.is_none(), "told": check.told, "fault": fault }));
+            println!(
+                "{}",
+                json!({ "check": check.name, "ok": fault.is_none(), "told": check.told, "fault": fault })
+            );
         } else {
             match &check.fault {
                 None => println!("ok     {:<9} {}", check.name, check.told),
@@ -46,7 +50,10 @@ fn check(name: &'static str, fault: Option<String>, told: impl Into<String>) -> 
 fn database(node: &Node) -> Result<Check, Failure> {
     let faults = node.store.integrity()?;
     let fault = faults.first().map(|first| {
-        format!("{} faults in the file, first: {first}; restore the newest backup, or export what can be read", faults.len())
+        format!(
+            "{} faults in the file, first: {first}; restore the newest backup, or export what can be read",
+            faults.len()
+        )
     });
     Ok(check("database", fault, "pages and indexes are sound"))
 }
@@ -61,17 +68,15 @@ fn log(node: &Node) -> Result<Check, Failure> {
 
 fn views(node: &Node) -> Result<Check, Failure> {
     let missing = node.store.missing_tables()?;
-    let fault = (!missing.is_empty())
-        .then(|| format!("{} missing; start any polder command once more, it makes them anew", missing.join(", ")));
+    let fault = (!missing.is_empty()).then(|| {
+        format!("{} missing; start any polder command once more, it makes them anew", missing.join(", "))
+    });
     let names: Vec<&str> = node.store.views().iter().map(|view| view.name()).collect();
     Ok(check("views", fault, names.join(", ")))
 }
 
 fn keys(node: &Node) -> Check {
-    let faults = [
-        node.dir.read_key::<64>(LOG_KEY).err(),
-        node.dir.read_key::<32>(NODE_SECRET).err(),
-    ];
+    let faults = [node.dir.read_key::<64>(LOG_KEY).err(), node.dir.read_key::<32>(NODE_SECRET).err()];
     let fault = faults.into_iter().flatten().next().map(|failure| failure.message);
     let root = if node.dir.key_path(ROOT_KEY).exists() {
         "root key is in the data directory; keep it offline"
@@ -85,8 +90,9 @@ fn disk(node: &Node) -> Check {
     match rustix::fs::statvfs(node.dir.root()) {
         Ok(facts) => {
             let free = facts.f_bavail.saturating_mul(facts.f_frsize);
-            let fault = (free < FREE_BYTES_MIN)
-                .then(|| format!("{} MiB free; free some space before the next import", free / (1024 * 1024)));
+            let fault = (free < FREE_BYTES_MIN).then(|| {
+                format!("{} MiB free; free some space before the next import", free / (1024 * 1024))
+            });
             check("disk", fault, format!("{} MiB free", free / (1024 * 1024)))
         }
         Err(error) => check("disk", Some(format!("cannot tell the free space: {error}")), ""),
@@ -96,12 +102,14 @@ fn disk(node: &Node) -> Check {
 /// A clock that went back makes times of arrival run on by microseconds.
 fn clock(node: &Node) -> Result<Check, Failure> {
     let mut last = None;
-    node.store.read(|read| {
-        read.query("SELECT time FROM records ORDER BY seq DESC LIMIT 1", &[], &mut |row| {
-            last = Some(Timestamp::from_micros(row.int(0)?));
-            Ok(ledger::sql::Flow::Stop)
+    node.store
+        .read(|read| {
+            read.query("SELECT time FROM records ORDER BY seq DESC LIMIT 1", &[], &mut |row| {
+                last = Some(Timestamp::from_micros(row.int(0)?));
+                Ok(ledger::sql::Flow::Stop)
+            })
         })
-    }).map_err(|e: ledger::sql::EngineError| e)?;
+        .map_err(|e: ledger::sql::EngineError| e)?;
     let now = now();
     let fault = last.filter(|last| last.micros() > now.micros() + CLOCK_SKEW_MAX_US).map(|last| {
         format!("the newest record is of {last}, the clock says {now}: it went back; set it, records keep their order")

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder export`: one STIX 2.1 bundle to stdout, with the effective markings beside the objects.
 
 use std::io::{BufWriter, Write};
@@ -30,7 +31,9 @@ pub fn run(args: &Export) -> Result<Exit, Failure> {
     });
     written?.map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))?;
     if lost > 0 {
-        eprintln!("{lost} STIX 2.0 objects have no form in STIX 2.1 and were left out; TAXII serves them as received");
+        eprintln!(
+            "{lost} STIX 2.0 objects have no form in STIX 2.1 and were left out; TAXII serves them as received"
+        );
         return Ok(Exit::Partial);
     }
     Ok(Exit::Done)

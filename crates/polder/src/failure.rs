@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How a command ends when it does not end well: one sentence for a person, one exit code for a script.
 
 use std::fmt;
@@ -58,9 +59,9 @@ impl Failure {
         let advice = match error.kind() {
             std::io::ErrorKind::NotFound => "; check the name",
             std::io::ErrorKind::PermissionDenied => "; check who may read and write it",
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::QuotaExceeded => {
-                "; free some space and run the command again"
-            }
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::FileTooLarge
+            | std::io::ErrorKind::QuotaExceeded => "; free some space and run the command again",
             _ => "",
         };
         Failure::machine(format!("cannot {what} {}: {error}{advice}", path.display()))
@@ -87,9 +88,10 @@ fn whole(error: &dyn std::error::Error) -> String {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
         let exit = match error {
-            EngineError::Busy | EngineError::Full(_) | EngineError::Corrupt(_) | EngineError::Refused { .. } => {
-                Exit::Machine
-            }
+            EngineError::Busy
+            | EngineError::Full(_)
+            | EngineError::Corrupt(_)
+            | EngineError::Refused { .. } => Exit::Machine,
             EngineError::Shape(_) => Exit::Internal,
         };
         Failure { exit, message: whole(&error) }
@@ -100,7 +102,9 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Failure {
         match error {
             OpenError::Engine(error) => error.into(),
-            OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => Failure::usage(whole(&error)),
+            OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
+                Failure::usage(whole(&error))
+            }
             OpenError::Newer { .. } => Failure::machine(whole(&error)),
         }
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The own organisation as a STIX identity: the author of indicators and sightings made here.
 
 use ledger::draft::Draft;

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder import`: files into the ledger. What was read is added, known or refused, and these add up.
 
 use std::io::{Read, Write as _};
 
+use hunt::limits::LIST_BYTES_MAX;
+use hunt::standard::{IndicatorAuthor, indicator_object};
 use ledger::append::{Outcome, Refused};
 use ledger::draft::Draft;
 use ledger::entry::Salts;
@@ -145,7 +148,13 @@ pub struct Importer<'n> {
 
 impl<'n> Importer<'n> {
     /// For one file, into one audience.
-    pub fn new(node: &'n Node, writing: &'n Writing, audience: Audience, envelope: Option<Tlp>, file: String) -> Self {
+    pub fn new(
+        node: &'n Node,
+        writing: &'n Writing,
+        audience: Audience,
+        envelope: Option<Tlp>,
+        file: String,
+    ) -> Self {
         Importer {
             node,
             writing,
@@ -162,7 +171,8 @@ impl<'n> Importer<'n> {
 
     /// STIX: a first pass finds what marks the objects, wherever in the file it stands; a second takes them.
     pub fn stix(&mut self, input: &mut Input) -> Result<(), Failure> {
-        self.definitions = self.node.store.read(|read| ledger::definitions::of_author(read, self.node.member()))?;
+        self.definitions =
+            self.node.store.read(|read| ledger::definitions::of_author(read, self.node.member()))?;
         let mut wrapped = Wrapped::default();
         let mut survey = Splitter::new(input.reader()?);
         // What is wrong with the input is told by the second pass.
@@ -212,7 +222,8 @@ impl<'n> Importer<'n> {
         if own.unknown {
             let message = "carries a marking that is not understood: it stays in the own organisation";
             let fix = "import its marking definition first, or in the same file";
-            self.report.note(Diagnostic::warning("marking-unknown", object.id.clone(), message).with_fix(fix));
+            self.report
+                .note(Diagnostic::warning("marking-unknown", object.id.clone(), message).with_fix(fix));
         }
         let around = wrapped.of(ordinal.saturating_sub(1));
         let marking = own.strictest(around).strictest(self.envelope.map_or(Marking::NONE, Marking::tlp));
@@ -223,32 +234,36 @@ impl<'n> Importer<'n> {
 
     /// Indicator lists: each becomes a STIX indicator of the own organisation.
     pub fn list(&mut self, input: &mut Input, format: Format) -> Result<(), Failure> {
-        let reader = input.reader()?;
+        let mut bytes = Vec::new();
+        if let Err(error) = input.reader()?.take(LIST_BYTES_MAX as u64 + 1).read_to_end(&mut bytes) {
+            let fix = "fetch the list again; nothing of it was taken";
+            self.report
+                .note(Diagnostic::error("unreadable", input.name.clone(), error.to_string()).with_fix(fix));
+            return Ok(());
+        }
         let list = match format {
-            Format::Csv => hunt::indicator::read_csv(reader),
-            Format::Text | Format::Stix => hunt::indicator::read_text(reader),
+            Format::Csv => hunt::indicator::read_csv(&bytes, &input.name),
+            Format::Text | Format::Stix => hunt::indicator::read_list(&bytes, &input.name),
         };
-        let list = match list {
-            Ok(list) => list,
-            Err(error) => {
-                self.report.note(Diagnostic::error("unreadable", input.name.clone(), error.to_string()));
-                return Ok(());
-            }
-        };
-        self.report.read = list.read;
+        self.report.read = list.entries;
         self.report.refused = list.refused;
         list.diagnostics.into_iter().for_each(|d| self.report.note(d));
+        if list.indicators.is_empty() {
+            return Ok(());
+        }
         let identity = crate::identity::draft(self.node, &self.audience, self.envelope, self.salts.next())?;
         let identity_id = identity.subject.id.clone();
         // The identity is the node's own and not of the list: it does not count.
         self.writing.submit(vec![identity]).wait()?;
-        let now = crate::node::now();
+        let author = IndicatorAuthor { identity: &identity_id, now: crate::node::now() };
         for indicator in &list.indicators {
-            let body = hunt::standard::indicator_object(indicator, &identity_id, now);
+            let body = indicator_object(indicator, &author);
             let mut diagnostics = Vec::new();
             let Some(object) = Object::parse(&body, &indicator.id, &mut diagnostics) else {
                 let told = diagnostics.first().map(Diagnostic::to_string).unwrap_or_default();
-                return Err(Failure::internal(format!("an indicator of our own making does not parse: {told}")));
+                return Err(Failure::internal(format!(
+                    "an indicator of our own making does not parse: {told}"
+                )));
             };
             let marking = self.envelope.map_or(Marking::NONE, Marking::tlp);
             let salts = self.salts.next();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder init`: keys, database, root statement.
 
 use std::fs;
@@ -50,17 +51,18 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
             args.name,
             dir.root().display()
         );
-        eprintln!(
-            "Keep {} offline: whoever has it is you.",
-            dir.key_path(ROOT_KEY).display()
-        );
+        eprintln!("Keep {} offline: whoever has it is you.", dir.key_path(ROOT_KEY).display());
     }
     Ok(Exit::Done)
 }
 
 fn check(text: &str, what: &str) -> Result<(), Failure> {
     let fits = (1..=NAME_BYTES_MAX).contains(&text.trim().len()) && !text.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(Failure::usage(format!("--{what} takes 1 to {NAME_BYTES_MAX} bytes of text"))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!("--{what} takes 1 to {NAME_BYTES_MAX} bytes of text")))
+    }
 }
 
 fn clear(dir: &DataDir) -> std::io::Result<()> {

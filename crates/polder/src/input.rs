@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Opening what is to be imported: a file or stdin, plain, gzip or zstd by content, read twice.
 
 use std::fs::File;
@@ -94,7 +95,8 @@ impl Read for Guarded {
         let count = count?;
         self.expanded += count as u64;
         if self.expanded > EXPANDED_BYTES_FREE && self.expanded / packed.max(1) > EXPANSION_RATIO_MAX {
-            let message = format!("the archive expands more than {EXPANSION_RATIO_MAX} times: a decompression bomb");
+            let message =
+                format!("the archive expands more than {EXPANSION_RATIO_MAX} times: a decompression bomb");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(count)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder ledger`: verify, prove, check.
 
 use std::io::{Read as _, Write as _};
@@ -55,7 +56,9 @@ fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
             eprintln!("and {} more faults", report.more_faults);
         }
         println!("NOT verified: {} faults in {} records", report.faults.len(), report.records);
-        eprintln!("stop using this copy; restore the newest backup that verifies, and keep this one as evidence");
+        eprintln!(
+            "stop using this copy; restore the newest backup that verifies, and keep this one as evidence"
+        );
     }
     Ok(if holds { Exit::Done } else { Exit::NotFound })
 }
@@ -97,11 +100,13 @@ fn build(
     head: &model::head::Head,
     node: &Node,
 ) -> Result<(Proof, u64), Failure> {
-    let body = row.body.ok_or_else(|| Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)))?;
+    let body =
+        row.body.ok_or_else(|| Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)))?;
     let note = verify::newest_note(read)?.ok_or_else(|| Failure::machine("the log has no checkpoint"))?;
     let size = tree::size(read)?;
     let root = record::after(read, 0, 1)?.into_iter().next().and_then(|first| first.body);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| EngineError::shape("text that is not UTF-8"));
+    let text =
+        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| EngineError::shape("text that is not UTF-8"));
     let proof = Proof {
         path: tree::inclusion_proof(read, row.index, size)?,
         entry: row.entry,
@@ -111,7 +116,9 @@ fn build(
         body,
         index: row.index,
         checkpoint: note,
-        root: root.ok_or_else(|| Failure::machine(format!("{} has no root statement", node.dir.root().display())))?,
+        root: root.ok_or_else(|| {
+            Failure::machine(format!("{} has no root statement", node.dir.root().display()))
+        })?,
     };
     Ok((proof, size))
 }
@@ -142,9 +149,14 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         && expected != signer
     {
         if as_json {
-            println!("{}", json!({ "verified": false, "reason": "another member", "member": signer.to_string() }));
+            println!(
+                "{}",
+                json!({ "verified": false, "reason": "another member", "member": signer.to_string() })
+            );
         }
-        return Err(Failure::not_found(format!("NOT proved: it is signed by member {signer}, not by {expected}")));
+        return Err(Failure::not_found(format!(
+            "NOT proved: it is signed by member {signer}, not by {expected}"
+        )));
     }
     let who = if member.is_some() { "pinned" } else { "not pinned" };
     if as_json {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The one binary: command line, wiring, listeners. Everything else is in the crates below.
 
 mod cli;

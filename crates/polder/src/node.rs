@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The composition root: the rooms' views and tables, the keys, the operator as a reader.
 
 use exchange::token::Credential;
@@ -10,8 +11,8 @@ use model::id::{CommunityId, MemberId};
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
-use store::{Schema, Store, Writer};
 use sha2::{Digest, Sha256};
+use store::{Schema, Store, Writer};
 use trust::composite::PrivateKey;
 use zeroize::Zeroizing;
 
@@ -116,13 +117,15 @@ impl Node {
     /// Audience of a community's id, which must be known here and have the own organisation as member.
     pub fn audience(&self, community: Option<&str>) -> Result<Audience, Failure> {
         let Some(text) = community else { return Ok(self.own_audience()) };
-        let id = uuid::Uuid::try_parse(text)
-            .map(CommunityId)
-            .map_err(|_| Failure::usage(format!("`{text}` is not a community's id; `polder community list` shows them")))?;
+        let id = uuid::Uuid::try_parse(text).map(CommunityId).map_err(|_| {
+            Failure::usage(format!("`{text}` is not a community's id; `polder community list` shows them"))
+        })?;
         if self.operator(Tlp::AmberStrict)?.communities.contains(&id) {
             Ok(Audience::Community(id))
         } else {
-            Err(Failure::usage(format!("the own organisation is in no community {id}; `polder community list` shows them")))
+            Err(Failure::usage(format!(
+                "the own organisation is in no community {id}; `polder community list` shows them"
+            )))
         }
     }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder serve`: TAXII 2.1 over plain HTTP on loopback.
 
 use std::io;
@@ -55,7 +56,9 @@ async fn serve(address: SocketAddr, server: Server) -> Result<(), Failure> {
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
     let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there; stop it or choose another port with --listen",
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it or choose another port with --listen"
+        }
         io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose a higher one with --listen",
         _ => "choose another address with --listen",
     };
@@ -81,7 +84,8 @@ async fn told_to_stop() {
 
 fn logging() {
     let filter = EnvFilter::try_from_env("POLDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
     // A second call in one process keeps the first subscriber.
     let _ = subscriber.try_init();
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder token`: access for TAXII clients.
 
 use exchange::token::{self, IssueError, Order};
@@ -29,7 +30,9 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                 println!("{}", json!({ "token": text, "name": name, "member": member.to_string() }));
             } else {
                 println!("{text}");
-                eprintln!("This is shown once. Clients give it as Bearer token, or as password with any user name.");
+                eprintln!(
+                    "This is shown once. Clients give it as Bearer token, or as password with any user name."
+                );
             }
         }
         TokenCommand::List { data, json } => {
@@ -46,7 +49,10 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                     );
                 } else {
                     let state = revoked.map_or_else(|| "works".to_owned(), |t| format!("revoked {t}"));
-                    println!("{}  {}  up to {}  member {}  {state}", token.id, token.name, token.ceiling, token.member);
+                    println!(
+                        "{}  {}  up to {}  member {}  {state}",
+                        token.id, token.name, token.ceiling, token.member
+                    );
                 }
             }
         }

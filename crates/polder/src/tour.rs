@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `polder tour`: everything once, on samples that are part of the program.
 
 use std::fs;
@@ -33,14 +34,28 @@ pub fn run(args: &Tour) -> Result<Exit, Failure> {
         eprintln!("\nkept: {}", room.keep().display());
     }
     walked?;
-    println!("\nThat was the whole way: a file, the ledger, the gate, a client, a finding, a proof. README.md goes on.");
+    println!(
+        "\nThat was the whole way: a file, the ledger, the gate, a client, a finding, a proof. README.md goes on."
+    );
     Ok(Exit::Done)
 }
 
 fn walk(guide: &Guide) -> Result<(), Failure> {
-    guide.say("A node is a directory: two keys, one database, a root statement signed with ML-DSA-65 and Ed25519.");
+    guide.say(
+        "A node is a directory: two keys, one database, a root statement signed with ML-DSA-65 and Ed25519.",
+    );
     let made = guide.polder(
-        &["init", "--data", "d", "--name", "Zuiderlicht Semiconductor", "--country", "NL", "--sector", "semiconductors"],
+        &[
+            "init",
+            "--data",
+            "d",
+            "--name",
+            "Zuiderlicht Semiconductor",
+            "--country",
+            "NL",
+            "--sector",
+            "semiconductors",
+        ],
         0,
     )?;
     let member = made.split_whitespace().nth(1).unwrap_or_default().to_owned();
@@ -55,9 +70,13 @@ fn walk(guide: &Guide) -> Result<(), Failure> {
     guide.say("It asks over TAXII 2.1. The gate leaves out what is RED, and what nobody marked: unmarked is never CLEAR.");
     guide.read(token.trim())?;
 
-    guide.say("The same indicators, looked for in logs of four kinds, packed or not. Logs never leave the node.");
+    guide.say(
+        "The same indicators, looked for in logs of four kinds, packed or not. Logs never leave the node.",
+    );
     guide.polder(&["hunt", "--data", "d", "logs"], 0)?;
-    guide.say("Every address that stood in those logs is remembered, whether or not anybody warned of it yet.");
+    guide.say(
+        "Every address that stood in those logs is remembered, whether or not anybody warned of it yet.",
+    );
     guide.polder(&["seen", "--data", "d", "198.51.100.19"], 0)?;
 
     guide.say("Every entry, every hash and the signed checkpoint are verified.");
@@ -117,7 +136,11 @@ impl Guide {
         print!("{text}");
         print!("{}", String::from_utf8_lossy(&output.stderr));
         if output.status.code() != Some(code) {
-            return Err(Failure::internal(format!("`polder {}` ended with {}, not {code}", args.join(" "), output.status)));
+            return Err(Failure::internal(format!(
+                "`polder {}` ended with {}, not {code}",
+                args.join(" "),
+                output.status
+            )));
         }
         Ok(text)
     }
@@ -126,7 +149,11 @@ impl Guide {
         let output = self.command(args).output().map_err(|e| Failure::io("run", &self.program, &e))?;
         print!("{}", String::from_utf8_lossy(&output.stderr));
         if !output.status.success() {
-            return Err(Failure::internal(format!("`polder {}` ended with {}", args.join(" "), output.status)));
+            return Err(Failure::internal(format!(
+                "`polder {}` ended with {}",
+                args.join(" "),
+                output.status
+            )));
         }
         self.write(file, &output.stdout)?;
         println!("({} bytes, written to {file})", output.stdout.len());
@@ -140,12 +167,15 @@ impl Guide {
         for collection in collections["collections"].as_array().into_iter().flatten() {
             let id = collection["id"].as_str().unwrap_or_default();
             let path = format!("/taxii2/root/collections/{id}/objects/");
-            println!("$ curl -H \"Authorization: Bearer $TOKEN\" -H \"Accept: application/taxii+json;version=2.1\" http://{address}{path}");
+            println!(
+                "$ curl -H \"Authorization: Bearer $TOKEN\" -H \"Accept: application/taxii+json;version=2.1\" http://{address}{path}"
+            );
             let envelope = self.get(address, &path, token)?;
             let objects = envelope["objects"].as_array().map_or(&[][..], Vec::as_slice);
             println!("{} objects:", objects.len());
             for object in objects {
-                let name = object["name"].as_str().or(object["relationship_type"].as_str()).unwrap_or_default();
+                let name =
+                    object["name"].as_str().or(object["relationship_type"].as_str()).unwrap_or_default();
                 println!("  {:<14} {name}", object["type"].as_str().unwrap_or_default());
             }
         }
@@ -164,7 +194,8 @@ impl Guide {
         let serving = Serving(child);
         let mut line = String::new();
         let read = stderr.map(|stderr| BufReader::new(stderr).read_line(&mut line));
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).and_then(|a| a.parse().ok());
+        let address =
+            line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).and_then(|a| a.parse().ok());
         match (read, address) {
             (Some(Ok(_)), Some(address)) => Ok((serving, address)),
             _ => Err(Failure::internal(format!("`polder serve` did not say where it listens: {line}"))),
@@ -186,7 +217,9 @@ impl Guide {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let ok = head.split_whitespace().nth(1) == Some("200");
         let parsed = serde_json::from_str(body).ok().filter(|_| ok);
-        parsed.ok_or_else(|| Failure::internal(format!("{path} answered: {}", head.lines().next().unwrap_or_default())))
+        parsed.ok_or_else(|| {
+            Failure::internal(format!("{path} answered: {}", head.lines().next().unwrap_or_default()))
+        })
     }
 }
 

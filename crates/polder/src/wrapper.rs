@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `x_polder_markings`: the effective markings that a bundle or envelope carries beside its objects
 //! (`docs/markings.md`).
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! May this be added?
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The gate: who may have a record, and what may be added.
 //!
 //! Every way out asks [`release`]; every way in asks [`admit`]. Both are pure functions over a record's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! May this reader have it?
 
 use std::collections::BTreeSet;

@@ -30,7 +30,11 @@ pub struct Peer(pub IpAddr);
 
 /// Serves plain HTTP on `listener` until `shutdown` is done; then no connection is taken any more, and
 /// what is under way may end.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopping) = watch::channel(());
     let mut shutdown = pin!(shutdown);

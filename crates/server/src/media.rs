@@ -169,7 +169,10 @@ mod tests {
     fn answers_have_a_type_that_the_parser_reads() {
         for own in [TAXII, STIX_21, STIX_20] {
             let range = MediaRange::parse(own).unwrap();
-            assert_eq!(format!("{}/{};version={}", range.main, range.sub, range.parameter("version").unwrap()), own);
+            assert_eq!(
+                format!("{}/{};version={}", range.main, range.sub, range.parameter("version").unwrap()),
+                own
+            );
         }
         assert!(accepts_taxii([TAXII]));
     }

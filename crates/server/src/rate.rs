@@ -53,9 +53,8 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         if buckets.len() < RATE_KEYS_MAX {
             return;
         }
-        let fullest = buckets.iter().max_by(|(_, a), (_, b)| {
-            self.permits(a, now).total_cmp(&self.permits(b, now))
-        });
+        let fullest =
+            buckets.iter().max_by(|(_, a), (_, b)| self.permits(a, now).total_cmp(&self.permits(b, now)));
         if let Some(key) = fullest.map(|(key, _)| key.clone()) {
             buckets.remove(&key);
         }
@@ -89,7 +88,11 @@ mod tests {
         assert_eq!(buckets.take(&"a", start + Duration::from_millis(500)), Ok(()));
         assert!(buckets.take(&"a", start + Duration::from_millis(500)).is_err());
         let later = start + Duration::from_secs(3_600);
-        assert_eq!((0..4).filter(|_| buckets.take(&"a", later).is_ok()).count(), 3, "never more than the burst");
+        assert_eq!(
+            (0..4).filter(|_| buckets.take(&"a", later).is_ok()).count(),
+            3,
+            "never more than the burst"
+        );
     }
 
     #[test]

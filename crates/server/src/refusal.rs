@@ -16,7 +16,9 @@ pub(crate) enum Refusal {
     BadFilter(#[from] FilterError),
     #[error("the query has more parameters than anyone needs, or is not percent-encoded text")]
     BadQuery,
-    #[error("`next` was not given for this request; start again without it, or with the same filters as before")]
+    #[error(
+        "`next` was not given for this request; start again without it, or with the same filters as before"
+    )]
     Cursor,
     #[error("this resource has the methods {0}")]
     Method(&'static str),
@@ -76,7 +78,9 @@ impl Refusal {
     /// Header lines that go with the status.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, String)> {
         match self {
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
+            Refusal::Busy | Refusal::Engine(EngineError::Busy) => {
+                vec![(RETRY_AFTER, BUSY_SECONDS.to_string())]
+            }
             Refusal::Method(methods) => vec![(ALLOW, (*methods).to_owned())],
             Refusal::TooManyFailures(seconds) | Refusal::TooManyRequests(seconds) => {
                 vec![(RETRY_AFTER, seconds.to_string())]

@@ -64,7 +64,8 @@ pub(crate) struct BadQuery;
 /// Decoded query parameters in their order. A plus sign is itself: no value of TAXII has spaces, and
 /// clients send `+00:00` without encoding it.
 pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, BadQuery> {
-    let parts: Vec<&str> = query.split('&').filter(|part| !part.is_empty()).take(QUERY_PAIRS_MAX + 1).collect();
+    let parts: Vec<&str> =
+        query.split('&').filter(|part| !part.is_empty()).take(QUERY_PAIRS_MAX + 1).collect();
     if parts.len() > QUERY_PAIRS_MAX {
         return Err(BadQuery);
     }
@@ -123,9 +124,20 @@ mod tests {
     #[test]
     fn other_paths_are_nothing() {
         for path in [
-            "", "/", "taxii2", "//taxii2", "/taxii2//", "/taxii2/other/", "/taxii2/root//collections",
-            "/taxii2/root/collections//objects", "/taxii2/root/collections/c/objects/o/versions/x", "/taxii2/%zz",
-            "/taxii2/root/collections/%ff/", "/taxii2/root/collections/%", "/TAXII2/", "/taxii2/root/status",
+            "",
+            "/",
+            "taxii2",
+            "//taxii2",
+            "/taxii2//",
+            "/taxii2/other/",
+            "/taxii2/root//collections",
+            "/taxii2/root/collections//objects",
+            "/taxii2/root/collections/c/objects/o/versions/x",
+            "/taxii2/%zz",
+            "/taxii2/root/collections/%ff/",
+            "/taxii2/root/collections/%",
+            "/TAXII2/",
+            "/taxii2/root/status",
         ] {
             assert_eq!(Endpoint::parse(path), None, "{path}");
         }
@@ -137,7 +149,10 @@ mod tests {
         let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
         assert_eq!(pairs("match%5Btype%5D=a%2Cb"), one("match[type]", "a,b"));
         assert_eq!(pairs("match[type]=a,b"), one("match[type]", "a,b"));
-        assert_eq!(pairs("added_after=2020-01-01T00:00:00+00:00"), one("added_after", "2020-01-01T00:00:00+00:00"));
+        assert_eq!(
+            pairs("added_after=2020-01-01T00:00:00+00:00"),
+            one("added_after", "2020-01-01T00:00:00+00:00")
+        );
         assert_eq!(pairs("&limit&"), one("limit", ""));
         assert_eq!(pairs("a=b=c"), one("a", "b=c"));
         assert_eq!(pairs(""), []);

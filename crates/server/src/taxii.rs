@@ -123,7 +123,8 @@ fn respond(result: Result<Answer, Refusal>, waiting: &Waiting) -> Response {
         Ok(answer) => {
             if let Some((first, last)) = answer.added {
                 for (name, time) in [(&ADDED_FIRST, first), (&ADDED_LAST, last)] {
-                    headers.extend(HeaderValue::try_from(time.to_string()).map(|value| (name.clone(), value)));
+                    headers
+                        .extend(HeaderValue::try_from(time.to_string()).map(|value| (name.clone(), value)));
                 }
             }
             (StatusCode::OK, answer.pieces)
@@ -283,9 +284,7 @@ fn get(
         Endpoint::ApiRoot => Answer::json(&wire::ApiRoot::new(title, CONTENT_BYTES_MAX)),
         // Nothing is written through TAXII yet, so there is no status to tell.
         Endpoint::Status(_) => Err(Refusal::NotFound),
-        Endpoint::Collections => {
-            Answer::json(&wire::Collections::new(&query::collections(read, permitted)?))
-        }
+        Endpoint::Collections => Answer::json(&wire::Collections::new(&query::collections(read, permitted)?)),
         Endpoint::Collection(c) => Answer::json(&wire::CollectionShape::new(&open(read, c)?)),
         Endpoint::Manifest(c) => {
             let collection: Collection = open(read, c)?;

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn what_is_unmarked_travels_as_amber_strict() {
-        let shape = RunShape::new(&Run { marking: Marking { unknown: true, ..Marking::NONE }, first: 3, last: 3 });
+        let shape =
+            RunShape::new(&Run { marking: Marking { unknown: true, ..Marking::NONE }, first: 3, last: 3 });
         assert_eq!((shape.marking, shape.unknown), ("TLP:AMBER+STRICT", true));
     }
 

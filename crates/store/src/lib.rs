@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Engines under the ledger: SQLite on a file, SQLite in memory; the one writer; migrations; the side
 //! file that keeps a rolled-back database from signing a fork.
 //!

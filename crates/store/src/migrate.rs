@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The format of a database: making it, checking it, bringing it up to date.
 
 use std::path::Path;
@@ -27,7 +28,10 @@ pub(crate) fn create(connection: &Connection, schema: &Schema) -> Result<(), Eng
     in_transaction(connection, "BEGIN IMMEDIATE", |tx| {
         tx.0.pragma_update(None, "application_id", APPLICATION_ID).map_err(fault)?;
         tx.0.pragma_update(None, "user_version", FORMAT).map_err(fault)?;
-        tx.execute("CREATE TABLE views (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID", &[])?;
+        tx.execute(
+            "CREATE TABLE views (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+            &[],
+        )?;
         tables(schema).try_for_each(|table| make(tx, table))?;
         schema.views.iter().try_for_each(|view| note_version(tx, view.name(), view.version()))
     })
@@ -86,10 +90,9 @@ pub(crate) fn bring_up(connection: &Connection, schema: &Schema) -> Result<(), E
 }
 
 pub(crate) fn make(tx: &mut Session<'_>, table: &Table) -> Result<(), EngineError> {
-    table
-        .sqlite
-        .iter()
-        .try_for_each(|sql| tx.0.execute_batch(sql).map_err(|e| engine_error(&format!("make {}", table.name), e)))
+    table.sqlite.iter().try_for_each(|sql| {
+        tx.0.execute_batch(sql).map_err(|e| engine_error(&format!("make {}", table.name), e))
+    })
 }
 
 fn note_version(tx: &mut dyn Tx, name: &str, version: i64) -> Result<(), EngineError> {
@@ -111,10 +114,14 @@ fn version_of(read: &mut dyn Read, name: &str) -> Result<Option<i64>, EngineErro
 
 fn exists(read: &mut dyn Read, table: &str) -> Result<bool, EngineError> {
     let mut found = false;
-    read.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", &[Value::Text(table)], &mut |_| {
-        found = true;
-        Ok(Flow::Stop)
-    })?;
+    read.query(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+        &[Value::Text(table)],
+        &mut |_| {
+            found = true;
+            Ok(Flow::Stop)
+        },
+    )?;
     Ok(found)
 }
 

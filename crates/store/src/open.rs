@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Opening a store, and running work on it.
 
 use std::path::{Path, PathBuf};
@@ -41,7 +42,9 @@ pub enum OpenError {
     #[error("{0} exists already; choose another directory, or use the node that is there")]
     Exists(PathBuf),
     /// Made by a later program.
-    #[error("{path} was written by a newer polder (format {found}, this program reads up to {known}); update polder")]
+    #[error(
+        "{path} was written by a newer polder (format {found}, this program reads up to {known}); update polder"
+    )]
     Newer {
         /// The database.
         path: PathBuf,
@@ -111,7 +114,10 @@ impl Store {
     }
 
     /// Runs `work` on one state of the database, read-only.
-    pub fn read<T, E: From<EngineError>>(&self, work: impl FnOnce(&mut dyn Read) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+    ) -> Result<T, E> {
         match &self.shared.place {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN", |tx| work(tx)),
             Place::File { path, readers, .. } => {
@@ -131,7 +137,10 @@ impl Store {
     }
 
     /// Runs `work` in a transaction that writes local state. Records are appended by the writer alone.
-    pub fn local<T, E: From<EngineError>>(&self, work: impl FnOnce(&mut dyn Tx) -> Result<T, E>) -> Result<T, E> {
+    pub fn local<T, E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
         match &self.shared.place {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
             Place::File { path, local, .. } => {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The side file: the newest checkpoint that this node has let out.
 //!
 //! A database that was rolled back to an earlier copy would sign another history under sizes that are
@@ -59,7 +60,9 @@ pub enum PublishedError {
         source: io::Error,
     },
     /// Not a checkpoint.
-    #[error("{path} does not hold a checkpoint; restore it from the newest backup, it keeps the log from forking")]
+    #[error(
+        "{path} does not hold a checkpoint; restore it from the newest backup, it keeps the log from forking"
+    )]
     Unreadable {
         /// The side file.
         path: PathBuf,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Making a view anew from the records.
 
 use ledger::record::each_batch;
@@ -24,9 +25,8 @@ pub(crate) fn rebuild_view(tx: &mut Session<'_>, view: &dyn View) -> Result<(), 
 impl Store {
     /// Rebuilds all views in one transaction.
     pub fn rebuild(&self) -> Result<(), EngineError> {
-        let work = |tx: &mut Session<'_>| {
-            self.views().iter().try_for_each(|view| rebuild_view(tx, view.as_ref()))
-        };
+        let work =
+            |tx: &mut Session<'_>| self.views().iter().try_for_each(|view| rebuild_view(tx, view.as_ref()));
         match &self.shared.place {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
             Place::File { path, .. } => in_transaction(&writer(path)?, "BEGIN IMMEDIATE", work),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The traits of the ledger over rusqlite.
 
 use ledger::sql::{EngineError, Flow, Push, Read, Row, Table, Tx, Value};
@@ -26,9 +27,8 @@ impl Row for SqliteRow<'_, '_> {
 
     fn text(&self, column: usize) -> Result<&str, EngineError> {
         match self.0.get_ref(column) {
-            Ok(ValueRef::Text(text)) => {
-                std::str::from_utf8(text).map_err(|_| EngineError::shape(format!("column {column} is not UTF-8")))
-            }
+            Ok(ValueRef::Text(text)) => std::str::from_utf8(text)
+                .map_err(|_| EngineError::shape(format!("column {column} is not UTF-8"))),
             other => Err(shape(column, "text", other)),
         }
     }
@@ -108,7 +108,12 @@ impl Tx for Session<'_> {
     ) -> Result<(), EngineError> {
         let fault = |error| engine_error(&format!("insert into {}", table.name), error);
         let marks: Vec<String> = (1..=table.columns.len()).map(|n| format!("?{n}")).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, table.columns.join(", "), marks.join(", "));
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            table.name,
+            table.columns.join(", "),
+            marks.join(", ")
+        );
         let mut statement = self.0.prepare_cached(&sql).map_err(fault)?;
         rows(&mut |values| {
             if values.len() != table.columns.len() {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The one writer of a process: takes what waits, appends it in one transaction, answers each caller.
 
 use std::sync::Arc;
@@ -71,11 +72,15 @@ impl Store {
             Place::Memory(_) => None,
         };
         let (jobs, waiting) = sync_channel(WAITING_MAX);
-        let state = State { store: self.clone(), own, signer, side_file, circumstances: Box::new(circumstances) };
+        let state =
+            State { store: self.clone(), own, signer, side_file, circumstances: Box::new(circumstances) };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || state.run(&waiting))
-            .map_err(|e| EngineError::Refused { operation: "start the writer".to_owned(), source: Box::new(e) })?;
+            .map_err(|e| EngineError::Refused {
+                operation: "start the writer".to_owned(),
+                source: Box::new(e),
+            })?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
     }
 }

@@ -18,7 +18,9 @@ use model::time::Timestamp;
 use policy::{Exit, Reader, may_open, release};
 use uuid::Uuid;
 
-pub use page::{Entry, ManifestPage, ObjectsPage, Question, Run, VersionsPage, manifest, object, objects, versions};
+pub use page::{
+    Entry, ManifestPage, ObjectsPage, Question, Run, VersionsPage, manifest, object, objects, versions,
+};
 
 use crate::cursor::CursorError;
 use crate::view::collection_uuid;
@@ -151,8 +153,12 @@ fn open_collection(
     }
     let (title, description) = match &audience {
         Audience::Organisation(_) => ("Own records".to_owned(), "Records for the own organisation only"),
-        Audience::Community(id) if member => (name_of(read, *id)?, "Records for the members of this community"),
-        Audience::Community(_) => ("Released records".to_owned(), "Records that their authors released to others"),
+        Audience::Community(id) if member => {
+            (name_of(read, *id)?, "Records for the members of this community")
+        }
+        Audience::Community(_) => {
+            ("Released records".to_owned(), "Records that their authors released to others")
+        }
     };
     Ok(Some(Collection {
         uuid: collection_uuid(&audience),
@@ -190,7 +196,10 @@ fn holds_released(
 }
 
 fn name_of(read: &mut dyn Read, id: CommunityId) -> Result<String, EngineError> {
-    Ok(community(read, id)?.map(|c| c.name).filter(|name| !name.is_empty()).unwrap_or_else(|| "Community".to_owned()))
+    Ok(community(read, id)?
+        .map(|c| c.name)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "Community".to_owned()))
 }
 
 /// A community as its newest record says.
@@ -240,7 +249,8 @@ pub fn communities(read: &mut dyn Read) -> Result<Vec<CommunityRow>, EngineError
     let mut ids = Vec::new();
     read.query("SELECT uuid FROM communities ORDER BY uuid", &[], &mut |row| {
         let uuid = row.text(0)?;
-        let id = Uuid::try_parse(uuid).map_err(|_| EngineError::shape(format!("communities.uuid `{uuid}`")))?;
+        let id =
+            Uuid::try_parse(uuid).map_err(|_| EngineError::shape(format!("communities.uuid `{uuid}`")))?;
         ids.push(CommunityId(id));
         Ok(Flow::Continue)
     })?;

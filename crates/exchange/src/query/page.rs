@@ -119,7 +119,11 @@ pub fn object(
 }
 
 /// A page of a collection's manifest.
-pub fn manifest(read: &mut dyn Read, question: &Question<'_>, wish: &Wish) -> Result<ManifestPage, QueryError> {
+pub fn manifest(
+    read: &mut dyn Read,
+    question: &Question<'_>,
+    wish: &Wish,
+) -> Result<ManifestPage, QueryError> {
     let desk = Desk::open(question);
     let (stands, more) = desk.stands(read, wish)?;
     let envelopes = envelopes(read, &stands)?;
@@ -144,8 +148,12 @@ pub fn versions(
 ) -> Result<VersionsPage, QueryError> {
     let desk = Desk::open(question);
     let visible = desk.visible(read, id)?;
-    let filters =
-        Filters { ids: Some([id.to_owned()].into()), types: None, versions: Versions::All, ..wish.filters.clone() };
+    let filters = Filters {
+        ids: Some([id.to_owned()].into()),
+        types: None,
+        versions: Versions::All,
+        ..wish.filters.clone()
+    };
     let wish = Wish { filters, ..wish.clone() };
     let chosen = choose(&visible, &wish.filters);
     let mut first_of: BTreeMap<i64, i64> = BTreeMap::new();
@@ -259,7 +267,12 @@ impl<'a> Desk<'a> {
     /// When the first and the last of a page were added (section 3.4). The specification is silent about
     /// an empty page: what the client said, else the newest that this reader is served, else the birth
     /// of the collection. Never a time that tells of hidden activity or moves a client back.
-    fn dates(&self, read: &mut dyn Read, wish: &Wish, seqs: &[i64]) -> Result<(Timestamp, Timestamp), QueryError> {
+    fn dates(
+        &self,
+        read: &mut dyn Read,
+        wish: &Wish,
+        seqs: &[i64],
+    ) -> Result<(Timestamp, Timestamp), QueryError> {
         if let (Some(first), Some(last)) = (seqs.first(), seqs.last()) {
             return Ok((time_of(read, *first)?, time_of(read, *last)?));
         }
@@ -309,7 +322,11 @@ impl Pieces {
 
 /// Hands over the body of each placement's record, in the order of the placements, until `take` has
 /// enough.
-fn bodies(read: &mut dyn Read, stands: &[Stand], take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), EngineError> {
+fn bodies(
+    read: &mut dyn Read,
+    stands: &[Stand],
+    take: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), EngineError> {
     const RANGE: &str = "SELECT seq, body FROM bodies WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq";
     let records: Vec<i64> = stands.iter().map(|stand| stand.record).collect();
     let mut enough = false;
@@ -327,7 +344,9 @@ fn bodies(read: &mut dyn Read, stands: &[Stand], take: &mut dyn FnMut(&[u8]) -> 
             return Ok(());
         }
         if let Some(missing) = wanted.next() {
-            return Err(EngineError::shape(format!("bodies has no row {missing}, but a placement points to it")));
+            return Err(EngineError::shape(format!(
+                "bodies has no row {missing}, but a placement points to it"
+            )));
         }
     }
     Ok(())
@@ -335,7 +354,8 @@ fn bodies(read: &mut dyn Read, stands: &[Stand], take: &mut dyn FnMut(&[u8]) -> 
 
 /// Cuts a list of row numbers into ascending stretches that lie closely enough to be read as one range.
 fn spans(rows: &[i64]) -> impl Iterator<Item = &[i64]> {
-    rows.chunk_by(|a, b| *a < *b && *b - *a <= FETCH_SPREAD_MAX).flat_map(|stretch| stretch.chunks(FETCH_ROWS))
+    rows.chunk_by(|a, b| *a < *b && *b - *a <= FETCH_SPREAD_MAX)
+        .flat_map(|stretch| stretch.chunks(FETCH_ROWS))
 }
 
 /// Time of each placement and id of each record.

@@ -14,7 +14,9 @@ use model::marking::Marking;
 
 use super::choose::Chooser;
 use crate::filter::{Filters, Spec};
-use crate::limits::{AUDIENCES_PER_READER_MAX, MERGE_ROWS_MIN, NEWEST_STEPS_MAX, WALK_REFUSED_MAX, WALK_ROWS};
+use crate::limits::{
+    AUDIENCES_PER_READER_MAX, MERGE_ROWS_MIN, NEWEST_STEPS_MAX, WALK_REFUSED_MAX, WALK_ROWS,
+};
 use crate::view::{subject_key, type_number, type_number_of_id};
 
 /// A placement as the walk meets it.
@@ -95,7 +97,12 @@ enum Plan {
 
 impl Plan {
     /// The next permitted placements, in order; `None` at the end.
-    fn step(&mut self, read: &mut dyn Read, place: Place<'_>, rows: usize) -> Result<Option<Vec<Stand>>, EngineError> {
+    fn step(
+        &mut self,
+        read: &mut dyn Read,
+        place: Place<'_>,
+        rows: usize,
+    ) -> Result<Option<Vec<Stand>>, EngineError> {
         let Plan::Order { position, refused } = self else {
             return match self {
                 Plan::Merge(merge) => merge.step(read, place, rows),
@@ -146,11 +153,17 @@ struct Merge {
 
 impl Merge {
     fn new(position: i64, place: Place<'_>) -> Merge {
-        let range = |audience: &i64| Range { audience: *audience, position, waiting: VecDeque::new(), ended: false };
+        let range =
+            |audience: &i64| Range { audience: *audience, position, waiting: VecDeque::new(), ended: false };
         Merge { ranges: place.permitted.keys().map(range).collect(), heads: BinaryHeap::new(), begun: false }
     }
 
-    fn step(&mut self, read: &mut dyn Read, place: Place<'_>, rows: usize) -> Result<Option<Vec<Stand>>, EngineError> {
+    fn step(
+        &mut self,
+        read: &mut dyn Read,
+        place: Place<'_>,
+        rows: usize,
+    ) -> Result<Option<Vec<Stand>>, EngineError> {
         let ahead = (rows / self.ranges.len().max(1)).max(MERGE_ROWS_MIN);
         if !self.begun {
             self.begun = true;
@@ -171,7 +184,13 @@ impl Merge {
         Ok((!stands.is_empty()).then_some(stands))
     }
 
-    fn fill(&mut self, read: &mut dyn Read, place: Place<'_>, nth: usize, ahead: usize) -> Result<(), EngineError> {
+    fn fill(
+        &mut self,
+        read: &mut dyn Read,
+        place: Place<'_>,
+        nth: usize,
+        ahead: usize,
+    ) -> Result<(), EngineError> {
         let Some(range) = self.ranges.get_mut(nth).filter(|range| !range.ended) else { return Ok(()) };
         read.query(
             "SELECT seq, record, audience, type, subject, version, spec, sole FROM placements \
@@ -230,7 +249,11 @@ pub(super) struct Held {
 }
 
 /// The permitted placements of one object: by version, and in one version by order.
-pub(super) fn placed(read: &mut dyn Read, place: Place<'_>, subject: SubjectKey) -> Result<Vec<Held>, EngineError> {
+pub(super) fn placed(
+    read: &mut dyn Read,
+    place: Place<'_>,
+    subject: SubjectKey,
+) -> Result<Vec<Held>, EngineError> {
     let mut all = Vec::new();
     read.query(
         "SELECT seq, record, audience, version, spec FROM placed WHERE collection = ?1 AND subject = ?2 \
@@ -260,7 +283,8 @@ pub(super) fn newest_served(read: &mut dyn Read, place: Place<'_>) -> Result<Opt
     let mut chooser = Chooser::new(place, &filters);
     let mut candidates = BinaryHeap::new();
     for audience in place.permitted.keys() {
-        candidates.extend(newest_below(read, place, *audience, i64::MAX)?.map(|stand| (stand.seq, *audience)));
+        candidates
+            .extend(newest_below(read, place, *audience, i64::MAX)?.map(|stand| (stand.seq, *audience)));
     }
     for _ in 0..NEWEST_STEPS_MAX {
         let Some((seq, audience)) = candidates.pop() else { break };

@@ -27,10 +27,8 @@ pub static COLLECTIONS: Table = Table {
     name: "collections",
     kind: TableKind::View,
     columns: &["id", "uuid", "audience", "created"],
-    sqlite: &[
-        "CREATE TABLE collections (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, \
-         audience TEXT NOT NULL UNIQUE, created INTEGER NOT NULL) STRICT",
-    ],
+    sqlite: &["CREATE TABLE collections (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, \
+         audience TEXT NOT NULL UNIQUE, created INTEGER NOT NULL) STRICT"],
 };
 
 /// The order of each collection.
@@ -147,7 +145,8 @@ impl View for CollectionView {
 /// The collection of an audience, made if it is new.
 fn collection_of(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> Result<i64, EngineError> {
     let text = audience.to_string();
-    if let Some(id) = first_int(tx, "SELECT id FROM collections WHERE audience = ?1", &[Value::Text(&text)])? {
+    if let Some(id) = first_int(tx, "SELECT id FROM collections WHERE audience = ?1", &[Value::Text(&text)])?
+    {
         return Ok(id);
     }
     let last = first_int(tx, "SELECT id FROM collections ORDER BY id DESC LIMIT 1", &[])?;
@@ -165,7 +164,10 @@ fn collection_of(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> Re
 }
 
 fn skip(tx: &mut dyn Tx, seq: i64, code: &str) -> Result<(), EngineError> {
-    tx.execute("INSERT INTO exchange_skipped (seq, code) VALUES (?1, ?2)", &[Value::Int(seq), Value::Text(code)])?;
+    tx.execute(
+        "INSERT INTO exchange_skipped (seq, code) VALUES (?1, ?2)",
+        &[Value::Int(seq), Value::Text(code)],
+    )?;
     Ok(())
 }
 

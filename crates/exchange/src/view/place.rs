@@ -115,7 +115,8 @@ fn known_subjects(
 ) -> Result<BTreeSet<SubjectKey>, EngineError> {
     let mut known: BTreeMap<SubjectKey, (i64, usize)> = BTreeMap::new();
     // A first import fills an empty collection: one probe instead of one for each object.
-    let filled = first_int(tx, "SELECT 1 FROM placed WHERE collection = ?1 LIMIT 1", &[Value::Int(collection)])?;
+    let filled =
+        first_int(tx, "SELECT 1 FROM placed WHERE collection = ?1 LIMIT 1", &[Value::Int(collection)])?;
     if filled.is_none() {
         return Ok(BTreeSet::new());
     }

@@ -64,7 +64,12 @@ fn what_cannot_be_used_is_skipped_with_a_code() {
     let broken = Draft { body: b"{".to_vec(), ..good.clone() };
     let misnamed = Draft { body: other.body.clone(), ..good.clone() };
     let unnamed = Draft { subject: "x-polder-community--1".into(), ..good.clone() };
-    node.append(&[item(1, &broken, START), item(1, &misnamed, START), item(1, &unnamed, START), item(1, &good, START)]);
+    node.append(&[
+        item(1, &broken, START),
+        item(1, &misnamed, START),
+        item(1, &unnamed, START),
+        item(1, &good, START),
+    ]);
     let codes: Vec<String> = skipped(&node).into_iter().map(|(_, code)| code).collect();
     assert_eq!(codes, ["community-json", "community-id-differs", "community-subject"]);
     assert_eq!(members(&node), [member(1)]);

@@ -24,7 +24,12 @@ pub enum Step {
 }
 
 pub fn audiences() -> Vec<Audience> {
-    vec![to_community(1), to_community(2), Audience::Organisation(member(1)), Audience::Organisation(member(2))]
+    vec![
+        to_community(1),
+        to_community(2),
+        Audience::Organisation(member(1)),
+        Audience::Organisation(member(2)),
+    ]
 }
 
 fn ids() -> Vec<String> {
@@ -40,13 +45,12 @@ fn markings() -> Vec<Marking> {
 }
 
 fn item() -> impl Strategy<Value = Item> {
-    (1u8..4, select(audiences()), select(markings()), select(ids()), 0i64..4, prop::bool::weighted(0.15)).prop_map(
-        |(author, audience, marking, id, version, old)| {
+    (1u8..4, select(audiences()), select(markings()), select(ids()), 0i64..4, prop::bool::weighted(0.15))
+        .prop_map(|(author, audience, marking, id, version, old)| {
             let version = if id.starts_with("ipv4") { 0 } else { START + version * 1_000 };
             let item = Item::new(author, audience, marking, &id, version);
             if old { item.spec_20() } else { item }
-        },
-    )
+        })
 }
 
 /// Histories of records in batches, some erased later.
@@ -58,8 +62,9 @@ pub fn steps(records: usize) -> impl Strategy<Value = Vec<Step>> {
 
 pub fn readers() -> impl Strategy<Value = Reader> {
     let communities = btree_set(1u8..3, 0..=2);
-    (1u8..5, select(Tlp::ALL[..4].to_vec()), communities)
-        .prop_map(|(n, ceiling, communities)| reader(n, ceiling, &communities.into_iter().collect::<Vec<_>>()))
+    (1u8..5, select(Tlp::ALL[..4].to_vec()), communities).prop_map(|(n, ceiling, communities)| {
+        reader(n, ceiling, &communities.into_iter().collect::<Vec<_>>())
+    })
 }
 
 fn filters() -> impl Strategy<Value = Filters> {
@@ -107,8 +112,11 @@ pub fn expected<'n>(visible: &[&'n Kept], filters: &Filters) -> Vec<&'n Kept> {
         let wanted: BTreeSet<i64> = match &filters.versions {
             Versions::All => versions,
             Versions::These { first, last, times } => {
-                let mut wanted: BTreeSet<i64> =
-                    versions.iter().filter(|v| times.contains(&Timestamp::from_micros(**v))).copied().collect();
+                let mut wanted: BTreeSet<i64> = versions
+                    .iter()
+                    .filter(|v| times.contains(&Timestamp::from_micros(**v)))
+                    .copied()
+                    .collect();
                 wanted.extend(versions.first().filter(|_| *first));
                 wanted.extend(versions.last().filter(|_| *last));
                 wanted
@@ -139,8 +147,9 @@ fn joined(records: &[&Kept]) -> Vec<u8> {
 fn check_pages(node: &Node, reader: &Reader, audience: &Audience, wish: &Wish) -> Result<(), TestCaseError> {
     let seen = visible(&node.kept, reader, audience);
     let released = !seen.is_empty();
-    if !may_open(audience, reader, released) || (!node.kept.iter().any(|k| k.item.audience == *audience)
-        && *audience != Audience::Organisation(reader.member))
+    if !may_open(audience, reader, released)
+        || (!node.kept.iter().any(|k| k.item.audience == *audience)
+            && *audience != Audience::Organisation(reader.member))
     {
         prop_assert!(matches!(node.collection(reader, audience), Err(QueryError::NotFound)));
         return Ok(());
@@ -157,15 +166,23 @@ fn check_pages(node: &Node, reader: &Reader, audience: &Audience, wish: &Wish) -
         prop_assert_eq!(page.count, now.len());
         prop_assert_eq!(page.next.is_some(), !later.is_empty(), "more is exact");
         prop_assert_eq!(&manifest.next, &page.next);
-        let listed: Vec<_> = manifest.entries.iter().map(|e| (e.id.as_str(), e.version.micros(), e.added.micros(), e.spec)).collect();
-        let modelled: Vec<_> = now.iter().map(|k| (k.item.id.as_str(), k.item.version, k.time, spec(k))).collect();
+        let listed: Vec<_> = manifest
+            .entries
+            .iter()
+            .map(|e| (e.id.as_str(), e.version.micros(), e.added.micros(), e.spec))
+            .collect();
+        let modelled: Vec<_> =
+            now.iter().map(|k| (k.item.id.as_str(), k.item.version, k.time, spec(k))).collect();
         prop_assert_eq!(listed, modelled);
-        let marked: Vec<Marking> = page.runs.iter().flat_map(|run| vec![run.marking; run.last + 1 - run.first]).collect();
+        let marked: Vec<Marking> =
+            page.runs.iter().flat_map(|run| vec![run.marking; run.last + 1 - run.first]).collect();
         prop_assert_eq!(marked, now.iter().map(|k| k.item.marking).collect::<Vec<_>>());
         let dates = (page.added_first, page.added_last);
         prop_assert_eq!(dates, (manifest.added_first, manifest.added_last));
         match (now.first(), now.last()) {
-            (Some(first), Some(last)) => prop_assert_eq!((dates.0.micros(), dates.1.micros()), (first.time, last.time)),
+            (Some(first), Some(last)) => {
+                prop_assert_eq!((dates.0.micros(), dates.1.micros()), (first.time, last.time))
+            }
             _ => check_empty_dates(node, &seen, audience, wish.added_after, dates)?,
         }
         left = later;
@@ -190,7 +207,13 @@ fn check_empty_dates(
     Ok(())
 }
 
-fn check_object(node: &Node, reader: &Reader, audience: &Audience, id: &str, wish: &Wish) -> Result<(), TestCaseError> {
+fn check_object(
+    node: &Node,
+    reader: &Reader,
+    audience: &Audience,
+    id: &str,
+    wish: &Wish,
+) -> Result<(), TestCaseError> {
     let seen: Vec<&Kept> =
         visible(&node.kept, reader, audience).into_iter().filter(|kept| kept.item.id == id).collect();
     let object = node.ask(reader, audience, |read, q| query::object(read, q, id, wish));

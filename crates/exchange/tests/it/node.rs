@@ -64,12 +64,7 @@ impl Item {
     }
 
     pub fn head(&self) -> Head {
-        Head {
-            author: self.author,
-            kind: self.kind,
-            marking: self.marking,
-            audience: self.audience.clone(),
-        }
+        Head { author: self.author, kind: self.kind, marking: self.marking, audience: self.audience.clone() }
     }
 }
 
@@ -154,8 +149,12 @@ impl Node {
         let permitted = self.permitted(reader);
         let collection = self.collection(reader, audience)?;
         let credential = format!("{}/{}", reader.member, reader.ceiling);
-        let question =
-            Question { permitted: &permitted, collection: &collection, credential: &credential, cursor_key: &CURSOR_KEY };
+        let question = Question {
+            permitted: &permitted,
+            collection: &collection,
+            credential: &credential,
+            cursor_key: &CURSOR_KEY,
+        };
         self.read(|read| work(read, &question))
     }
 }

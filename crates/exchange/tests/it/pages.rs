@@ -63,7 +63,11 @@ fn bodies_leave_as_they_came_with_their_markings_beside_them() {
     let mut node = Node::new();
     let odd = b"{ \"b\" : 1.00,\t\"a\":\"\\u0041\" }";
     let item = |n, marking| Item::new(1, to_community(1), marking, &id("tool", n), START);
-    node.append(&[item(1, tlp(Tlp::Green)).body(odd), item(2, tlp(Tlp::Green)).body(b"{}"), item(3, Marking::NONE)]);
+    node.append(&[
+        item(1, tlp(Tlp::Green)).body(odd),
+        item(2, tlp(Tlp::Green)).body(b"{}"),
+        item(3, Marking::NONE),
+    ]);
     let page = objects(&node, &reader(2, Tlp::AmberStrict, &[1]), &to_community(1), &[]);
     let expected = [odd.as_slice(), b",{},", &node.kept[2].item.body].concat();
     assert_eq!(page.pieces.concat(), expected);
@@ -141,11 +145,16 @@ fn one_object_and_its_versions() {
     assert!(matches!(versions(&green, &id("malware", 2)), Err(QueryError::NotFound)), "hidden is absent");
     assert!(matches!(versions(&green, &id("malware", 3)), Err(QueryError::NotFound)));
     let object = |reader: &Reader, name: &str, pairs: &[(&str, &str)]| {
-        node.ask(reader, &to_community(1), |r, q| query::object(r, q, name, &wish(pairs))).map(|page| page.count)
+        node.ask(reader, &to_community(1), |r, q| query::object(r, q, name, &wish(pairs)))
+            .map(|page| page.count)
     };
     assert_eq!(object(&green, &name, &[]).unwrap(), 1);
     assert_eq!(object(&green, &name, &[("match[version]", "all")]).unwrap(), 2);
-    assert_eq!(object(&green, &name, &[("match[version]", "1999-01-01T00:00:00Z")]).unwrap(), 0, "there, but not so");
+    assert_eq!(
+        object(&green, &name, &[("match[version]", "1999-01-01T00:00:00Z")]).unwrap(),
+        0,
+        "there, but not so"
+    );
     assert!(matches!(object(&green, &id("malware", 2), &[]), Err(QueryError::NotFound)));
     // The newest version is hidden from this reader, so his newest is another.
     let page = objects(&node, &green, &to_community(1), &[]);

@@ -13,7 +13,8 @@ fn order(name: &str, of: u8, ceiling: Option<Tlp>) -> Order<'_> {
 }
 
 fn new_token(node: &Node, order: &Order<'_>, n: u8) -> Result<String, IssueError> {
-    node.store.local(|tx| issue(tx, &KEY, order, [n; 6], [n; 32], Timestamp::from_micros(START + i64::from(n))))
+    node.store
+        .local(|tx| issue(tx, &KEY, order, [n; 6], [n; 32], Timestamp::from_micros(START + i64::from(n))))
 }
 
 #[test]
@@ -80,14 +81,18 @@ fn a_revoked_token_is_nobody_and_its_name_is_free() {
     assert_eq!(node.store.local(|tx| revoke(tx, "a", now)).unwrap(), None, "only once");
     new_token(&node, &order("a", 1, None), 2).unwrap();
     let all = node.store.read(list).unwrap();
-    assert_eq!(all.iter().map(|t| (t.name.as_str(), t.revoked.is_some())).collect::<Vec<_>>(), [("a", true), ("a", false)]);
+    assert_eq!(
+        all.iter().map(|t| (t.name.as_str(), t.revoked.is_some())).collect::<Vec<_>>(),
+        [("a", true), ("a", false)]
+    );
     assert!(node.store.local(|tx| revoke(tx, "020202020202", now)).unwrap().is_some(), "by id");
 }
 
 #[test]
 fn a_reader_is_in_the_communities_of_its_member() {
     let mut node = Node::new();
-    let draft = exchange::command::new_community(community(1), "makers", [member(1), member(2)].into(), "").unwrap();
+    let draft =
+        exchange::command::new_community(community(1), "makers", [member(1), member(2)].into(), "").unwrap();
     let mut item = Item::new(1, to_community(1), tlp(Tlp::Green), &draft.subject, START).body(&draft.body);
     item.kind = draft.kind;
     node.append(&[item]);

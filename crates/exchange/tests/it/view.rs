@@ -43,8 +43,12 @@ fn dump(node: &Node, table: &'static Table) -> Vec<String> {
 
 fn rebuild(tx: &mut dyn Tx, node: &[crate::node::Kept], batch: usize) -> Result<(), EngineError> {
     for sql in [
-        "DELETE FROM collections", "DELETE FROM placements", "DELETE FROM placed", "DELETE FROM communities",
-        "DELETE FROM community_members", "DELETE FROM exchange_skipped",
+        "DELETE FROM collections",
+        "DELETE FROM placements",
+        "DELETE FROM placed",
+        "DELETE FROM communities",
+        "DELETE FROM community_members",
+        "DELETE FROM exchange_skipped",
     ] {
         tx.execute(sql, &[])?;
     }

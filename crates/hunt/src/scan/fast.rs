@@ -442,9 +442,11 @@ impl<'a> Pass<'a> {
         if !self.found.is_empty() || !undecided.is_empty() {
             self.report_hits(place, &undecided, on_hit, on_seen);
         }
-        let (Some(seen), Some(on_seen)) = (&self.seen, on_seen) else { return };
+        let (Some(mut seen), Some(on_seen)) = (self.seen.take(), on_seen.as_mut()) else { return };
+        // By line: each pass left a sorted run, and whoever collects them looks at each line once.
+        seen.sort_by_key(|(_, range)| range.start);
         let mut line = 0..0;
-        for (kind, range) in seen {
+        for (kind, range) in &seen {
             if !line.contains(&range.start) {
                 line = self.line_of(range.start);
             }
@@ -453,6 +455,7 @@ impl<'a> Pass<'a> {
                 on_seen(Seen { kind: *kind, token, line_start: place.block_at + line.start });
             }
         }
+        self.seen = Some(seen);
     }
 
     /// Starts of the undecided lines, each once, in order.
@@ -605,7 +608,7 @@ fn parse_quad(token: &[u8]) -> Option<u32> {
 
 /// The address of a reversed name: `4.3.2.1.in-addr.arpa` (RFC 1035 section 3.5), or 32 nibbles under
 /// `ip6.arpa` (RFC 3596 section 2.5).
-pub(super) fn arpa_address(name: &[u8]) -> Option<u128> {
+pub(crate) fn arpa_address(name: &[u8]) -> Option<u128> {
     let lower = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
     if let Some(octets) = lower.strip_suffix(".in-addr.arpa") {
         let forward = octets.rsplit('.').collect::<Vec<_>>().join(".");

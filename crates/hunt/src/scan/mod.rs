@@ -38,6 +38,7 @@ mod table;
 
 use model::observable::ObservableKind;
 
+pub(crate) use fast::arpa_address;
 pub use set::IndicatorSet;
 
 /// A match.
@@ -65,7 +66,7 @@ pub struct Hit {
 pub struct Seen<'a> {
     /// Address, domain or hash.
     pub kind: ObservableKind,
-    /// The token in its own case; an address also as a name under `arpa`.
+    /// The token as it stands; a name may be one under `arpa`, which stands for an address.
     pub token: &'a [u8],
     /// Offset of its line's first byte in the block.
     pub line_start: usize,
@@ -96,7 +97,7 @@ impl<'s> Scanner<'s> {
         fast::scan(self.set, block, base_offset, first_line, on_hit, None);
     }
 
-    /// The same, and hands over each address, domain and hash that the block holds, in any order.
+    /// The same, and hands over each address, domain and hash that the block holds, mostly line by line.
     pub fn scan_block_seeing(
         &self,
         block: &[u8],

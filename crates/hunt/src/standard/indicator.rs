@@ -11,8 +11,8 @@ use super::pattern::compile;
 use crate::indicator::{Indicator, Mode, Reading, too_wide};
 use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX};
 
-/// Namespace of the ids that Polder derives: UUIDv5 of the DNS namespace and `indicator.polder.invalid`.
-/// Indicator ids are made with it; it is never changed.
+/// Namespace of the ids of imported indicators. Drawn once at random, never changed: the same entry must
+/// become the same object on every node.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c1f_0d2e_93a5_5b47_8d0e_2f6b_a417_c9d3);
 
 /// Reads one STIX object: the indicators of an `indicator` that is not revoked, nothing of any other

@@ -85,7 +85,7 @@ fn tokens(pattern: &str) -> Result<Vec<(usize, Token)>, PatternError> {
                 word.push(next);
             }
         } else if !single(c) {
-            path(&mut word, &mut rest, at)?;
+            path(&mut word, &mut rest)?;
         }
         tokens.push((at, Token::Word(word)));
     }
@@ -108,18 +108,17 @@ fn literal(start: usize, rest: &mut Chars<'_>) -> Result<String, PatternError> {
 }
 
 /// The rest of a word; an object path may hold quoted keys and list steps: `hashes.'SHA-256'`, `x[*].y`.
-fn path(word: &mut String, rest: &mut Chars<'_>, start: usize) -> Result<(), PatternError> {
+fn path(word: &mut String, rest: &mut Chars<'_>) -> Result<(), PatternError> {
     while let Some((at, c)) = rest.next_if(|(_, c)| {
-        !c.is_whitespace() && !matches!(c, ']' | '(' | ')' | ',' | '=' | '!' | '<' | '>')
+        // A quote begins a quoted key after a dot only; else it is the next token: `t'2020-…'`.
+        let quote = *c == '\'' && !word.ends_with('.');
+        !c.is_whitespace() && !quote && !matches!(c, ']' | '(' | ')' | ',' | '=' | '!' | '<' | '>')
     }) {
         match c {
-            '\'' if word.ends_with('.') => {
+            '\'' => {
                 word.push('\'');
                 word.push_str(&literal(at, rest)?);
                 word.push('\'');
-            }
-            '\'' => {
-                return Err(PatternError::Grammar { at: start, found: word.clone(), wanted: "an object path" });
             }
             '[' => {
                 word.push('[');

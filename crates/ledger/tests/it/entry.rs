@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The entry's bytes are for ever: one golden file for each `v` (DESIGN section 4).
 
 use ledger::entry::{Commitments, ENTRY_BYTES_MAX, Salts, audience_bytes, entry_bytes, subject_bytes};
@@ -26,7 +27,10 @@ fn sample() -> (Head, Commitments, Timestamp) {
 fn version_1_is_what_it_was() {
     let (head, commitments, time) = sample();
     let golden = include_bytes!("../golden/entry-v1/out");
-    assert_eq!(String::from_utf8_lossy(&entry_bytes(&head, &commitments, time)), String::from_utf8_lossy(golden));
+    assert_eq!(
+        String::from_utf8_lossy(&entry_bytes(&head, &commitments, time)),
+        String::from_utf8_lossy(golden)
+    );
 }
 
 #[test]
@@ -44,7 +48,8 @@ fn is_canonical_json_with_exactly_its_keys() {
 #[test]
 fn every_commitment_is_salted() {
     let salts = |n: u8| Salts { subject: [n; 16], body: [n + 1; 16], audience: [n + 2; 16] };
-    let (one, two) = (Commitments::new(&salts(1), b"x", b"x", b"x"), Commitments::new(&salts(9), b"x", b"x", b"x"));
+    let (one, two) =
+        (Commitments::new(&salts(1), b"x", b"x", b"x"), Commitments::new(&salts(9), b"x", b"x", b"x"));
     assert_ne!(one.subject, one.body);
     assert_ne!(one.body, one.audience);
     assert_ne!(one.subject, two.subject);

@@ -312,11 +312,9 @@ fn canonical(kind: ObservableKind, text: &str) -> Result<Vec<u8>, &'static str> 
         | ObservableKind::Sha1
         | ObservableKind::Sha256
         | ObservableKind::Sha384
-        | ObservableKind::Sha512 => {
-            hex_decode(text).filter(|bytes| kind.digest_bytes() == Some(bytes.len())).ok_or(
-                "an MD5 has 32, a SHA-1 40, a SHA-256 64, a SHA-384 96, a SHA-512 128 hexadecimal digits",
-            )
-        }
+        | ObservableKind::Sha512 => hex_decode(text)
+            .filter(|bytes| kind.digest_bytes() == Some(bytes.len()))
+            .ok_or("an MD5 has 32, a SHA-1 40, a SHA-256 64, a SHA-384 96, a SHA-512 128 hexadecimal digits"),
         ObservableKind::Url => url::canonical(text),
     }
 }

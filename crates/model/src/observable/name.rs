@@ -29,8 +29,8 @@ pub fn name_to_ascii(text: &str) -> Result<String, &'static str> {
     let mut name = String::with_capacity(text.len());
     let (mut labels, mut last_is_word) = (0, false);
     for label in text.split('.') {
-        let ascii = label_to_ascii(label)
-            .ok_or("each label has 1 to 63 letters, digits, hyphens or underscores")?;
+        let ascii =
+            label_to_ascii(label).ok_or("each label has 1 to 63 letters, digits, hyphens or underscores")?;
         if ascii.starts_with('-') || ascii.ends_with('-') {
             return Err("a label neither begins nor ends with a hyphen");
         }

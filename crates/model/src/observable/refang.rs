@@ -33,9 +33,9 @@ pub fn refang(text: &str) -> Cow<'_, str> {
         rest = after;
     }
     while let Some(c) = rest.chars().next() {
-        let fang = FANGS.iter().find(|(written, _)| {
-            rest.get(..written.len()).is_some_and(|t| t.eq_ignore_ascii_case(written))
-        });
+        let fang = FANGS
+            .iter()
+            .find(|(written, _)| rest.get(..written.len()).is_some_and(|t| t.eq_ignore_ascii_case(written)));
         let (taken, meant) = match fang {
             Some((written, meant)) => (written.len(), *meant),
             None => (c.len_utf8(), ""),

@@ -44,15 +44,16 @@ pub(super) fn display(canonical: &[u8]) -> String {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (&*host_port, None),
     };
-    let mut text =
-        if parse_address(host).is_some() { host.to_owned() } else { reverse_labels(host) };
+    let mut text = if parse_address(host).is_some() { host.to_owned() } else { reverse_labels(host) };
     if let Some(port) = port {
         text.push(':');
         text.push_str(port);
     }
     for byte in path {
         match byte {
-            b'"' | b'#' | b'%' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => escape(*byte, &mut text),
+            b'"' | b'#' | b'%' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => {
+                escape(*byte, &mut text)
+            }
             0x21..=0x7E => text.push(char::from(*byte)),
             _ => escape(*byte, &mut text),
         }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What marking definitions mean.
 
 use std::collections::HashMap;
@@ -96,7 +97,11 @@ pub fn classify(id: &str, words: &DefinitionWords) -> (Definition, bool) {
     }
     let plain_statement = words.statement && !words.other_extension;
     let typed_statement = words.definition_type.as_deref().is_none_or(|t| t == "statement");
-    if plain_statement && typed_statement { (Definition::Statement, false) } else { (Definition::Unknown, false) }
+    if plain_statement && typed_statement {
+        (Definition::Statement, false)
+    } else {
+        (Definition::Unknown, false)
+    }
 }
 
 /// Marking definitions that are known when an object is read.

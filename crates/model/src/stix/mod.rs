@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX objects as checked envelopes over the bytes that were received (STIX 2.1 OS, errata 01).
 
 pub mod definition;

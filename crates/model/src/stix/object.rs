@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One STIX object: checked once, then carried as the bytes that were received.
 
 use std::borrow::Cow;
@@ -185,7 +186,9 @@ impl<'a> Facts<'a> {
         match (walked, facts.problem.take()) {
             (Ok(()), _) => Ok(facts),
             (Err(_), Some(problem)) => Err(problem),
-            (Err(error), None) => Err(Problem { code: "not-json", message: format!("not valid JSON: {error}") }),
+            (Err(error), None) => {
+                Err(Problem { code: "not-json", message: format!("not valid JSON: {error}") })
+            }
         }
     }
 
@@ -201,7 +204,11 @@ impl<'a> Facts<'a> {
 
     fn check(mut self) -> Result<(Object, Vec<Fault>), Fault> {
         if let Some(name) = self.wrong_type {
-            return Err(("wrong-type", format!("`{name}` has the wrong JSON type"), "see STIX 2.1 section 3.2"));
+            return Err((
+                "wrong-type",
+                format!("`{name}` has the wrong JSON type"),
+                "see STIX 2.1 section 3.2",
+            ));
         }
         let missing = |name: &str| {
             ("missing-property", format!("`{name}` is missing"), "add it (STIX 2.1 section 3.1)")
@@ -212,7 +219,11 @@ impl<'a> Facts<'a> {
             return Err(("bad-id", "`id` is not `type--UUID`".to_owned(), "see STIX 2.1 section 2.9"));
         }
         if id.split_once("--").map(|(prefix, _)| prefix) != Some(kind.as_str()) {
-            return Err(("bad-id", format!("`id` does not begin with the type `{kind}`"), "see STIX 2.1 section 2.9"));
+            return Err((
+                "bad-id",
+                format!("`id` does not begin with the type `{kind}`"),
+                "see STIX 2.1 section 2.9",
+            ));
         }
         let created = self.time(Field::Created, "created")?;
         let modified = self.time(Field::Modified, "modified")?;
@@ -221,7 +232,8 @@ impl<'a> Facts<'a> {
             Some("2.1") => SpecVersion::V21,
             Some("2.0") => SpecVersion::V20,
             Some(other) => {
-                let message = format!("spec_version `{}` is not known", other.chars().take(16).collect::<String>());
+                let message =
+                    format!("spec_version `{}` is not known", other.chars().take(16).collect::<String>());
                 return Err(("bad-spec-version", message, "2.0 and 2.1 are read"));
             }
             // TAXII 2.1 section 3.4: without spec_version it is an observable of 2.1, or an object of 2.0.
@@ -242,8 +254,13 @@ impl<'a> Facts<'a> {
             self.words.definition_type = self.text(Field::DefinitionType).map(str::to_owned);
             let (definition, odd) = classify(&id, &self.words);
             if odd {
-                let message = "says TLP in a way that is not canonical; the strictest reading counts".to_owned();
-                warnings.push(("tlp-not-canonical", message, "refer to the canonical TLP 2.0 marking definition"));
+                let message =
+                    "says TLP in a way that is not canonical; the strictest reading counts".to_owned();
+                warnings.push((
+                    "tlp-not-canonical",
+                    message,
+                    "refer to the canonical TLP 2.0 marking definition",
+                ));
             }
             definition
         });
@@ -317,7 +334,8 @@ impl<'a> Walk<'_, 'a> {
             At::MarkingRefs => facts.wrong_type = Some("object_marking_refs"),
             At::Ref => {
                 let key = SubjectKey::of(&text);
-                if key.is_observable() && facts.refs.len() < OBSERVABLE_REFS_MAX && !facts.refs.contains(&key) {
+                if key.is_observable() && facts.refs.len() < OBSERVABLE_REFS_MAX && !facts.refs.contains(&key)
+                {
                     facts.refs.push(key);
                 }
             }
@@ -432,7 +450,8 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let this = self.enter::<A::Error>()?;
         let odd = matches!(
-            this.at, At::Text(_) | At::Revoked | At::GranularRef | At::MarkingRef | At::MarkingRefs | At::Granular
+            this.at,
+            At::Text(_) | At::Revoked | At::GranularRef | At::MarkingRef | At::MarkingRefs | At::Granular
         );
         if odd {
             Walk { facts: &mut *this.facts, at: this.at, depth: 0 }.scalar();

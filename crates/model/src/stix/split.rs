@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Cuts a stream into STIX objects without reading it whole.
 //!
 //! Takes a bundle (STIX 2.1 section 8), a TAXII envelope, an array of objects, one object, or objects one
@@ -110,7 +111,8 @@ impl<R: Read> Splitter<R> {
         match next {
             None => {
                 self.state = State::Done;
-                Ok((!self.met).then(|| self.stop("empty-input", "the input is empty", "name a file with STIX objects")))
+                Ok((!self.met)
+                    .then(|| self.stop("empty-input", "the input is empty", "name a file with STIX objects")))
             }
             Some(b'{') => {
                 self.state = State::Members { start: Some(self.at), wrapper: false };
@@ -320,7 +322,8 @@ impl<R: Read> Splitter<R> {
     }
 
     fn not_json(&mut self) -> Item {
-        let fix = "check that the file is JSON: a STIX bundle, an array of objects, or objects one after another";
+        let fix =
+            "check that the file is JSON: a STIX bundle, an array of objects, or objects one after another";
         self.stop("not-json", "this is not JSON, reading stops here", fix)
     }
 
@@ -331,19 +334,27 @@ impl<R: Read> Splitter<R> {
 
     fn too_deep(&mut self, counts: bool) -> Item {
         let message = format!("nested deeper than {JSON_DEPTH_MAX} levels");
-        let diagnostic = Diagnostic::error("nested-too-deep", self.place(), message).with_fix("flatten the object");
+        let diagnostic =
+            Diagnostic::error("nested-too-deep", self.place(), message).with_fix("flatten the object");
         Item::Bad { diagnostic, counts }
     }
 
     fn too_large(&mut self) -> Item {
         let message = format!("larger than {BODY_BYTES_MAX} bytes");
-        let diagnostic = Diagnostic::error("object-too-large", self.place(), message).with_fix("split the object");
+        let diagnostic =
+            Diagnostic::error("object-too-large", self.place(), message).with_fix("split the object");
         Item::Bad { diagnostic, counts: true }
     }
 }
 
 /// Goes on over a value; answers where it stopped, and whether the value ends there.
-fn scan_bytes(buffer: &[u8], from: usize, depth: &mut usize, deepest: &mut usize, in_string: &mut bool) -> (usize, bool) {
+fn scan_bytes(
+    buffer: &[u8],
+    from: usize,
+    depth: &mut usize,
+    deepest: &mut usize,
+    in_string: &mut bool,
+) -> (usize, bool) {
     let mut i = from;
     loop {
         if *in_string {

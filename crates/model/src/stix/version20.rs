@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX 2.0 to 2.1, only on output, and labelled so.
 //!
 //! STIX 2.1 appendix on changes: `spec_version` on each object, `is_family` required on malware,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checking one object, and what its markings mean.
 
 use model::diagnostic::Diagnostic;
@@ -78,7 +79,11 @@ fn what_is_wrong_is_told_by_code() {
         let told = code(&with(wrong));
         assert!(told == "wrong-type" || told == "not-json", "{wrong}: {told}");
     }
-    assert_eq!(code(&MALWARE.replace(r#""malware--0c"#, r#"7,"x":"malware--0c"#)), "wrong-type", "a number as id");
+    assert_eq!(
+        code(&MALWARE.replace(r#""malware--0c"#, r#"7,"x":"malware--0c"#)),
+        "wrong-type",
+        "a number as id"
+    );
 }
 
 /// RFC 7493: a name that stands twice would be read differently by different receivers.
@@ -124,7 +129,10 @@ fn references_to_observables_are_found_wherever_they_stand() {
         r#""object_refs":["ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd","indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f"],"x":{"deep_ref":"url--c1477287-23ac-5971-a010-5c287877fa60"}"#,
     );
     let refs: Vec<_> = parse(&json).0.unwrap().observable_refs.iter().map(|k| k.id().unwrap()).collect();
-    assert_eq!(refs, ["ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd", "url--c1477287-23ac-5971-a010-5c287877fa60"]);
+    assert_eq!(
+        refs,
+        ["ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd", "url--c1477287-23ac-5971-a010-5c287877fa60"]
+    );
 }
 
 fn marked(property: &str, definitions: &Definitions) -> Marking {
@@ -135,7 +143,10 @@ fn marked(property: &str, definitions: &Definitions) -> Marking {
 fn labels_by_canonical_id_in_both_versions() {
     let none = Definitions::default();
     for tlp in Tlp::ALL {
-        assert_eq!(marked(&format!(r#""object_marking_refs":["{}"]"#, tlp.stix_id()), &none), Marking::tlp(tlp));
+        assert_eq!(
+            marked(&format!(r#""object_marking_refs":["{}"]"#, tlp.stix_id()), &none),
+            Marking::tlp(tlp)
+        );
     }
     let amber_1 = r#""object_marking_refs":["marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"]"#;
     assert_eq!(marked(amber_1, &none), Marking::tlp(Tlp::Amber), "TLP 1 AMBER is AMBER");
@@ -169,7 +180,11 @@ fn what_is_not_defined_is_unknown() {
     assert!(marked(&reference, &definitions).unknown, "two definitions that do not agree");
     let mut canonical = Definitions::default();
     canonical.add(Tlp::Red.stix_id(), Definition::Statement);
-    assert_eq!(canonical.of(Tlp::Red.stix_id()), Definition::Says(Marking::tlp(Tlp::Red)), "cannot be redefined");
+    assert_eq!(
+        canonical.of(Tlp::Red.stix_id()),
+        Definition::Says(Marking::tlp(Tlp::Red)),
+        "cannot be redefined"
+    );
 }
 
 /// Definitions as they are met in the wild.
@@ -186,15 +201,37 @@ fn definitions_in_the_wild() {
     let odd = Some("tlp-not-canonical");
     let extension = r#""extensions":{"extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d":{"extension_type":"property-extension","tlp_2_0":"amber+strict"}}"#;
     assert_eq!(definition(extension), (says(Tlp::AmberStrict), odd));
-    assert_eq!(definition(r#""definition_type":"tlp","definition":{"tlp":"amber+strict"}"#), (says(Tlp::AmberStrict), odd));
-    assert_eq!(definition(r#""definition_type":"TLP:GREEN","definition":{"TLP:GREEN":"x"}"#), (says(Tlp::Green), odd));
-    assert_eq!(definition(r#""name":"TLP:CLEAR","definition_type":"tlp","definition":{"tlp":"red"}"#), (says(Tlp::Red), odd));
-    assert_eq!(definition(r#""definition_type":"tlp","definition":{"tlp":"ex:chr"}"#), (says(Tlp::Red), odd), "unreadable");
-    assert_eq!(definition(r#""definition_type":"statement","definition":{"statement":"(c)"}"#), (Definition::Statement, None));
+    assert_eq!(
+        definition(r#""definition_type":"tlp","definition":{"tlp":"amber+strict"}"#),
+        (says(Tlp::AmberStrict), odd)
+    );
+    assert_eq!(
+        definition(r#""definition_type":"TLP:GREEN","definition":{"TLP:GREEN":"x"}"#),
+        (says(Tlp::Green), odd)
+    );
+    assert_eq!(
+        definition(r#""name":"TLP:CLEAR","definition_type":"tlp","definition":{"tlp":"red"}"#),
+        (says(Tlp::Red), odd)
+    );
+    assert_eq!(
+        definition(r#""definition_type":"tlp","definition":{"tlp":"ex:chr"}"#),
+        (says(Tlp::Red), odd),
+        "unreadable"
+    );
+    assert_eq!(
+        definition(r#""definition_type":"statement","definition":{"statement":"(c)"}"#),
+        (Definition::Statement, None)
+    );
     assert_eq!(definition(r#""definition_type":"iep","definition":{"id":"x"}"#), (Definition::Unknown, None));
-    assert_eq!(definition(r#""extensions":{"extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce":{"a":1}}"#), (Definition::Unknown, None));
+    assert_eq!(
+        definition(r#""extensions":{"extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce":{"a":1}}"#),
+        (Definition::Unknown, None)
+    );
     let pap = Definition::Says(Marking { pap: Some(Pap::Amber), ..Marking::NONE });
-    assert_eq!(definition(r#""name":"PAP:AMBER","definition_type":"pap","definition":{"pap":"amber"}"#), (pap, None));
+    assert_eq!(
+        definition(r#""name":"PAP:AMBER","definition_type":"pap","definition":{"pap":"amber"}"#),
+        (pap, None)
+    );
 }
 
 fn any_marking() -> impl Strategy<Value = Marking> {

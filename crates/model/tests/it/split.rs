@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Cutting a stream into objects.
 
 use std::io::{self, Read};
@@ -57,13 +58,15 @@ fn a_bundle_an_array_one_object_and_json_lines() {
 
 #[test]
 fn bytes_are_cut_out_as_they_came() {
-    let (objects, _) = every_step("{\"objects\":[ {\"a\" : \"\\u00e9\\\\\" , \"n\":1.0}\n,\t{\"b\":[1,2]} ]}");
+    let (objects, _) =
+        every_step("{\"objects\":[ {\"a\" : \"\\u00e9\\\\\" , \"n\":1.0}\n,\t{\"b\":[1,2]} ]}");
     assert_eq!(objects, ["{\"a\" : \"\\u00e9\\\\\" , \"n\":1.0}", "{\"b\":[1,2]}"]);
 }
 
 #[test]
 fn markings_are_found_before_and_after_the_objects() {
-    let (objects, bad) = every_step(r#"{"x_polder_markings":[1],"objects":[{"a":1}],"x_polder_markings":[2]}"#);
+    let (objects, bad) =
+        every_step(r#"{"x_polder_markings":[1],"objects":[{"a":1}],"x_polder_markings":[2]}"#);
     assert_eq!(objects, ["markings [1]", r#"{"a":1}"#, "markings [2]"]);
     assert!(bad.is_empty());
 }
@@ -88,11 +91,7 @@ fn what_is_not_an_object_is_told_and_the_rest_goes_on() {
 
 #[test]
 fn ten_thousand_nested_arrays() {
-    let deep = format!(
-        r#"{{"objects":[{{"a":{}{}}},{{"b":1}}]}}"#,
-        "[".repeat(10_000),
-        "]".repeat(10_000)
-    );
+    let deep = format!(r#"{{"objects":[{{"a":{}{}}},{{"b":1}}]}}"#, "[".repeat(10_000), "]".repeat(10_000));
     let (objects, bad) = split(deep.as_bytes(), usize::MAX);
     assert_eq!((objects, bad), (vec![r#"{"b":1}"#.to_owned()], vec!["nested-too-deep"]));
     let open = "[".repeat(100_000);

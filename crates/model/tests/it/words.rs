@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Times, ids, kinds, canonical JSON, STIX 2.0.
 
 use model::head::Audience;
@@ -24,9 +25,21 @@ fn times_in_all_their_forms() {
     ] {
         assert_eq!(micros(text), Ok(base + expected), "{text}");
     }
-    for bad in ["", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-02-29", "2024-02-29 12:34:56Z",
-        "2024-02-29T12:34:56", "2024-02-29T24:00:00Z", "2024-13-01T00:00:00Z", "2024-02-29T12:34:56.Z",
-        "2024-02-29T12:34:56.1234567891Z", "2024-02-29T12:34:56Z[UTC]", "now", "20240229T123456Z"] {
+    for bad in [
+        "",
+        "2024-02-30T00:00:00Z",
+        "2023-02-29T00:00:00Z",
+        "2024-02-29",
+        "2024-02-29 12:34:56Z",
+        "2024-02-29T12:34:56",
+        "2024-02-29T24:00:00Z",
+        "2024-13-01T00:00:00Z",
+        "2024-02-29T12:34:56.Z",
+        "2024-02-29T12:34:56.1234567891Z",
+        "2024-02-29T12:34:56Z[UTC]",
+        "now",
+        "20240229T123456Z",
+    ] {
         assert!(Timestamp::parse(bad).is_err(), "{bad}");
     }
     assert_eq!(Timestamp::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
@@ -36,7 +49,11 @@ fn times_in_all_their_forms() {
 fn keys_of_ids() {
     let id = "x-mitre-tactic--4ca45d45-df4d-4613-8980-bac22d278fa5";
     assert_eq!(SubjectKey::of(id).id().as_deref(), Some(id));
-    for other in ["x-acme-thing--4ca45d45-df4d-4613-8980-bac22d278fa5", "identity--4CA45D45-df4d-4613-8980-bac22d278fa5", "odd"] {
+    for other in [
+        "x-acme-thing--4ca45d45-df4d-4613-8980-bac22d278fa5",
+        "identity--4CA45D45-df4d-4613-8980-bac22d278fa5",
+        "odd",
+    ] {
         let key = SubjectKey::of(other);
         assert_eq!((key.type_code(), key.id()), (255, None), "{other}");
         assert_ne!(key, SubjectKey::of("odder"));
@@ -44,10 +61,20 @@ fn keys_of_ids() {
     assert!(SubjectKey::of("url--c1477287-23ac-5971-a010-5c287877fa60").is_observable());
     assert!(!SubjectKey::of("sighting--c1477287-23ac-5971-a010-5c287877fa60").is_observable());
     assert!(!SubjectKey::of("marking-definition--c1477287-23ac-5971-a010-5c287877fa60").is_observable());
-    assert!(is_stix_id(id) && !is_stix_id("odd") && !is_stix_id("Tool--4ca45d45-df4d-4613-8980-bac22d278fa5"));
+    assert!(
+        is_stix_id(id) && !is_stix_id("odd") && !is_stix_id("Tool--4ca45d45-df4d-4613-8980-bac22d278fa5")
+    );
     // Codes are stored: these may never change.
-    for (code, name) in [(0, "attack-pattern"), (6, "indicator"), (19, "relationship"), (21, "artifact"),
-        (28, "ipv4-addr"), (38, "x509-certificate"), (41, "marking-definition"), (50, "x-polder-member")] {
+    for (code, name) in [
+        (0, "attack-pattern"),
+        (6, "indicator"),
+        (19, "relationship"),
+        (21, "artifact"),
+        (28, "ipv4-addr"),
+        (38, "x509-certificate"),
+        (41, "marking-definition"),
+        (50, "x-polder-member"),
+    ] {
         assert_eq!((type_name(code), type_code(name)), (Some(name), Some(code)));
     }
 }
@@ -76,11 +103,19 @@ fn audiences_survive_their_text() {
 fn canonical_json_of_rfc_8785() {
     for (text, expected) in [
         ("[0, -0, 4.50, 2e-3, 1E30, 0.000000000000000000000000001]", "[0,0,4.5,0.002,1e+30,1e-27]"),
-        ("[9007199254740992, 333333333.33333329, 1e21, 1e20]", "[9007199254740992,333333333.3333333,1e+21,100000000000000000000]"),
+        (
+            "[9007199254740992, 333333333.33333329, 1e21, 1e20]",
+            "[9007199254740992,333333333.3333333,1e+21,100000000000000000000]",
+        ),
         ("[5e-324, -5e-324, 1.7976931348623157e308]", "[5e-324,-5e-324,1.7976931348623157e+308]"),
-        (r#"{"b":1,"a":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/"}"#, "{\"a\":\"\u{20ac}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\",\"b\":1}"),
-        ("{\"\u{20ac}\":1,\"\\r\":2,\"\u{fb33}\":3,\"1\":4,\"\u{1f600}\":5,\"\u{80}\":6,\"\u{f6}\":7}",
-         "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}"),
+        (
+            r#"{"b":1,"a":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/"}"#,
+            "{\"a\":\"\u{20ac}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\",\"b\":1}",
+        ),
+        (
+            "{\"\u{20ac}\":1,\"\\r\":2,\"\u{fb33}\":3,\"1\":4,\"\u{1f600}\":5,\"\u{80}\":6,\"\u{f6}\":7}",
+            "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}",
+        ),
     ] {
         assert_eq!(String::from_utf8(canonical(text.as_bytes()).unwrap()).unwrap(), expected);
     }

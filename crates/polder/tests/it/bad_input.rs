@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Bad input and a bad machine: a clear message, the exit code of the design, nothing lost or half written.
 
 use std::fs::{self, File, OpenOptions};
@@ -24,19 +25,31 @@ fn a_truncated_bundle_keeps_whole_objects() {
     assert_eq!(bench.verified("d"), 10);
     bench.write("cut.json.zst", &zstd::encode_all(whole.as_bytes(), 3).unwrap()[..300]);
     let report = bench.import("cut.json.zst", &[], 3);
-    assert!(codes(&report).iter().all(|c| ["truncated", "unreadable", "empty-input"].contains(c)), "{report}");
+    assert!(
+        codes(&report).iter().all(|c| ["truncated", "unreadable", "empty-input"].contains(c)),
+        "{report}"
+    );
 }
 
 #[test]
 fn wrong_types_do_not_take_the_rest_with_them() {
     let bench = Bench::new();
-    let objects = [tool(1, ""), tool(2, r#""revoked":"yes","#), "7".to_owned(), tool(3, ""), r#"{"type":5}"#.to_owned()];
+    let objects = [
+        tool(1, ""),
+        tool(2, r#""revoked":"yes","#),
+        "7".to_owned(),
+        tool(3, ""),
+        r#"{"type":5}"#.to_owned(),
+    ];
     bench.write("b.json", bundle(&objects));
     let report = bench.import("b.json", &[], 3);
     assert_eq!((report["added"].as_u64(), report["refused"].as_u64()), (Some(2), Some(3)));
     assert_eq!(codes(&report), ["wrong-type", "not-an-object", "wrong-type"]);
     for diagnostic in report["diagnostics"].as_array().unwrap() {
-        assert!(diagnostic["fix"].is_string() && diagnostic["place"].is_string(), "what, where, what to do: {diagnostic}");
+        assert!(
+            diagnostic["fix"].is_string() && diagnostic["place"].is_string(),
+            "what, where, what to do: {diagnostic}"
+        );
     }
 }
 
@@ -109,7 +122,8 @@ fn an_unknown_marking_stays_at_home() {
     let definition = format!(
         r#"{{"type":"marking-definition","spec_version":"2.1","id":"{unknown}","created":"2024-01-01T00:00:00Z","definition_type":"statement","definition":{{"statement":"(c)"}}}}"#
     );
-    bench.write("b.json", bundle(&[tool(2, &format!(r#""object_marking_refs":["{unknown}"],"#)), definition]));
+    bench
+        .write("b.json", bundle(&[tool(2, &format!(r#""object_marking_refs":["{unknown}"],"#)), definition]));
     assert!(codes(&bench.import("b.json", &["--tlp", "clear"], 0)).is_empty());
     assert_eq!(bench.exported("d")[&tool_id(2)], "TLP:CLEAR");
 }
@@ -135,7 +149,10 @@ fn what_is_not_there_or_not_ours() {
     let init = ["init", "--data", "d", "--name", "x", "--country", "NL", "--sector", "y"];
     bench.run(&init).expect(2).says(&["d holds a node already"]);
     bench.write("text.json", "this is prose");
-    bench.run(&["import", "--data", "d", "text.json", "--format", "stix"]).expect(3).says(&["not-json", "read 0"]);
+    bench
+        .run(&["import", "--data", "d", "text.json", "--format", "stix"])
+        .expect(3)
+        .says(&["not-json", "read 0"]);
     bench.run(&["init", "--data", "e", "--name", "", "--country", "NL", "--sector", "y"]).expect(2);
     assert!(!bench.path("e").exists(), "nothing half made");
     bench.run(&["init", "--data", "e", "--name", "x", "--country", "Holland", "--sector", "y"]).expect(2);
@@ -171,12 +188,14 @@ fn a_full_disk() {
     let bench = Bench::new();
     bench.write("a.json", bundle(&(0..20).map(|n| tool(n, "")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
-    let big: Vec<String> = (100..400).map(|n| tool(n, &format!(r#""description":"{}","#, "x".repeat(8_000)))).collect();
+    let big: Vec<String> =
+        (100..400).map(|n| tool(n, &format!(r#""description":"{}","#, "x".repeat(8_000)))).collect();
     bench.write("big.json", bundle(&big));
     // In blocks of 512 bytes in sh, 1,024 in bash: from less than a page to most of the batch.
     for blocks in [1, 40, 400, 1_200] {
         let script = format!("ulimit -f {blocks}; exec {PROGRAM} import --data d big.json");
-        let output = Command::new("sh").arg("-c").arg(&script).current_dir(bench.dir.path()).output().unwrap();
+        let output =
+            Command::new("sh").arg("-c").arg(&script).current_dir(bench.dir.path()).output().unwrap();
         let ran = Ran::of(output).expect(6);
         ran.says(&["free some space"]);
         assert_eq!(bench.verified("d"), 21, "with {blocks} blocks");
@@ -191,10 +210,11 @@ fn a_busy_port() {
     let bench = Bench::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    bench
-        .run(&["serve", "--data", "d", "--listen", &address, "--http"])
-        .expect(6)
-        .says(&[&address, "another program listens there", "--listen"]);
+    bench.run(&["serve", "--data", "d", "--listen", &address, "--http"]).expect(6).says(&[
+        &address,
+        "another program listens there",
+        "--listen",
+    ]);
     bench.run(&["serve", "--data", "d", "--listen", "0.0.0.0:0", "--http"]).expect(2).says(&["loopback"]);
     bench.run(&["serve", "--data", "d"]).expect(2).says(&["--http"]);
 }

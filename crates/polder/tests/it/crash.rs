@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Law 3: what was acknowledged survives `kill -9`; a batch is wholly there or wholly absent.
 
 use std::io::{BufRead as _, BufReader};
@@ -32,7 +33,10 @@ fn what_was_acknowledged_survives_kill_9() {
     for round in 0..ACKNOWLEDGED_KILLS {
         let names: Vec<String> = (0..8).map(|n| format!("r{round}-{n}.json")).collect();
         for (n, name) in names.iter().enumerate() {
-            bench.write(name, bundle(&(0..5).map(|k| tool(round * 1_000 + n as u64 * 10 + k, "")).collect::<Vec<_>>()));
+            bench.write(
+                name,
+                bundle(&(0..5).map(|k| tool(round * 1_000 + n as u64 * 10 + k, "")).collect::<Vec<_>>()),
+            );
         }
         let mut args = vec!["import", "--data", "d", "--json"];
         args.extend(names.iter().map(String::as_str));
@@ -66,8 +70,9 @@ fn a_batch_that_is_killed_midway_is_whole_or_absent() {
     while killed < MIDWAY_KILLS {
         round += 1;
         assert!(round < 1_000, "the program ends before it can be killed: {killed} of {round}");
-        let objects: Vec<String> =
-            (0..OBJECTS).map(|k| tool(round * 1_000 + k, r#""description":"a few bytes more to write","#)).collect();
+        let objects: Vec<String> = (0..OBJECTS)
+            .map(|k| tool(round * 1_000 + k, r#""description":"a few bytes more to write","#))
+            .collect();
         bench.write("batch.json", bundle(&objects));
         let args = ["import", "--data", "d", "--json", "batch.json"];
         let started = Instant::now();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Proofs, and a database that was rolled back.
 
 use std::fs;
@@ -17,7 +18,11 @@ fn a_stranger_checks_a_proof() {
     bench.write("a.json", bundle(&(0..300).map(|n| marked(n, "green")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
     proved(&bench, &tool_id(217));
-    bench.run(&["ledger", "check", "--member", &member, "p"]).expect(0).says(&["proved", &tool_id(217), "pinned"]);
+    bench.run(&["ledger", "check", "--member", &member, "p"]).expect(0).says(&[
+        "proved",
+        &tool_id(217),
+        "pinned",
+    ]);
     // Without the member it proves integrity, but not who.
     bench.run(&["ledger", "check", "p"]).expect(0).says(&["not pinned", "integrity, not who"]);
     let other = Bench::bare();
@@ -38,7 +43,11 @@ fn any_change_in_a_proof_shows() {
         for part in 1..6 {
             let at = text.len() * part / 6;
             let Some(old) = text[at..].chars().next().filter(char::is_ascii_alphanumeric) else { continue };
-            let new = if old.is_ascii_digit() { char::from(b'0' + (old as u8 - b'0' + 1) % 10) } else { other(old) };
+            let new = if old.is_ascii_digit() {
+                char::from(b'0' + (old as u8 - b'0' + 1) % 10)
+            } else {
+                other(old)
+            };
             let mut changed = proof.clone();
             changed[name] = format!("{}{new}{}", &text[..at], &text[at + 1..]).into();
             bench.write("q", changed.to_string());
@@ -50,7 +59,10 @@ fn any_change_in_a_proof_shows() {
         let mut changed = proof.clone();
         changed["salts"][salt] = "00000000000000000000000000000000".into();
         bench.write("q", changed.to_string());
-        bench.run(&["ledger", "check", "--member", &member, "q"]).expect(1).says(&["not what the entry commits to"]);
+        bench
+            .run(&["ledger", "check", "--member", &member, "q"])
+            .expect(1)
+            .says(&["not what the entry commits to"]);
     }
     bench.write("q", "{}");
     bench.run(&["ledger", "check", "q"]).expect(1).says(&["not a proof file"]);
@@ -97,7 +109,13 @@ fn a_database_that_was_rolled_back_is_refused() {
         &["import", "--data", "d", "b.json"],
         &["ledger", "verify", "--data", "d"],
     ] {
-        bench.run(args).expect(6).says(&["d/published", "size 3", "holds 2", "rolled back", "Put the newer database back"]);
+        bench.run(args).expect(6).says(&[
+            "d/published",
+            "size 3",
+            "holds 2",
+            "rolled back",
+            "Put the newer database back",
+        ]);
     }
 }
 
@@ -119,5 +137,10 @@ fn a_changed_database_does_not_verify() {
 #[test]
 fn doctor_finds_nothing_on_a_sound_node() {
     let bench = Bench::new();
-    bench.run(&["doctor", "--data", "d"]).expect(0).says(&["ok     database", "ok     log", "ok     keys", "ok     clock"]);
+    bench.run(&["doctor", "--data", "d"]).expect(0).says(&[
+        "ok     database",
+        "ok     log",
+        "ok     keys",
+        "ok     clock",
+    ]);
 }

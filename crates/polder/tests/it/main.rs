@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tests of the program as a person runs it, and of the tree's tidiness.
 
 mod bad_input;

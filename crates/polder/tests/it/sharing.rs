@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Import and export: numbers that add up, markings that travel, nothing that loosens.
 
 use crate::support::*;
@@ -71,8 +72,15 @@ fn effective_markings_survive_the_way_to_another_node() {
     assert_eq!(bench.exported("f"), bench.exported("d"));
     bench.write("broken.json", format!(r#"{text},"x_polder_markings":[{{"first":3}}]}}"#));
     bench.init("g");
-    bench.run(&["import", "--data", "g", "broken.json", "--tlp", "clear"]).expect(0).says(&["markings-unreadable"]);
-    assert!(bench.exported("g").values().all(|marking| marking.ends_with("unknown")), "{:?}", bench.exported("g"));
+    bench
+        .run(&["import", "--data", "g", "broken.json", "--tlp", "clear"])
+        .expect(0)
+        .says(&["markings-unreadable"]);
+    assert!(
+        bench.exported("g").values().all(|marking| marking.ends_with("unknown")),
+        "{:?}",
+        bench.exported("g")
+    );
 }
 
 #[test]
@@ -83,7 +91,13 @@ fn an_export_is_what_came_in_byte_for_byte() {
     bench.import("a.json", &[], 0);
     let out = bench.run(&["export", "--data", "d", "--format", "stix"]).expect(0).out;
     assert!(out.contains(&odd));
-    assert!(!bench.run(&["export", "--data", "d", "--format", "stix", "--max-tlp", "green"]).expect(0).out.contains("objects"));
+    assert!(
+        !bench
+            .run(&["export", "--data", "d", "--format", "stix", "--max-tlp", "green"])
+            .expect(0)
+            .out
+            .contains("objects")
+    );
 }
 
 /// The newest version leaves, and STIX 2.0 only as 2.1 that says so.
@@ -101,7 +115,10 @@ fn versions_and_stix_2_0() {
     let objects = out["objects"].as_array().unwrap();
     assert_eq!(objects.len(), 2);
     assert_eq!(objects[0]["name"], "newer");
-    assert_eq!((&objects[1]["x_polder_converted_from"], &objects[1]["spec_version"]), (&"2.0".into(), &"2.1".into()));
+    assert_eq!(
+        (&objects[1]["x_polder_converted_from"], &objects[1]["spec_version"]),
+        (&"2.0".into(), &"2.1".into())
+    );
     assert_eq!(objects[1]["malware_types"][0], "trojan");
 }
 
@@ -111,8 +128,12 @@ fn stdin_and_archives() {
     use std::process::Stdio;
     let bench = Bench::new();
     let text = bundle(&[tool(1, ""), tool(2, "")]);
-    let mut child =
-        bench.command(&["import", "--data", "d", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = bench
+        .command(&["import", "--data", "d", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     Ran::of(child.wait_with_output().unwrap()).expect(0).says(&["stdin: read 2, added 2"]);
     bench.write("a.zst", zstd::encode_all(text.as_bytes(), 3).unwrap());
@@ -127,7 +148,8 @@ fn stdin_and_archives() {
 #[test]
 fn tokens_are_shown_once_and_never_red() {
     let bench = Bench::new();
-    let token = bench.run(&["token", "new", "--data", "d", "--name", "siem", "--max-tlp", "amber"]).expect(0).out;
+    let token =
+        bench.run(&["token", "new", "--data", "d", "--name", "siem", "--max-tlp", "amber"]).expect(0).out;
     assert!(token.starts_with("polder_"));
     let secret = token.trim().rsplit('_').next().unwrap();
     for name in ["d/polder.db", "d/polder.db-wal"] {
@@ -145,8 +167,10 @@ fn tokens_are_shown_once_and_never_red() {
 fn communities() {
     let bench = Bench::new();
     let other = Bench::bare().init("d");
-    let community = bench.run(&["community", "new", "--data", "d", "--name", "Ring", "--json"]).expect(0).json()[0]
-        ["community"]
+    let community = bench
+        .run(&["community", "new", "--data", "d", "--name", "Ring", "--json"])
+        .expect(0)
+        .json()[0]["community"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -159,7 +183,10 @@ fn communities() {
     assert_eq!(report["added"].as_u64(), Some(1), "for other recipients it is a record of its own");
     assert_eq!(bench.import("a.json", &["--community", &community], 0)["known"].as_u64(), Some(1));
     let stranger = "00000000-0000-4000-8000-000000000000";
-    bench.run(&["import", "--data", "d", "a.json", "--community", stranger]).expect(2).says(&["community list"]);
+    bench
+        .run(&["import", "--data", "d", "a.json", "--community", stranger])
+        .expect(2)
+        .says(&["community list"]);
 }
 
 /// The README's first command.

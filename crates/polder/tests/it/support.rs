@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Running the program in a directory of its own.
 
 use std::fs;
@@ -31,7 +32,10 @@ impl Ran {
 
     /// One JSON object for each line.
     pub fn json(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+        self.out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect()
     }
 
     #[track_caller]
@@ -67,7 +71,16 @@ impl Bench {
     /// Makes a node; answers its member id.
     pub fn init(&self, data: &str) -> String {
         let ran = self.run(&[
-            "init", "--data", data, "--name", "Zuiderlicht", "--country", "NL", "--sector", "semiconductors", "--json",
+            "init",
+            "--data",
+            data,
+            "--name",
+            "Zuiderlicht",
+            "--country",
+            "NL",
+            "--sector",
+            "semiconductors",
+            "--json",
         ]);
         ran.expect(0).json()[0]["member"].as_str().unwrap().to_owned()
     }
@@ -120,7 +133,9 @@ impl Bench {
 
     /// The log verifies; answers its size.
     pub fn verified(&self, data: &str) -> u64 {
-        self.run(&["ledger", "verify", "--data", data, "--json"]).expect(0).json()[0]["size"].as_u64().unwrap()
+        self.run(&["ledger", "verify", "--data", data, "--json"]).expect(0).json()[0]["size"]
+            .as_u64()
+            .unwrap()
     }
 }
 
@@ -135,7 +150,13 @@ pub fn shared(test: &str) -> Option<PathBuf> {
     match std::env::var_os("POLDER_SKIPS") {
         Some(file) => {
             use std::io::Write as _;
-            fs::OpenOptions::new().append(true).create(true).open(file).unwrap().write_all(line.as_bytes()).unwrap();
+            fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(file)
+                .unwrap()
+                .write_all(line.as_bytes())
+                .unwrap();
         }
         None => print!("{line}"),
     }

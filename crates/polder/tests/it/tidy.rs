@@ -354,8 +354,11 @@ fn each_table_is_of_exactly_one_kind() {
                     nth + 1
                 ));
             }
-            let name =
-                body.iter().find_map(|line| line.strip_prefix("name: ")).unwrap_or("no name").to_owned();
+            let name = body
+                .iter()
+                .find_map(|line| line.strip_prefix("name: ")?.strip_suffix(','))
+                .unwrap_or("no name")
+                .to_owned();
             if let Some(other) = names.insert(name.clone(), format!("{path}:{}", nth + 1)) {
                 faults.add(format!(
                     "{path}:{}: table {name} is declared at {other} too; give it its own name",

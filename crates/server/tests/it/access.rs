@@ -54,7 +54,10 @@ async fn nobody_is_told_anything() {
             let answer = face.send(request(method, path, None)).await;
             check_error(&answer, 401);
             let challenges: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
-            assert!(challenges.iter().any(|c| c.to_str().unwrap().starts_with("Basic realm=")), "{method} {path}");
+            assert!(
+                challenges.iter().any(|c| c.to_str().unwrap().starts_with("Basic realm=")),
+                "{method} {path}"
+            );
         }
     }
     let (method, path, ..) = &operations()[0];
@@ -117,7 +120,10 @@ async fn five_labels_for_three_readers() {
         for answer in [&page, &manifest] {
             // Record 1 founds the community, so the labels are records 2 to 6.
             let last = face.node.time(1 + labels.len() as i64).to_string();
-            assert_eq!(answer.header("x-taxii-date-added-first"), Some(face.node.time(2).to_string().as_str()));
+            assert_eq!(
+                answer.header("x-taxii-date-added-first"),
+                Some(face.node.time(2).to_string().as_str())
+            );
             assert_eq!(answer.header("x-taxii-date-added-last"), Some(last.as_str()));
         }
         assert_eq!(face.get(&token, &makers()).await.json()["title"], title);

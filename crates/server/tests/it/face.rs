@@ -54,7 +54,8 @@ impl Face {
     pub fn new() -> Face {
         let mut node = Node::new();
         let draft = new_community(community(1), "makers", [member(1), member(2)].into(), "").unwrap();
-        let founding = Item::new(1, to_community(1), tlp(Tlp::Green), &draft.subject, START).body(&draft.body);
+        let founding =
+            Item::new(1, to_community(1), tlp(Tlp::Green), &draft.subject, START).body(&draft.body);
         node.append(&[Item { kind: draft.kind, ..founding }]);
         let labels: Vec<Item> = Tlp::ALL
             .into_iter()

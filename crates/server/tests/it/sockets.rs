@@ -29,7 +29,9 @@ async fn run(face: &Face) -> Running {
 }
 
 fn get(path: &str, token: &str, more: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {TAXII}\r\nAuthorization: Bearer {token}\r\n{more}\r\n")
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {TAXII}\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
+    )
 }
 
 /// Reads until `end` stands in what came.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What every engine must do alike.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,11 +68,16 @@ fn other_form_of_the_same_content_is_known(store: &Store) {
 fn a_refused_draft_leaves_its_batch_alone(store: &Store) {
     let writer = writer(store, None);
     submit(&writer, vec![green(&indicator(1, 0, "a"))]);
-    let outcomes =
-        submit(&writer, vec![green(&indicator(2, 0, "a")), green(&indicator(1, 0, "b")), green(&indicator(3, 0, "a"))]);
+    let outcomes = submit(
+        &writer,
+        vec![green(&indicator(2, 0, "a")), green(&indicator(1, 0, "b")), green(&indicator(3, 0, "a"))],
+    );
     assert!(matches!(outcomes[0], Outcome::Added { seq: 2, index: 1 }));
     assert_eq!(outcomes[1], Outcome::Refused(Refused::Gate(Refusal::VersionConflict)));
-    assert!(matches!(outcomes[2], Outcome::Added { seq: 3, index: 2 }), "a refused one takes no place: {outcomes:?}");
+    assert!(
+        matches!(outcomes[2], Outcome::Added { seq: 3, index: 2 }),
+        "a refused one takes no place: {outcomes:?}"
+    );
     let older = submit(&writer, vec![green(&indicator(2, 5, "newer")), green(&indicator(2, 3, "between"))]);
     assert_eq!(added(&older), 2, "an older version is stored as one");
 }
@@ -85,11 +91,14 @@ fn after_a_revocation_nothing_newer(store: &Store) {
         [Outcome::Refused(Refused::Gate(Refusal::Revoked))]
     );
     assert_eq!(added(&submit(&writer, vec![green(&indicator(1, 3, "older"))])), 1);
-    let same_batch = submit(&writer, vec![
-        green(&indicator(2, 0, "a")),
-        green(&indicator(2, 5, "a").replace(r#""name""#, r#""revoked":true,"name""#)),
-        green(&indicator(2, 9, "a")),
-    ]);
+    let same_batch = submit(
+        &writer,
+        vec![
+            green(&indicator(2, 0, "a")),
+            green(&indicator(2, 5, "a").replace(r#""name""#, r#""revoked":true,"name""#)),
+            green(&indicator(2, 9, "a")),
+        ],
+    );
     assert_eq!(same_batch[2], Outcome::Refused(Refused::Gate(Refusal::Revoked)), "seen within the batch too");
 }
 
@@ -146,7 +155,8 @@ fn the_log_verifies_and_a_changed_body_shows(store: &Store) {
     submit(&writer, (0..300).map(|n| green(&indicator(n, 0, "a"))).collect());
     let verified = || store.read(|read| verify(read, &signer().origin, key().public_key())).unwrap();
     assert_eq!(verified().faults, Vec::<String>::new());
-    let harm = |sql: &'static str| store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
+    let harm =
+        |sql: &'static str| store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
     harm("UPDATE bodies SET body = x'7b7d' WHERE seq = 17");
     assert!(verified().faults.iter().any(|f| f.contains("record 17")), "{:?}", verified().faults);
     harm("UPDATE audiences SET marking = 1");
@@ -157,8 +167,14 @@ fn the_log_verifies_and_a_changed_body_shows(store: &Store) {
 
 fn an_error_rolls_everything_back(store: &Store) {
     let failed: Result<(), EngineError> = store.local(|tx| {
-        tx.execute("INSERT INTO audiences (id, author, kind, marking, spec) VALUES (1, x'00', 1, 0, 'x')", &[])?;
-        tx.execute("INSERT INTO audiences (id, author, kind, marking, spec) VALUES (1, x'00', 1, 0, 'x')", &[])?;
+        tx.execute(
+            "INSERT INTO audiences (id, author, kind, marking, spec) VALUES (1, x'00', 1, 0, 'x')",
+            &[],
+        )?;
+        tx.execute(
+            "INSERT INTO audiences (id, author, kind, marking, spec) VALUES (1, x'00', 1, 0, 'x')",
+            &[],
+        )?;
         Ok(())
     });
     assert!(failed.is_err());
@@ -220,7 +236,11 @@ fn references_go_no_further_than_what_they_name(store: &Store) {
     let elsewhere = draft(&observed(3), OWN, community(2), Marking::tlp(Tlp::Amber));
     assert_eq!(submit(&writer, vec![elsewhere]), [Outcome::Refused(Refused::RefersFurther)]);
     let partner = draft(&observed(3), PARTNER, community(2), Marking::tlp(Tlp::Green));
-    assert_eq!(added(&submit(&writer, vec![partner])), 1, "another author is bound by his own markings alone");
+    assert_eq!(
+        added(&submit(&writer, vec![partner])),
+        1,
+        "another author is bound by his own markings alone"
+    );
 }
 
 /// Law 4 at the root: whoever follows `seq` misses nothing and sees nothing twice.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is special to a database on a file: roll-back, formats, other processes.
 
 use std::fs;
@@ -9,9 +10,7 @@ use crate::sample::*;
 
 fn checkpointed(store: &Store) {
     store
-        .local(|tx| {
-            tx.as_read().query("SELECT 1", &[], &mut |_| Ok(ledger::sql::Flow::Stop))
-        })
+        .local(|tx| tx.as_read().query("SELECT 1", &[], &mut |_| Ok(ledger::sql::Flow::Stop)))
         .map_err(|e: ledger::sql::EngineError| e)
         .unwrap();
 }
@@ -98,11 +97,13 @@ fn a_reopened_store_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("polder.db");
     for round in 0..4u32 {
-        let store = if round == 0 { Store::create(&path, schema()) } else { Store::open(&path, schema()) }.unwrap();
+        let store =
+            if round == 0 { Store::create(&path, schema()) } else { Store::open(&path, schema()) }.unwrap();
         let writer = writer(&store, None);
         submit(&writer, (0..100).map(|n| green(&indicator(round * 100 + n, 0, "a"))).collect());
         drop(writer);
-        let report = store.read(|read| ledger::verify::verify(read, &signer().origin, key().public_key())).unwrap();
+        let report =
+            store.read(|read| ledger::verify::verify(read, &signer().origin, key().public_key())).unwrap();
         assert_eq!((report.records, report.faults.len()), (u64::from(round + 1) * 100, 0));
     }
 }

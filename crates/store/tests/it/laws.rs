@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Laws 2 and 3 at the store: rebuild is incremental; a batch is wholly there or wholly absent.
 
 use ledger::append::Outcome;

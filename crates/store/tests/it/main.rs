@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The contract suite: the same tests over each engine, and what is special to a file.
 
 mod contract;

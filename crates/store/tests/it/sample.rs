@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Small STIX objects and stores for the tests.
 
 use ledger::append::{Circumstances, Outcome, Signer};
@@ -34,7 +35,11 @@ pub fn writer(store: &Store, side_file: Option<SideFile>) -> Writer {
 }
 
 /// With a clock of one's own, in microseconds.
-pub fn writer_at(store: &Store, side_file: Option<SideFile>, mut clock: impl FnMut() -> i64 + Send + 'static) -> Writer {
+pub fn writer_at(
+    store: &Store,
+    side_file: Option<SideFile>,
+    mut clock: impl FnMut() -> i64 + Send + 'static,
+) -> Writer {
     store
         .writer(signer(), side_file, move || Circumstances {
             now: Timestamp::from_micros(clock()),
@@ -69,7 +74,8 @@ pub fn indicator(n: u32, minute: u32, note: &str) -> String {
 
 pub fn draft(json: &str, author: MemberId, audience: Audience, marking: Marking) -> Draft {
     let mut diagnostics = Vec::new();
-    let object = Object::parse(json.as_bytes(), "test", &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let object =
+        Object::parse(json.as_bytes(), "test", &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"));
     let salts = Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
     Draft::stix(object, json.as_bytes().to_vec(), author, audience, marking, salts)
 }

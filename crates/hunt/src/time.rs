@@ -1,0 +1,269 @@
+//! The time of a log line.
+
+use memchr::{memchr, memchr_iter};
+use model::time::Timestamp;
+
+use crate::limits::TIME_SEARCH_BYTES;
+
+/// Keys of a JSON line that hold its time: Zeek, Suricata, Elastic, CloudTrail, Entra, Splunk and others.
+const KEYS: &[&[u8]] =
+    &[b"ts", b"time", b"timestamp", b"@timestamp", b"eventTime", b"createdDateTime", b"_time", b"TimeCreated"];
+
+/// Smaller numbers are no times since 1970 but durations and counters (1973-03-03).
+const EPOCH_SECONDS_MIN: i64 = 100_000_000;
+
+/// The time of a line, as far as its first 16 KiB tell. A time without a zone is taken as UTC.
+///
+/// JSON: the first of `ts`, `time`, `timestamp`, `@timestamp`, `eventTime`, `createdDateTime`, `_time`,
+/// `TimeCreated` at top level that holds seconds, milli-, micro- or nanoseconds since 1970 or an ISO 8601
+/// time. Text: an ISO 8601 time or seconds since 1970 at the start, also after a syslog header; a time in
+/// brackets as web servers write it; `date=… time=…`.
+pub fn line_time(line: &[u8]) -> Option<Timestamp> {
+    let line = line.get(..TIME_SEARCH_BYTES).unwrap_or(line);
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii_start();
+    match line.first()? {
+        b'{' => json_time(line.get(1..)?),
+        _ => text_time(line),
+    }
+}
+
+// --- JSON ---
+
+/// Walks the members of the outermost object.
+fn json_time(line: &[u8]) -> Option<Timestamp> {
+    let mut rest = line;
+    loop {
+        rest = skip(rest, |b| b.is_ascii_whitespace() || b == b',');
+        let (key, after) = string(rest)?;
+        rest = skip(skip(after, |b| b.is_ascii_whitespace()).strip_prefix(b":")?, |b| b.is_ascii_whitespace());
+        if KEYS.contains(&key) {
+            let value = match string(rest) {
+                Some((text, _)) => iso_time(text).or_else(|| epoch_time(text)),
+                None => epoch_time(rest.get(..scalar_length(rest))?),
+            };
+            if value.is_some() {
+                return value;
+            }
+        }
+        rest = skip_value(rest)?;
+    }
+}
+
+fn skip(bytes: &[u8], unwanted: impl Fn(u8) -> bool) -> &[u8] {
+    let kept = bytes.iter().position(|b| !unwanted(*b)).unwrap_or(bytes.len());
+    bytes.get(kept..).unwrap_or_default()
+}
+
+/// The inside of a string that begins here, escapes as they stand, and what follows it.
+fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = bytes.strip_prefix(b"\"")?;
+    for quote in memchr_iter(b'"', inside) {
+        let text = inside.get(..quote)?;
+        let slashes = text.iter().rev().take_while(|b| **b == b'\\').count();
+        if slashes % 2 == 0 {
+            return Some((text, inside.get(quote + 1..)?));
+        }
+    }
+    None
+}
+
+fn scalar_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|b| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace()).unwrap_or(bytes.len())
+}
+
+fn skip_value(bytes: &[u8]) -> Option<&[u8]> {
+    if let Some((_, after)) = string(bytes) {
+        return Some(after);
+    }
+    if !matches!(bytes.first()?, b'{' | b'[') {
+        let length = scalar_length(bytes);
+        // At the end of the object nothing is skipped, and the walk ends.
+        return (length > 0).then(|| bytes.get(length..)).flatten();
+    }
+    let (mut rest, mut depth) = (bytes, 0);
+    loop {
+        match rest.first()? {
+            b'"' => {
+                rest = string(rest)?.1;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        rest = rest.get(1..)?;
+        if depth == 0 {
+            return Some(rest);
+        }
+    }
+}
+
+// --- text ---
+
+fn text_time(line: &[u8]) -> Option<Timestamp> {
+    let start = after_syslog_header(line);
+    let start = match start.first() {
+        Some(b'"' | b'[') => start.get(1..)?,
+        _ => start,
+    };
+    iso_time(start).or_else(|| leading_epoch(start)).or_else(|| bracketed_time(line)).or_else(|| date_and_time(line))
+}
+
+/// After `<34>1 ` (RFC 5424 section 6.2), or `<34>`.
+fn after_syslog_header(line: &[u8]) -> &[u8] {
+    let after = || {
+        let end = memchr(b'>', line.get(..6).unwrap_or(line))?;
+        let digits = line.get(1..end)?;
+        let priority = line.first() == Some(&b'<') && digits.iter().all(u8::is_ascii_digit);
+        let rest = priority.then(|| line.get(end + 1..)).flatten()?;
+        Some(rest.strip_prefix(b"1 ").unwrap_or(rest))
+    };
+    after().unwrap_or(line)
+}
+
+/// `1600000000.123456` before a tab, space or comma: Zeek's and Squid's tables.
+fn leading_epoch(line: &[u8]) -> Option<Timestamp> {
+    let length = line.iter().position(|b| !b.is_ascii_digit() && *b != b'.')?;
+    let number = line.get(..length).filter(|n| n.len() >= 10)?;
+    matches!(line.get(length), Some(b'\t' | b' ' | b',')).then(|| epoch_time(number)).flatten()
+}
+
+/// `[02/Jan/2024:10:00:00 +0000]`.
+fn bracketed_time(line: &[u8]) -> Option<Timestamp> {
+    memchr_iter(b'[', line).find_map(|at| {
+        let inside = line.get(at + 1..at + 27)?;
+        let [d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':', clock @ ..] = inside else { return None };
+        const MONTHS: &[u8; 36] = b"janfebmaraprmayjunjulaugsepoctnovdec";
+        let month = [*m1, *m2, *m3].map(|b| b.to_ascii_lowercase());
+        let month = MONTHS.as_chunks::<3>().0.iter().position(|m| *m == month)? + 1;
+        let mut iso = [*y1, *y2, *y3, *y4].to_vec();
+        iso.extend_from_slice(format!("-{month:02}-").as_bytes());
+        iso.extend_from_slice(&[*d1, *d2, b'T']);
+        iso.extend_from_slice(clock);
+        iso_time(&iso)
+    })
+}
+
+/// `date=2024-01-02 time=10:00:00`, as FortiGate writes it.
+fn date_and_time(line: &[u8]) -> Option<Timestamp> {
+    let after = |key: &[u8]| memchr::memmem::find(line, key).and_then(|at| line.get(at + key.len()..));
+    let bare = |bytes: &[u8]| skip(bytes, |b| b == b'"').to_vec();
+    let mut iso = bare(after(b"date=")?).get(..10)?.to_vec();
+    iso.push(b'T');
+    iso.extend_from_slice(bare(after(b" time=")?).get(..8)?);
+    iso_time(&iso)
+}
+
+// --- both ---
+
+/// Seconds since 1970, or milli-, micro- or nanoseconds if the number is too large for seconds.
+fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 19 || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let whole: i64 = whole.parse().ok()?;
+    let micros: i64 = fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+    match whole {
+        ..EPOCH_SECONDS_MIN => None,
+        ..100_000_000_000 => Some(Timestamp::from_micros(whole * 1_000_000 + micros)),
+        ..100_000_000_000_000 => Some(Timestamp::from_micros(whole * 1_000 + micros / 1_000)),
+        ..100_000_000_000_000_000 => Some(Timestamp::from_micros(whole)),
+        _ => Some(Timestamp::from_micros(whole / 1_000)),
+    }
+}
+
+/// `2024-01-31T08:30:00`, with `T` or a space, a fraction after `.` or `,`, and `Z`, `+01:00`, `+0100`,
+/// `+01` or nothing. What follows does not matter.
+fn iso_time(bytes: &[u8]) -> Option<Timestamp> {
+    let bytes = bytes.get(..bytes.len().min(40))?;
+    let date = bytes.get(..10).filter(|d| d.get(4) == Some(&b'-'))?;
+    let clock = bytes.get(11..19).filter(|c| c.get(2) == Some(&b':'))?;
+    if !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
+        return None;
+    }
+    let mut rest = bytes.get(19..).unwrap_or_default();
+    let mut text = Vec::with_capacity(32);
+    text.extend_from_slice(date);
+    text.push(b'T');
+    text.extend_from_slice(clock);
+    if let [b'.' | b',', fraction @ ..] = rest {
+        let length = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+        if length > 0 {
+            text.push(b'.');
+            text.extend_from_slice(fraction.get(..length.min(9))?);
+            rest = fraction.get(length..)?;
+        }
+    }
+    text.push(b'Z');
+    let time = Timestamp::parse(std::str::from_utf8(&text).ok()?).ok()?;
+    let shift = offset_micros(rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest));
+    Some(Timestamp::from_micros(time.micros().checked_sub(shift)?))
+}
+
+/// Microseconds east of Greenwich.
+fn offset_micros(bytes: &[u8]) -> i64 {
+    let two = |pair: Option<&[u8]>| match pair {
+        Some([a, b]) if a.is_ascii_digit() && b.is_ascii_digit() => Some(i64::from(a - b'0') * 10 + i64::from(b - b'0')),
+        _ => None,
+    };
+    let sign = match bytes.first() {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ => return 0,
+    };
+    let hours = two(bytes.get(1..3)).unwrap_or(0);
+    let at = if bytes.get(3) == Some(&b':') { 4 } else { 3 };
+    let minutes = two(bytes.get(at..at + 2)).unwrap_or(0);
+    sign * (hours * 60 + minutes) * 60_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: &str) -> Option<String> {
+        line_time(line.as_bytes()).map(|t| t.to_string())
+    }
+
+    #[test]
+    fn each_form_is_read() {
+        let expected = Some("2020-09-13T12:26:40.500000Z".to_owned());
+        for line in [
+            r#"{"_path":"conn","ts":1600000000.500000,"uid":"C"}"#,
+            r#"{"a":{"ts":1},"b":["x\"}",{}],"timestamp":"2020-09-13T12:26:40.500000+0000"}"#,
+            r#"{"time":"2020-09-13T14:26:40.5+02:00"}"#,
+            r#"{ "@timestamp" : "2020-09-13T12:26:40.500Z" }"#,
+            r#"{"eventTime":"2020-09-13 12:26:40,500"}"#,
+            r#"{"_time":"1600000000.5"}"#,
+            r#"{"time":7,"ts":"yesterday","createdDateTime":"2020-09-13T12:26:40.5000000Z"}"#,
+            r#"{"ts":1600000000500}"#,
+            r#"{"ts":1600000000500000}"#,
+            r#"{"ts":1600000000500000000}"#,
+            "2020-09-13T12:26:40.5Z host app: text",
+            "2020-09-13 12:26:40.500 +0000 text",
+            "<34>1 2020-09-13T12:26:40.5Z host app",
+            "\"2020-09-13T12:26:40.5Z\",1.2.3.4",
+            "1600000000.500000\tCx\t1.2.3.4",
+        ] {
+            assert_eq!(at(line), expected, "{line}");
+        }
+        assert_eq!(
+            at("1.2.3.4 - - [13/Sep/2020:14:26:40 +0200] \"GET /[a] HTTP/1.1\" 200"),
+            Some("2020-09-13T12:26:40.000000Z".to_owned())
+        );
+        assert_eq!(
+            at("date=2020-09-13 time=12:26:40 devname=\"fw\""),
+            Some("2020-09-13T12:26:40.000000Z".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for line in ["", "{", "{}", "{\"ts\":", "{\"ts\":\"", "{\"ts\":-1}", "{\"time\":12.5}", "plain", "[13/Foo/2020:14:26:40 +0200]", "2020-13-01T00:00:00Z", "{\"a\":{\"ts\":1600000000}}"] {
+            assert_eq!(at(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Hunting in the samples: exact lines, nothing else, the same with and without a node.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// File, line, value and indicator of every finding that the samples hold for the list of indicators.
+const EXPECTED: [(&str, u64, &str, &str); 8] = [
+    ("dns.jsonl.gz", 1, "78276.ussdns02.heketwe.com", "heketwe[.]com"),
+    ("dns.jsonl.gz", 3, "78276.ussdns01.heketwe.com", "heketwe[.]com"),
+    (
+        "files.jsonl.zst",
+        1,
+        "47501cebf0b4ffbf5171d811c1517ea4fce178d925fcc4a3b3057be211add88b",
+        "47501cebf0b4ffbf5171d811c1517ea4fce178d925fcc4a3b3057be211add88b",
+    ),
+    ("proxy.jsonl", 3, "203.0.113.7", "203.0.113.7"),
+    ("proxy.jsonl", 3, "static.update-cdn.example", "update-cdn.example"),
+    (
+        "proxy.jsonl",
+        5,
+        "https://files.supplier-portal.example/patch/install.bin",
+        "hxxps://files[.]supplier-portal[.]example/patch/install.bin",
+    ),
+    ("vpn.log", 1, "198.51.100.9", "198.51.100.0/28"),
+    ("vpn.log", 6, "2001:db8:bad:cafe::7", "2001:db8:bad:cafe::7"),
+];
+
+fn name_of(finding: &Value) -> &str {
+    finding["file"].as_str().unwrap().rsplit('/').next().unwrap()
+}
+
+fn unpacked(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    let mut out = Vec::new();
+    match bytes.get(..2) {
+        Some([0x1F, 0x8B]) => drop(flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut out).unwrap()),
+        Some([0x28, 0xB5]) => out = zstd::decode_all(&bytes[..]).unwrap(),
+        _ => out = bytes,
+    }
+    out
+}
+
+#[test]
+fn the_samples_without_a_node() {
+    let bench = Bench::bare();
+    let (list, logs) = (examples().join("indicators.txt"), examples().join("logs"));
+    let (list, logs) = (list.to_str().unwrap(), logs.to_str().unwrap());
+    let findings =
+        bench.run(&["hunt", "--indicators", list, "--threads", "1", logs, "--json"]).expect(0).json();
+    let got: Vec<_> = findings
+        .iter()
+        .map(|f| {
+            let text = |name: &str| f[name].as_str().unwrap();
+            (name_of(f), f["line"].as_u64().unwrap(), text("value"), text("indicator"))
+        })
+        .collect();
+    let (got, expected): (BTreeSet<_>, BTreeSet<_>) =
+        (got.into_iter().collect(), EXPECTED.into_iter().collect());
+    assert_eq!(got, expected);
+    assert_eq!(findings.len(), EXPECTED.len(), "one object for each line and indicator");
+    for finding in &findings {
+        let content = unpacked(&Path::new(logs).join(name_of(finding)));
+        let offset = finding["offset"].as_u64().unwrap() as usize;
+        let line = content[..offset].iter().filter(|b| **b == b'\n').count() as u64 + 1;
+        assert_eq!(Some(line), finding["line"].as_u64(), "the offset lies in the line: {finding}");
+        let there = String::from_utf8_lossy(&content[offset..]).to_lowercase();
+        assert!(
+            there.starts_with(&finding["value"].as_str().unwrap().to_lowercase()),
+            "at the match: {finding}"
+        );
+        assert_eq!(finding["lossy"], Value::Bool(false));
+        let time = finding["time"].as_str().unwrap();
+        assert!(time.starts_with("2026-03-0") && time.ends_with('Z'), "{finding}");
+    }
+    let two = bench.run(&["hunt", "--indicators", list, "--threads", "2", logs, "--json"]).expect(0);
+    assert_eq!(two.json(), findings, "the same in the same order, however many threads");
+}
+
+/// A list that is imported hunts as the list itself does.
+#[test]
+fn the_samples_with_a_node() {
+    let bench = Bench::new();
+    let (list, logs) = (examples().join("indicators.txt"), examples().join("logs"));
+    let (list, logs) = (list.to_str().unwrap(), logs.to_str().unwrap());
+    let report = bench.import(list, &["--format", "text"], 0);
+    assert_eq!((report["read"].as_u64(), report["added"].as_u64()), (Some(7), Some(7)));
+    assert_eq!(bench.import(list, &["--format", "text"], 0)["known"].as_u64(), Some(7));
+    let findings = bench.run(&["hunt", "--data", "d", logs, "--json"]).expect(0).json();
+    let got: BTreeSet<_> = findings
+        .iter()
+        .map(|f| (name_of(f), f["line"].as_u64().unwrap(), f["value"].as_str().unwrap()))
+        .collect();
+    assert_eq!(got, EXPECTED.iter().map(|(file, line, value, _)| (*file, *line, *value)).collect());
+    assert!(findings.iter().all(|f| f["indicator"].as_str().unwrap().starts_with("indicator--")));
+}
+
+#[test]
+fn seen_answers_with_what_it_rests_on() {
+    let bench = Bench::new();
+    let logs = examples().join("logs");
+    let logs = logs.to_str().unwrap();
+    bench.run(&["seen", "--data", "d", "203.0.113.7"]).expect(1).says(&["never", "no log"]);
+    bench.run(&["hunt", "--data", "d", logs]).expect(1);
+    for _ in 0..2 {
+        // The same files again: counted once.
+        bench.run(&["hunt", "--data", "d", logs]).expect(1);
+        let seen = bench.run(&["seen", "--data", "d", "203.0.113.7", "--json"]).expect(0).json().remove(0);
+        assert_eq!((seen["seen"].as_bool(), seen["count"].as_u64()), (Some(true), Some(1)), "{seen}");
+        assert_eq!(seen["first"], "2026-03-02T08:15:41.733000Z");
+        assert_eq!(seen["sources"].as_array().unwrap().len(), 1);
+        assert_eq!(seen["coverage"]["files"].as_u64(), Some(4));
+    }
+    let all = bench
+        .run(&["seen", "--data", "d", "heketwe.com", "--subdomains", "--json"])
+        .expect(0)
+        .json()
+        .remove(0);
+    assert_eq!(all["count"].as_u64(), Some(2));
+    bench.run(&["seen", "--data", "d", "heketwe.com"]).expect(1);
+    bench.run(&["seen", "--data", "d", "not a value"]).expect(2);
+}
+
+/// On request a finding becomes a sighting, which goes no further than its indicator.
+#[test]
+fn a_finding_becomes_a_sighting() {
+    let bench = Bench::new();
+    let bundle = examples().join("bundle.json");
+    let logs = examples().join("logs");
+    bench.import(bundle.to_str().unwrap(), &[], 0);
+    bench.run(&["hunt", "--data", "d", logs.to_str().unwrap()]).expect(0);
+    let findings = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+    let amber = findings.iter().find(|f| f["value"] == "files.supplier-portal.example").unwrap();
+    let id = amber["id"].to_string();
+    let sighted =
+        bench.run(&["finding", "sight", "--data", "d", &id, "--tlp", "clear", "--json"]).expect(0).json();
+    let exported = bench.exported("d");
+    for name in ["sighting", "observed_data"] {
+        let id = sighted[0][name].as_str().unwrap();
+        assert_eq!(exported[id], "TLP:AMBER", "not looser than the indicator");
+    }
+    bench.run(&["finding", "sight", "--data", "d", "999"]).expect(1);
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let bench = Bench::bare();
+    bench.write("list.txt", "203.0.113.7\nnot an indicator at all\n");
+    bench.write("a.log", b"x \xFF\xFE 203.0.113.7\nplain\n");
+    let ran = bench.run(&["hunt", "--indicators", "list.txt", "a.log", "--json"]).says(&["line 2"]);
+    let findings = ran.json();
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0]["lossy"], Value::Bool(true));
+    assert!(findings[0]["time"].is_null());
+    let packed = zstd::encode_all(&vec![b'a'; 100_000][..], 1).unwrap();
+    bench.write("cut.zst", &packed[..packed.len() - 5]);
+    bench.write("good.txt", "203.0.113.9\n");
+    bench.run(&["hunt", "--indicators", "good.txt", "cut.zst"]).expect(3).says(&["cut.zst"]);
+    bench.run(&["hunt", "--indicators", "good.txt", "absent.log"]).expect(6).says(&["absent.log"]);
+    bench.run(&["hunt", "--indicators", "good.txt", "a.log"]).expect(1);
+    bench.run(&["hunt", "a.log"]).expect(2).says(&["--data", "--indicators"]);
+    bench.write("empty.txt", "# nothing\n");
+    bench.run(&["hunt", "--indicators", "empty.txt", "a.log"]).expect(2).says(&["no indicator"]);
+}
+
+/// Exact tokens, never substrings.
+#[test]
+fn one_address_is_not_in_another() {
+    let bench = Bench::bare();
+    bench.write("list.txt", "1.2.3.4\nevil.example\n");
+    let lines = [
+        "11.2.3.45",
+        "1.2.3.40",
+        "x1.2.3.4",
+        "notevil.example",
+        "evil.example.org",
+        "src=1.2.3.4:443",
+        "a.evil.example.",
+    ];
+    bench.write("a.log", lines.join("\n"));
+    let findings = bench.run(&["hunt", "--indicators", "list.txt", "a.log", "--json"]).expect(0).json();
+    let lines: Vec<u64> = findings.iter().map(|f| f["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [6, 7]);
+}
+
+/// STIX `=` matches exactly, a plain list with subdomains.
+#[test]
+fn stix_equality_is_exact() {
+    let bench = Bench::new();
+    let indicator = r#"{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"[domain-name:value = 'evil.example']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}"#;
+    bench.write("i.json", indicator);
+    bench.write("a.log", "a.evil.example\nevil.example\n");
+    bench.import("i.json", &[], 0);
+    let lines = |ran: Ran| ran.json().iter().map(|f| f["line"].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(lines(bench.run(&["hunt", "--data", "d", "a.log", "--json"]).expect(0)), [2]);
+    assert_eq!(lines(bench.run(&["hunt", "--indicators", "i.json", "a.log", "--json"]).expect(0)), [2]);
+    bench.write("l.txt", "evil.example");
+    assert_eq!(lines(bench.run(&["hunt", "--indicators", "l.txt", "a.log", "--json"]).expect(0)), [1, 2]);
+}
