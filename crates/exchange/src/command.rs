@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What one can ask of the room: pure decisions that yield drafts of records.
 
 use std::collections::BTreeSet;

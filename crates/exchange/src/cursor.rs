@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The cursor of a page, `next` (TAXII 2.1 section 3.4 and appendix B): a position that only this node
 //! can have given, and only to this reader for this question.
 //!

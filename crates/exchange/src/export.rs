@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What leaves in a file: the newest version of each object that the gate releases to the reader.
 
 use std::collections::HashMap;

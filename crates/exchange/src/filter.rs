@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a client asks of a page: TAXII 2.1 sections 3.4 and 3.5 (`limit`, `next`, `added_after`, `match`).
 
 use std::collections::BTreeSet;

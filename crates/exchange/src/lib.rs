@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The exchange room: communities, collections, tokens and TAXII 2.1 semantics over records.
 //!
 //! Must not know HTTP types, sockets, the clock or randomness: they come in as arguments. Writing goes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Limits of the exchange room. Each is tested at and over its edge.
 
 /// Objects on a page when the client names no limit (TAXII 2.1 section 3.4).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Keyed hashes: HMAC-SHA-256 (RFC 2104) over parts whose boundaries count.
 
 use hmac::digest::KeyInit;

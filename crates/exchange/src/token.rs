@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tokens: how a service of a member shows who it is (DESIGN section 9).
 //!
 //! A token is `polder_<id>_<secret>`. The id is public, names the row, and may stand in logs; of the

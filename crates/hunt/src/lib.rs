@@ -16,6 +16,15 @@
 //! assert_eq!((hits[0].line, hits[0].value.as_str()), (1, "c2.evil.example"));
 //! ```
 
+pub mod command;
+pub mod finding;
+pub mod history;
 pub mod indicator;
 pub mod limits;
+pub mod query;
+pub mod reader;
+pub mod run;
 pub mod scan;
+pub mod standard;
+pub mod time;
+pub mod view;

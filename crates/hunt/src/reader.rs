@@ -324,17 +324,12 @@ impl<R: Read> Unpack<R> {
         match packing {
             Packing::Gzip => Unpack::Gzip(Box::new(MultiGzDecoder::new(tap))),
             Packing::Plain => Unpack::Plain(tap),
-            Packing::Zstd => match zstd::stream::raw::Decoder::new() {
-                Err(error) => Unpack::Broken(tap, Some(error)),
-                // Made apart first: the constructor of the reader keeps the tap when it fails.
-                Ok(_) => match zstd::stream::read::Decoder::new(tap) {
-                    Ok(mut decoder) => {
-                        // The default allows the same window; stated because the limit is ours.
-                        let _ = decoder.window_log_max(ZSTD_WINDOW_LOG_MAX);
-                        Unpack::Zstd(Box::new(decoder))
-                    }
-                    Err(_) => unreachable_tap(),
+            Packing::Zstd => match zstd::stream::read::Decoder::try_new(tap) {
+                Ok(mut decoder) => match decoder.window_log_max(ZSTD_WINDOW_LOG_MAX) {
+                    Ok(()) => Unpack::Zstd(Box::new(decoder)),
+                    Err(error) => Unpack::Broken(decoder.finish().into_inner(), Some(error)),
                 },
+                Err((tap, error)) => Unpack::Broken(tap, Some(error)),
             },
         }
     }

@@ -168,9 +168,9 @@ fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
     let micros: i64 = fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
     match whole {
         ..EPOCH_SECONDS_MIN => None,
-        ..100_000_000_000 => Some(Timestamp::from_micros(whole * 1_000_000 + micros)),
-        ..100_000_000_000_000 => Some(Timestamp::from_micros(whole * 1_000 + micros / 1_000)),
-        ..100_000_000_000_000_000 => Some(Timestamp::from_micros(whole)),
+        EPOCH_SECONDS_MIN..100_000_000_000 => Some(Timestamp::from_micros(whole * 1_000_000 + micros)),
+        100_000_000_000..100_000_000_000_000 => Some(Timestamp::from_micros(whole * 1_000 + micros / 1_000)),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(Timestamp::from_micros(whole)),
         _ => Some(Timestamp::from_micros(whole / 1_000)),
     }
 }

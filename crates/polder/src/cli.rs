@@ -270,19 +270,22 @@ pub enum FindingCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make a STIX sighting of a finding and append it to the ledger
+    /// Make STIX sightings of what was found for an indicator, and append them to the ledger
     Sight {
         #[command(flatten)]
         data: Data,
-        /// Number of the finding
-        finding: i64,
+        /// STIX id of the indicator
+        indicator: String,
+        /// Only of this value
+        #[arg(long)]
+        value: Option<String>,
         /// Share with this community; otherwise it stays in the own organisation
         #[arg(long, value_name = "ID")]
         community: Option<String>,
         /// Label, if it should be stricter than the indicator's
         #[arg(long, value_parser = tlp, value_name = "LABEL")]
         tlp: Option<Tlp>,
-        /// Print one JSON object
+        /// Print one JSON object for each sighting
         #[arg(long)]
         json: bool,
     },

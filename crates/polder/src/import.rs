@@ -4,7 +4,7 @@
 use std::io::{Read, Write as _};
 
 use hunt::limits::LIST_BYTES_MAX;
-use hunt::standard::{IndicatorAuthor, indicator_object};
+use hunt::standard::IndicatorAuthor;
 use ledger::append::{Outcome, Refused};
 use ledger::draft::Draft;
 use ledger::entry::Salts;
@@ -256,14 +256,14 @@ impl<'n> Importer<'n> {
         // The identity is the node's own and not of the list: it does not count.
         self.writing.submit(vec![identity]).wait()?;
         let author = IndicatorAuthor { identity: &identity_id, now: crate::node::now() };
-        for indicator in &list.indicators {
-            let body = indicator_object(indicator, &author);
+        let objects = hunt::command::import_list(&list.indicators, &author);
+        // An entry that stands twice in the list is one indicator.
+        self.report.known = list.indicators.len().saturating_sub(objects.len()) as u64;
+        for (id, body) in objects {
             let mut diagnostics = Vec::new();
-            let Some(object) = Object::parse(&body, &indicator.id, &mut diagnostics) else {
+            let Some(object) = Object::parse(&body, &id, &mut diagnostics) else {
                 let told = diagnostics.first().map(Diagnostic::to_string).unwrap_or_default();
-                return Err(Failure::internal(format!(
-                    "an indicator of our own making does not parse: {told}"
-                )));
+                return Err(Failure::internal(format!("an indicator of our own making does not parse: {told}")));
             };
             let marking = self.envelope.map_or(Marking::NONE, Marking::tlp);
             let salts = self.salts.next();

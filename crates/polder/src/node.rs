@@ -55,7 +55,7 @@ impl std::ops::Deref for Writing {
 pub fn schema() -> Schema {
     let mut local = Vec::new();
     local.extend_from_slice(exchange::token::LOCAL_TABLES);
-    local.extend_from_slice(hunt::LOCAL_TABLES);
+    local.extend_from_slice(hunt::history::TABLES);
     Schema {
         views: vec![
             Box::new(ledger::definitions::DefinitionView),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Credentials in a request: HTTP Basic (RFC 7617) and Bearer (RFC 6750).
 //!
 //! TAXII 2.1 section 8.1 asks for Basic; the password is a token and the user name does not matter, as

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Bodies of answers: a few large pieces, handed to the connection without being copied together.
 
 use std::collections::VecDeque;

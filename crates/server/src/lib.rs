@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The HTTP faces: TAXII 2.1 over axum, authentication, content negotiation, rate limits.
 //!
 //! Must not know business rules: who may see what is asked of `exchange` and the gate below it. Time,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Limits of the HTTP faces. Each is tested at and over its edge.
 
 /// Longest request target; longer ones are answered 414.

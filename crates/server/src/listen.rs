@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Listening: connections in, requests to the router, an orderly end.
 
 use std::future::Future;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Media types (RFC 9110 section 8.3.1 and 12.5.1; TAXII 2.1 section 1.6.8), parsed and never compared
 //! as text.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Rate limits: a bucket of permits for each key, refilled with time.
 
 use std::collections::HashMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Refusals, and what a client is told of them: never whether a hidden thing exists.
 
 use axum::http::StatusCode;

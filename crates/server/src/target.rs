@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The request's target: which resource, and which query parameters.
 
 use crate::limits::QUERY_PAIRS_MAX;

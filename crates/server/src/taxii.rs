@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! TAXII 2.1 over HTTP: who asks, for what, and the answer.
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The shapes of TAXII 2.1 on the wire. Empty lists are left out, as section 2 demands.
 
 use exchange::filter::Spec;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which records of an object are served: version and STIX version, judged over everything of the
 //! collection that this reader may see, before the page's position counts.
 

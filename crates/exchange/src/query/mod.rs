@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a reader may read: collections, then pages of objects, manifest entries and versions.
 //!
 //! Everything here runs behind the gate: [`Permitted`] asks it once for each distinct audience, and no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Pages: objects, manifest entries, versions (TAXII 2.1 sections 5.3 to 5.8).
 
 use std::collections::BTreeMap;

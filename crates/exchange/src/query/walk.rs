@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Walking a collection in its order, behind the gate.
 //!
 //! One rule chooses the plan. Ids lead straight to their placements. Otherwise the walk goes along the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The document of a community (`docs/record.md`, community): its id, name, terms and members.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Communities: the newest version of each community's document by its first author.
 
 use ledger::sql::{EngineError, Flow, Tx, Value};

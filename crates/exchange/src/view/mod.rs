@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The room's view: which collections there are, what stands in them, and who is in which community.
 //!
 //! `placements` is the order of each collection: the primary key serves the walk along it, the index by

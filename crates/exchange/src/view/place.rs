@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Placements: where records stand in the collections' orders.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Communities as their newest records say.
 
 use exchange::command::{Draft, new_community, with_member};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Law 4: a client that follows the cursor sees each newest visible version exactly once.
 
 use std::collections::BTreeMap;

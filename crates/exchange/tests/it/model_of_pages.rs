@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Pages against a model that computes them from all records, without an index, a cursor or a flag.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A node for tests: records go in as a test says, past the ledger's admission.
 
 use exchange::filter::{Fields, Wish};

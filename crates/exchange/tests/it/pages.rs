@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Pages by example; the reference model of `model_of_pages` covers the rest.
 
 use exchange::limits::{PAGE_BYTES_MAX, WALK_REFUSED_MAX};

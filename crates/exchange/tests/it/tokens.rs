@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tokens over a store.
 
 use exchange::token::{IssueError, Order, authenticate, issue, list, reader, revoke};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The view: fold of all records equals what was kept step by step, in any batches.
 
 use exchange::view::{CollectionView, TABLES};

@@ -10,6 +10,7 @@ use model::time::Timestamp;
 
 pub use csv::read_csv;
 pub use list::read_list;
+pub(crate) use suffix::has_known_suffix;
 
 use crate::limits::{NETWORK_V4_PREFIX_MIN, NETWORK_V6_PREFIX_MIN};
 

@@ -145,7 +145,7 @@ fn a_finding_becomes_a_sighting() {
         let id = sighted[0][name].as_str().unwrap();
         assert_eq!(exported[id], "TLP:AMBER", "not looser than the indicator");
     }
-    bench.run(&["finding", "sight", "--data", "d", "999"]).expect(1);
+    bench.run(&["finding", "sight", "--data", "d", "indicator--0"]).expect(1);
 }
 
 #[test]

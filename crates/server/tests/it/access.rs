@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One authorisation test for each operation: nobody, the wrong member, the right one.
 
 use axum::http::StatusCode;

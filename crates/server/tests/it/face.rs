@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A router over a node, asked without sockets.
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tests of the HTTP faces over a store in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod access;
 mod face;

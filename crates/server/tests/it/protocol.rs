@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! TAXII 2.1 on the wire, without sockets.
 
 use axum::body::Body;

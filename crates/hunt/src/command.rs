@@ -1,0 +1,78 @@
+//! What one can ask of the room: pure decisions that yield objects for records.
+
+use std::collections::{BTreeMap, HashSet};
+
+use model::observable::Observable;
+use model::time::Timestamp;
+use uuid::Uuid;
+
+use crate::finding::Finding;
+use crate::indicator::Indicator;
+use crate::standard::{IndicatorAuthor, SightingFacts, indicator_id, indicator_object, sighting_objects};
+
+/// An object for a record: its STIX id and its JSON bytes.
+pub type Object = (String, Vec<u8>);
+
+/// Makes records of a list: one indicator object for each different entry, in the order of the list. A
+/// node that imports them finds what the list itself finds.
+pub fn import_list(indicators: &[Indicator], author: &IndicatorAuthor<'_>) -> Vec<Object> {
+    let mut made = HashSet::new();
+    indicators
+        .iter()
+        .map(|indicator| (indicator_id(&indicator.observable, indicator.mode), indicator))
+        .filter(|(id, _)| made.insert(id.clone()))
+        .map(|(id, indicator)| (id, indicator_object(indicator, author)))
+        .collect()
+}
+
+/// Findings of one indicator and value, summed up for a sighting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// STIX id of the indicator.
+    pub indicator: String,
+    /// The value that was seen.
+    pub observable: Observable,
+    /// Findings.
+    pub count: u64,
+    /// Time of the first; of the sighting itself, if no line told its time.
+    pub first: Timestamp,
+    /// Time of the last.
+    pub last: Timestamp,
+}
+
+impl Sight {
+    /// The objects of the sighting. `uuids` are random.
+    pub fn objects(&self, identity: &str, now: Timestamp, uuids: [Uuid; 2]) -> Vec<Vec<u8>> {
+        sighting_objects(&SightingFacts {
+            observable: &self.observable,
+            indicator_id: &self.indicator,
+            identity,
+            now,
+            count: self.count,
+            first: self.first,
+            last: self.last,
+            uuids,
+        })
+    }
+}
+
+/// Sums findings up, by indicator and value. Findings of entries of a plain list are left out: there is no
+/// object to which a sighting could refer.
+pub fn sights(findings: &[Finding], now: Timestamp) -> Vec<Sight> {
+    let mut times: BTreeMap<(&str, Observable), Vec<Option<Timestamp>>> = BTreeMap::new();
+    for finding in findings.iter().filter(|f| model::id::is_stix_id(&f.indicator)) {
+        if let Some(observable) = finding.observable() {
+            times.entry((&finding.indicator, observable)).or_default().push(finding.time);
+        }
+    }
+    times
+        .into_iter()
+        .map(|((indicator, observable), times)| Sight {
+            indicator: indicator.to_owned(),
+            observable,
+            count: times.len() as u64,
+            first: times.iter().flatten().min().copied().unwrap_or(now),
+            last: times.iter().flatten().max().copied().unwrap_or(now),
+        })
+        .collect()
+}

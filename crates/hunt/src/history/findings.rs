@@ -1,0 +1,35 @@
+//! Reading recorded findings back.
+
+use ledger::sql::{EngineError, Flow, Read, Value};
+use model::observable::ObservableKind;
+use model::time::Timestamp;
+
+use crate::finding::Finding;
+
+/// Findings that are recorded, by file and place; with `indicator` only those of that one.
+pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Finding>, EngineError> {
+    let mut all = Vec::new();
+    let sql = "SELECT f.path, g.line, g.byte_offset, g.time, g.kind, g.value, g.indicator, g.text, g.lossy
+         FROM hunt_findings g JOIN hunt_files f ON f.id = g.file
+         WHERE ?1 IS NULL OR g.indicator = ?1 ORDER BY f.path, g.byte_offset, g.indicator, g.value";
+    read.query(sql, &[Value::text_or_null(indicator)], &mut |row| {
+        let kind = row.int(4)?;
+        all.push(Finding {
+            file: row.text(0)?.to_owned(),
+            line: u64::try_from(row.int(1)?).unwrap_or(0),
+            offset: u64::try_from(row.int(2)?).unwrap_or(0),
+            time: row.int_opt(3)?.map(Timestamp::from_micros),
+            kind: ObservableKind::from_code(kind)
+                .ok_or_else(|| EngineError::shape(format!("hunt_findings.kind is {kind}")))?,
+            value: row.text(5)?.to_owned(),
+            indicator: row.text(6)?.to_owned(),
+            // Only a running hunt has a set in which to count.
+            indicator_index: usize::MAX,
+            text: row.text(7)?.to_owned(),
+            lossy: row.int(8)? != 0,
+            clipped: false,
+        });
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
+}

@@ -1,0 +1,54 @@
+//! What can be asked of the room's view.
+
+use ledger::sql::{EngineError, Flow, Read, Row};
+use model::observable::{Observable, ObservableKind};
+use model::time::Timestamp;
+
+use crate::indicator::{Indicator, Mode};
+use crate::scan::IndicatorSet;
+
+/// The set of all indicators that the node holds: of each, what its newest version says.
+pub fn indicator_set(read: &mut dyn Read) -> Result<IndicatorSet, EngineError> {
+    Ok(IndicatorSet::build(indicators(read)?))
+}
+
+/// The indicators of [`indicator_set`], in the order in which they arrived.
+pub fn indicators(read: &mut dyn Read) -> Result<Vec<Indicator>, EngineError> {
+    let mut indicators = Vec::new();
+    read.query(
+        "SELECT i.id, i.kind, i.value, i.mode, i.name, i.valid_from, i.valid_until FROM hunt_indicators i
+         WHERE i.kind <> 0 AND NOT EXISTS (SELECT 1 FROM hunt_indicators newer WHERE newer.subject = i.subject
+             AND (newer.version > i.version OR newer.version = i.version AND newer.seq > i.seq))
+         ORDER BY i.seq, i.part",
+        &[],
+        &mut |row| {
+            indicators.push(indicator(row)?);
+            Ok(Flow::Continue)
+        },
+    )?;
+    Ok(indicators)
+}
+
+fn indicator(row: &dyn Row) -> Result<Indicator, EngineError> {
+    let (kind, mode) = (row.int(1)?, row.int(3)?);
+    let wrong = |what: &str, code: i64| EngineError::shape(format!("hunt_indicators.{what} is {code}"));
+    let kind = ObservableKind::from_code(kind).ok_or_else(|| wrong("kind", kind))?;
+    Ok(Indicator {
+        id: row.text(0)?.to_owned(),
+        observable: Observable::from_canonical(kind, row.blob(2)?),
+        mode: Mode::from_code(mode).ok_or_else(|| wrong("mode", mode))?,
+        name: row.text(4)?.to_owned(),
+        valid_from: row.int_opt(5)?.map(Timestamp::from_micros),
+        valid_until: row.int_opt(6)?.map(Timestamp::from_micros),
+    })
+}
+
+/// Records that the view could not use wholly, by code: how many.
+pub fn skipped(read: &mut dyn Read) -> Result<Vec<(String, u64)>, EngineError> {
+    let mut codes = Vec::new();
+    read.query("SELECT code, count(*) FROM hunt_skipped GROUP BY code ORDER BY code", &[], &mut |row| {
+        codes.push((row.text(0)?.to_owned(), u64::try_from(row.int(1)?).unwrap_or(0)));
+        Ok(Flow::Continue)
+    })?;
+    Ok(codes)
+}

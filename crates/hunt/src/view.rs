@@ -1,0 +1,132 @@
+//! The view of the indicators that the node holds as records.
+
+use ledger::sql::{EngineError, Table, TableKind, Tx, Value};
+use ledger::view::{Body, Record, View};
+use model::id::type_code;
+use model::time::Timestamp;
+
+use crate::indicator::Indicator;
+use crate::standard::read_indicator;
+
+/// Values of the indicators among the records, by the record that says them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IndicatorView;
+
+/// One row for each value; a version that says nothing to hunt for (revoked, or not supported) has one row
+/// of kind 0, because it ends what older versions say.
+static INDICATORS: Table = Table {
+    name: "hunt_indicators",
+    kind: TableKind::View,
+    columns: &[
+        "seq", "part", "subject", "id", "version", "kind", "value", "mode", "name", "valid_from", "valid_until",
+    ],
+    sqlite: &[
+        "CREATE TABLE hunt_indicators (
+            seq INTEGER NOT NULL, part INTEGER NOT NULL, subject BLOB NOT NULL, id TEXT NOT NULL,
+            version INTEGER NOT NULL, kind INTEGER NOT NULL, value BLOB NOT NULL, mode INTEGER NOT NULL,
+            name TEXT NOT NULL, valid_from INTEGER, valid_until INTEGER,
+            PRIMARY KEY (seq, part)
+        ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX hunt_indicators_subject ON hunt_indicators (subject, version, seq)",
+    ],
+};
+
+/// What could not be used of which record.
+static SKIPPED: Table = Table {
+    name: "hunt_skipped",
+    kind: TableKind::View,
+    columns: &["seq", "part", "code"],
+    sqlite: &["CREATE TABLE hunt_skipped (
+            seq INTEGER NOT NULL, part INTEGER NOT NULL, code TEXT NOT NULL, PRIMARY KEY (seq, part)
+        ) STRICT, WITHOUT ROWID"],
+};
+
+static TABLES: &[&Table] = &[&INDICATORS, &SKIPPED];
+
+/// What a record yields.
+struct Derived<'a> {
+    record: &'a Record<'a>,
+    indicators: Vec<Indicator>,
+    codes: Vec<&'static str>,
+}
+
+impl View for IndicatorView {
+    fn name(&self) -> &'static str {
+        "hunt_indicators"
+    }
+
+    fn version(&self) -> i64 {
+        1
+    }
+
+    fn tables(&self) -> &'static [&'static Table] {
+        TABLES
+    }
+
+    fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError> {
+        let mut derived = Vec::new();
+        for record in records.iter().filter(|record| is_indicator(record)) {
+            match record.body {
+                Body::Present(body) => {
+                    let (indicators, diagnostics) = read_indicator(body);
+                    let codes = diagnostics.iter().map(|d| d.code).collect();
+                    derived.push(Derived { record, indicators, codes });
+                }
+                Body::Erased => {
+                    // The record may be of this batch.
+                    derived.retain(|d| d.record.seq != record.seq);
+                    for sql in
+                        ["DELETE FROM hunt_indicators WHERE seq = ?1", "DELETE FROM hunt_skipped WHERE seq = ?1"]
+                    {
+                        tx.execute(sql, &[Value::Int(record.seq)])?;
+                    }
+                }
+            }
+        }
+        insert_indicators(tx, &derived)?;
+        tx.insert_many(&SKIPPED, &mut |push| {
+            for d in &derived {
+                for (part, code) in (0..).zip(&d.codes) {
+                    push(&[Value::Int(d.record.seq), Value::Int(part), Value::Text(code)])?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn is_indicator(record: &Record<'_>) -> bool {
+    record.head.kind.is_stix() && Some(record.subject.type_code()) == type_code("indicator")
+}
+
+fn insert_indicators(tx: &mut dyn Tx, derived: &[Derived<'_>]) -> Result<(), EngineError> {
+    tx.insert_many(&INDICATORS, &mut |push| {
+        for Derived { record, indicators, .. } in derived {
+            let mut row = |part: i64, kind: i64, value: &[u8], mode: i64, name: &str, times: [Option<Timestamp>; 2]| {
+                let [from, until] = times.map(|time| Value::int_or_null(time.map(Timestamp::micros)));
+                push(&[
+                    Value::Int(record.seq),
+                    Value::Int(part),
+                    Value::Blob(&record.subject.0),
+                    Value::Text(record.id),
+                    Value::Int(record.version.micros()),
+                    Value::Int(kind),
+                    Value::Blob(value),
+                    Value::Int(mode),
+                    Value::Text(name),
+                    from,
+                    until,
+                ])
+            };
+            if indicators.is_empty() {
+                row(0, 0, &[], 0, "", [None, None])?;
+            }
+            for (part, i) in (0..).zip(indicators) {
+                let name = i.name.replace('\0', "\u{FFFD}");
+                let times = [i.valid_from, i.valid_until];
+                row(part, i.observable.kind().code(), i.observable.canonical(), i.mode.code(), &name, times)?;
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,101 @@
+//! Whole files.
+
+use hunt::finding::Finding;
+use hunt::indicator::read_list;
+use hunt::limits::FINDING_TEXT_BYTES_MAX;
+use hunt::run::{Hunt, Options, hunt_input};
+use hunt::scan::IndicatorSet;
+use model::time::Timestamp;
+
+fn hunt(log: &[u8], set: &IndicatorSet, threads: usize, history: bool) -> (Vec<Finding>, Hunt) {
+    let mut findings = Vec::new();
+    let options = Options { history, threads };
+    let hunt = hunt_input(&mut &*log, "a.log", set, &options, &mut |f| findings.push(f));
+    assert_eq!(hunt.report.findings, findings.len() as u64);
+    (findings, hunt)
+}
+
+fn set(list: &str) -> IndicatorSet {
+    IndicatorSet::build(read_list(list.as_bytes(), "list").indicators)
+}
+
+/// About 5 MiB with a finding every thousandth line.
+fn log() -> Vec<u8> {
+    (0..60_000_u32)
+        .flat_map(|n| {
+            let address = if n % 1_000 == 7 { "203.0.113.7".to_owned() } else { format!("198.18.{}.{}", n / 256 % 256, n % 256) };
+            format!("{{\"ts\":{}.5,\"id.resp_h\":\"{address}\",\"query\":\"host{}.example.org\"}}\n", 1_600_000_000 + n, n % 500).into_bytes()
+        })
+        .collect()
+}
+
+#[test]
+fn threads_change_nothing() {
+    let (log, set) = (log(), set("203.0.113.7\nhost9.example.org"));
+    let (one, hunt_one) = hunt(&log, &set, 1, true);
+    assert_eq!(one.len(), 60 + 120);
+    for threads in [2, 5, 1_000] {
+        let (many, hunt_many) = hunt(&log, &set, threads, true);
+        assert_eq!(many, one);
+        assert_eq!(hunt_many.observed.sorted(), hunt_one.observed.sorted());
+        assert_eq!((hunt_many.report.first_time, hunt_many.report.last_time), (hunt_one.report.first_time, hunt_one.report.last_time));
+    }
+    assert_eq!(hunt_one.report.first_time.unwrap().to_string(), "2020-09-13T12:26:40.500000Z");
+    assert_eq!(hunt_one.report.lines, 60_000);
+    assert!(hunt(&log, &set, 1, false).1.observed.is_empty());
+}
+
+#[test]
+fn the_history_keeps_external_values_with_times_and_counts() {
+    let log = b"{\"ts\":1600000000,\"a\":\"8.8.8.8\",\"b\":\"10.0.0.1\",\"id.orig_h\":\"fe80::1\"}\n\
+        {\"ts\":1600000001,\"a\":\"8.8.8.8\",\"b\":\"WWW.Example.org\",\"c\":\"index.php\"}\n\
+        {\"ts\":1600100000,\"a\":\"8.8.8.8.in-addr.arpa\",\"b\":\"1.0.0.10.in-addr.arpa\"}\n\
+        8.8.8.8 and no time, 2001:db8::7 2001:0DB8:0::7\n";
+    let (_, hunt) = hunt(log, &set(""), 1, true);
+    let told: Vec<String> = hunt
+        .observed
+        .sorted()
+        .iter()
+        .map(|(o, s)| format!("{} {o} {} {} {:?}", o.kind(), s.count, s.days.len(), s.first.map(Timestamp::micros)))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "ip 8.8.8.8 4 2 Some(1600000000000000)",
+            "ip 2001:db8::7 2 0 None",
+            "domain www.example.org 1 1 Some(1600000001000000)",
+        ]
+    );
+}
+
+#[test]
+fn a_finding_carries_its_line() {
+    let (findings, _) = hunt(b"x\r\n2024-01-02T03:04:05+01:00 caf\xE9 203.0.113.7 end\r\n", &set("203[.]0[.]113[.]7"), 1, false);
+    let [f] = findings.as_slice() else { panic!("one finding") };
+    assert_eq!((f.line, f.offset, f.value.as_str(), f.indicator.as_str()), (2, 34, "203.0.113.7", "203[.]0[.]113[.]7"));
+    assert_eq!(f.text, "2024-01-02T03:04:05+01:00 caf\u{FFFD} 203.0.113.7 end");
+    assert_eq!((f.lossy, f.clipped), (true, false));
+    assert_eq!(f.time.unwrap().to_string(), "2024-01-02T02:04:05.000000Z");
+}
+
+#[test]
+fn a_long_line_is_clipped_around_the_match() {
+    let pad = "é".repeat(50_000);
+    for line in [format!("{pad} 203.0.113.7 {pad}"), format!("203.0.113.7 {pad}"), format!("{pad} 203.0.113.7")] {
+        let (findings, _) = hunt(line.as_bytes(), &set("203.0.113.7"), 1, false);
+        let text = &findings[0].text;
+        assert!(text.len() <= FINDING_TEXT_BYTES_MAX && text.contains("203.0.113.7"), "{}", text.len());
+        assert_eq!((findings[0].lossy, findings[0].clipped), (false, true));
+    }
+}
+
+#[test]
+fn an_expired_indicator_finds_only_lines_of_its_time() {
+    let mut indicators = read_list(b"203.0.113.7", "list").indicators;
+    indicators[0].valid_from = Some(Timestamp::parse("2024-01-02T00:00:00Z").unwrap());
+    indicators[0].valid_until = Some(Timestamp::parse("2024-02-01T00:00:00Z").unwrap());
+    let log = b"2024-01-01T00:00:00Z 203.0.113.7\n2024-01-31T23:59:59Z 203.0.113.7\n2024-02-01T00:00:00Z 203.0.113.7\nno time 203.0.113.7\n";
+    let (findings, hunt) = hunt(log, &IndicatorSet::build(indicators), 1, false);
+    let lines: Vec<u64> = findings.iter().map(|f| f.line).collect();
+    assert_eq!((lines, hunt.report.expired), (vec![1, 2, 4], 1));
+}

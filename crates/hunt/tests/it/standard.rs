@@ -1,0 +1,204 @@
+//! STIX in and out.
+
+use hunt::command::import_list;
+use hunt::indicator::{Indicator, Mode, read_csv, read_list};
+use hunt::limits::PATTERN_DEPTH_MAX;
+use hunt::standard::{
+    IndicatorAuthor, PatternError, SightingFacts, compile, read_bundle, read_indicator, sighting_objects,
+};
+use model::observable::{Observable, ObservableKind};
+use model::time::Timestamp;
+use serde_json::Value;
+
+const IDENTITY: &str = "identity--733c5838-34d9-4fbf-949c-62aba761184c";
+
+fn now() -> Timestamp {
+    Timestamp::parse("2024-02-06T09:00:00.123456Z").unwrap()
+}
+
+/// `kind value`, with a `+` for subdomains; the lost parts as they print.
+fn told(pattern: &str) -> Vec<String> {
+    match compile(pattern) {
+        Ok((wanted, lost)) => wanted
+            .iter()
+            .map(|(o, mode)| format!("{}{} {o}", o.kind(), if *mode == Mode::WithSubdomains { "+" } else { "" }))
+            .chain(lost.iter().map(|e| format!("lost: {e}")))
+            .collect(),
+        Err(error) => vec![format!("error: {error}")],
+    }
+}
+
+#[test]
+fn patterns_of_equality_compile() {
+    for (pattern, expected) in [
+        ("[ipv4-addr:value = '203.0.113.7']", vec!["ip 203.0.113.7"]),
+        ("[ipv6-addr:value='2001:DB8::7']", vec!["ip 2001:db8::7"]),
+        ("[ipv4-addr:value = '203.0.113.0/24']", vec!["cidr 203.0.113.0/24"]),
+        ("[ipv4-addr:value ISSUBSET '203.0.113.0/24']", vec!["cidr 203.0.113.0/24"]),
+        ("[domain-name:value = 'evil.example']", vec!["domain evil.example"]),
+        (
+            "[domain-name:value = 'evil.example' OR domain-name:value LIKE '%.evil.example']",
+            vec!["domain+ evil.example"],
+        ),
+        (
+            "[domain-name:value LIKE '%.b.example' OR domain-name:value IN ('a.example','b.example')]",
+            vec!["domain a.example", "domain+ b.example"],
+        ),
+        ("[url:value = 'http://evil.example/a' OR url:value = 'https://evil.example/a']", vec!["url evil.example/a"]),
+        ("[email-message:from_ref.value = 'Eve@Evil.example']", vec!["email eve@evil.example"]),
+        (
+            "[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e'] OR ([file:hashes.'SHA-1' = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'])",
+            vec!["md5 d41d8cd98f00b204e9800998ecf8427e", "sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709"],
+        ),
+        ("[(user-account:account_login = 'it\\'s\\\\me')]", vec!["account it's\\me"]),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'sly']",
+            vec!["user-agent sly"],
+        ),
+    ] {
+        assert_eq!(told(pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_said() {
+    for pattern in [
+        "[ipv4-addr:value = '1.2.3.4' AND file:name = 'x']",
+        "[ipv4-addr:value = '1.2.3.4'] AND [file:name = 'x']",
+        "[ipv4-addr:value = '1.2.3.4'] FOLLOWEDBY [ipv4-addr:value = '1.2.3.5']",
+        "[ipv4-addr:value = '1.2.3.4'] WITHIN 300 SECONDS",
+        "[ipv4-addr:value != '1.2.3.4']",
+        "[ipv4-addr:value NOT = '1.2.3.4']",
+        "[file:name = 'x']",
+        "[file:size > 25]",
+        "[domain-name:value LIKE '%.evil.example']",
+        "[domain-name:value MATCHES 'x']",
+        "[process:created = t'2020-01-01T00:00:00Z']",
+        "[EXISTS file:name]",
+    ] {
+        assert!(matches!(compile(pattern), Err(PatternError::Unsupported { .. })), "{pattern}: {:?}", told(pattern));
+    }
+    assert!(matches!(compile("[ipv4-addr:value = 'x']"), Err(PatternError::Value(_))));
+    assert_eq!(
+        told("[ipv4-addr:value = '1.2.3.4' OR file:name = 'x']"),
+        ["ip 1.2.3.4", "lost: `file:name = 'x'` cannot be matched against a raw log"]
+    );
+}
+
+#[test]
+fn what_is_no_pattern_is_said_with_its_place() {
+    for pattern in ["", "[", "[]", "ipv4-addr:value = '1.2.3.4'", "[ipv4-addr:value = '1.2.3.4'", "[ipv4-addr:value = '1.2.3.4]", "[ipv4-addr:value = ]", "[ipv4-addr:value '1.2.3.4']", "[ipv4-addr:value = '1.2.3.4'] x", "[ipv4-addr:value IN ('1.2.3.4',)]", "([ipv4-addr:value = '1.2.3.4']", "[ipv4-addr:value = '1.2.3.4' OR]", "[x[y:z = 'a']"] {
+        assert!(matches!(compile(pattern), Err(PatternError::Grammar { .. })), "{pattern}: {:?}", told(pattern));
+    }
+    let nested = |depth: usize| format!("{}[ipv4-addr:value = '1.2.3.4']{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(told(&nested(PATTERN_DEPTH_MAX)), ["ip 1.2.3.4"]);
+    assert!(matches!(compile(&nested(PATTERN_DEPTH_MAX + 1)), Err(PatternError::TooLarge { .. })));
+    assert!(compile(&"(".repeat(100_000)).is_err());
+}
+
+#[test]
+fn an_indicator_is_read_with_its_validity() {
+    let object = br#"{"type":"indicator","spec_version":"2.1","id":"indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f","name":"n",
+        "pattern":"[ipv4-addr:value = '1.2.3.4']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z","valid_until":"2024-02-01T00:00:00Z"}"#;
+    let (indicators, diagnostics) = read_indicator(object);
+    assert_eq!((indicators.len(), diagnostics.len()), (1, 0));
+    assert_eq!(indicators[0].id, "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f");
+    assert_eq!(indicators[0].valid_until.unwrap().to_string(), "2024-02-01T00:00:00.000000Z");
+    for (from, to, code) in [
+        ("\"stix\"", "\"sigma\"", Some("pattern-not-supported")),
+        ("= '1.2.3.4'", "MATCHES '1'", Some("pattern-not-supported")),
+        ("\"name\":\"n\"", "\"revoked\":true", None),
+        ("\"pattern\":", "\"x\":", Some("pattern-missing")),
+        ("\"type\":\"indicator\"", "\"type\":\"tool\"", None),
+        ("{\"type\"", "[\"type\"", Some("not-json")),
+    ] {
+        let changed = std::str::from_utf8(object).unwrap().replacen(from, to, 1);
+        let (indicators, diagnostics) = read_indicator(changed.as_bytes());
+        assert_eq!((indicators.len(), diagnostics.first().map(|d| d.code)), (0, code), "{to}");
+    }
+}
+
+#[test]
+fn a_bundle_is_read_object_by_object() {
+    let bundle = br#"{"type":"bundle","objects":[{"type":"tool","id":"tool--1"},
+        {"type":"indicator","id":"i1","pattern":"[domain-name:value = 'com' OR domain-name:value = 'evil.example']"},
+        {"type":"indicator","id":"i2","pattern":"[file:name = 'x']"},
+        {"type":"indicator","id":"i3","pattern":"[domain-name:value = 'co.uk' OR domain-name:value LIKE '%.co.uk']"},
+        {"type":"indicator","id":"i4","pattern":"[ipv4-addr:value = '1.2.3.4']"}]}"#;
+    let reading = read_bundle(bundle, "b.json");
+    assert_eq!((reading.entries, reading.taken, reading.refused), (4, 2, 2));
+    let codes: Vec<_> = reading.diagnostics.iter().map(|d| (d.code, d.place.as_str())).collect();
+    assert_eq!(codes, [("pattern-part-not-supported", "i1"), ("pattern-not-supported", "i2"), ("public-suffix", "i3")]);
+    assert_eq!(read_bundle(b"{", "b.json").diagnostics[0].code, "not-json");
+}
+
+#[test]
+fn an_imported_list_hunts_as_the_list_does() {
+    let list = "1.2.3.4\n2001:db8::7\n203.0.113.0/24\n2001:db8::/40\nevil.example\nm\u{fc}ller.de\nhttps://evil.example:8443/a%20b?c='\n\
+        eve@evil.example\nd41d8cd98f00b204e9800998ecf8427e\nda39a3ee5e6b4b0d3255bfef95601890afd80709\n\
+        66f13964c87fc6fe093a9d8cc0de0bf2b3bdaea9564210283fdb97a1dde9893b\nt13d1516h2_8daaf6152771_e5627efa2ab1\n";
+    let mut indicators = read_list(list.as_bytes(), "L").indicators;
+    let table = "value,type\nit's\\me,account\nsly 'x',user-agent\nd41d8cd98f00b204e9800998ecf8427e,ja3\n";
+    indicators.extend(read_csv(table.as_bytes(), "T").indicators);
+    assert_eq!(indicators.len(), 15);
+    let author = IndicatorAuthor { identity: IDENTITY, now: now() };
+    let objects = import_list(&indicators, &author);
+    assert_eq!(objects.len(), indicators.len());
+    for (indicator, (id, object)) in indicators.iter().zip(&objects) {
+        let (read, diagnostics) = read_indicator(object);
+        assert_eq!(diagnostics, [], "{}", indicator.id);
+        let values: Vec<_> = read.iter().map(|i| (&i.observable, i.mode, i.id.as_str())).collect();
+        assert_eq!(values, [(&indicator.observable, indicator.mode, id.as_str())]);
+        let object: Value = serde_json::from_slice(object).unwrap();
+        assert_eq!(object["created"], "2024-02-06T09:00:00.123Z");
+        assert_eq!(object["created_by_ref"], IDENTITY);
+        assert!(model::id::is_stix_id(object["id"].as_str().unwrap()));
+    }
+    let again = import_list(&[indicators.clone(), indicators].concat(), &author);
+    assert_eq!(again, objects, "the same entry is the same object, once");
+}
+
+#[test]
+fn ids_of_indicators_never_change() {
+    let indicators = read_list(b"evil.example\n1.2.3.4", "L").indicators;
+    let author = IndicatorAuthor { identity: IDENTITY, now: now() };
+    let ids: Vec<String> = import_list(&indicators, &author).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["indicator--EVIL", "indicator--IP"]);
+    let exact = Indicator { mode: Mode::Exact, ..indicators[0].clone() };
+    assert_ne!(import_list(&[exact], &author)[0].0, ids[0]);
+}
+
+#[test]
+fn a_sighting_refers_to_what_was_seen() {
+    let observable = Observable::parse(ObservableKind::Ip, "198.51.100.3").unwrap();
+    let time = |text| Timestamp::parse(text).unwrap();
+    let facts = SightingFacts {
+        observable: &observable,
+        indicator_id: "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f",
+        identity: IDENTITY,
+        now: now(),
+        count: 3,
+        first: time("2024-01-02T00:00:00Z"),
+        last: time("2024-01-03T00:00:00Z"),
+        uuids: [uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2)],
+    };
+    let objects: Vec<Value> = sighting_objects(&facts).iter().map(|o| serde_json::from_slice(o).unwrap()).collect();
+    // The value and id are those of the example in STIX 2.1 section 6.7.
+    assert_eq!(objects[0]["id"], "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd");
+    assert_eq!(objects[0]["value"], "198.51.100.3");
+    assert_eq!(objects[1]["object_refs"][0], objects[0]["id"]);
+    assert_eq!(objects[1]["number_observed"], 3);
+    assert_eq!(objects[2]["observed_data_refs"][0], objects[1]["id"]);
+    assert_eq!(objects[2]["sighting_of_ref"], facts.indicator_id);
+    assert_eq!(objects[2]["first_seen"], "2024-01-02T00:00:00.000Z");
+    let swapped = SightingFacts { first: facts.last, last: facts.first, count: 0, ..facts };
+    let sighting: Value = serde_json::from_slice(&sighting_objects(&swapped)[2]).unwrap();
+    assert_eq!((&sighting["first_seen"], &sighting["count"]), (&objects[2]["first_seen"], &Value::from(1)));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_pattern_does_not_panic(pattern in r#"(\[|\]|\(|\)|'|\\| |=|IN|OR|AND|LIKE|NOT|,|ipv4-addr:value|domain-name:value|'1\.2\.3\.4'|'%\.a\.bc'|t|EXISTS|\PC){0,20}"#) {
+        let _ = compile(&pattern);
+    }
+}

@@ -1,0 +1,96 @@
+//! The view of the indicators among the records.
+
+use hunt::query::{indicators, skipped};
+use hunt::view::IndicatorView;
+use ledger::sql::EngineError;
+use ledger::view::{Body, Record, View};
+use model::head::{Audience, Head};
+use model::id::{MemberId, SubjectKey};
+use model::kind::Kind;
+use model::marking::Marking;
+use model::time::Timestamp;
+use store::{Schema, Store};
+
+const A: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
+const B: &str = "indicator--00000000-0000-4000-8000-000000000001";
+
+fn body(pattern: &str, more: &str) -> String {
+    format!("{{\"type\":\"indicator\",\"pattern\":\"{pattern}\",\"pattern_type\":\"stix\",\"id\":\"{A}\"{more}}}")
+}
+
+/// `(seq, id, version, body)`; an empty body is an erased one.
+type Row<'a> = (i64, &'a str, i64, &'a str);
+
+fn apply(store: &Store, rows: &[Row<'_>]) {
+    let member = MemberId([7; 32]);
+    let head =
+        Head { author: member, kind: Kind::STIX_21, marking: Marking::NONE, audience: Audience::Organisation(member) };
+    let records: Vec<Record<'_>> = rows
+        .iter()
+        .map(|(seq, id, version, body)| Record {
+            seq: *seq,
+            time: Timestamp::from_micros(*seq),
+            audience_row: 1,
+            head: &head,
+            subject: SubjectKey::of(id),
+            id,
+            version: Timestamp::from_micros(*version),
+            body: if body.is_empty() { Body::Erased } else { Body::Present(body.as_bytes()) },
+        })
+        .collect();
+    store.local(|tx| IndicatorView.apply(tx, &records)).map_err(|e: EngineError| e).unwrap();
+}
+
+fn store() -> Store {
+    Store::memory(Schema { views: vec![Box::new(IndicatorView)], local: Vec::new() }).unwrap()
+}
+
+fn hunted(store: &Store) -> Vec<String> {
+    let all = store.read(indicators).map_err(|e: EngineError| e).unwrap();
+    all.iter().map(|i| i.observable.display()).collect()
+}
+
+fn codes(store: &Store) -> Vec<(String, u64)> {
+    store.read(skipped).map_err(|e: EngineError| e).unwrap()
+}
+
+#[test]
+fn the_newest_version_is_hunted() {
+    let store = store();
+    let (one, two) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[ipv4-addr:value IN ('2.2.2.2', '3.3.3.3')]", ""));
+    apply(&store, &[(1, A, 10, &one)]);
+    assert_eq!(hunted(&store), ["1.1.1.1"]);
+    apply(&store, &[(2, A, 20, &two), (3, B, 5, &one)]);
+    assert_eq!(hunted(&store), ["2.2.2.2", "3.3.3.3", "1.1.1.1"]);
+    apply(&store, &[(4, A, 15, &one)]);
+    assert_eq!(hunted(&store), ["2.2.2.2", "3.3.3.3", "1.1.1.1"], "an older version that arrives late changes nothing");
+}
+
+#[test]
+fn a_revoked_or_unusable_version_ends_the_older_ones() {
+    let store = store();
+    let one = body("[ipv4-addr:value = '1.1.1.1']", "");
+    apply(&store, &[(1, A, 10, &one), (2, B, 10, &one)]);
+    apply(&store, &[(3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ",\"revoked\":true")), (4, B, 20, &body("[file:name = 'x']", ""))]);
+    assert_eq!(hunted(&store), [""; 0]);
+    assert_eq!(codes(&store), [("pattern-not-supported".to_owned(), 1)]);
+}
+
+#[test]
+fn an_erased_record_leaves_nothing() {
+    let store = store();
+    let (one, bad) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[file:name = 'x']", ""));
+    apply(&store, &[(1, A, 10, &one), (2, B, 10, &bad)]);
+    apply(&store, &[(1, A, 10, ""), (2, B, 10, "")]);
+    assert_eq!((hunted(&store).len(), codes(&store).len()), (0, 0));
+    // In one batch with what it erases, as a rebuild may see it.
+    apply(&store, &[(3, A, 30, &one), (3, A, 30, "")]);
+    assert_eq!(hunted(&store), [""; 0]);
+}
+
+#[test]
+fn other_records_are_left_alone() {
+    let store = store();
+    apply(&store, &[(1, "tool--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", 10, "{}")]);
+    assert_eq!((hunted(&store).len(), codes(&store).len()), (0, 0));
+}
