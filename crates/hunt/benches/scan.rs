@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How fast the scan is, on one core, and that it is right on the way.
 //!
 //! ```text
@@ -26,7 +27,12 @@ fn main() {
     };
     let started = Instant::now();
     let set = IndicatorSet::build(read_list(&list, "list").indicators);
-    println!("{} indicators, built in {:.2} s; log of {} bytes", set.len(), started.elapsed().as_secs_f64(), log.len());
+    println!(
+        "{} indicators, built in {:.2} s; log of {} bytes",
+        set.len(),
+        started.elapsed().as_secs_f64(),
+        log.len()
+    );
     let scanner = Scanner::new(&set);
     let (mut lines, mut hits) = (std::collections::BTreeSet::new(), 0);
     let best = (0..ROUNDS)
@@ -78,7 +84,12 @@ fn value(kind: u64, of: u64) -> String {
     let n = Numbers(of).next();
     match kind {
         0 => format!("{}.{}.{}.{}", 11 + n % 90, n >> 8 & 255, n >> 16 & 255, n >> 24 & 255),
-        1 => format!("w{:x}.{}.example.{}", n & 0xFFFF, n >> 16 & 0xFFF, ["com", "net", "nl", "de", "tw"][(n >> 40) as usize % 5]),
+        1 => format!(
+            "w{:x}.{}.example.{}",
+            n & 0xFFFF,
+            n >> 16 & 0xFFF,
+            ["com", "net", "nl", "de", "tw"][(n >> 40) as usize % 5]
+        ),
         2 => format!("{:016x}{n:016x}{:016x}{:016x}", n ^ 1, n ^ 2, n ^ 3),
         _ => format!("2001:db8:{:x}:{:x}::{:x}", n & 0xFFFF, n >> 16 & 0xFFFF, n >> 32 & 0xFFFF),
     }
@@ -95,14 +106,44 @@ fn made_log() -> Vec<u8> {
     while log.len() < LOG_BYTES {
         line += 1;
         // Every 20,000th line holds a value of the list; the others hold values beyond it.
-        let of = if line.is_multiple_of(20_000) { n.below(INDICATORS) } else { INDICATORS + n.below(500_000) };
+        let of =
+            if line.is_multiple_of(20_000) { n.below(INDICATORS) } else { INDICATORS + n.below(500_000) };
         let (kind, time) = (of % 4, 1_700_000_000 + line / 50);
         let text = match line % 5 {
-            0 => format!("{{\"ts\":{time}.25,\"uid\":\"C{:x}\",\"id.orig_h\":\"10.0.{}.{}\",\"id.resp_h\":\"{}\",\"id.resp_p\":443,\"proto\":\"tcp\"}}", n.next(), n.below(256), n.below(256), value(kind, of)),
-            1 => format!("{{\"time\":\"2023-11-14T22:13:20Z\",\"url\":\"https:\\/\\/{}\\/a%20b?c={:x}\",\"agent\":\"Mozilla/5.0 (Windows NT 10.0; Win64)\"}}", value(kind, of), n.next()),
-            2 => format!("10.1.{}.9 - user{} [14/Nov/2023:22:13:20 +0000] \"GET /{:x}.js?v=1.2.{} HTTP/1.1\" 200 {} \"{}\"", n.below(256), n.below(9_999), n.next(), n.below(99), n.below(99_999), value(kind, of)),
-            3 => format!("{{\"EventID\":1,\"Image\":\"C:\\\\Windows\\\\System32\\\\svchost.exe\",\"Hashes\":\"SHA256={}\",\"CommandLine\":\"x -k {:x}\"}}", value(2, of - of % 4 + 2), n.next()),
-            _ => format!("2023-11-14T22:13:20.123+00:00 fw-{} kernel: DROP SRC={} DST=192.168.{}.{} LEN=60 TTL=64 ID={} PROTO=TCP", n.below(9), value(kind, of), n.below(256), n.below(256), n.below(65_536)),
+            0 => format!(
+                "{{\"ts\":{time}.25,\"uid\":\"C{:x}\",\"id.orig_h\":\"10.0.{}.{}\",\"id.resp_h\":\"{}\",\"id.resp_p\":443,\"proto\":\"tcp\"}}",
+                n.next(),
+                n.below(256),
+                n.below(256),
+                value(kind, of)
+            ),
+            1 => format!(
+                "{{\"time\":\"2023-11-14T22:13:20Z\",\"url\":\"https:\\/\\/{}\\/a%20b?c={:x}\",\"agent\":\"Mozilla/5.0 (Windows NT 10.0; Win64)\"}}",
+                value(kind, of),
+                n.next()
+            ),
+            2 => format!(
+                "10.1.{}.9 - user{} [14/Nov/2023:22:13:20 +0000] \"GET /{:x}.js?v=1.2.{} HTTP/1.1\" 200 {} \"{}\"",
+                n.below(256),
+                n.below(9_999),
+                n.next(),
+                n.below(99),
+                n.below(99_999),
+                value(kind, of)
+            ),
+            3 => format!(
+                "{{\"EventID\":1,\"Image\":\"C:\\\\Windows\\\\System32\\\\svchost.exe\",\"Hashes\":\"SHA256={}\",\"CommandLine\":\"x -k {:x}\"}}",
+                value(2, of - of % 4 + 2),
+                n.next()
+            ),
+            _ => format!(
+                "2023-11-14T22:13:20.123+00:00 fw-{} kernel: DROP SRC={} DST=192.168.{}.{} LEN=60 TTL=64 ID={} PROTO=TCP",
+                n.below(9),
+                value(kind, of),
+                n.below(256),
+                n.below(256),
+                n.below(65_536)
+            ),
         };
         writeln!(log, "{text}").unwrap();
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What one can ask of the room: pure decisions that yield objects for records.
 
 use std::collections::{BTreeMap, HashSet};

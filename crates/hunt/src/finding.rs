@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Findings: matches in own logs. They stay home.
 
 use model::observable::{Observable, ObservableKind};
@@ -41,7 +42,13 @@ impl Finding {
 }
 
 /// The finding of a hit. `line` is the line without its newline.
-pub(crate) fn finding(file: &str, line: &[u8], hit: Hit, indicator: &str, time: Option<Timestamp>) -> Finding {
+pub(crate) fn finding(
+    file: &str,
+    line: &[u8],
+    hit: Hit,
+    indicator: &str,
+    time: Option<Timestamp>,
+) -> Finding {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let at = usize::try_from(hit.offset - hit.line_start).unwrap_or(0);
     let part = around(line, at, hit.len);

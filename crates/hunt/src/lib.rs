@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Finding what others saw, in one's own logs.
 //!
 //! Must not know the network, the clock or the file system: bytes, readers, times and indicators come in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Limits on outside data. Each is tested at and over its edge.
 
 /// Largest indicator list or bundle that is read, in bytes.

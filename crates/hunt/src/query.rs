@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What can be asked of the room's view.
 
 use ledger::sql::{EngineError, Flow, Read, Row};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reading a log: unpacking by content, whole lines in bounded memory.
 
 use std::io::{self, BufReader, Read};
@@ -8,7 +9,8 @@ use model::diagnostic::Diagnostic;
 use sha2::{Digest, Sha256};
 
 use crate::limits::{
-    BLOCK_BYTES, FILE_DIAGNOSTICS_MAX, LINE_BYTES_MAX, UNPACK_BYTES_MAX, UNPACK_RATIO_MAX, ZSTD_WINDOW_LOG_MAX,
+    BLOCK_BYTES, FILE_DIAGNOSTICS_MAX, LINE_BYTES_MAX, UNPACK_BYTES_MAX, UNPACK_RATIO_MAX,
+    ZSTD_WINDOW_LOG_MAX,
 };
 
 /// Bytes of a file's head whose hash tells a file that has grown from another file of the same name.
@@ -65,7 +67,11 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\xFD7zXZ\x00", "an xz archive", "unpack it first: xz -dc FILE | polder hunt -"),
     (b"BZh", "a bzip2 archive", "unpack it first: bzip2 -dc FILE | polder hunt -"),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "unpack it first"),
-    (b"ElfFile\x00", "a Windows event log", "convert it to JSON lines first, for example with evtx_dump -o jsonl"),
+    (
+        b"ElfFile\x00",
+        "a Windows event log",
+        "convert it to JSON lines first, for example with evtx_dump -o jsonl",
+    ),
     (b"PAR1", "a Parquet file", "convert it to JSON lines first"),
     (b"\xD4\xC3\xB2\xA1", "a packet capture", "run Zeek or Suricata over it first"),
     (b"\x0A\x0D\x0D\x0A", "a packet capture", "run Zeek or Suricata over it first"),
@@ -192,9 +198,12 @@ impl<R: Read> Source<R> {
             Err(error) => self.stop_reading(&error),
         }
         let packed = self.unpack.tap().bytes.max(1);
-        let swollen = self.unpacked_bytes > UNPACK_BYTES_MAX && self.unpacked_bytes / packed > UNPACK_RATIO_MAX;
+        let swollen =
+            self.unpacked_bytes > UNPACK_BYTES_MAX && self.unpacked_bytes / packed > UNPACK_RATIO_MAX;
         if swollen && self.packing != Packing::Plain {
-            let message = format!("it unpacks to more than {UNPACK_RATIO_MAX} times its size; what follows was not read");
+            let message = format!(
+                "it unpacks to more than {UNPACK_RATIO_MAX} times its size; what follows was not read"
+            );
             let fix = "unpack it yourself if you trust it, and hunt in the result";
             self.stop(Diagnostic::error("archive-bomb", self.name.clone(), message).with_fix(fix));
         }
@@ -203,9 +212,11 @@ impl<R: Read> Source<R> {
     fn stop_reading(&mut self, error: &io::Error) {
         let at = self.unpacked_bytes;
         let diagnostic = match self.packing {
-            Packing::Plain => {
-                Diagnostic::error("read-failed", self.name.clone(), format!("it could not be read beyond byte {at}: {error}"))
-            }
+            Packing::Plain => Diagnostic::error(
+                "read-failed",
+                self.name.clone(),
+                format!("it could not be read beyond byte {at}: {error}"),
+            ),
             _ => Diagnostic::error(
                 "archive-damaged",
                 self.name.clone(),

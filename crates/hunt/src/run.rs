@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One pass over one log: findings, and on demand what the history keeps.
 
 use std::collections::BTreeMap;
@@ -162,7 +163,11 @@ impl Drop for Alarm<'_> {
     }
 }
 
-fn work(mut worker: Worker<'_>, blocks: &Mutex<Receiver<(u64, Block)>>, to_caller: &Sender<Answer>) -> Observed {
+fn work(
+    mut worker: Worker<'_>,
+    blocks: &Mutex<Receiver<(u64, Block)>>,
+    to_caller: &Sender<Answer>,
+) -> Observed {
     let _alarm = Alarm(to_caller);
     loop {
         let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The time of a log line.
 
 use memchr::{memchr, memchr_iter};
@@ -6,8 +7,16 @@ use model::time::Timestamp;
 use crate::limits::TIME_SEARCH_BYTES;
 
 /// Keys of a JSON line that hold its time: Zeek, Suricata, Elastic, CloudTrail, Entra, Splunk and others.
-const KEYS: &[&[u8]] =
-    &[b"ts", b"time", b"timestamp", b"@timestamp", b"eventTime", b"createdDateTime", b"_time", b"TimeCreated"];
+const KEYS: &[&[u8]] = &[
+    b"ts",
+    b"time",
+    b"timestamp",
+    b"@timestamp",
+    b"eventTime",
+    b"createdDateTime",
+    b"_time",
+    b"TimeCreated",
+];
 
 /// Smaller numbers are no times since 1970 but durations and counters (1973-03-03).
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
@@ -35,7 +44,8 @@ fn json_time(line: &[u8]) -> Option<Timestamp> {
     loop {
         rest = skip(rest, |b| b.is_ascii_whitespace() || b == b',');
         let (key, after) = string(rest)?;
-        rest = skip(skip(after, |b| b.is_ascii_whitespace()).strip_prefix(b":")?, |b| b.is_ascii_whitespace());
+        rest =
+            skip(skip(after, |b| b.is_ascii_whitespace()).strip_prefix(b":")?, |b| b.is_ascii_whitespace());
         if KEYS.contains(&key) {
             let value = match string(rest) {
                 Some((text, _)) => iso_time(text).or_else(|| epoch_time(text)),
@@ -68,7 +78,10 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn scalar_length(bytes: &[u8]) -> usize {
-    bytes.iter().position(|b| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace()).unwrap_or(bytes.len())
+    bytes
+        .iter()
+        .position(|b| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace())
+        .unwrap_or(bytes.len())
 }
 
 fn skip_value(bytes: &[u8]) -> Option<&[u8]> {
@@ -106,7 +119,10 @@ fn text_time(line: &[u8]) -> Option<Timestamp> {
         Some(b'"' | b'[') => start.get(1..)?,
         _ => start,
     };
-    iso_time(start).or_else(|| leading_epoch(start)).or_else(|| bracketed_time(line)).or_else(|| date_and_time(line))
+    iso_time(start)
+        .or_else(|| leading_epoch(start))
+        .or_else(|| bracketed_time(line))
+        .or_else(|| date_and_time(line))
 }
 
 /// After `<34>1 ` (RFC 5424 section 6.2), or `<34>`.
@@ -165,7 +181,8 @@ fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
         return None;
     }
     let whole: i64 = whole.parse().ok()?;
-    let micros: i64 = fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+    let micros: i64 =
+        fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
     match whole {
         ..EPOCH_SECONDS_MIN => None,
         EPOCH_SECONDS_MIN..100_000_000_000 => Some(Timestamp::from_micros(whole * 1_000_000 + micros)),
@@ -199,14 +216,18 @@ fn iso_time(bytes: &[u8]) -> Option<Timestamp> {
     }
     text.push(b'Z');
     let time = Timestamp::parse(std::str::from_utf8(&text).ok()?).ok()?;
-    let shift = offset_micros(rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest));
+    let shift = offset_micros(
+        rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest),
+    );
     Some(Timestamp::from_micros(time.micros().checked_sub(shift)?))
 }
 
 /// Microseconds east of Greenwich.
 fn offset_micros(bytes: &[u8]) -> i64 {
     let two = |pair: Option<&[u8]>| match pair {
-        Some([a, b]) if a.is_ascii_digit() && b.is_ascii_digit() => Some(i64::from(a - b'0') * 10 + i64::from(b - b'0')),
+        Some([a, b]) if a.is_ascii_digit() && b.is_ascii_digit() => {
+            Some(i64::from(a - b'0') * 10 + i64::from(b - b'0'))
+        }
         _ => None,
     };
     let sign = match bytes.first() {
@@ -262,7 +283,19 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for line in ["", "{", "{}", "{\"ts\":", "{\"ts\":\"", "{\"ts\":-1}", "{\"time\":12.5}", "plain", "[13/Foo/2020:14:26:40 +0200]", "2020-13-01T00:00:00Z", "{\"a\":{\"ts\":1600000000}}"] {
+        for line in [
+            "",
+            "{",
+            "{}",
+            "{\"ts\":",
+            "{\"ts\":\"",
+            "{\"ts\":-1}",
+            "{\"time\":12.5}",
+            "plain",
+            "[13/Foo/2020:14:26:40 +0200]",
+            "2020-13-01T00:00:00Z",
+            "{\"a\":{\"ts\":1600000000}}",
+        ] {
             assert_eq!(at(line), None, "{line}");
         }
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The view of the indicators that the node holds as records.
 
 use ledger::sql::{EngineError, Table, TableKind, Tx, Value};
@@ -18,7 +19,17 @@ static INDICATORS: Table = Table {
     name: "hunt_indicators",
     kind: TableKind::View,
     columns: &[
-        "seq", "part", "subject", "id", "version", "kind", "value", "mode", "name", "valid_from", "valid_until",
+        "seq",
+        "part",
+        "subject",
+        "id",
+        "version",
+        "kind",
+        "value",
+        "mode",
+        "name",
+        "valid_from",
+        "valid_until",
     ],
     sqlite: &[
         "CREATE TABLE hunt_indicators (
@@ -75,9 +86,10 @@ impl View for IndicatorView {
                 Body::Erased => {
                     // The record may be of this batch.
                     derived.retain(|d| d.record.seq != record.seq);
-                    for sql in
-                        ["DELETE FROM hunt_indicators WHERE seq = ?1", "DELETE FROM hunt_skipped WHERE seq = ?1"]
-                    {
+                    for sql in [
+                        "DELETE FROM hunt_indicators WHERE seq = ?1",
+                        "DELETE FROM hunt_skipped WHERE seq = ?1",
+                    ] {
                         tx.execute(sql, &[Value::Int(record.seq)])?;
                     }
                 }
@@ -102,22 +114,23 @@ fn is_indicator(record: &Record<'_>) -> bool {
 fn insert_indicators(tx: &mut dyn Tx, derived: &[Derived<'_>]) -> Result<(), EngineError> {
     tx.insert_many(&INDICATORS, &mut |push| {
         for Derived { record, indicators, .. } in derived {
-            let mut row = |part: i64, kind: i64, value: &[u8], mode: i64, name: &str, times: [Option<Timestamp>; 2]| {
-                let [from, until] = times.map(|time| Value::int_or_null(time.map(Timestamp::micros)));
-                push(&[
-                    Value::Int(record.seq),
-                    Value::Int(part),
-                    Value::Blob(&record.subject.0),
-                    Value::Text(record.id),
-                    Value::Int(record.version.micros()),
-                    Value::Int(kind),
-                    Value::Blob(value),
-                    Value::Int(mode),
-                    Value::Text(name),
-                    from,
-                    until,
-                ])
-            };
+            let mut row =
+                |part: i64, kind: i64, value: &[u8], mode: i64, name: &str, times: [Option<Timestamp>; 2]| {
+                    let [from, until] = times.map(|time| Value::int_or_null(time.map(Timestamp::micros)));
+                    push(&[
+                        Value::Int(record.seq),
+                        Value::Int(part),
+                        Value::Blob(&record.subject.0),
+                        Value::Text(record.id),
+                        Value::Int(record.version.micros()),
+                        Value::Int(kind),
+                        Value::Blob(value),
+                        Value::Int(mode),
+                        Value::Text(name),
+                        from,
+                        until,
+                    ])
+                };
             if indicators.is_empty() {
                 row(0, 0, &[], 0, "", [None, None])?;
             }

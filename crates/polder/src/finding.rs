@@ -28,7 +28,8 @@ pub fn run(command: &FindingCommand) -> Result<Exit, Failure> {
             let node = Node::open(data)?;
             let audience = node.audience(community.as_deref())?;
             let found = node.store.read(|read| findings(read, Some(indicator)))?;
-            let found: Vec<_> = found.into_iter().filter(|f| value.as_ref().is_none_or(|v| *v == f.value)).collect();
+            let found: Vec<_> =
+                found.into_iter().filter(|f| value.as_ref().is_none_or(|v| *v == f.value)).collect();
             let sights = sights(&found, now());
             if sights.is_empty() {
                 return Err(Failure::not_found(format!(
@@ -69,10 +70,12 @@ fn marking(node: &Node, indicator: &str, audience: &Audience, tlp: Option<Tlp>) 
         return Err(Failure::not_found(format!("no indicator {indicator} is held here")));
     }
     let labelled = |m: Marking| Marking { tlp: Some(m.label()), ..m };
-    let strictest =
-        heads.iter().fold(Marking::tlp(Tlp::Clear), |marking, head| marking.strictest(labelled(head.marking)));
+    let strictest = heads
+        .iter()
+        .fold(Marking::tlp(Tlp::Clear), |marking, head| marking.strictest(labelled(head.marking)));
     let own = *audience == node.own_audience();
-    let told = own || heads.iter().any(|head| head.audience == *audience) || strictest == Marking::tlp(Tlp::Clear);
+    let told =
+        own || heads.iter().any(|head| head.audience == *audience) || strictest == Marking::tlp(Tlp::Clear);
     if !told {
         return Err(Failure::usage(format!(
             "{indicator} was not shared with that community, so a sighting of it may not be either; share the indicator \
@@ -82,7 +85,13 @@ fn marking(node: &Node, indicator: &str, audience: &Audience, tlp: Option<Tlp>) 
     Ok(tlp.map_or(strictest, |tlp| strictest.strictest(Marking::tlp(tlp))))
 }
 
-fn append(node: &Node, sight: &Sight, audience: &Audience, marking: Marking, as_json: bool) -> Result<(), Failure> {
+fn append(
+    node: &Node,
+    sight: &Sight,
+    audience: &Audience,
+    marking: Marking,
+    as_json: bool,
+) -> Result<(), Failure> {
     let uuids = [random(), random()].map(|bytes| uuid::Builder::from_random_bytes(bytes).into_uuid());
     let mut drafts = vec![crate::identity::draft(node, audience, marking.tlp, salts()?)?];
     let identity = drafts.first().map(|d| d.subject.id.clone()).unwrap_or_default();
@@ -95,7 +104,9 @@ fn append(node: &Node, sight: &Sight, audience: &Audience, marking: Marking, as_
     let ids: Vec<String> = drafts.iter().map(|d| d.subject.id.clone()).collect();
     let outcomes = node.write()?.submit(drafts).wait()?;
     if let Some((id, _)) = ids.iter().zip(&outcomes).find(|(_, o)| matches!(o, Outcome::Refused(_))) {
-        return Err(Failure::usage(format!("{id} is held for other recipients only; share it with them first")));
+        return Err(Failure::usage(format!(
+            "{id} is held for other recipients only; share it with them first"
+        )));
     }
     let added = outcomes.iter().filter(|o| matches!(o, Outcome::Added { .. })).count();
     let id = |kind: &str| ids.iter().find(|id| id.starts_with(kind)).cloned().unwrap_or_default();

@@ -41,7 +41,9 @@ struct Tally {
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     if args.dir.is_none() && args.indicators.is_empty() {
-        return Err(Failure::usage("name what to hunt for: --data DIR for a node's indicators, --indicators FILE for a list"));
+        return Err(Failure::usage(
+            "name what to hunt for: --data DIR for a node's indicators, --indicators FILE for a list",
+        ));
     }
     let node = match &args.dir {
         Some(dir) => Some(Node::open(&cli::Data { dir: dir.clone() })?),
@@ -60,15 +62,15 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     hunt_all(&paths, &set, threads, node.is_some(), &mut |result| {
         let (hunt, found) = result?;
+        tally.add(&hunt.report);
+        if let Some(node) = &node {
+            record(node, &hunt, &found)?;
+        }
         for finding in &found {
             let line = if args.json { finding_json(finding).to_string() } else { finding_line(finding) };
             writeln!(out, "{line}").map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))?;
         }
-        tally.add(&hunt.report);
-        match &node {
-            Some(node) => record(node, &hunt, &found),
-            None => Ok(()),
-        }
+        Ok(())
     })?;
     let Tally { findings, files, lines, unread_lines, partial } = tally;
     eprintln!(
@@ -91,7 +93,10 @@ impl Tally {
         self.partial |= !report.whole || report.unread_lines > 0;
         report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
         if report.expired > 0 {
-            eprintln!("{}: {} matches of indicators that had ceased to hold were left out", report.file, report.expired);
+            eprintln!(
+                "{}: {} matches of indicators that had ceased to hold were left out",
+                report.file, report.expired
+            );
         }
     }
 }
@@ -250,7 +255,9 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
         let sources: Vec<Value> = seen
             .sources
             .iter()
-            .map(|s| json!({ "file": s.file, "first": time(s.first), "last": time(s.last), "count": s.count }))
+            .map(
+                |s| json!({ "file": s.file, "first": time(s.first), "last": time(s.last), "count": s.count }),
+            )
             .collect();
         println!(
             "{}",
@@ -269,14 +276,17 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     let known = |t: Option<Timestamp>| time(t).unwrap_or_else(|| "an unknown time".to_owned());
     if seen.count > 0 {
         println!(
-            "{} was seen {} times on {} days, from {} to {}",
+            "{} was seen {} on {}, from {} to {}",
             observable.display(),
-            seen.count,
-            seen.days,
+            counted(seen.count, "time"),
+            counted(seen.days, "day"),
             known(seen.first),
             known(seen.last)
         );
-        seen.sources.iter().take(SOURCES_SHOWN).for_each(|s| println!("  {}  {} times", s.file, s.count));
+        seen.sources
+            .iter()
+            .take(SOURCES_SHOWN)
+            .for_each(|s| println!("  {}  {}", s.file, counted(s.count, "time")));
         let more = seen.sources.len().saturating_sub(SOURCES_SHOWN) as u64 + seen.more_sources;
         if more > 0 {
             println!("  and {more} more files; --json names them");
@@ -288,13 +298,18 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
         println!("no log has been hunted on this node yet; `polder hunt --data DIR PATH` reads them");
     } else {
         println!(
-            "This rests on {} files ({} of them in part), {} lines, from {} to {}; logs that were not hunted are not in it.",
-            coverage.files,
+            "This rests on {} ({} of them in part), {}, from {} to {}; logs that were not hunted are not in it.",
+            counted(coverage.files, "file"),
             coverage.partial_files,
-            coverage.lines,
+            counted(coverage.lines, "line"),
             known(coverage.first),
             known(coverage.last)
         );
     }
     Ok(exit)
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

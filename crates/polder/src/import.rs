@@ -263,7 +263,9 @@ impl<'n> Importer<'n> {
             let mut diagnostics = Vec::new();
             let Some(object) = Object::parse(&body, &id, &mut diagnostics) else {
                 let told = diagnostics.first().map(Diagnostic::to_string).unwrap_or_default();
-                return Err(Failure::internal(format!("an indicator of our own making does not parse: {told}")));
+                return Err(Failure::internal(format!(
+                    "an indicator of our own making does not parse: {told}"
+                )));
             };
             let marking = self.envelope.map_or(Marking::NONE, Marking::tlp);
             let salts = self.salts.next();

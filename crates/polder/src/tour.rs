@@ -86,7 +86,7 @@ fn walk(guide: &Guide) -> Result<(), Failure> {
     let proof = guide.polder_to_file(&["ledger", "prove", "--data", "d", indicator], "p")?;
     guide.polder(&["ledger", "check", "--member", &member, "p"], 0)?;
     guide.say("One changed byte in it, and it proves nothing any more.");
-    let changed = proof.replacen("\"body\": \"ey", "\"body\": \"fy", 1);
+    let changed = proof.replacen("\"body\": \"e", "\"body\": \"f", 1);
     guide.write("p", changed.as_bytes())?;
     guide.polder(&["ledger", "check", "--member", &member, "p"], 1)?;
     Ok(())

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reading recorded findings back.
 
 use ledger::sql::{EngineError, Flow, Read, Value};

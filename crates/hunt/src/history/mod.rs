@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The history: observables ever seen in own logs, and the register of the files that it rests on.
 //!
 //! Local state: in the backup, never shared, never derived. Kept by default are external addresses, domain

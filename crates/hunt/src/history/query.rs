@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! "Ever seen?", and what the answer rests on.
 
 use std::collections::BTreeMap;
@@ -59,7 +60,11 @@ pub struct Coverage {
 /// When, how often and where a value was seen. A network asks for all addresses in it; a domain asked
 /// `with_subdomains` for itself and all names under it. Values of kinds that the history does not keep
 /// were never seen.
-pub fn seen(read: &mut dyn Read, observable: &Observable, with_subdomains: bool) -> Result<Sighted, EngineError> {
+pub fn seen(
+    read: &mut dyn Read,
+    observable: &Observable,
+    with_subdomains: bool,
+) -> Result<Sighted, EngineError> {
     const ONE: &str = "SELECT h.first_time, h.last_time, h.times, h.days, f.path FROM hunt_history h
          JOIN hunt_files f ON f.id = h.file WHERE h.kind = ?1 AND h.value = ?2";
     const RANGE: &str = "SELECT h.first_time, h.last_time, h.times, h.days, f.path FROM hunt_history h
@@ -127,7 +132,9 @@ impl Total {
 /// What the history rests on.
 pub fn coverage(read: &mut dyn Read) -> Result<Coverage, EngineError> {
     let mut coverage = Coverage::default();
-    let count = |row: &dyn Row, column| row.int_opt(column).map(|n| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0));
+    let count = |row: &dyn Row, column| {
+        row.int_opt(column).map(|n| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+    };
     read.query(
         "SELECT count(*), sum(CASE WHEN state = 1 THEN 0 ELSE 1 END), min(first_time), max(last_time), sum(lines), sum(unread_lines)
          FROM hunt_files",

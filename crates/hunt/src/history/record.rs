@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Recording a file: register, history and findings in one transaction, so that nothing counts twice.
 
 use ledger::sql::{EngineError, Flow, Tx, Value};
@@ -34,9 +35,9 @@ impl Recorded {
     /// Findings that were not recorded before.
     pub fn new_findings(self) -> u64 {
         match self {
-            Recorded::Added { new_findings } | Recorded::Grown { new_findings } | Recorded::Known { new_findings } => {
-                new_findings
-            }
+            Recorded::Added { new_findings }
+            | Recorded::Grown { new_findings }
+            | Recorded::Known { new_findings } => new_findings,
         }
     }
 }

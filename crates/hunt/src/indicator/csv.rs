@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tables of indicators: comma-separated values with a header (RFC 4180).
 
 use model::diagnostic::Diagnostic;
@@ -7,7 +8,21 @@ use super::{Indicator, Reading, excerpt, list_mode, too_wide};
 use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_LINE_BYTES_MAX};
 
 /// Names of the column that holds the value, in the order in which they are looked for.
-const VALUE_COLUMNS: &[&str] = &["value", "indicator", "ioc", "ioc_value", "observable", "artifact", "ip", "domain", "url", "hash", "sha256", "sha1", "md5"];
+const VALUE_COLUMNS: &[&str] = &[
+    "value",
+    "indicator",
+    "ioc",
+    "ioc_value",
+    "observable",
+    "artifact",
+    "ip",
+    "domain",
+    "url",
+    "hash",
+    "sha256",
+    "sha1",
+    "md5",
+];
 /// Names of the column that says what it is.
 const TYPE_COLUMNS: &[&str] = &["type", "ioc_type", "indicator_type", "kind", "category"];
 
@@ -18,8 +33,12 @@ pub fn read_csv(bytes: &[u8], name: &str) -> Reading {
     let mut reading = Reading::default();
     if bytes.len() > LIST_BYTES_MAX {
         reading.refuse(
-            Diagnostic::error("list-too-large", name, format!("the table has more than {LIST_BYTES_MAX} bytes"))
-                .with_fix("split it"),
+            Diagnostic::error(
+                "list-too-large",
+                name,
+                format!("the table has more than {LIST_BYTES_MAX} bytes"),
+            )
+            .with_fix("split it"),
         );
         return reading;
     }
@@ -27,8 +46,12 @@ pub fn read_csv(bytes: &[u8], name: &str) -> Reading {
     let mut rows = Rows { rest: bytes, line: 1, separator: separator(bytes) };
     let header = std::iter::from_fn(|| rows.next()).find(|row| !row.is_blank());
     let Some(columns) = header.as_ref().and_then(|row| Columns::of(&row.cells)) else {
-        let what = format!("the first row names no column `{}`", VALUE_COLUMNS.get(..3).unwrap_or_default().join("`, `"));
-        reading.refuse(Diagnostic::error("no-value-column", name, what).with_fix("add a first row: value,type"));
+        let what = format!(
+            "the first row names no column `{}`",
+            VALUE_COLUMNS.get(..3).unwrap_or_default().join("`, `")
+        );
+        reading
+            .refuse(Diagnostic::error("no-value-column", name, what).with_fix("add a first row: value,type"));
         return reading;
     };
     for row in rows.filter(|row| !row.is_blank()) {
@@ -75,7 +98,9 @@ impl Columns {
         let written = self.kind.and_then(|kind| row.cells.get(kind)).map_or("", |cell| cell.trim());
         let refanged = refang(text);
         let observable = match kind_of(written).or(self.value_kind) {
-            Some(kind) => Observable::parse(kind, &refanged).map_err(|e| ("not-an-observable", e.to_string()))?,
+            Some(kind) => {
+                Observable::parse(kind, &refanged).map_err(|e| ("not-an-observable", e.to_string()))?
+            }
             None => Observable::guess(&refanged).ok_or_else(|| {
                 ("not-an-observable", format!("`{}` is not a value that can be hunted for", excerpt(text)))
             })?,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Plain lists: one value a line.
 
 use model::diagnostic::Diagnostic;
@@ -18,8 +19,12 @@ pub fn read_list(bytes: &[u8], name: &str) -> Reading {
     let mut reading = Reading::default();
     if bytes.len() > LIST_BYTES_MAX {
         reading.refuse(
-            Diagnostic::error("list-too-large", name, format!("the list has more than {LIST_BYTES_MAX} bytes"))
-                .with_fix("split it"),
+            Diagnostic::error(
+                "list-too-large",
+                name,
+                format!("the list has more than {LIST_BYTES_MAX} bytes"),
+            )
+            .with_fix("split it"),
         );
         return reading;
     }
@@ -71,5 +76,12 @@ fn indicator(text: &str, place: &dyn Fn() -> String) -> Result<Indicator, Diagno
     if let Some((code, what)) = too_wide(&observable, mode) {
         return Err(Diagnostic::error(code, place(), what));
     }
-    Ok(Indicator { id: text.to_owned(), observable, mode, name: place(), valid_from: None, valid_until: None })
+    Ok(Indicator {
+        id: text.to_owned(),
+        observable,
+        mode,
+        name: place(),
+        valid_from: None,
+        valid_until: None,
+    })
 }

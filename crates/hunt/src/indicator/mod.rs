@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Indicators and the readers of lists of them.
 
 mod csv;

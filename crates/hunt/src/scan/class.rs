@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Classes of bytes, and the escapes that change where a token begins or ends.
 
 use model::observable::is_word_char;

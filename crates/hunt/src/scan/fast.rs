@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The fast scan: looks only where a token can be, and hands the rare lines that it cannot decide alone
 //! to the exact matcher.
 //!
@@ -11,7 +12,8 @@ use memchr::{memchr, memchr_iter, memmem, memrchr};
 use model::observable::{ObservableKind, address_text, is_ja4, parse_address};
 
 use super::class::{
-    Before, COLON, DIGIT, DOT, GLUE, HEX, LETTER, TOKEN, class, escape_before, hex_pair, is_token, word_goes_on,
+    Before, COLON, DIGIT, DOT, GLUE, HEX, LETTER, TOKEN, class, escape_before, hex_pair, is_token,
+    word_goes_on,
 };
 use super::line::{self, LineHit, NAME_BYTES_MAX, ipv6};
 use super::set::IndicatorSet;
@@ -406,7 +408,8 @@ impl<'a> Pass<'a> {
         let before = at.checked_sub(1).map_or(b' ', |b| self.byte(b));
         let after = self.byte(at + 3);
         let may = |b: u8| class(b) & (HEX | COLON) != 0 || matches!(b, b'%' | b'\\');
-        class(before) & (HEX | COLON) != 0 && (may(after) || before == b'A' || before == b'a' || before == b':')
+        class(before) & (HEX | COLON) != 0
+            && (may(after) || before == b'A' || before == b'a' || before == b':')
             || class(after) & COLON != 0
             || self.slice(at + 3..at + 6).eq_ignore_ascii_case(b"%3a")
     }

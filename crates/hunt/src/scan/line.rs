@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The exact matcher of one line, for lines that the fast scan does not decide alone: escapes inside
 //! words, letters beyond ASCII, URLs and e-mail addresses.
 
@@ -48,7 +49,8 @@ pub(super) fn scan(set: &IndicatorSet, line: &[u8], hits: &mut Vec<LineHit>, tok
     let json = line.contains(&b'\\').then(|| raw.without_json_escapes());
     let base = json.as_ref().unwrap_or(&raw);
     let percent = base.bytes.contains(&b'%').then(|| base.without_percent_escapes());
-    let readings: Vec<&Text<'_>> = [Some(&raw), json.as_ref(), percent.as_ref()].into_iter().flatten().collect();
+    let readings: Vec<&Text<'_>> =
+        [Some(&raw), json.as_ref(), percent.as_ref()].into_iter().flatten().collect();
     let mut tokens = tokens;
     for (number, text) in readings.iter().enumerate() {
         let last = number + 1 == readings.len();
@@ -89,7 +91,9 @@ impl Text<'_> {
                     match (unit, digits.get(4..)) {
                         (0xD800..=0xDBFF, Some([b'\\', b'u', low @ ..])) => {
                             let low = hex_quad(low).map(u32::from).and_then(|low| low.checked_sub(0xDC00));
-                            let whole = low.filter(|low| *low < 0x400).map(|low| 0x1_0000 + ((unit - 0xD800) << 10) + low);
+                            let whole = low
+                                .filter(|low| *low < 0x400)
+                                .map(|low| 0x1_0000 + ((unit - 0xD800) << 10) + low);
                             Some(whole.and_then(char::from_u32).map_or(('\u{FFFD}', 6), |c| (c, 12)))
                         }
                         _ => Some((char::from_u32(unit).unwrap_or('\u{FFFD}'), 6)),
@@ -384,7 +388,9 @@ impl<'a> Reading<'a, '_> {
             let start = self.local_start(local_end, extended);
             let range = start..domain.end;
             let Ok(local) = std::str::from_utf8(self.slice(start..local_end)) else { continue };
-            let Ok(email) = Observable::parse(ObservableKind::Email, &format!("{local}@{name}")) else { continue };
+            let Ok(email) = Observable::parse(ObservableKind::Email, &format!("{local}@{name}")) else {
+                continue;
+            };
             if let Some(head) = self.set.emails.get(email.canonical()).copied() {
                 self.hit_chain(head, &range, &email.display());
             }
@@ -395,7 +401,8 @@ impl<'a> Reading<'a, '_> {
         let mut start = end;
         while start > 0 && end - start <= LOCAL_BYTES_MAX {
             // The character that ends here; at most four bytes.
-            let back = (1..=4).find(|n| self.bytes().get(start.wrapping_sub(*n)).is_none_or(|b| b & 0xC0 != 0x80));
+            let back =
+                (1..=4).find(|n| self.bytes().get(start.wrapping_sub(*n)).is_none_or(|b| b & 0xC0 != 0x80));
             let Some(from) = back.and_then(|n| start.checked_sub(n)) else { break };
             let whole = decode(self.slice(from..start)).filter(|(_, length)| *length == start - from);
             let Some((c, _)) = whole else { break };

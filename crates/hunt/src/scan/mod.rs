@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The typed scan: which indicators stand in which lines.
 //!
 //! **What is a match.** A line is read as it stands, again with its JSON escapes undone, and again with
@@ -87,13 +88,7 @@ impl<'s> Scanner<'s> {
     /// Scans a block of whole lines; the last one may lack its newline. `base_offset` is the place of the
     /// block in the unpacked stream, `first_line` the number of its first line. Hits come in the order of
     /// the lines, in a line in the order of their offsets.
-    pub fn scan_block(
-        &self,
-        block: &[u8],
-        base_offset: u64,
-        first_line: u64,
-        on_hit: &mut dyn FnMut(Hit),
-    ) {
+    pub fn scan_block(&self, block: &[u8], base_offset: u64, first_line: u64, on_hit: &mut dyn FnMut(Hit)) {
         fast::scan(self.set, block, base_offset, first_line, on_hit, None);
     }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The slow and plain statement of what a match is (law 7): the oracle of the fast scan's tests.
 //!
 //! Shares no code with the fast scan beyond the definitions of `model::observable`; it works on characters,
@@ -5,9 +6,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use model::observable::{
-    Observable, ObservableKind, address_text, is_ja4, is_word_char, label_to_ascii,
-};
+use model::observable::{Observable, ObservableKind, address_text, is_ja4, is_word_char, label_to_ascii};
 
 use super::Hit;
 use crate::indicator::{Indicator, Mode};
@@ -182,9 +181,7 @@ impl Token {
                 };
                 same.then(|| name.clone())
             }
-            (What::Email(email), ObservableKind::Email) => {
-                (email == observable).then(|| email.display())
-            }
+            (What::Email(email), ObservableKind::Email) => (email == observable).then(|| email.display()),
             (What::Url(url, text), ObservableKind::Url) => (url == observable).then(|| text.clone()),
             (
                 What::Digits(text),
@@ -269,7 +266,10 @@ fn pieces(cells: &[Cell], from: usize, to: usize) -> Vec<(usize, usize)> {
         at += dots.max(1);
     }
     cuts.push((start, to));
-    cuts.into_iter().map(|(from, to)| trim(cells, from, to, &['.', '-'])).filter(|(from, to)| from < to).collect()
+    cuts.into_iter()
+        .map(|(from, to)| trim(cells, from, to, &['.', '-']))
+        .filter(|(from, to)| from < to)
+        .collect()
 }
 
 fn trim(cells: &[Cell], mut from: usize, mut to: usize, edges: &[char]) -> (usize, usize) {
@@ -294,7 +294,8 @@ fn piece(cells: &[Cell], from: usize, to: usize, out: &mut Vec<Token>) {
     let whole = text(cells, from, to);
     let Some((_, label)) = whole.rsplit_once('.') else {
         let lower = whole.to_ascii_lowercase();
-        let is_hash = [32, 40, 64, 96, 128].contains(&lower.len()) && lower.chars().all(|c| c.is_ascii_hexdigit());
+        let is_hash =
+            [32, 40, 64, 96, 128].contains(&lower.len()) && lower.chars().all(|c| c.is_ascii_hexdigit());
         if is_hash || is_ja4(lower.as_bytes()) {
             push(cells, from, to, What::Digits(lower), out);
         }
@@ -311,7 +312,8 @@ fn name(cells: &[Cell], from: usize, to: usize, text: &str, out: &mut Vec<Token>
     let mut labels = Vec::new();
     let mut lost = false;
     for label in text.rsplit('.') {
-        let ascii = if text.is_ascii() { Some(label.to_ascii_lowercase().into()) } else { label_to_ascii(label) };
+        let ascii =
+            if text.is_ascii() { Some(label.to_ascii_lowercase().into()) } else { label_to_ascii(label) };
         match ascii {
             Some(ascii) if !lost => labels.insert(0, ascii.to_string()),
             _ => lost = true,
@@ -339,7 +341,11 @@ fn reversed_address(labels: &[String]) -> Option<u128> {
         }
         [nibbles @ .., "ip6", "arpa"] if nibbles.len() == 32 && nibbles.iter().all(|n| n.len() == 1) => {
             let digits: String = nibbles.iter().rev().copied().collect();
-            digits.chars().all(|c| c.is_ascii_hexdigit()).then(|| u128::from_str_radix(&digits, 16).ok()).flatten()
+            digits
+                .chars()
+                .all(|c| c.is_ascii_hexdigit())
+                .then(|| u128::from_str_radix(&digits, 16).ok())
+                .flatten()
         }
         _ => None,
     }
@@ -375,7 +381,11 @@ fn colon_run(cells: &[Cell], run_from: usize, run_to: usize, out: &mut Vec<Token
     }
     let Ok(v6) = written.parse::<Ipv6Addr>() else { return };
     push(cells, from, to, What::Address(u128::from(v6)), out);
-    if char_before(cells, run_from) == Some('[') && char_at(cells, run_to) == Some(']') && from == run_from && to == run_to {
+    if char_before(cells, run_from) == Some('[')
+        && char_at(cells, run_to) == Some(']')
+        && from == run_from
+        && to == run_to
+    {
         urls(cells, from - 1, to + 1, &format!("[{v6}]"), out);
     }
 }
@@ -383,7 +393,8 @@ fn colon_run(cells: &[Cell], run_from: usize, run_to: usize, out: &mut Vec<Token
 /// URLs whose host stands in the cells.
 fn urls(cells: &[Cell], from: usize, to: usize, host: &str, out: &mut Vec<Token>) {
     let start = scheme_start(cells, from);
-    let digits = (to + 1..to + 7).take_while(|i| char_at(cells, *i).is_some_and(|c| c.is_ascii_digit())).count();
+    let digits =
+        (to + 1..to + 7).take_while(|i| char_at(cells, *i).is_some_and(|c| c.is_ascii_digit())).count();
     let has_port = char_at(cells, to) == Some(':') && (1..=5).contains(&digits);
     let path = if has_port { to + 1 + digits } else { to };
     let mut end = path;

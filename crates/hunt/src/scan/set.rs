@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The set of indicators in the form that the scan asks.
 
 use std::collections::{HashMap, HashSet};
@@ -158,7 +159,11 @@ impl Builder {
             ObservableKind::Email => {
                 let (_, domain) = text.rsplit_once('@')?;
                 self.host(domain)?;
-                push_chain(&mut self.set.next, self.set.emails.entry(canonical(observable)).or_insert(END), index);
+                push_chain(
+                    &mut self.set.next,
+                    self.set.emails.entry(canonical(observable)).or_insert(END),
+                    index,
+                );
             }
             ObservableKind::Ip => self.address(observable.address()?, &text, index)?,
             ObservableKind::Ja4 => {
@@ -177,7 +182,11 @@ impl Builder {
             ObservableKind::Url => {
                 let end = text.find('/')?;
                 self.host(without_port(text.get(..end)?))?;
-                push_chain(&mut self.set.next, self.set.urls.entry(canonical(observable)).or_insert(END), index);
+                push_chain(
+                    &mut self.set.next,
+                    self.set.urls.entry(canonical(observable)).or_insert(END),
+                    index,
+                );
             }
         }
         Some(())

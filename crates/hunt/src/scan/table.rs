@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An exact table of texts behind a filter. Case is folded; the texts are tokens.
 
 /// No entry.

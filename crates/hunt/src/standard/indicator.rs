@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX 2.1 indicators (section 4.7), in and out.
 
 use model::diagnostic::Diagnostic;
@@ -47,7 +48,9 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
         Some(objects) => {
             for (index, object) in objects.iter().enumerate() {
                 if reading.indicators.len() >= LIST_ENTRIES_MAX {
-                    let what = format!("the bundle has more than {LIST_ENTRIES_MAX} indicators; the rest is not read");
+                    let what = format!(
+                        "the bundle has more than {LIST_ENTRIES_MAX} indicators; the rest is not read"
+                    );
                     reading.refuse(Diagnostic::error("list-too-long", name, what).with_fix("split it"));
                     break;
                 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX 2.1: reading indicators, printing indicators and sightings.
 
 mod indicator;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX patterns that say nothing but "one of these values" (STIX 2.1 section 9).
 //!
 //! Compiled: `[path = 'x']`, `[path IN ('x', 'y')]`, `OR` between them inside and outside brackets, and
@@ -52,7 +53,8 @@ pub fn compile(pattern: &str) -> Result<(Vec<Wanted>, Vec<PatternError>), Patter
         return Err(PatternError::TooLarge { what: "bytes", limit: PATTERN_BYTES_MAX });
     }
     let tokens = tokens(pattern)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, end: pattern.len(), terms: Vec::new(), lost: Vec::new() };
+    let mut parser =
+        Parser { tokens: &tokens, at: 0, end: pattern.len(), terms: Vec::new(), lost: Vec::new() };
     parser.observations(0)?;
     parser.finish()
 }
@@ -330,7 +332,8 @@ fn token_text(token: &Token) -> String {
 fn term(path: &str, operator: &str, negated: bool, value: &Token) -> Result<Term, PatternError> {
     let part = || {
         let not = if negated { "NOT " } else { "" };
-        let text: String = format!("{path} {not}{operator} {}", token_text(value)).chars().take(200).collect();
+        let text: String =
+            format!("{path} {not}{operator} {}", token_text(value)).chars().take(200).collect();
         PatternError::Unsupported { part: text }
     };
     let Token::Text(text) = value else { return Err(part()) };

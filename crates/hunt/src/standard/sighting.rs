@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX 2.1 sightings (section 5.2) with what was observed (section 4.14), out.
 
 use model::observable::{Observable, ObservableKind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The history on a real engine.
 
 use hunt::finding::Finding;
@@ -17,7 +18,8 @@ fn store() -> Store {
 fn hunt(name: &str, log: &[u8], list: &str) -> (Hunt, Vec<Finding>) {
     let set = IndicatorSet::build(read_list(list.as_bytes(), "list").indicators);
     let mut findings = Vec::new();
-    let hunt = hunt_input(&mut &*log, name, &set, &Options { history: true, threads: 1 }, &mut |f| findings.push(f));
+    let hunt =
+        hunt_input(&mut &*log, name, &set, &Options { history: true, threads: 1 }, &mut |f| findings.push(f));
     (hunt, findings)
 }
 
@@ -52,8 +54,10 @@ fn findings_in(store: &Store) -> i64 {
     count
 }
 
-const MONDAY: &[u8] = b"2024-01-01T10:00:00Z 8.8.8.8 www.example.org\n2024-01-01T11:00:00Z 8.8.8.8 example.org\n";
-const TUESDAY: &[u8] = b"2024-01-02T10:00:00Z 8.8.8.8 my-example.org\n2024-01-02T11:00:00Z 8.8.9.9 10.0.0.1\n";
+const MONDAY: &[u8] =
+    b"2024-01-01T10:00:00Z 8.8.8.8 www.example.org\n2024-01-01T11:00:00Z 8.8.8.8 example.org\n";
+const TUESDAY: &[u8] =
+    b"2024-01-02T10:00:00Z 8.8.8.8 my-example.org\n2024-01-02T11:00:00Z 8.8.9.9 10.0.0.1\n";
 
 #[test]
 fn ever_seen_says_when_how_often_and_where() {
@@ -70,7 +74,11 @@ fn ever_seen_says_when_how_often_and_where() {
     assert_eq!(ask(&store, ObservableKind::Ip, "10.0.0.1", false).count, 0, "internal");
     assert_eq!(ask(&store, ObservableKind::Cidr, "8.8.0.0/16", false).count, 4);
     assert_eq!(ask(&store, ObservableKind::Domain, "example.org", false).count, 1);
-    assert_eq!(ask(&store, ObservableKind::Domain, "example.org", true).count, 2, "my-example.org is another");
+    assert_eq!(
+        ask(&store, ObservableKind::Domain, "example.org", true).count,
+        2,
+        "my-example.org is another"
+    );
     let coverage = covered(&store);
     assert_eq!((coverage.files, coverage.partial_files, coverage.lines, coverage.unread_lines), (2, 0, 4, 0));
     assert_eq!(coverage.last.unwrap().to_string(), "2024-01-02T11:00:00.000000Z");
@@ -81,7 +89,10 @@ fn the_same_content_never_counts_twice() {
     let store = store();
     assert_eq!(record(&store, "a.log", MONDAY, "8.8.8.8"), Recorded::Added { new_findings: 2 });
     assert_eq!(record(&store, "a.log", MONDAY, "8.8.8.8"), Recorded::Known { new_findings: 0 });
-    assert_eq!(record(&store, "copy.log", MONDAY, "8.8.8.8\nexample.org"), Recorded::Known { new_findings: 2 });
+    assert_eq!(
+        record(&store, "copy.log", MONDAY, "8.8.8.8\nexample.org"),
+        Recorded::Known { new_findings: 2 }
+    );
     assert_eq!(ask(&store, ObservableKind::Ip, "8.8.8.8", false).count, 2);
     assert_eq!((covered(&store).files, findings_in(&store)), (1, 4));
 }
@@ -99,7 +110,9 @@ fn a_file_that_has_grown_replaces_itself() {
 #[test]
 fn a_rotated_file_keeps_what_its_name_held_before() {
     let store = store();
-    let day = |name: &str| (0..200).flat_map(|n| format!("{name} line {n} 8.8.8.8\n").into_bytes()).collect::<Vec<u8>>();
+    let day = |name: &str| {
+        (0..200).flat_map(|n| format!("{name} line {n} 8.8.8.8\n").into_bytes()).collect::<Vec<u8>>()
+    };
     assert!(day("monday").len() > hunt::reader::HEAD_BYTES);
     record(&store, "a.log", &day("monday"), "");
     assert_eq!(record(&store, "a.log", &day("wednesday"), ""), Recorded::Added { new_findings: 0 });

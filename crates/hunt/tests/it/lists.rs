@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Readers of lists: golden in and out.
 
 use hunt::indicator::{Mode, Reading, read_csv, read_list};
@@ -86,7 +87,10 @@ fn other_separators_and_headers() {
 #[test]
 fn a_quote_that_does_not_end_is_named() {
     assert_eq!(told(&read_csv(b"value\n\"1.2.3.4\n5.6.7.8\n", "T")), ["bad-quoting T line 2"]);
-    assert_eq!(told(&read_csv(b"value\n\xFF\n5.6.7.8\n", "T")), ["ip 5.6.7.8 [5.6.7.8] T line 3", "bad-quoting T line 2"]);
+    assert_eq!(
+        told(&read_csv(b"value\n\xFF\n5.6.7.8\n", "T")),
+        ["ip 5.6.7.8 [5.6.7.8] T line 3", "bad-quoting T line 2"]
+    );
 }
 
 proptest::proptest! {

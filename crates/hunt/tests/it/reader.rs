@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Unpacking and cutting into lines.
 
 use std::io::{Cursor, Read, Write};
@@ -51,10 +52,15 @@ fn lines(count: usize) -> Vec<u8> {
 #[test]
 fn the_content_decides_how_a_log_is_packed() {
     let log = lines(150_000);
-    for (bytes, packing) in [(log.clone(), Packing::Plain), (gz(&log), Packing::Gzip), (zst(&log), Packing::Zstd)] {
+    for (bytes, packing) in
+        [(log.clone(), Packing::Plain), (gz(&log), Packing::Gzip), (zst(&log), Packing::Zstd)]
+    {
         let (parts, facts) = read(&bytes);
         assert_eq!(parts, [(0, 1, log.clone())], "{packing:?}");
-        assert_eq!((facts.packing, facts.lines, facts.unread_lines, facts.whole), (packing, 150_000, 0, true));
+        assert_eq!(
+            (facts.packing, facts.lines, facts.unread_lines, facts.whole),
+            (packing, 150_000, 0, true)
+        );
         assert_eq!((facts.bytes, facts.unpacked_bytes), (bytes.len() as u64, log.len() as u64));
         assert_eq!(facts.sha256, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
         assert_eq!(codes(&facts), [""; 0]);
@@ -121,11 +127,21 @@ fn a_line_at_the_limit_is_read_and_one_over_it_is_not() {
     let (parts, facts) = read(&at);
     assert_eq!((parts.len(), facts.lines, facts.unread_lines), (1, 2, 0));
     for over in [LINE_BYTES_MAX + 1, LINE_BYTES_MAX * 3, BLOCK_BYTES * 5 + 7] {
-        let log = [b"first\n".to_vec(), vec![b'a'; over], b"\nlast\n".to_vec(), vec![b'b'; over], b"\nend".to_vec()].concat();
+        let log = [
+            b"first\n".to_vec(),
+            vec![b'a'; over],
+            b"\nlast\n".to_vec(),
+            vec![b'b'; over],
+            b"\nend".to_vec(),
+        ]
+        .concat();
         for bytes in [log.clone(), gz(&log)] {
             let (parts, facts) = read(&bytes);
             let (a, b) = (6 + over as u64 + 1, 6 + over as u64 + 1 + 5 + over as u64 + 1);
-            assert_eq!(parts, [(0, 1, b"first\n".to_vec()), (a, 3, b"last\n".to_vec()), (b, 5, b"end".to_vec())]);
+            assert_eq!(
+                parts,
+                [(0, 1, b"first\n".to_vec()), (a, 3, b"last\n".to_vec()), (b, 5, b"end".to_vec())]
+            );
             assert_eq!((facts.lines, facts.unread_lines), (5, 2));
             assert_eq!(codes(&facts), ["line-too-long"; 2]);
             assert_eq!(facts.diagnostics[0].place, "log line 2");
@@ -137,7 +153,9 @@ fn a_line_at_the_limit_is_read_and_one_over_it_is_not() {
 
 #[test]
 fn formats_that_are_not_read_are_named() {
-    for head in [b"PK\x03\x04rest".as_slice(), b"ElfFile\0\0", b"\xFF\xFEa\0b\0", b"PAR1", b"BZh9", b"\xFD7zXZ\0"] {
+    for head in
+        [b"PK\x03\x04rest".as_slice(), b"ElfFile\0\0", b"\xFF\xFEa\0b\0", b"PAR1", b"BZh9", b"\xFD7zXZ\0"]
+    {
         let (parts, facts) = read(head);
         assert_eq!((parts.len(), codes(&facts), facts.whole), (0, vec!["format-not-supported"], false));
         assert_eq!(facts.bytes, head.len() as u64);

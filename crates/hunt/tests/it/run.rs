@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whole files.
 
 use hunt::finding::Finding;
@@ -23,8 +24,17 @@ fn set(list: &str) -> IndicatorSet {
 fn log() -> Vec<u8> {
     (0..60_000_u32)
         .flat_map(|n| {
-            let address = if n % 1_000 == 7 { "203.0.113.7".to_owned() } else { format!("198.18.{}.{}", n / 256 % 256, n % 256) };
-            format!("{{\"ts\":{}.5,\"id.resp_h\":\"{address}\",\"query\":\"host{}.example.org\"}}\n", 1_600_000_000 + n, n % 500).into_bytes()
+            let address = if n % 1_000 == 7 {
+                "203.0.113.7".to_owned()
+            } else {
+                format!("198.18.{}.{}", n / 256 % 256, n % 256)
+            };
+            format!(
+                "{{\"ts\":{}.5,\"id.resp_h\":\"{address}\",\"query\":\"host{}.example.org\"}}\n",
+                1_600_000_000 + n,
+                n % 500
+            )
+            .into_bytes()
         })
         .collect()
 }
@@ -38,7 +48,10 @@ fn threads_change_nothing() {
         let (many, hunt_many) = hunt(&log, &set, threads, true);
         assert_eq!(many, one);
         assert_eq!(hunt_many.observed.sorted(), hunt_one.observed.sorted());
-        assert_eq!((hunt_many.report.first_time, hunt_many.report.last_time), (hunt_one.report.first_time, hunt_one.report.last_time));
+        assert_eq!(
+            (hunt_many.report.first_time, hunt_many.report.last_time),
+            (hunt_one.report.first_time, hunt_one.report.last_time)
+        );
     }
     assert_eq!(hunt_one.report.first_time.unwrap().to_string(), "2020-09-13T12:26:40.500000Z");
     assert_eq!(hunt_one.report.lines, 60_000);
@@ -56,7 +69,9 @@ fn the_history_keeps_external_values_with_times_and_counts() {
         .observed
         .sorted()
         .iter()
-        .map(|(o, s)| format!("{} {o} {} {} {:?}", o.kind(), s.count, s.days.len(), s.first.map(Timestamp::micros)))
+        .map(|(o, s)| {
+            format!("{} {o} {} {} {:?}", o.kind(), s.count, s.days.len(), s.first.map(Timestamp::micros))
+        })
         .collect();
     assert_eq!(
         told,
@@ -70,9 +85,17 @@ fn the_history_keeps_external_values_with_times_and_counts() {
 
 #[test]
 fn a_finding_carries_its_line() {
-    let (findings, _) = hunt(b"x\r\n2024-01-02T03:04:05+01:00 caf\xE9 203.0.113.7 end\r\n", &set("203[.]0[.]113[.]7"), 1, false);
+    let (findings, _) = hunt(
+        b"x\r\n2024-01-02T03:04:05+01:00 caf\xE9 203.0.113.7 end\r\n",
+        &set("203[.]0[.]113[.]7"),
+        1,
+        false,
+    );
     let [f] = findings.as_slice() else { panic!("one finding") };
-    assert_eq!((f.line, f.offset, f.value.as_str(), f.indicator.as_str()), (2, 34, "203.0.113.7", "203[.]0[.]113[.]7"));
+    assert_eq!(
+        (f.line, f.offset, f.value.as_str(), f.indicator.as_str()),
+        (2, 34, "203.0.113.7", "203[.]0[.]113[.]7")
+    );
     assert_eq!(f.text, "2024-01-02T03:04:05+01:00 caf\u{FFFD} 203.0.113.7 end");
     assert_eq!((f.lossy, f.clipped), (true, false));
     assert_eq!(f.time.unwrap().to_string(), "2024-01-02T02:04:05.000000Z");
@@ -81,7 +104,9 @@ fn a_finding_carries_its_line() {
 #[test]
 fn a_long_line_is_clipped_around_the_match() {
     let pad = "é".repeat(50_000);
-    for line in [format!("{pad} 203.0.113.7 {pad}"), format!("203.0.113.7 {pad}"), format!("{pad} 203.0.113.7")] {
+    for line in
+        [format!("{pad} 203.0.113.7 {pad}"), format!("203.0.113.7 {pad}"), format!("{pad} 203.0.113.7")]
+    {
         let (findings, _) = hunt(line.as_bytes(), &set("203.0.113.7"), 1, false);
         let text = &findings[0].text;
         assert!(text.len() <= FINDING_TEXT_BYTES_MAX && text.contains("203.0.113.7"), "{}", text.len());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! STIX in and out.
 
 use hunt::command::import_list;
@@ -21,7 +22,9 @@ fn told(pattern: &str) -> Vec<String> {
     match compile(pattern) {
         Ok((wanted, lost)) => wanted
             .iter()
-            .map(|(o, mode)| format!("{}{} {o}", o.kind(), if *mode == Mode::WithSubdomains { "+" } else { "" }))
+            .map(|(o, mode)| {
+                format!("{}{} {o}", o.kind(), if *mode == Mode::WithSubdomains { "+" } else { "" })
+            })
             .chain(lost.iter().map(|e| format!("lost: {e}")))
             .collect(),
         Err(error) => vec![format!("error: {error}")],
@@ -44,7 +47,10 @@ fn patterns_of_equality_compile() {
             "[domain-name:value LIKE '%.b.example' OR domain-name:value IN ('a.example','b.example')]",
             vec!["domain a.example", "domain+ b.example"],
         ),
-        ("[url:value = 'http://evil.example/a' OR url:value = 'https://evil.example/a']", vec!["url evil.example/a"]),
+        (
+            "[url:value = 'http://evil.example/a' OR url:value = 'https://evil.example/a']",
+            vec!["url evil.example/a"],
+        ),
         ("[email-message:from_ref.value = 'Eve@Evil.example']", vec!["email eve@evil.example"]),
         (
             "[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e'] OR ([file:hashes.'SHA-1' = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'])",
@@ -76,7 +82,11 @@ fn what_is_not_supported_is_said() {
         "[process:created = t'2020-01-01T00:00:00Z']",
         "[EXISTS file:name]",
     ] {
-        assert!(matches!(compile(pattern), Err(PatternError::Unsupported { .. })), "{pattern}: {:?}", told(pattern));
+        assert!(
+            matches!(compile(pattern), Err(PatternError::Unsupported { .. })),
+            "{pattern}: {:?}",
+            told(pattern)
+        );
     }
     assert!(matches!(compile("[ipv4-addr:value = 'x']"), Err(PatternError::Value(_))));
     assert_eq!(
@@ -87,10 +97,29 @@ fn what_is_not_supported_is_said() {
 
 #[test]
 fn what_is_no_pattern_is_said_with_its_place() {
-    for pattern in ["", "[", "[]", "ipv4-addr:value = '1.2.3.4'", "[ipv4-addr:value = '1.2.3.4'", "[ipv4-addr:value = '1.2.3.4]", "[ipv4-addr:value = ]", "[ipv4-addr:value '1.2.3.4']", "[ipv4-addr:value = '1.2.3.4'] x", "[ipv4-addr:value IN ('1.2.3.4',)]", "([ipv4-addr:value = '1.2.3.4']", "[ipv4-addr:value = '1.2.3.4' OR]", "[x[y:z = 'a']"] {
-        assert!(matches!(compile(pattern), Err(PatternError::Grammar { .. })), "{pattern}: {:?}", told(pattern));
+    for pattern in [
+        "",
+        "[",
+        "[]",
+        "ipv4-addr:value = '1.2.3.4'",
+        "[ipv4-addr:value = '1.2.3.4'",
+        "[ipv4-addr:value = '1.2.3.4]",
+        "[ipv4-addr:value = ]",
+        "[ipv4-addr:value '1.2.3.4']",
+        "[ipv4-addr:value = '1.2.3.4'] x",
+        "[ipv4-addr:value IN ('1.2.3.4',)]",
+        "([ipv4-addr:value = '1.2.3.4']",
+        "[ipv4-addr:value = '1.2.3.4' OR]",
+        "[x[y:z = 'a']",
+    ] {
+        assert!(
+            matches!(compile(pattern), Err(PatternError::Grammar { .. })),
+            "{pattern}: {:?}",
+            told(pattern)
+        );
     }
-    let nested = |depth: usize| format!("{}[ipv4-addr:value = '1.2.3.4']{}", "(".repeat(depth), ")".repeat(depth));
+    let nested =
+        |depth: usize| format!("{}[ipv4-addr:value = '1.2.3.4']{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(told(&nested(PATTERN_DEPTH_MAX)), ["ip 1.2.3.4"]);
     assert!(matches!(compile(&nested(PATTERN_DEPTH_MAX + 1)), Err(PatternError::TooLarge { .. })));
     assert!(compile(&"(".repeat(100_000)).is_err());
@@ -128,7 +157,10 @@ fn a_bundle_is_read_object_by_object() {
     let reading = read_bundle(bundle, "b.json");
     assert_eq!((reading.entries, reading.taken, reading.refused), (4, 2, 2));
     let codes: Vec<_> = reading.diagnostics.iter().map(|d| (d.code, d.place.as_str())).collect();
-    assert_eq!(codes, [("pattern-part-not-supported", "i1"), ("pattern-not-supported", "i2"), ("public-suffix", "i3")]);
+    assert_eq!(
+        codes,
+        [("pattern-part-not-supported", "i1"), ("pattern-not-supported", "i2"), ("public-suffix", "i3")]
+    );
     assert_eq!(read_bundle(b"{", "b.json").diagnostics[0].code, "not-json");
 }
 
@@ -163,7 +195,13 @@ fn ids_of_indicators_never_change() {
     let indicators = read_list(b"evil.example\n1.2.3.4", "L").indicators;
     let author = IndicatorAuthor { identity: IDENTITY, now: now() };
     let ids: Vec<String> = import_list(&indicators, &author).into_iter().map(|(id, _)| id).collect();
-    assert_eq!(ids, ["indicator--EVIL", "indicator--IP"]);
+    assert_eq!(
+        ids,
+        [
+            "indicator--8c681047-8a03-5efc-8ef5-ff88cd017c39",
+            "indicator--de9129d1-30b1-5d3f-bb61-eea71e199476"
+        ]
+    );
     let exact = Indicator { mode: Mode::Exact, ..indicators[0].clone() };
     assert_ne!(import_list(&[exact], &author)[0].0, ids[0]);
 }
@@ -182,7 +220,8 @@ fn a_sighting_refers_to_what_was_seen() {
         last: time("2024-01-03T00:00:00Z"),
         uuids: [uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2)],
     };
-    let objects: Vec<Value> = sighting_objects(&facts).iter().map(|o| serde_json::from_slice(o).unwrap()).collect();
+    let objects: Vec<Value> =
+        sighting_objects(&facts).iter().map(|o| serde_json::from_slice(o).unwrap()).collect();
     // The value and id are those of the example in STIX 2.1 section 6.7.
     assert_eq!(objects[0]["id"], "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd");
     assert_eq!(objects[0]["value"], "198.51.100.3");

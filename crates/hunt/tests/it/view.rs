@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The view of the indicators among the records.
 
 use hunt::query::{indicators, skipped};
@@ -15,7 +16,9 @@ const A: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
 const B: &str = "indicator--00000000-0000-4000-8000-000000000001";
 
 fn body(pattern: &str, more: &str) -> String {
-    format!("{{\"type\":\"indicator\",\"pattern\":\"{pattern}\",\"pattern_type\":\"stix\",\"id\":\"{A}\"{more}}}")
+    format!(
+        "{{\"type\":\"indicator\",\"pattern\":\"{pattern}\",\"pattern_type\":\"stix\",\"id\":\"{A}\"{more}}}"
+    )
 }
 
 /// `(seq, id, version, body)`; an empty body is an erased one.
@@ -23,8 +26,12 @@ type Row<'a> = (i64, &'a str, i64, &'a str);
 
 fn apply(store: &Store, rows: &[Row<'_>]) {
     let member = MemberId([7; 32]);
-    let head =
-        Head { author: member, kind: Kind::STIX_21, marking: Marking::NONE, audience: Audience::Organisation(member) };
+    let head = Head {
+        author: member,
+        kind: Kind::STIX_21,
+        marking: Marking::NONE,
+        audience: Audience::Organisation(member),
+    };
     let records: Vec<Record<'_>> = rows
         .iter()
         .map(|(seq, id, version, body)| Record {
@@ -57,13 +64,18 @@ fn codes(store: &Store) -> Vec<(String, u64)> {
 #[test]
 fn the_newest_version_is_hunted() {
     let store = store();
-    let (one, two) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[ipv4-addr:value IN ('2.2.2.2', '3.3.3.3')]", ""));
+    let (one, two) =
+        (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[ipv4-addr:value IN ('2.2.2.2', '3.3.3.3')]", ""));
     apply(&store, &[(1, A, 10, &one)]);
     assert_eq!(hunted(&store), ["1.1.1.1"]);
     apply(&store, &[(2, A, 20, &two), (3, B, 5, &one)]);
     assert_eq!(hunted(&store), ["2.2.2.2", "3.3.3.3", "1.1.1.1"]);
     apply(&store, &[(4, A, 15, &one)]);
-    assert_eq!(hunted(&store), ["2.2.2.2", "3.3.3.3", "1.1.1.1"], "an older version that arrives late changes nothing");
+    assert_eq!(
+        hunted(&store),
+        ["2.2.2.2", "3.3.3.3", "1.1.1.1"],
+        "an older version that arrives late changes nothing"
+    );
 }
 
 #[test]
@@ -71,7 +83,13 @@ fn a_revoked_or_unusable_version_ends_the_older_ones() {
     let store = store();
     let one = body("[ipv4-addr:value = '1.1.1.1']", "");
     apply(&store, &[(1, A, 10, &one), (2, B, 10, &one)]);
-    apply(&store, &[(3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ",\"revoked\":true")), (4, B, 20, &body("[file:name = 'x']", ""))]);
+    apply(
+        &store,
+        &[
+            (3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ",\"revoked\":true")),
+            (4, B, 20, &body("[file:name = 'x']", "")),
+        ],
+    );
     assert_eq!(hunted(&store), [""; 0]);
     assert_eq!(codes(&store), [("pattern-not-supported".to_owned(), 1)]);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Addresses and networks, both families in one space of 128 bits.
 
 use std::fmt;

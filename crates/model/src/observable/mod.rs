@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Observables in canonical form: the one form that indicator sets, the scanner and the history share.
 //!
 //! | kind | canonical bytes | a range means |

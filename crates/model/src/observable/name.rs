@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Domain names and e-mail addresses.
 
 use std::borrow::Cow;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Refanging: analysts write indicators so that nobody clicks on them.
 
 use std::borrow::Cow;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which property of which STIX 2.1 cyber-observable object holds an observable (STIX 2.1 section 6).
 
 use super::{Observable, ObservableError, ObservableKind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! URLs: scheme, user and fragment dropped, host reversed, path and query percent-decoded once.
 
 use super::ip::parse_address;

@@ -2,5 +2,6 @@
 //! Tests of the shared words.
 
 mod object;
+mod observable;
 mod split;
 mod words;

@@ -23,7 +23,8 @@ fn a_truncated_bundle_keeps_whole_objects() {
     assert_eq!((report["read"].as_u64(), report["added"].as_u64()), (Some(9), Some(9)));
     assert_eq!(codes(&report), ["truncated"]);
     assert_eq!(bench.verified("d"), 10);
-    bench.write("cut.json.zst", &zstd::encode_all(whole.as_bytes(), 3).unwrap()[..300]);
+    let packed = zstd::encode_all(whole.as_bytes(), 3).unwrap();
+    bench.write("cut.json.zst", &packed[..packed.len() / 2]);
     let report = bench.import("cut.json.zst", &[], 3);
     assert!(
         codes(&report).iter().all(|c| ["truncated", "unreadable", "empty-input"].contains(c)),

@@ -137,9 +137,10 @@ fn a_finding_becomes_a_sighting() {
     bench.run(&["hunt", "--data", "d", logs.to_str().unwrap()]).expect(0);
     let findings = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
     let amber = findings.iter().find(|f| f["value"] == "files.supplier-portal.example").unwrap();
-    let id = amber["id"].to_string();
+    let id = amber["indicator"].as_str().unwrap();
     let sighted =
-        bench.run(&["finding", "sight", "--data", "d", &id, "--tlp", "clear", "--json"]).expect(0).json();
+        bench.run(&["finding", "sight", "--data", "d", id, "--tlp", "clear", "--json"]).expect(0).json();
+    assert_eq!(sighted.len(), 1, "one for each value");
     let exported = bench.exported("d");
     for name in ["sighting", "observed_data"] {
         let id = sighted[0][name].as_str().unwrap();
