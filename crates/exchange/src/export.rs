@@ -57,12 +57,11 @@ fn stricter(a: Marking, b: Marking) -> Marking {
     labelled(a).strictest(labelled(b))
 }
 
+/// Takes one body.
+pub type EachBody<'f> = dyn FnMut(&Exported, &[u8]) -> Result<Flow, EngineError> + 'f;
+
 /// Hands over the body of each record.
-pub fn bodies(
-    read: &mut dyn Read,
-    chosen: &[Exported],
-    each: &mut dyn FnMut(&Exported, &[u8]) -> Result<Flow, EngineError>,
-) -> Result<(), EngineError> {
+pub fn bodies(read: &mut dyn Read, chosen: &[Exported], each: &mut EachBody<'_>) -> Result<(), EngineError> {
     for exported in chosen {
         let mut flow = Flow::Stop;
         read.query("SELECT body FROM bodies WHERE seq = ?1", &[Value::Int(exported.seq)], &mut |row| {

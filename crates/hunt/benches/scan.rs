@@ -9,6 +9,13 @@
 //! Prints MB (10^6 bytes) a second of the best of five rounds, hit lines, and the same while collecting
 //! observables for the history.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a measurement that cannot go on stops"
+)]
+
 use std::io::Write;
 use std::time::Instant;
 

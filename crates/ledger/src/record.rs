@@ -102,12 +102,11 @@ pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, E
     Ok(all)
 }
 
+/// Takes in a batch of records.
+pub type Fold<'f> = dyn FnMut(&mut dyn Tx, &[Record<'_>]) -> Result<(), EngineError> + 'f;
+
 /// Folds all records, a batch at once: what a view is rebuilt by.
-pub fn each_batch<T: Tx>(
-    tx: &mut T,
-    batch: usize,
-    each: &mut dyn FnMut(&mut dyn Tx, &[Record<'_>]) -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
+pub fn each_batch<T: Tx>(tx: &mut T, batch: usize, each: &mut Fold<'_>) -> Result<(), EngineError> {
     let heads = Heads::load(tx.as_read())?;
     let mut seq = 0;
     loop {

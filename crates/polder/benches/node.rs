@@ -5,6 +5,13 @@
 //! Each round makes a fresh node, imports the bundle, serves it, reads it whole in pages of 1,000 and of 100.
 //! Wall times are of whole processes; the server's own time is its user and system time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a measurement that cannot go on stops"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

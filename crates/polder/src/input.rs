@@ -48,7 +48,7 @@ impl Input {
         let mut packed = BufReader::with_capacity(256 * 1024, Counting { inner: file, count: 0 });
         let magic = packed.fill_buf().map_err(fault)?.get(..4).unwrap_or_default().to_vec();
         if magic.starts_with(&[0x1F, 0x8B]) {
-            let inner = Unpacked::Gzip(flate2::bufread::MultiGzDecoder::new(packed));
+            let inner = Unpacked::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(packed)));
             return Ok(Box::new(Guarded { inner, expanded: 0 }));
         }
         if magic.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
@@ -76,7 +76,7 @@ impl<R: Read> Read for Counting<R> {
 type Packed = BufReader<Counting<File>>;
 
 enum Unpacked {
-    Gzip(flate2::bufread::MultiGzDecoder<Packed>),
+    Gzip(Box<flate2::bufread::MultiGzDecoder<Packed>>),
     Zstd(zstd::stream::read::Decoder<'static, Packed>),
 }
 

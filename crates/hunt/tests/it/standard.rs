@@ -222,8 +222,8 @@ fn a_sighting_refers_to_what_was_seen() {
     };
     let objects: Vec<Value> =
         sighting_objects(&facts).iter().map(|o| serde_json::from_slice(o).unwrap()).collect();
-    // The value and id are those of the example in STIX 2.1 section 6.7.
-    assert_eq!(objects[0]["id"], "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd");
+    // The id that the OASIS library stix2 makes. (Those of the examples in the standard are invented.)
+    assert_eq!(objects[0]["id"], "ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4");
     assert_eq!(objects[0]["value"], "198.51.100.3");
     assert_eq!(objects[1]["object_refs"][0], objects[0]["id"]);
     assert_eq!(objects[1]["number_observed"], 3);
@@ -233,6 +233,32 @@ fn a_sighting_refers_to_what_was_seen() {
     let swapped = SightingFacts { first: facts.last, last: facts.first, count: 0, ..facts };
     let sighting: Value = serde_json::from_slice(&sighting_objects(&swapped)[2]).unwrap();
     assert_eq!((&sighting["first_seen"], &sighting["count"]), (&objects[2]["first_seen"], &Value::from(1)));
+}
+
+#[test]
+fn ids_of_observables_are_those_of_the_oasis_library() {
+    for (kind, value, id) in [
+        (ObservableKind::Domain, "example.com", "domain-name--bedb4899-d24b-5401-bc86-8f6b4cc18ec7"),
+        (
+            ObservableKind::Sha256,
+            "66f13964c87fc6fe093a9d8cc0de0bf2b3bdaea9564210283fdb97a1dde9893b",
+            "file--750c21e9-e322-5f7e-9722-f9d0e80e5824",
+        ),
+        (ObservableKind::Account, "corp\\eve", "user-account--d38e8eb6-1604-5348-be45-6524dac7b550"),
+    ] {
+        let facts = SightingFacts {
+            observable: &Observable::parse(kind, value).unwrap(),
+            indicator_id: "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f",
+            identity: IDENTITY,
+            now: now(),
+            count: 1,
+            first: now(),
+            last: now(),
+            uuids: [uuid::Uuid::nil(), uuid::Uuid::nil()],
+        };
+        let object: Value = serde_json::from_slice(&sighting_objects(&facts)[0]).unwrap();
+        assert_eq!(object["id"], id);
+    }
 }
 
 proptest::proptest! {
