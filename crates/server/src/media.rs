@@ -177,4 +177,11 @@ mod tests {
         }
         assert!(accepts_taxii([TAXII]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read(line in "[a-z/*;,=q0-9.\"\\\\ +]{0,80}", any in ".{0,80}") {
+            accepts_taxii([line.as_str(), any.as_str()]);
+        }
+    }
 }

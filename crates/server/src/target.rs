@@ -163,4 +163,14 @@ mod tests {
         assert_eq!(pairs(&vec!["a=b"; QUERY_PAIRS_MAX].join("&")).len(), QUERY_PAIRS_MAX);
         assert_eq!(query_pairs(&vec!["a=b"; QUERY_PAIRS_MAX + 1].join("&")), Err(BadQuery));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_target_is_read(path in "[/a-z%0-9.]{0,60}", query in "[a-z=&%0-9+]{0,60}", any in ".{0,60}") {
+            for text in [path.as_str(), query.as_str(), any.as_str()] {
+                let _ = Endpoint::parse(text);
+                let _ = query_pairs(text);
+            }
+        }
+    }
 }

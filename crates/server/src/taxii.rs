@@ -107,7 +107,8 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
     match &result {
         Ok(_) => tracing::info!(%method, path, status, token = id, name, %address, objects, ms, "request"),
         Err(Refusal::Engine(error)) => {
-            tracing::error!(%method, path, status, token = id, name, %address, %error, ms, "request failed");
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%method, path, status, token = id, name, %address, %error, cause, ms, "request failed");
         }
         Err(refusal) => {
             tracing::warn!(%method, path, status, token = id, name, %address, reason = %refusal, ms, "request refused");

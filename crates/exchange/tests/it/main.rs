@@ -8,5 +8,6 @@ mod law;
 mod model_of_pages;
 mod node;
 mod pages;
+mod parsers;
 mod tokens;
 mod view;

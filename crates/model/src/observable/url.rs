@@ -69,7 +69,13 @@ fn escape(byte: u8, text: &mut String) {
 
 /// What follows `scheme://`, or the whole text if it has no scheme; `None` for `mailto:` and its like.
 fn without_scheme(text: &str) -> Option<&str> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Some(text) };
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // `host:8080/path` is a host with a port, `mailto:a@b` names no host at all.
+        let (head, tail) = text.split_once(':').unwrap_or((text, "0"));
+        let opaque =
+            head.bytes().all(|c| c.is_ascii_alphabetic()) && !tail.starts_with(|c: char| c.is_ascii_digit());
+        return (!opaque).then_some(text);
+    };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'));
     // `host/path?u=http://other` has no scheme of its own.
