@@ -4,13 +4,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::head::{Audience, Head};
 use model::id::{MemberId, hex, hex_decode};
+use model::kind::Kind;
+use model::marking::Marking;
+use model::time::Timestamp;
 use serde_json::{Map, Value, json};
 use trust::composite::Use;
 use trust::note::{Note, NoteKey, verify_note};
 
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Commitments, SALT_BYTES, Salts};
+use crate::entry::{Commitments, SALT_BYTES, Salts, audience_bytes, entry_bytes, subject_bytes};
 use crate::merkle::{Hash, ProofError, leaf_hash, verify_inclusion};
 use crate::root::{Root, RootError};
 
@@ -26,10 +30,8 @@ pub struct Proof {
     pub entry: Vec<u8>,
     /// Salts of subject, body and audience.
     pub salts: Salts,
-    /// Bytes of the subject.
-    pub subject: String,
-    /// Bytes of the audience.
-    pub audience: String,
+    /// What the node knows of the record, in plain.
+    pub envelope: Envelope,
     /// Body as received.
     pub body: Vec<u8>,
     /// Place in the log.
@@ -40,6 +42,41 @@ pub struct Proof {
     pub checkpoint: String,
     /// Body of the member's root statement.
     pub root: Vec<u8>,
+}
+
+/// A record's envelope: what its entry says in plain, and what it commits to besides the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Author, kind, marking and audience.
+    pub head: Head,
+    /// Id of the subject.
+    pub id: String,
+    /// Version of the subject.
+    pub version: Timestamp,
+    /// When it was appended.
+    pub time: Timestamp,
+}
+
+impl Envelope {
+    fn to_json(&self) -> Value {
+        json!({
+            "audience": self.head.audience.to_string(), "author": self.head.author.to_string(), "id": self.id,
+            "kind": self.head.kind.name(), "marking": self.head.marking.to_string(),
+            "time": self.time.to_string(), "version": self.version.to_string(),
+        })
+    }
+
+    fn from_json(value: &Value) -> Option<Envelope> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        let head = Head {
+            author: MemberId::parse(text("author")?).ok()?,
+            kind: Kind::from_name(text("kind")?)?,
+            marking: Marking::parse(text("marking")?)?,
+            audience: Audience::parse(text("audience")?)?,
+        };
+        let time = |name: &str| text(name).and_then(|t| Timestamp::parse(t).ok());
+        Some(Envelope { head, id: text("id")?.to_owned(), version: time("version")?, time: time("time")? })
+    }
 }
 
 /// What a proof that holds tells.
@@ -90,8 +127,7 @@ impl Proof {
         let file = json!({
             "format": FORMAT,
             "entry": String::from_utf8_lossy(&self.entry),
-            "subject": self.subject,
-            "audience": self.audience,
+            "envelope": self.envelope.to_json(),
             "salts": salts,
             "body": STANDARD.encode(&self.body),
             "proof": tlog,
@@ -124,8 +160,10 @@ impl Proof {
         Ok(Proof {
             entry: text(&file, "entry")?.into_bytes(),
             salts: Salts { subject: salt("subject")?, body: salt("body")?, audience: salt("audience")? },
-            subject: text(&file, "subject")?,
-            audience: text(&file, "audience")?,
+            envelope: file
+                .get("envelope")
+                .and_then(Envelope::from_json)
+                .ok_or(CheckError::Unreadable("its envelope, or its kind is of a newer polder"))?,
             body: STANDARD.decode(text(&file, "body")?).map_err(|_| unreadable("body"))?,
             index,
             path,
@@ -154,21 +192,27 @@ impl Proof {
     }
 
     fn check_commitments(&self, member: &MemberId) -> Result<(), CheckError> {
+        let Envelope { head, id, version, time } = &self.envelope;
+        let (subject, audience) = (subject_bytes(id, *version), audience_bytes(&head.audience));
+        let commitments = Commitments::new(&self.salts, &subject, &self.body, &audience);
+        if entry_bytes(head, &commitments, *time) == self.entry && head.author == *member {
+            return Ok(());
+        }
+        // The entry does not follow from the rest: say what differs.
         let entry: Map<String, Value> = serde_json::from_slice(&self.entry)
             .map_err(|_| CheckError::Unreadable("the entry is not JSON"))?;
-        let says = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let commitments =
-            Commitments::new(&self.salts, self.subject.as_bytes(), &self.body, self.audience.as_bytes());
         let pairs = [
+            ("author", member.to_string()),
             ("subject", hex(&commitments.subject)),
             ("body", hex(&commitments.body)),
             ("audience", hex(&commitments.audience)),
-            ("author", member.to_string()),
+            ("kind", head.kind.name().to_owned()),
+            ("marking", head.marking.to_string()),
+            ("time", time.to_string()),
         ];
-        match pairs.into_iter().find(|(name, value)| says(name) != value) {
-            Some((name, _)) => Err(CheckError::Commitment(name)),
-            None => Ok(()),
-        }
+        let says = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let differs = pairs.into_iter().find(|(name, value)| says(name) != value);
+        Err(CheckError::Commitment(differs.map_or("form of the entry", |(name, _)| name)))
     }
 }
 

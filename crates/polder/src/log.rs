@@ -5,10 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use ledger::audience::Heads;
-use ledger::entry::{audience_bytes, subject_bytes};
-use ledger::proof::{PROOF_BYTES_MAX, Proof};
+use ledger::proof::{Envelope, PROOF_BYTES_MAX, Proof};
 use ledger::record::{self, Stored};
-use ledger::sql::EngineError;
 use ledger::{tree, verify};
 use model::id::{MemberId, SubjectKey, hex};
 use model::marking::Tlp;
@@ -105,14 +103,11 @@ fn build(
     let note = verify::newest_note(read)?.ok_or_else(|| Failure::machine("the log has no checkpoint"))?;
     let size = tree::size(read)?;
     let root = record::after(read, 0, 1)?.into_iter().next().and_then(|first| first.body);
-    let text =
-        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| EngineError::shape("text that is not UTF-8"));
     let proof = Proof {
         path: tree::inclusion_proof(read, row.index, size)?,
         entry: row.entry,
         salts: row.salts,
-        subject: text(subject_bytes(&row.id, row.version))?,
-        audience: text(audience_bytes(&head.audience))?,
+        envelope: Envelope { head: head.clone(), id: row.id, version: row.version, time: row.time },
         body,
         index: row.index,
         checkpoint: note,
@@ -144,7 +139,7 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         }
     };
     let signer = proved.root.member;
-    let (id, version) = proof.subject.split_once('\n').unwrap_or((&proof.subject, ""));
+    let (id, version) = (&proof.envelope.id, proof.envelope.version.to_string());
     if let Some(expected) = member
         && expected != signer
     {

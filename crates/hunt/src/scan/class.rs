@@ -88,18 +88,19 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(char, usize)> {
     Some((c, length))
 }
 
-/// Whether the bytes begin with a character beyond ASCII that goes on with a word.
-pub(super) fn word_follows(bytes: &[u8]) -> bool {
-    decode(bytes).is_some_and(|(c, _)| !c.is_ascii() && is_word_char(c))
+/// Whether bytes that begin beyond ASCII may go on with a word: they do unless a character stands there
+/// that ends words. What is no UTF-8 may be the half of a character whose other half is percent-escaped.
+fn word_may_follow(bytes: &[u8]) -> bool {
+    decode(bytes).is_none_or(|(c, _)| is_word_char(c))
 }
 
-/// Whether the bytes end with a character beyond ASCII that goes on with a word.
-pub(super) fn word_precedes(bytes: &[u8]) -> bool {
+/// The same before a token, for bytes that end beyond ASCII.
+fn word_may_precede(bytes: &[u8]) -> bool {
     let tail = bytes.get(bytes.len().saturating_sub(4)..).unwrap_or_default();
     // The character begins at the last byte that is no continuation byte, and ends where the bytes end.
-    let Some(start) = tail.iter().rposition(|b| b & 0xC0 != 0x80) else { return false };
+    let start = tail.iter().rposition(|b| b & 0xC0 != 0x80).unwrap_or(0);
     let last = tail.get(start..).unwrap_or_default();
-    decode(last).is_some_and(|(c, length)| length == last.len() && !c.is_ascii() && is_word_char(c))
+    decode(last).is_none_or(|(c, length)| length != last.len() || is_word_char(c))
 }
 
 /// What an escape before a token does to it.
@@ -124,7 +125,7 @@ pub(super) fn escape_before(bytes: &[u8], start: usize) -> Before {
             Some(_) => Before::Skip(2),
             None => Before::Nothing,
         },
-        Some(0x80..) if word_precedes(head) => Before::Decode,
+        Some(0x80..) if word_may_precede(head) => Before::Decode,
         _ => Before::Nothing,
     }
 }
@@ -149,7 +150,7 @@ pub(super) fn word_goes_on(bytes: &[u8], end: usize) -> bool {
     match bytes.get(end..).unwrap_or_default() {
         [b'%', digits @ ..] => hex_pair(digits).is_some_and(|byte| class(byte) & (TOKEN | WIDE) != 0),
         [b'\\', b'u', digits @ ..] => hex_quad(digits).is_some_and(may_be_word),
-        rest @ [0x80..=0xFF, ..] => word_follows(rest),
+        rest @ [0x80..=0xFF, ..] => word_may_follow(rest),
         _ => false,
     }
 }

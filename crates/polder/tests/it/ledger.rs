@@ -37,7 +37,7 @@ fn any_change_in_a_proof_shows() {
     bench.write("a.json", bundle(&(0..40).map(|n| marked(n, "green")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
     let proof = proved(&bench, &tool_id(7));
-    for name in ["entry", "subject", "audience", "body", "proof", "root"] {
+    for name in ["entry", "body", "proof", "root"] {
         let text = proof[name].as_str().unwrap();
         // One character in the middle, to another of the same alphabet.
         for part in 1..6 {
@@ -54,6 +54,20 @@ fn any_change_in_a_proof_shows() {
             let ran = bench.run(&["ledger", "check", "--member", &member, "q"]);
             assert_eq!(ran.code, 1, "{name} at {at}: {old} to {new} was not noticed\n{}{}", ran.out, ran.err);
         }
+    }
+    for (name, other) in [
+        ("author", "00".repeat(32)),
+        ("kind", "stix-2.0".to_owned()),
+        ("marking", "TLP:CLEAR".to_owned()),
+        ("id", tool_id(8)),
+        ("version", "2024-01-02T00:00:00.000001Z".to_owned()),
+        ("audience", format!("organisation:{}", "11".repeat(32))),
+        ("time", "2024-01-02T00:00:00.000001Z".to_owned()),
+    ] {
+        let mut changed = proof.clone();
+        changed["envelope"][name] = other.into();
+        bench.write("q", changed.to_string());
+        bench.run(&["ledger", "check", "--member", &member, "q"]).expect(1).says(&["NOT proved"]);
     }
     for salt in ["subject", "body", "audience"] {
         let mut changed = proof.clone();
