@@ -35,9 +35,10 @@ pub struct CursorError;
 /// Prints the cursor behind the placement at `position`.
 pub fn print(key: &[u8; 32], position: i64, bound: &Bound<'_>) -> String {
     let mut bytes = Vec::with_capacity(CURSOR_BYTES);
+    let tag = tag(key, position, bound);
     bytes.push(VERSION);
-    bytes.extend_from_slice(&position.to_be_bytes());
-    bytes.extend_from_slice(&tag(key, position, bound));
+    bytes.extend_from_slice(&veiled(key, position.to_be_bytes(), &tag));
+    bytes.extend_from_slice(&tag);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -47,9 +48,20 @@ pub fn parse(key: &[u8; 32], text: &str, bound: &Bound<'_>) -> Result<i64, Curso
     let bytes: [u8; CURSOR_BYTES] = bytes.try_into().map_err(|_| CursorError)?;
     let [VERSION, rest @ ..] = bytes else { return Err(CursorError) };
     let (position, given) = rest.split_at(8);
-    let position = i64::from_be_bytes(position.try_into().map_err(|_| CursorError)?);
+    let position = veiled(key, position.try_into().map_err(|_| CursorError)?, given);
+    let position = i64::from_be_bytes(position);
     let genuine: bool = tag(key, position, bound).as_slice().ct_eq(given).into();
     if genuine { Ok(position) } else { Err(CursorError) }
+}
+
+/// Veils a position, or unveils it: it counts all records of the node, and their number is nobody's
+/// business (law 1). The tag serves as the nonce, as in RFC 5297: each position has another.
+fn veiled(key: &[u8; 32], mut position: [u8; 8], tag: &[u8]) -> [u8; 8] {
+    let mut bytes = Vec::new();
+    push_part(&mut bytes, b"polder/taxii/next/veil");
+    push_part(&mut bytes, tag);
+    position.iter_mut().zip(mac(key, &[&bytes])).for_each(|(byte, veil)| *byte ^= veil);
+    position
 }
 
 fn tag(key: &[u8; 32], position: i64, bound: &Bound<'_>) -> [u8; MAC_BYTES] {

@@ -7,6 +7,10 @@ pub const LIST_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const LIST_LINE_BYTES_MAX: usize = 16 * 1024;
 /// Most indicators of one list.
 pub const LIST_ENTRIES_MAX: usize = 10_000_000;
+/// Largest STIX indicator: the longest pattern and what is around it.
+pub const INDICATOR_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most cells of one row of a table.
+pub const CELLS_MAX: usize = 1_000;
 /// Longest STIX pattern.
 pub const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 /// Most indicators made of one STIX pattern.

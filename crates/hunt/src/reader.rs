@@ -49,6 +49,8 @@ pub struct ReadFacts {
     pub sha256: [u8; 32],
     /// SHA-256 of its first [`HEAD_BYTES`] bytes.
     pub head_sha256: [u8; 32],
+    /// These bytes.
+    pub head: Vec<u8>,
     /// How it is packed.
     pub packing: Packing,
     /// Lines, the unread ones among them.
@@ -176,6 +178,7 @@ impl<R: Read> Source<R> {
             unpacked_bytes: self.unpacked_bytes,
             sha256: std::mem::take(&mut tap.hash).finalize().into(),
             head_sha256: Sha256::digest(&tap.head).into(),
+            head: std::mem::take(&mut tap.head),
             packing: self.packing,
             lines: self.lines,
             unread_lines: self.unread_lines,

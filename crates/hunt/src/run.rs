@@ -42,6 +42,8 @@ pub struct FileReport {
     pub sha256: [u8; 32],
     /// SHA-256 of its first [`crate::reader::HEAD_BYTES`] bytes.
     pub head_sha256: [u8; 32],
+    /// These bytes: whether a longer file is a shorter one that has grown.
+    pub head: Vec<u8>,
     /// How it is packed.
     pub packing: Packing,
     /// Lines, the unread ones among them.
@@ -324,6 +326,7 @@ impl Sum {
             unpacked_bytes: read.unpacked_bytes,
             sha256: read.sha256,
             head_sha256: read.head_sha256,
+            head: read.head,
             packing: read.packing,
             lines: read.lines,
             unread_lines: read.unread_lines,

@@ -8,6 +8,7 @@ use model::head::{Audience, Head};
 use model::id::{MemberId, hex, hex_decode};
 use model::kind::Kind;
 use model::marking::Marking;
+use model::stix::Object;
 use model::time::Timestamp;
 use serde_json::{Map, Value, json};
 use trust::composite::Use;
@@ -193,6 +194,16 @@ impl Proof {
 
     fn check_commitments(&self, member: &MemberId) -> Result<(), CheckError> {
         let Envelope { head, id, version, time } = &self.envelope;
+        // Who makes a proof writes the subject: it is shown to people, and must be what the body says.
+        if id.chars().any(char::is_control) {
+            return Err(CheckError::Unreadable("its id has control characters"));
+        }
+        if head.kind.is_stix() {
+            let object = Object::parse(&self.body, id, &mut Vec::new());
+            if object.is_none_or(|object| object.id != *id || object.version != *version) {
+                return Err(CheckError::Commitment("id or version of the body"));
+            }
+        }
         let (subject, audience) = (subject_bytes(id, *version), audience_bytes(&head.audience));
         let commitments = Commitments::new(&self.salts, &subject, &self.body, &audience);
         if entry_bytes(head, &commitments, *time) == self.entry && head.author == *member {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a parser says about the parts it could not take.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// How much a diagnostic weighs.
@@ -61,11 +62,22 @@ impl Diagnostic {
     }
 }
 
+/// Outside text for a terminal: control characters, which could move its cursor or forge a line, are
+/// written as escapes.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{}] {}: {}", self.severity.name(), self.code, self.place, self.message)?;
+        let (place, message) = (shown(&self.place), shown(&self.message));
+        write!(f, "{} [{}] {place}: {message}", self.severity.name(), self.code)?;
         if let Some(fix) = &self.fix {
-            write!(f, "; {fix}")?;
+            write!(f, "; {}", shown(fix))?;
         }
         Ok(())
     }

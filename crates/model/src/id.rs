@@ -209,5 +209,7 @@ pub fn is_stix_id(id: &str) -> bool {
         && (1..=250).contains(&kind.len())
         && kind.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
         && rest.len() == 36
+        // One spelling for one id: with two, what is known of the one would not hold for the other.
+        && !rest.bytes().any(|c| c.is_ascii_uppercase())
         && Uuid::try_parse(rest).is_ok()
 }

@@ -103,7 +103,7 @@ pub struct Import {
     /// Format; found by content when it is not given (JSON is STIX)
     #[arg(long)]
     pub format: Option<Format>,
-    /// Mark objects that carry no TLP of their own; never loosens: the strictest wins
+    /// Label for the objects, in the envelope; never loosens: the strictest wins
     #[arg(long, value_parser = tlp, value_name = "LABEL")]
     pub tlp: Option<Tlp>,
     /// Share with this community; otherwise they stay in the own organisation
@@ -228,9 +228,12 @@ pub struct Serve {
 #[derive(Debug, Args)]
 pub struct Hunt {
     /// Data directory: hunts with the node's indicators and keeps findings and history
-    #[arg(long = "data", env = "POLDER_DATA", value_name = "DIR")]
+    #[arg(long = "data", value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Indicators from a file (list, CSV or STIX) instead of a node
+    /// Counts when neither --data nor --indicators is given
+    #[arg(long = "data-from-environment", env = "POLDER_DATA", hide = true)]
+    pub default_dir: Option<PathBuf>,
+    /// Indicators from a file (list, CSV or STIX); needs no node
     #[arg(long, value_name = "FILE")]
     pub indicators: Vec<PathBuf>,
     /// Logs: files and directories, plain, gzip or zstd; `-` is stdin
@@ -314,6 +317,11 @@ pub enum LedgerCommand {
         /// Refuse what is marked stricter than this
         #[arg(long, value_parser = tlp, value_name = "LABEL", default_value = "amber+strict")]
         max_tlp: Tlp,
+    },
+    /// Write the side file `published` anew, if it was lost and this database is the newest there is
+    Publish {
+        #[command(flatten)]
+        data: Data,
     },
     /// Check a proof that somebody else made; needs no node
     Check {

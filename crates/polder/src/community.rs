@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use exchange::command;
 use exchange::query;
+use ledger::append::Outcome;
 use ledger::draft::{Draft, Subject};
 use model::id::{CommunityId, MemberId};
 use model::marking::{Marking, Tlp};
@@ -73,6 +74,11 @@ fn append(node: &Node, draft: command::Draft) -> Result<(), Failure> {
     // Its members know who is in it; others need not.
     let marking = Marking::tlp(Tlp::AmberStrict);
     let draft = Draft::new(draft.kind, subject, draft.body, node.member(), draft.audience, marking, salts()?);
-    node.write()?.submit(vec![draft]).wait()?;
-    Ok(())
+    let outcomes = node.write()?.submit(vec![draft]).wait()?;
+    match outcomes.as_slice() {
+        [Outcome::Added { .. }] => Ok(()),
+        _ => Err(Failure::machine(
+            "the change was not taken: the clock stands before the community's last change",
+        )),
+    }
 }

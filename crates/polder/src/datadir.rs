@@ -50,7 +50,13 @@ impl DataDir {
     pub fn make(&self) -> Result<(), Failure> {
         let keys = self.root.join("keys");
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
-        made.map_err(|e| Failure::io("make", &keys, &e))
+        made.map_err(|e| Failure::io("make", &keys, &e))?;
+        // They may have been there before, open to others.
+        for path in [&self.root, &keys] {
+            let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+            closed.map_err(|e| Failure::io("close to others", path, &e))?;
+        }
+        Ok(())
     }
 
     /// Path of a key file.

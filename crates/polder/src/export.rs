@@ -5,10 +5,7 @@ use std::io::{BufWriter, Write};
 
 use exchange::export::{Exported, bodies, select};
 use ledger::sql::{EngineError, Flow};
-use model::marking::Marking;
-use model::stix::split::MARKINGS_MEMBER;
-use model::stix::version20;
-use serde_json::{Value, json};
+use model::stix::{runs, version20};
 use uuid::Uuid;
 
 use crate::cli::{Export, ExportFormat};
@@ -81,25 +78,6 @@ fn write_head(out: &mut impl Write, id: Uuid, chosen: &[Exported]) -> std::io::R
     if chosen.is_empty() {
         return Ok(());
     }
-    let runs = Value::Array(runs(chosen));
-    write!(out, r#","{MARKINGS_MEMBER}":{runs},"objects":["#)
-}
-
-/// Runs of objects with one effective marking (`docs/markings.md`).
-fn runs(chosen: &[Exported]) -> Vec<Value> {
-    let mut runs: Vec<(usize, usize, Marking)> = Vec::new();
-    for (nth, exported) in chosen.iter().enumerate() {
-        let marking = Marking { tlp: Some(exported.marking.label()), ..exported.marking };
-        match runs.last_mut() {
-            Some((_, last, same)) if *same == marking => *last = nth,
-            _ => runs.push((nth, nth, marking)),
-        }
-    }
-    runs.into_iter()
-        .map(|(first, last, marking)| {
-            json!({
-                "marking": marking.to_string(), "marking_ref": marking.label().stix_id(), "first": first, "last": last,
-            })
-        })
-        .collect()
+    let runs = runs::print(&runs::collect(chosen.iter().map(|exported| exported.marking)));
+    write!(out, r#","{}":{runs},"objects":["#, runs::MEMBER)
 }

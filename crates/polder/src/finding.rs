@@ -13,12 +13,14 @@ use model::id::SubjectKey;
 use model::marking::{Marking, Tlp};
 use model::stix::Object;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::cli::{Data, FindingCommand};
 use crate::failure::{Exit, Failure};
 use crate::hunting::{finding_json, finding_line};
+use crate::identity::NAMESPACE;
 use crate::init::salts;
-use crate::node::{Node, now, random};
+use crate::node::{Node, now};
 
 /// Runs the command.
 pub fn run(command: &FindingCommand) -> Result<Exit, Failure> {
@@ -92,14 +94,21 @@ fn append(
     marking: Marking,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let uuids = [random(), random()].map(|bytes| uuid::Builder::from_random_bytes(bytes).into_uuid());
-    let mut drafts = vec![crate::identity::draft(node, audience, marking.tlp, salts()?)?];
+    // The same findings make the same sighting: asked again, it is known.
+    let uuids = ["sighting", "observed-data"].map(|kind| {
+        let Sight { indicator, observable, count, last, .. } = sight;
+        let name =
+            format!("{kind}\n{}\n{indicator}\n{}\n{count}\n{last}", node.member(), observable.display());
+        Uuid::new_v5(&NAMESPACE, name.as_bytes())
+    });
+    let mut drafts = vec![crate::identity::draft(node, audience, salts()?)?];
     let identity = drafts.first().map(|d| d.subject.id.clone()).unwrap_or_default();
     for body in sight.objects(&identity, now(), uuids) {
         let Some(object) = Object::parse(&body, "sighting", &mut Vec::new()) else {
             return Err(Failure::internal("a sighting of our own making does not parse"));
         };
-        drafts.push(Draft::stix(object, body, node.member(), audience.clone(), marking, salts()?));
+        let draft = Draft::stix(object, body, node.member(), audience.clone(), marking, salts()?);
+        drafts.push(Draft { only_if_new: true, ..draft });
     }
     let ids: Vec<String> = drafts.iter().map(|d| d.subject.id.clone()).collect();
     let outcomes = node.write()?.submit(drafts).wait()?;

@@ -15,7 +15,7 @@ use hunt::limits::LIST_BYTES_MAX;
 use hunt::run::{FileReport, Hunt, Options, hunt_input};
 use hunt::scan::IndicatorSet;
 use hunt::standard::read_bundle;
-use model::diagnostic::Diagnostic;
+use model::diagnostic::{Diagnostic, shown};
 use model::observable::{Observable, refang};
 use model::time::Timestamp;
 use serde_json::{Value, json};
@@ -40,12 +40,14 @@ struct Tally {
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
-    if args.dir.is_none() && args.indicators.is_empty() {
+    // A list says what to hunt for: a node that is only in the environment is left alone.
+    let dir = args.dir.as_ref().or(args.default_dir.as_ref().filter(|_| args.indicators.is_empty()));
+    if dir.is_none() && args.indicators.is_empty() {
         return Err(Failure::usage(
             "name what to hunt for: --data DIR for a node's indicators, --indicators FILE for a list",
         ));
     }
-    let node = match &args.dir {
+    let node = match dir {
         Some(dir) => Some(Node::open(&cli::Data { dir: dir.clone() })?),
         None => None,
     };
@@ -61,7 +63,16 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     };
     let mut out = io::stdout().lock();
     hunt_all(&paths, &set, threads, node.is_some(), &mut |result| {
-        let (hunt, found) = result?;
+        // A log that was rotated away, or may not be read, does not keep the others from being read.
+        let (hunt, found) = match result {
+            Ok(both) => both,
+            Err(failure) if paths.len() > 1 => {
+                eprintln!("polder: {failure}; the other files are read all the same");
+                tally.partial = true;
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
         tally.add(&hunt.report);
         if let Some(node) = &node {
             record(node, &hunt, &found)?;
@@ -150,6 +161,11 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
         // A link may lead round in a circle, a pipe may never end.
         if kind.is_dir() || kind.is_file() {
             entries.push(entry.path());
+        } else {
+            eprintln!(
+                "{}: not a file, not read; name it to read it",
+                shown(&entry.path().display().to_string())
+            );
         }
     }
     entries.sort();
@@ -219,7 +235,11 @@ fn hunt_file(path: &Path, set: &IndicatorSet, options: &Options) -> FileResult {
 
 /// Register, history and findings of one file, in one transaction.
 fn record(node: &Node, hunt: &Hunt, found: &[Finding]) -> Result<(), Failure> {
-    node.store.local(|tx| record_file(tx, &hunt.report, &hunt.observed, found, now()))?;
+    // One file has one name in the register, however it was named today.
+    let path = fs::canonicalize(&hunt.report.file);
+    let file = path.map_or_else(|_| hunt.report.file.clone(), |path| path.display().to_string());
+    let report = FileReport { file, ..hunt.report.clone() };
+    node.store.local(|tx| record_file(tx, &report, &hunt.observed, found, now()))?;
     Ok(())
 }
 
@@ -236,6 +256,7 @@ pub fn finding_json(finding: &Finding) -> Value {
 pub fn finding_line(finding: &Finding) -> String {
     let time = finding.time.map_or_else(|| "-".to_owned(), |t| t.to_string()[..19].replace('T', " "));
     let Finding { file, line, value, indicator, .. } = finding;
+    let (file, value, indicator) = (shown(file), shown(value), shown(indicator));
     format!("{file}:{line}  {time}  {} {value}  ({indicator})", finding.kind.name())
 }
 

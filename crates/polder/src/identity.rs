@@ -13,10 +13,10 @@ use crate::failure::Failure;
 use crate::node::Node;
 
 /// Namespace of ids that Polder derives (UUIDv5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x8d5c_1f0a_52b6_4e0e_9d5e_7a2b_6c1f_4e11);
+pub const NAMESPACE: Uuid = Uuid::from_u128(0x8d5c_1f0a_52b6_4e0e_9d5e_7a2b_6c1f_4e11);
 
-/// The identity, always the same bytes; it goes with what refers to it, under the same label.
-pub fn draft(node: &Node, audience: &Audience, tlp: Option<Tlp>, salts: Salts) -> Result<Draft, Failure> {
+/// The identity, always the same bytes. What it says stands in the root statement, which is CLEAR too.
+pub fn draft(node: &Node, audience: &Audience, salts: Salts) -> Result<Draft, Failure> {
     let root = &node.root;
     let id = Uuid::new_v5(&NAMESPACE, &root.member.0);
     let created = format!("{}Z", &root.created.to_string()[..23]);
@@ -36,6 +36,5 @@ pub fn draft(node: &Node, audience: &Audience, tlp: Option<Tlp>, salts: Salts) -
     let Some(object) = Object::parse(&body, "own identity", &mut diagnostics) else {
         return Err(Failure::internal("the own identity does not parse"));
     };
-    let marking = tlp.map_or(Marking::NONE, Marking::tlp);
-    Ok(Draft::stix(object, body, node.member(), audience.clone(), marking, salts))
+    Ok(Draft::stix(object, body, node.member(), audience.clone(), Marking::tlp(Tlp::Clear), salts))
 }

@@ -12,7 +12,7 @@ use model::diagnostic::{Diagnostic, Severity};
 use model::head::Audience;
 use model::limits::DIAGNOSTICS_MAX;
 use model::marking::{Marking, Tlp};
-use model::stix::{Definitions, Item, Object, Splitter};
+use model::stix::{Item, Object, Splitter};
 use serde_json::json;
 use store::Pending;
 
@@ -20,7 +20,7 @@ use crate::cli::{Format, Import};
 use crate::failure::{Exit, Failure};
 use crate::input::Input;
 use crate::node::{Node, Writing, random};
-use crate::wrapper::Wrapped;
+use crate::survey::Survey;
 
 /// Drafts that are handed over at once: one transaction.
 const BATCH_DRAFTS: usize = 5_000;
@@ -138,11 +138,11 @@ pub struct Importer<'n> {
     writing: &'n Writing,
     audience: Audience,
     envelope: Option<Tlp>,
-    definitions: Definitions,
     batch: Vec<Draft>,
     batch_bytes: usize,
     in_flight: std::collections::VecDeque<(Vec<String>, Pending)>,
     salts: SaltSource,
+    unmarked: u64,
     report: Report,
 }
 
@@ -160,39 +160,26 @@ impl<'n> Importer<'n> {
             writing,
             audience,
             envelope,
-            definitions: Definitions::default(),
             batch: Vec::new(),
             batch_bytes: 0,
             in_flight: std::collections::VecDeque::new(),
             salts: SaltSource::default(),
+            unmarked: 0,
             report: Report { file, ..Report::default() },
         }
     }
 
     /// STIX: a first pass finds what marks the objects, wherever in the file it stands; a second takes them.
     pub fn stix(&mut self, input: &mut Input) -> Result<(), Failure> {
-        self.definitions =
+        let definitions =
             self.node.store.read(|read| ledger::definitions::of_author(read, self.node.member()))?;
-        let mut wrapped = Wrapped::default();
-        let mut survey = Splitter::new(input.reader()?);
-        // What is wrong with the input is told by the second pass.
-        while let Ok(Some(item)) = survey.next_item() {
-            match item {
-                Item::Markings(bytes) => wrapped.add(&bytes, &input.name, &mut self.report),
-                Item::Object(bytes) if memchr::memmem::find(&bytes, b"\"marking-definition\"").is_some() => {
-                    let object = Object::parse(&bytes, "", &mut Vec::new());
-                    if let Some((id, definition)) = object.and_then(|o| Some((o.id, o.definition?))) {
-                        self.definitions.add(&id, definition);
-                    }
-                }
-                Item::Bad { .. } | Item::Object(_) => {}
-            }
-        }
+        let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
+        let survey = Survey::of(input.reader()?, definitions, envelope, &mut self.report);
         let mut splitter = Splitter::new(input.reader()?);
         loop {
             match splitter.next_item() {
                 Ok(None) => return Ok(()),
-                Ok(Some(Item::Object(bytes))) => self.object(bytes, splitter.objects(), &wrapped)?,
+                Ok(Some(Item::Object(bytes))) => self.object(bytes, splitter.objects(), &survey)?,
                 Ok(Some(Item::Markings(_))) => {}
                 Ok(Some(Item::Bad { diagnostic, counts })) => {
                     self.report.read += u64::from(counts);
@@ -209,7 +196,7 @@ impl<'n> Importer<'n> {
         }
     }
 
-    fn object(&mut self, bytes: Vec<u8>, ordinal: u64, wrapped: &Wrapped) -> Result<(), Failure> {
+    fn object(&mut self, bytes: Vec<u8>, ordinal: u64, survey: &Survey) -> Result<(), Failure> {
         self.report.read += 1;
         let mut diagnostics = Vec::new();
         let object = Object::parse(&bytes, &format!("object {ordinal}"), &mut diagnostics);
@@ -218,15 +205,14 @@ impl<'n> Importer<'n> {
             self.report.refused += 1;
             return Ok(());
         };
-        let own = object.marking(&self.definitions);
-        if own.unknown {
+        if object.marking(&survey.definitions).unknown {
             let message = "carries a marking that is not understood: it stays in the own organisation";
             let fix = "import its marking definition first, or in the same file";
             self.report
                 .note(Diagnostic::warning("marking-unknown", object.id.clone(), message).with_fix(fix));
         }
-        let around = wrapped.of(ordinal.saturating_sub(1));
-        let marking = own.strictest(around).strictest(self.envelope.map_or(Marking::NONE, Marking::tlp));
+        let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
+        let marking = survey.with_references(&object, survey.marking(&object, ordinal, envelope));
         let salts = self.salts.next();
         let draft = Draft::stix(object, bytes, self.node.member(), self.audience.clone(), marking, salts);
         self.add(draft)
@@ -251,10 +237,15 @@ impl<'n> Importer<'n> {
         if list.indicators.is_empty() {
             return Ok(());
         }
-        let identity = crate::identity::draft(self.node, &self.audience, self.envelope, self.salts.next())?;
+        let identity = crate::identity::draft(self.node, &self.audience, self.salts.next())?;
         let identity_id = identity.subject.id.clone();
         // The identity is the node's own and not of the list: it does not count.
-        self.writing.submit(vec![identity]).wait()?;
+        let outcomes = self.writing.submit(vec![identity]).wait()?;
+        if outcomes.iter().any(|o| matches!(o, Outcome::Refused(_))) {
+            return Err(Failure::usage(format!(
+                "{identity_id} is held with other content; nothing was imported"
+            )));
+        }
         let author = IndicatorAuthor { identity: &identity_id, now: crate::node::now() };
         let objects = hunt::command::import_list(&list.indicators, &author);
         // An entry that stands twice in the list is one indicator.
@@ -276,6 +267,7 @@ impl<'n> Importer<'n> {
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Failure> {
+        self.unmarked += u64::from(draft.marking.tlp.is_none());
         self.batch_bytes += draft.body.len();
         self.batch.push(draft);
         if self.batch.len() >= BATCH_DRAFTS || self.batch_bytes >= BATCH_BYTES {
@@ -305,6 +297,13 @@ impl<'n> Importer<'n> {
             match outcome {
                 Outcome::Added { .. } => self.report.added += 1,
                 Outcome::Known => self.report.known += 1,
+                Outcome::KnownLooser => {
+                    self.report.known += 1;
+                    let message = "is held under a looser marking, which this import does not narrow";
+                    let fix =
+                        "narrowing is not built yet; make a new version that carries the stricter marking";
+                    self.report.note(Diagnostic::warning("marking-not-narrowed", id, message).with_fix(fix));
+                }
                 Outcome::Refused(refused) => {
                     self.report.refused += 1;
                     self.report.note(refusal(id, refused));
@@ -316,12 +315,18 @@ impl<'n> Importer<'n> {
 
     /// Writes what is left and tells what became of all. A fault of this machine tells what was kept.
     pub fn finish(mut self, outcome: Result<(), Failure>) -> Result<Report, Failure> {
-        let rest = outcome.and_then(|()| self.hand_over()).and_then(|()| {
-            while !self.in_flight.is_empty() {
-                self.take_answer()?;
-            }
-            Ok(())
-        });
+        let mut rest = outcome.and_then(|()| self.hand_over());
+        // Also after a fault: what was on its way may have been appended, and is counted.
+        while !self.in_flight.is_empty() {
+            rest = self.take_answer().and(rest);
+        }
+        if self.unmarked > 0 && self.audience != self.node.own_audience() {
+            let message =
+                format!("{} objects carry no TLP: they stay in the own organisation", self.unmarked);
+            let fix = "give --tlp with the label under which the community may have them";
+            let place = self.report.file.clone();
+            self.report.note(Diagnostic::warning("unmarked-stays", place, message).with_fix(fix));
+        }
         match rest {
             Ok(()) => Ok(self.report),
             Err(failure) => Err(Failure {

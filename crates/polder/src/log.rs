@@ -23,6 +23,7 @@ pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
     match command {
         LedgerCommand::Verify { data, json } => verify_log(data, *json),
         LedgerCommand::Prove { data, id, version, max_tlp } => prove(data, id, version.as_deref(), *max_tlp),
+        LedgerCommand::Publish { data } => publish(data),
         LedgerCommand::Check { member, proof, json } => check(member.as_deref(), proof, *json),
     }
 }
@@ -61,6 +62,17 @@ fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     Ok(if holds { Exit::Done } else { Exit::NotFound })
 }
 
+/// For the operator who knows that no newer database exists: from here on nothing older is accepted.
+fn publish(data: &Data) -> Result<Exit, Failure> {
+    let node = Node::open_unchecked(data)?;
+    if node.dir.side_file().newest()?.is_some() {
+        node.dir.side_file().check(&node.store)?;
+    }
+    let checkpoint = node.dir.side_file().publish_held(&node.store, node.root.origin)?;
+    println!("published: size {}, root {}", checkpoint.size, hex(&checkpoint.root));
+    Ok(Exit::Done)
+}
+
 /// Writes a proof. The gate is asked: a proof holds the body and can be handed on.
 fn prove(data: &Data, id: &str, version: Option<&str>, ceiling: Tlp) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
@@ -85,6 +97,8 @@ fn prove(data: &Data, id: &str, version: Option<&str>, ceiling: Tlp) -> Result<E
         Err(Failure::not_found(told))
     })?;
     node.store.local(|tx| tree::keep_checkpoint(tx, proof.1))?;
+    // A crash may have come between a commit and its side file: nothing is handed out that it does not know.
+    node.dir.side_file().publish_held(&node.store, node.root.origin)?;
     let mut out = std::io::stdout().lock();
     out.write_all(proof.0.print().as_bytes())
         .and_then(|()| out.flush())

@@ -16,6 +16,7 @@ mod input;
 mod log;
 mod node;
 mod serving;
+mod survey;
 mod token;
 mod tour;
 mod wrapper;
@@ -32,6 +33,8 @@ use crate::failure::{Exit, Failure};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // What is written here is for its owner alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     ignore_file_size_signal();
     let cli = Cli::parse();
     match run(&cli.command) {

@@ -69,9 +69,15 @@ pub fn schema() -> Schema {
 impl Node {
     /// Opens a node. A database that was rolled back is refused here, before anything is written.
     pub fn open(data: &Data) -> Result<Node, Failure> {
+        let node = Node::open_unchecked(data)?;
+        node.dir.side_file().check(&node.store)?;
+        Ok(node)
+    }
+
+    /// Opens a node without asking whether its database was rolled back.
+    pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
         let store = Store::open(&dir.database(), schema())?;
-        dir.side_file().check(&store)?;
         let root = store.read(|read| {
             let first = record::after(read, 0, 1)?;
             let body = first.into_iter().next().and_then(|r| r.body);

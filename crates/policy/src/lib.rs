@@ -21,7 +21,7 @@
 //!     audience: Audience::Organisation(own),
 //! };
 //! let stranger = Reader::service(MemberId([2; 32]), Tlp::AmberStrict);
-//! assert_eq!(release(&head, &stranger, Exit::Taxii), Err(Reason::NotARecipient));
+//! assert_eq!(release(&head, &stranger, Exit::Taxii), Err(Reason::Unmarked));
 //! assert!(release(&head, &Reader::service(own, Tlp::AmberStrict), Exit::Taxii).is_ok());
 //! ```
 

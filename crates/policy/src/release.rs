@@ -66,6 +66,8 @@ pub enum Reason {
     NotARecipient,
     /// A marking is not understood here: it stays with the author's organisation.
     UnknownMarking,
+    /// Nothing says a label: it stays with the author's organisation, whomever it was meant for.
+    Unmarked,
 }
 
 impl fmt::Display for Reason {
@@ -75,6 +77,7 @@ impl fmt::Display for Reason {
             Reason::KindStays => "this kind of record does not leave the node",
             Reason::NamedPersonsOnly => "TLP:RED goes to named persons only",
             Reason::NotARecipient => "the reader is not among its recipients",
+            Reason::Unmarked => "nothing marks it, so it stays with its author",
             Reason::UnknownMarking => "a marking is not understood here, so it stays with its author",
         })
     }
@@ -83,7 +86,7 @@ impl fmt::Display for Reason {
 /// Decides whether `reader` may have a record with this head through `exit`.
 ///
 /// The rules, strictest first (DESIGN section 2, marking and audience): a kind that stays, RED, the
-/// credential's ceiling, what is not understood, then the recipients.
+/// credential's ceiling, what is not understood, the author's own, what nobody marked, then the recipients.
 pub fn release(head: &Head, reader: &Reader, exit: Exit) -> Result<Grounds, Reason> {
     let shareable = head.kind.facts().is_some_and(|facts| facts.shareable);
     if !shareable {
@@ -104,6 +107,9 @@ pub fn release(head: &Head, reader: &Reader, exit: Exit) -> Result<Grounds, Reas
     }
     if own {
         return Ok(Grounds::Author);
+    }
+    if head.marking.tlp.is_none() {
+        return Err(Reason::Unmarked);
     }
     if label == Tlp::Clear {
         return Ok(Grounds::Clear);

@@ -2,7 +2,8 @@
 //! The shapes of TAXII 2.1 on the wire. Empty lists are left out, as section 2 demands.
 
 use exchange::filter::Spec;
-use exchange::query::{Collection, Entry, ManifestPage, ObjectsPage, Run, VersionsPage};
+use exchange::query::{Collection, Entry, ManifestPage, ObjectsPage, VersionsPage};
+use model::stix::runs;
 use model::time::Timestamp;
 use serde::Serialize;
 
@@ -136,7 +137,7 @@ pub(crate) fn envelope_ends(page: &ObjectsPage) -> Result<(Vec<u8>, Vec<u8>), se
     let head = EnvelopeHead {
         more: page.next.is_some(),
         next: page.next.as_deref(),
-        x_polder_markings: page.runs.iter().map(RunShape::new).collect(),
+        x_polder_markings: runs::print(&page.runs).as_array().cloned().unwrap_or_default(),
     };
     let mut before = serde_json::to_vec(&head)?;
     if page.count == 0 {
@@ -153,35 +154,7 @@ struct EnvelopeHead<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    x_polder_markings: Vec<RunShape>,
-}
-
-#[derive(Serialize)]
-struct RunShape {
-    marking: &'static str,
-    marking_ref: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pap: Option<&'static str>,
-    /// Something restricts the objects that this node does not understand.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    unknown: bool,
-    first: usize,
-    last: usize,
-}
-
-impl RunShape {
-    fn new(run: &Run) -> RunShape {
-        // An object that says nothing is AMBER+STRICT, and the client is told so.
-        let label = run.marking.label();
-        RunShape {
-            marking: label.name(),
-            marking_ref: label.stix_id(),
-            pap: run.marking.pap.map(|pap| pap.name()),
-            unknown: run.marking.unknown,
-            first: run.first,
-            last: run.last,
-        }
-    }
+    x_polder_markings: Vec<serde_json::Value>,
 }
 
 /// Error (section 3.6.1); `http_status` is a text and equals the status line.
@@ -197,6 +170,7 @@ pub(crate) struct ErrorShape<'a> {
 mod tests {
     use super::*;
     use model::marking::{Marking, Tlp};
+    use model::stix::runs::Run;
 
     fn page(count: usize, next: Option<&str>, runs: Vec<Run>) -> ObjectsPage {
         ObjectsPage {
@@ -216,17 +190,10 @@ mod tests {
         let text = String::from_utf8([before, b"{},{}".to_vec(), after].concat()).unwrap();
         assert_eq!(
             text,
-            r#"{"more":true,"next":"AQ","x_polder_markings":[{"marking":"TLP:GREEN","marking_ref":"marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb","first":0,"last":1}],"objects":[{},{}]}"#
+            r#"{"more":true,"next":"AQ","x_polder_markings":[{"first":0,"last":1,"marking":"TLP:GREEN","marking_ref":"marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"}],"objects":[{},{}]}"#
         );
         let (before, after) = envelope_ends(&page(0, None, Vec::new())).unwrap();
         assert_eq!([before, after].concat(), br#"{"more":false}"#, "empty lists are forbidden");
-    }
-
-    #[test]
-    fn what_is_unmarked_travels_as_amber_strict() {
-        let shape =
-            RunShape::new(&Run { marking: Marking { unknown: true, ..Marking::NONE }, first: 3, last: 3 });
-        assert_eq!((shape.marking, shape.unknown), ("TLP:AMBER+STRICT", true));
     }
 
     #[test]

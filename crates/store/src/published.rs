@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use ledger::checkpoint::Checkpoint;
+use ledger::checkpoint::{Checkpoint, Origin};
 use ledger::sql::EngineError;
 
 use crate::Store;
@@ -48,8 +48,22 @@ pub enum PublishedError {
         /// The size.
         size: u64,
     },
+    /// The side file is gone.
+    #[error(
+        "{path} is missing although the log holds {held} records: without it a database that was rolled back cannot be \
+         told. Put it back from the newest backup; if it is lost and you are sure that this database is the newest, \
+         `polder ledger publish` writes it anew"
+    )]
+    Missing {
+        /// The side file.
+        path: PathBuf,
+        /// Size of the database's log.
+        held: u64,
+    },
     /// Reading or writing failed.
-    #[error("cannot {what} {path}")]
+    #[error(
+        "cannot {what} {path}; what was appended is kept, but not let out. Make room and run the command again"
+    )]
     Io {
         /// What was tried.
         what: &'static str,
@@ -108,6 +122,17 @@ impl SideFile {
         self.replace(&checkpoint.print()).map_err(|e| self.io("write", e))
     }
 
+    /// Publishes what the database holds: before it is handed out, and where the operator says that this
+    /// database is the newest.
+    pub fn publish_held(&self, store: &Store, origin: Origin) -> Result<Checkpoint, PublishedError> {
+        let checkpoint = store.read(|read| {
+            let size = ledger::tree::size(read)?;
+            Ok::<_, PublishedError>(Checkpoint { origin, size, root: ledger::tree::root_at(read, size)? })
+        })?;
+        self.publish(&checkpoint)?;
+        Ok(checkpoint)
+    }
+
     fn replace(&self, text: &str) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
@@ -124,9 +149,14 @@ impl SideFile {
 
     /// Refuses a database that is behind what was published, or holds another history.
     pub fn check(&self, store: &Store) -> Result<(), PublishedError> {
-        let Some(published) = self.newest()? else { return Ok(()) };
+        let newest = self.newest()?;
         store.read(|read| {
             let held = ledger::tree::size(read)?;
+            let Some(published) = newest else {
+                // The first record is durable a moment before the side file is there.
+                let path = self.path.clone();
+                return if held > 1 { Err(PublishedError::Missing { path, held }) } else { Ok(()) };
+            };
             if held < published.size {
                 let path = self.path.clone();
                 return Err(PublishedError::Behind { path, published: published.size, held });

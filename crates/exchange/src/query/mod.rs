@@ -20,7 +20,7 @@ use policy::{Exit, Reader, may_open, release};
 use uuid::Uuid;
 
 pub use page::{
-    Entry, ManifestPage, ObjectsPage, Question, Run, VersionsPage, manifest, object, objects, versions,
+    Entry, ManifestPage, ObjectsPage, Question, VersionsPage, manifest, object, objects, versions,
 };
 
 use crate::cursor::CursorError;

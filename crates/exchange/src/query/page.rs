@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use ledger::sql::{EngineError, Flow, Read, Value};
 use model::id::SubjectKey;
 use model::marking::Marking;
+use model::stix::runs::{self, Run};
 use model::time::Timestamp;
 
 use super::choose::choose;
@@ -31,17 +32,6 @@ pub struct Question<'a> {
     pub credential: &'a str,
     /// Key of the node's cursors.
     pub cursor_key: &'a [u8; 32],
-}
-
-/// Objects `first` to `last` of a page have this effective marking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Effective marking.
-    pub marking: Marking,
-    /// Place of the first object on the page, from 0.
-    pub first: usize,
-    /// Place of the last object.
-    pub last: usize,
 }
 
 /// A page of objects, byte for byte as they were received.
@@ -247,17 +237,9 @@ impl<'a> Desk<'a> {
     }
 
     fn runs(&self, stands: &[Stand]) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        for (nth, stand) in stands.iter().enumerate() {
-            // Only permitted placements come here; what were not would restrict most.
-            let unknown = Marking { unknown: true, ..Marking::NONE };
-            let marking = self.permitted.get(&stand.audience).copied().unwrap_or(unknown);
-            match runs.last_mut() {
-                Some(run) if run.marking == marking => run.last = nth,
-                _ => runs.push(Run { marking, first: nth, last: nth }),
-            }
-        }
-        runs
+        // Only permitted placements come here; what were not would restrict most.
+        let unknown = Marking { unknown: true, ..Marking::NONE };
+        runs::collect(stands.iter().map(|s| self.permitted.get(&s.audience).copied().unwrap_or(unknown)))
     }
 
     fn next(&self, wish: &Wish, seqs: &[i64], more: bool) -> Option<String> {

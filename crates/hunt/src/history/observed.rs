@@ -27,21 +27,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, time: Option<Timestamp>) {
-        self.count += 1;
-        let Some(time) = time else { return };
-        self.first = Some(self.first.map_or(time, |first| first.min(time)));
-        self.last = Some(self.last.map_or(time, |last| last.max(time)));
-        if let Ok(day) = u16::try_from(time.micros().div_euclid(DAY_MICROS)) {
-            self.add_day(day);
-        }
-    }
-
     fn add_day(&mut self, day: u16) {
-        // Logs are in order, mostly: the last day is the one.
-        if self.days.last() == Some(&day) {
-            return;
-        }
         if let Err(at) = self.days.binary_search(&day)
             && self.days.len() < DAYS_PER_OBSERVABLE_MAX
         {
@@ -62,9 +48,43 @@ impl Seen {
 #[derive(Debug, Default)]
 pub struct Observed {
     /// By token in lower case; the shapes of the kinds do not overlap.
-    tokens: HashMap<Box<[u8]>, (ObservableKind, Seen)>,
+    tokens: HashMap<Box<[u8]>, Tally>,
+    /// Tokens that are not kept, by hash: the same field names stand in every line.
+    refused: Vec<Box<[u8]>>,
     /// Occurrences for which there was no room.
     lost: u64,
+}
+
+/// Remembered tokens that are not kept.
+const REFUSED_SLOTS: usize = 1024;
+
+/// [`Seen`] while a log is read. The last day stands beside the count, because most lines are of the same
+/// day as the one before, and looking into the list would cost a cache miss each.
+#[derive(Debug)]
+struct Tally {
+    kind: ObservableKind,
+    last_day: Option<u16>,
+    seen: Seen,
+}
+
+impl Tally {
+    fn new(kind: ObservableKind) -> Tally {
+        Tally { kind, last_day: None, seen: Seen::default() }
+    }
+
+    fn add(&mut self, time: Option<Timestamp>) {
+        self.seen.count += 1;
+        let Some(time) = time else { return };
+        self.seen.first = Some(self.seen.first.map_or(time, |first| first.min(time)));
+        self.seen.last = Some(self.seen.last.map_or(time, |last| last.max(time)));
+        let day = u16::try_from(time.micros().div_euclid(DAY_MICROS)).ok();
+        if day != self.last_day
+            && let Some(day) = day
+        {
+            self.last_day = Some(day);
+            self.seen.add_day(day);
+        }
+    }
 }
 
 impl Observed {
@@ -80,34 +100,54 @@ impl Observed {
 
     /// Adds an occurrence of a token of the scan.
     pub(crate) fn add(&mut self, kind: ObservableKind, token: &[u8], time: Option<Timestamp>) {
+        if kind == ObservableKind::Ip && INTERNAL.iter().any(|prefix| token.starts_with(prefix)) {
+            return;
+        }
         let mut buffer = [0_u8; 256];
         let Some(lower) = buffer.get_mut(..token.len()) else { return };
         lower.copy_from_slice(token);
         lower.make_ascii_lowercase();
-        if let Some((_, seen)) = self.tokens.get_mut(&*lower) {
-            return seen.add(time);
+        if let Some(tally) = self.tokens.get_mut(&*lower) {
+            return tally.add(time);
         }
-        if !is_kept(kind, lower) {
+        if !self.is_kept(kind, lower) {
             return;
         }
         if self.tokens.len() >= OBSERVABLES_PER_FILE_MAX {
             self.lost += 1;
             return;
         }
-        let mut seen = Seen::default();
-        seen.add(time);
-        self.tokens.insert((&*lower).into(), (kind, seen));
+        let mut tally = Tally::new(kind);
+        tally.add(time);
+        self.tokens.insert((&*lower).into(), tally);
+    }
+
+    /// Whether the history keeps a token.
+    fn is_kept(&mut self, kind: ObservableKind, token: &[u8]) -> bool {
+        let slot = token.iter().fold(0_usize, |h, b| h.wrapping_mul(31).wrapping_add(usize::from(*b)))
+            % REFUSED_SLOTS;
+        if self.refused.get(slot).is_some_and(|refused| **refused == *token) {
+            return false;
+        }
+        let kept = is_kept(kind, token);
+        if !kept {
+            self.refused.resize(REFUSED_SLOTS, Box::default());
+            if let Some(refused) = self.refused.get_mut(slot) {
+                *refused = token.into();
+            }
+        }
+        kept
     }
 
     /// Takes in what another part of the same log held.
     pub(crate) fn merge(&mut self, other: Observed) {
         self.lost += other.lost;
-        for (token, (kind, seen)) in other.tokens {
+        for (token, tally) in other.tokens {
             if self.tokens.len() >= OBSERVABLES_PER_FILE_MAX && !self.tokens.contains_key(&token) {
-                self.lost += seen.count;
+                self.lost += tally.seen.count;
                 continue;
             }
-            self.tokens.entry(token).or_insert_with(|| (kind, Seen::default())).1.merge(&seen);
+            self.tokens.entry(token).or_insert_with(|| Tally::new(tally.kind)).seen.merge(&tally.seen);
         }
     }
 
@@ -125,9 +165,9 @@ impl Observed {
     /// The observables in canonical form, in the order of the table's key.
     pub fn sorted(&self) -> Vec<(Observable, Seen)> {
         let mut all: HashMap<Observable, Seen> = HashMap::with_capacity(self.tokens.len());
-        for (token, (kind, seen)) in &self.tokens {
-            if let Some(observable) = canonical(*kind, token) {
-                all.entry(observable).or_default().merge(seen);
+        for (token, tally) in &self.tokens {
+            if let Some(observable) = canonical(tally.kind, token) {
+                all.entry(observable).or_default().merge(&tally.seen);
             }
         }
         let mut all: Vec<_> = all.into_iter().collect();
@@ -146,7 +186,10 @@ fn canonical(kind: ObservableKind, token: &[u8]) -> Option<Observable> {
     Observable::parse(kind, std::str::from_utf8(token).ok()?).ok()
 }
 
-/// Whether the history keeps a token.
+/// Beginnings of most internal addresses in logs; the others are parsed.
+const INTERNAL: &[&[u8]] = &[b"10.", b"127.", b"192.168."];
+
+/// Whether a token is worth keeping: external, and a name under a top-level domain that exists.
 fn is_kept(kind: ObservableKind, token: &[u8]) -> bool {
     match kind {
         ObservableKind::Ip => {

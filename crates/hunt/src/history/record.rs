@@ -3,11 +3,11 @@
 
 use ledger::sql::{EngineError, Flow, Tx, Value};
 use model::time::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::{HISTORY, Observed, SCANNER_VERSION};
 use crate::finding::Finding;
 use crate::limits::FINDINGS_PER_FILE_MAX;
-use crate::reader::HEAD_BYTES;
 use crate::run::FileReport;
 
 /// What recording came to.
@@ -67,19 +67,7 @@ pub fn record_file(
         add_to_file(tx, file, new_findings)?;
         return Ok(Recorded::Known { new_findings });
     }
-    // A log that is rotated keeps its name but not its head: only one that begins alike has grown. Of one
-    // shorter than the head the head's hash says nothing about the longer file.
-    let grown = find_id(
-        tx,
-        "SELECT id FROM hunt_files WHERE path = ?1 AND size < ?2 AND (head_sha256 = ?3 OR size < ?4)
-         ORDER BY size DESC LIMIT 1",
-        &[
-            Value::Text(&clean(&report.file)),
-            Value::Int(size),
-            Value::Blob(&report.head_sha256),
-            Value::Int(int(HEAD_BYTES as u64)),
-        ],
-    )?;
+    let grown = shorter_form(tx, report)?;
     if let Some(file) = grown {
         for sql in [
             "DELETE FROM hunt_findings WHERE file = ?1",
@@ -94,6 +82,26 @@ pub fn record_file(
     let new_findings = add_findings(tx, file, findings)?;
     add_to_file(tx, file, new_findings)?;
     Ok(if grown.is_some() { Recorded::Grown { new_findings } } else { Recorded::Added { new_findings } })
+}
+
+/// The longest recorded file of this name that the new one begins with. A log that is rotated keeps its
+/// name but not its head; a recorded file that is no longer than the head is compared whole.
+fn shorter_form(tx: &mut dyn Tx, report: &FileReport) -> Result<Option<i64>, EngineError> {
+    let mut found = None;
+    tx.query(
+        "SELECT id, size, sha256, head_sha256 FROM hunt_files WHERE path = ?1 AND size < ?2 ORDER BY size DESC",
+        &[Value::Text(&clean(&report.file)), Value::Int(int(report.bytes))],
+        &mut |row| {
+            let size = usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
+            let same = match report.head.get(..size) {
+                Some(head) => Sha256::digest(head).as_slice() == row.blob(2)?,
+                None => row.blob(3)? == report.head_sha256,
+            };
+            found = same.then_some(row.int(0)?);
+            Ok(if same { Flow::Stop } else { Flow::Continue })
+        },
+    )?;
+    Ok(found)
 }
 
 fn find_id(tx: &mut dyn Tx, sql: &'static str, args: &[Value<'_>]) -> Result<Option<i64>, EngineError> {

@@ -5,7 +5,7 @@ use model::diagnostic::Diagnostic;
 use model::observable::{Observable, ObservableKind, kind_of_hash_name, refang};
 
 use super::{Indicator, Reading, excerpt, list_mode, too_wide};
-use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_LINE_BYTES_MAX};
+use crate::limits::{CELLS_MAX, LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_LINE_BYTES_MAX};
 
 /// Names of the column that holds the value, in the order in which they are looked for.
 const VALUE_COLUMNS: &[&str] = &[
@@ -213,6 +213,11 @@ impl Iterator for Rows<'_> {
 }
 
 fn push_cell(record: &mut Record, cell: &mut Vec<u8>) {
+    if record.cells.len() >= CELLS_MAX {
+        record.fault = record.fault.or(Some("the row has too many cells"));
+        cell.clear();
+        return;
+    }
     match String::from_utf8(std::mem::take(cell)) {
         Ok(text) => record.cells.push(text),
         Err(_) => {

@@ -28,7 +28,7 @@
 //! User agents and accounts have no shape by which to find them: [`IndicatorSet::diagnostics`] says which
 //! indicators are not hunted for.
 //!
-//! [`reference`] says the same in slow and plain code; a property test holds the two together.
+//! [`mod@reference`] says the same in slow and plain code; a property test holds the two together.
 
 mod class;
 mod fast;

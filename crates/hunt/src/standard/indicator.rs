@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! STIX 2.1 indicators (section 4.7), in and out.
 
+use memchr::memmem;
 use model::diagnostic::Diagnostic;
 use model::observable::{Observable, ObservableKind};
+use model::stix::{Item, Splitter};
 use model::time::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use super::millis;
 use super::pattern::compile;
 use crate::indicator::{Indicator, Mode, Reading, too_wide};
-use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX};
+use crate::limits::{INDICATOR_BYTES_MAX, LIST_BYTES_MAX, LIST_ENTRIES_MAX};
 
 /// Namespace of the ids of imported indicators. Drawn once at random, never changed: the same entry must
 /// become the same object on every node.
@@ -36,28 +38,30 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
         reading.refuse(Diagnostic::error("list-too-large", name, what).with_fix("split it"));
         return reading;
     }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let bundle = match serde_json::from_slice::<Value>(bytes) {
-        Ok(bundle) => bundle,
-        Err(error) => {
-            reading.refuse(not_json(name, &error));
-            return reading;
-        }
-    };
-    match bundle.get("objects").and_then(Value::as_array).or(bundle.as_array()) {
-        Some(objects) => {
-            for (index, object) in objects.iter().enumerate() {
+    let mut splitter = Splitter::new(bytes);
+    // Reading from memory does not fail.
+    while let Ok(Some(item)) = splitter.next_item() {
+        let place = format!("{name} object {}", splitter.objects());
+        match item {
+            Item::Object(object) if memmem::find(&object, b"indicator").is_some() => {
                 if reading.indicators.len() >= LIST_ENTRIES_MAX {
-                    let what = format!(
-                        "the bundle has more than {LIST_ENTRIES_MAX} indicators; the rest is not read"
-                    );
+                    let what = format!("more than {LIST_ENTRIES_MAX} indicators; the rest is not read");
                     reading.refuse(Diagnostic::error("list-too-long", name, what).with_fix("split it"));
                     break;
                 }
-                read_object(object, &format!("{name} object {}", index + 1), &mut reading);
+                if object.len() > INDICATOR_BYTES_MAX {
+                    let what = format!("more than {INDICATOR_BYTES_MAX} bytes");
+                    reading.refuse(Diagnostic::error("object-too-large", place, what).with_fix("split it"));
+                    continue;
+                }
+                match serde_json::from_slice::<Value>(&object) {
+                    Ok(object) => read_object(&object, &place, &mut reading),
+                    Err(error) => reading.refuse(not_json(&place, &error)),
+                }
             }
+            Item::Object(_) | Item::Markings(_) => {}
+            Item::Bad { diagnostic, .. } => reading.refuse(diagnostic),
         }
-        None => read_object(&bundle, name, &mut reading),
     }
     reading
 }

@@ -168,6 +168,12 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
+/// A thousand of each; `PROPTEST_CASES` may ask for more.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.max(1_000), failure_persistence: None, ..usual }
+}
+
 fn fast(set: &IndicatorSet, block: &[u8], offset: u64, line: u64) -> Vec<Hit> {
     let mut hits = Vec::new();
     Scanner::new(set).scan_block(block, offset, line, &mut |hit| hits.push(hit));
@@ -175,7 +181,7 @@ fn fast(set: &IndicatorSet, block: &[u8], offset: u64, line: u64) -> Vec<Hit> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn fast_scan_is_the_reference(block in bytes()) {

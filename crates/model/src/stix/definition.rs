@@ -58,6 +58,8 @@ pub struct DefinitionWords {
     pub statement: bool,
     /// `tlp_2_0` of the TLP 2.0 extension.
     pub tlp_2_0: Option<String>,
+    /// Texts anywhere in it that begin with `TLP:` or `PAP:`.
+    pub labels: Vec<String>,
     /// Whether there are extensions other than TLP 2.0, which may restrict in ways not known here.
     pub other_extension: bool,
 }
@@ -72,7 +74,7 @@ pub fn classify(id: &str, words: &DefinitionWords) -> (Definition, bool) {
     let lower = |text: &str| text.trim().to_ascii_lowercase();
     let mut marking = Marking::NONE;
     let mut says_tlp = words.tlp_2_0.is_some() || words.tlp.is_some();
-    for text in said.into_iter().flatten() {
+    for text in said.into_iter().flatten().chain(&words.labels) {
         let word = lower(text);
         says_tlp |= word.starts_with("tlp");
         if let Some(pap) = Pap::parse(&word) {
@@ -80,15 +82,17 @@ pub fn classify(id: &str, words: &DefinitionWords) -> (Definition, bool) {
         }
     }
     if says_tlp {
-        let labels = [
+        let named = [
             words.tlp_2_0.as_deref().map(Tlp::parse),
             words.tlp.as_deref().map(Tlp::parse),
             words.name.as_deref().filter(|n| lower(n).starts_with("tlp")).map(Tlp::parse),
             words.definition_type.as_deref().filter(|t| lower(t).starts_with("tlp:")).map(Tlp::parse),
         ];
-        let readable: Vec<Tlp> = labels.iter().flatten().filter_map(|l| *l).collect();
+        let anywhere = words.labels.iter().filter(|l| lower(l).starts_with("tlp")).map(|l| Tlp::parse(l));
+        let labels: Vec<Option<Tlp>> = named.into_iter().flatten().chain(anywhere).collect();
+        let readable: Vec<Tlp> = labels.iter().filter_map(|l| *l).collect();
         // A label that cannot be read may be the strictest of all.
-        let unreadable = labels.iter().flatten().any(Option::is_none) || readable.is_empty();
+        let unreadable = labels.iter().any(Option::is_none) || readable.is_empty();
         marking.tlp = if unreadable { Some(Tlp::Red) } else { readable.into_iter().max() };
     }
     if says_tlp || marking.pap.is_some() {

@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 
 /// Largest integer that every reader of JSON keeps exactly (RFC 7493 section 2.2).
 const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Longest text that is looked at as a label, and most of them in one object.
+const LABEL_BYTES_MAX: usize = 64;
+const LABELS_MAX: usize = 16;
 /// Members of one object up to which names are compared one by one.
 const FEW_MEMBERS: usize = 24;
 
@@ -141,6 +144,7 @@ struct Facts<'a> {
     markings: Vec<Cow<'a, str>>,
     unreadable_marking: bool,
     refs: Vec<SubjectKey>,
+    known_refs: HashSet<SubjectKey>,
     words: DefinitionWords,
     values: usize,
     large_integer: bool,
@@ -217,6 +221,11 @@ impl<'a> Facts<'a> {
         let kind = self.text(Field::Type).ok_or_else(|| missing("type"))?.to_owned();
         if !is_stix_id(&id) {
             return Err(("bad-id", "`id` is not `type--UUID`".to_owned(), "see STIX 2.1 section 2.9"));
+        }
+        if kind == "bundle" {
+            let message =
+                "is a bundle where an object should be: what it holds would not be looked at".to_owned();
+            return Err(("nested-bundle", message, "take the objects out of the inner bundle"));
         }
         if id.split_once("--").map(|(prefix, _)| prefix) != Some(kind.as_str()) {
             return Err((
@@ -324,6 +333,9 @@ impl<'a> Walk<'_, 'a> {
 
     fn text(self, text: Cow<'a, str>) {
         let facts = self.facts;
+        if says_label(&text) && facts.words.labels.len() < LABELS_MAX {
+            facts.words.labels.push(text.as_ref().to_owned());
+        }
         match self.at {
             At::Text(field) => {
                 if let Some(slot) = facts.texts.get_mut(field as usize) {
@@ -333,11 +345,13 @@ impl<'a> Walk<'_, 'a> {
             At::MarkingRef | At::GranularRef => facts.markings.push(text),
             At::MarkingRefs => facts.wrong_type = Some("object_marking_refs"),
             At::Ref => {
-                let key = SubjectKey::of(&text);
-                if key.is_observable() && facts.refs.len() < OBSERVABLE_REFS_MAX && !facts.refs.contains(&key)
-                {
+                // Other readers take upper case too: such a reference is one all the same.
+                let key = SubjectKey::of(&text.to_ascii_lowercase());
+                if key.is_observable() && facts.known_refs.insert(key) {
                     facts.refs.push(key);
                 }
+                // Beyond the limit nobody looks: what is referred to there may restrict most.
+                facts.unreadable_marking |= facts.refs.len() > OBSERVABLE_REFS_MAX;
             }
             At::DefinitionTlp => facts.words.tlp = Some(text.into_owned()),
             At::TlpExtension => facts.words.tlp_2_0 = Some(text.into_owned()),
@@ -369,6 +383,14 @@ impl<'a> Walk<'_, 'a> {
         }
         Ok(self)
     }
+}
+
+/// Whether a text is a label of TLP or PAP, wherever it stands: some tools write it into properties of
+/// their own.
+fn says_label(text: &str) -> bool {
+    let start = text.trim_start().get(..4).unwrap_or_default();
+    text.len() <= LABEL_BYTES_MAX
+        && (start.eq_ignore_ascii_case("tlp:") || start.eq_ignore_ascii_case("pap:"))
 }
 
 fn is_reference(name: &str) -> bool {

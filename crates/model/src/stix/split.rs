@@ -12,9 +12,6 @@ use memchr::memchr2;
 use crate::diagnostic::Diagnostic;
 use crate::limits::{BODY_BYTES_MAX, JSON_DEPTH_MAX};
 
-/// Name of the wrapper's member that carries effective markings (`docs/markings.md`).
-pub const MARKINGS_MEMBER: &str = "x_polder_markings";
-
 const CHUNK_BYTES: usize = 256 * 1024;
 const KEY_BYTES_MAX: usize = 1024;
 
@@ -29,7 +26,7 @@ pub enum Item {
         /// Whether it counts as an object read.
         counts: bool,
     },
-    /// The [`MARKINGS_MEMBER`] of the wrapper, as received.
+    /// The [`super::runs`] member of the wrapper, as received.
     Markings(Vec<u8>),
     /// An object's bytes, cut out unchecked.
     Object(Vec<u8>),
@@ -66,8 +63,10 @@ pub struct Splitter<R> {
     /// First byte that must stay in the buffer.
     keep: u64,
     ended: bool,
-    /// Whether anything but white space was met.
-    met: bool,
+    /// Top-level values met.
+    values: u64,
+    /// Whether the top-level object at hand holds something nested too deep.
+    deep: bool,
     state: State,
     objects: u64,
 }
@@ -76,12 +75,28 @@ impl<R: Read> Splitter<R> {
     /// Reads from `source`.
     pub fn new(source: R) -> Splitter<R> {
         let (buffer, state) = (Vec::new(), State::Top);
-        Splitter { source, buffer, base: 0, at: 0, keep: 0, ended: false, met: false, state, objects: 0 }
+        Splitter {
+            source,
+            buffer,
+            base: 0,
+            at: 0,
+            keep: 0,
+            ended: false,
+            values: 0,
+            deep: false,
+            state,
+            objects: 0,
+        }
     }
 
     /// Objects met so far, taken or not.
     pub fn objects(&self) -> u64 {
         self.objects
+    }
+
+    /// Top-level values met so far: bundles, arrays, objects.
+    pub fn values(&self) -> u64 {
+        self.values
     }
 
     /// The next item, or `None` at the end.
@@ -107,14 +122,15 @@ impl<R: Read> Splitter<R> {
             self.at = 3;
         }
         let next = self.peek()?;
-        self.met |= next.is_some();
+        self.values += u64::from(next.is_some());
         match next {
             None => {
                 self.state = State::Done;
-                Ok((!self.met)
+                Ok((self.values == 0)
                     .then(|| self.stop("empty-input", "the input is empty", "name a file with STIX objects")))
             }
             Some(b'{') => {
+                self.deep = false;
                 self.state = State::Members { start: Some(self.at), wrapper: false };
                 self.at += 1;
                 Ok(None)
@@ -132,7 +148,11 @@ impl<R: Read> Splitter<R> {
     /// it is itself an object.
     fn member(&mut self, start: Option<u64>, wrapper: bool) -> io::Result<Option<Item>> {
         self.keep = start.unwrap_or(self.at);
-        match self.peek()? {
+        let next = self.peek()?;
+        // White space and commas count too: nothing larger than an object is ever kept.
+        let start = start.filter(|start| self.at - start <= BODY_BYTES_MAX as u64 && *start >= self.base);
+        self.state = State::Members { start, wrapper };
+        match next {
             None => Ok(Some(self.truncated())),
             Some(b'}') => {
                 self.at += 1;
@@ -145,6 +165,7 @@ impl<R: Read> Splitter<R> {
                     Some(start) if self.at - start <= BODY_BYTES_MAX as u64 => {
                         Ok(Some(Item::Object(self.bytes(start, self.at))))
                     }
+                    _ if self.deep => Ok(Some(self.too_deep())),
                     _ => Ok(Some(self.too_large())),
                 }
             }
@@ -180,17 +201,23 @@ impl<R: Read> Splitter<R> {
         let scan = self.scan(BODY_BYTES_MAX)?;
         match scan {
             Scan::Truncated => Ok(Some(self.truncated())),
-            Scan::Ended(from, to) if key == MARKINGS_MEMBER.as_bytes() => {
+            Scan::Ended(from, to) if key == super::runs::MEMBER.as_bytes() => {
                 Ok(Some(Item::Markings(self.bytes(from, to))))
             }
             Scan::Ended(..) => Ok(None),
+            // A list of markings that is not read restricts; it must not go unnoticed.
+            Scan::TooLarge | Scan::TooDeep if key == super::runs::MEMBER.as_bytes() => {
+                self.state = State::Members { start: None, wrapper };
+                Ok(Some(Item::Markings(Vec::new())))
+            }
             Scan::TooLarge => {
                 self.state = State::Members { start: None, wrapper };
                 Ok(None)
             }
             Scan::TooDeep => {
+                self.deep = true;
                 self.state = State::Members { start: None, wrapper };
-                Ok(Some(self.too_deep(false)))
+                Ok(None)
             }
         }
     }
@@ -220,7 +247,7 @@ impl<R: Read> Splitter<R> {
                         let diagnostic = Diagnostic::error("not-an-object", self.place(), message);
                         Item::Bad { diagnostic: diagnostic.with_fix("take it out"), counts: true }
                     }
-                    Scan::TooDeep => self.too_deep(true),
+                    Scan::TooDeep => self.too_deep(),
                     Scan::TooLarge => self.too_large(),
                     Scan::Truncated => self.truncated(),
                 }))
@@ -272,9 +299,9 @@ impl<R: Read> Splitter<R> {
                 self.at += skip as u64;
                 return Ok(rest.get(skip).copied());
             }
-            let all_kept = self.keep == self.at;
+            let nothing_kept = self.keep == self.at;
             self.at = self.base + self.buffer.len() as u64;
-            if all_kept {
+            if nothing_kept || self.at - self.keep > BODY_BYTES_MAX as u64 {
                 self.keep = self.at;
             }
             if !self.fill()? {
@@ -332,11 +359,11 @@ impl<R: Read> Splitter<R> {
         self.stop("truncated", &format!("the input ends in the middle, after {} objects", self.objects), fix)
     }
 
-    fn too_deep(&mut self, counts: bool) -> Item {
+    fn too_deep(&mut self) -> Item {
         let message = format!("nested deeper than {JSON_DEPTH_MAX} levels");
         let diagnostic =
             Diagnostic::error("nested-too-deep", self.place(), message).with_fix("flatten the object");
-        Item::Bad { diagnostic, counts }
+        Item::Bad { diagnostic, counts: true }
     }
 
     fn too_large(&mut self) -> Item {

@@ -94,6 +94,8 @@ fn ten_thousand_nested_arrays() {
     let deep = format!(r#"{{"objects":[{{"a":{}{}}},{{"b":1}}]}}"#, "[".repeat(10_000), "]".repeat(10_000));
     let (objects, bad) = split(deep.as_bytes(), usize::MAX);
     assert_eq!((objects, bad), (vec![r#"{"b":1}"#.to_owned()], vec!["nested-too-deep"]));
+    let alone = format!(r#"{{"a":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+    assert_eq!(split(alone.as_bytes(), usize::MAX).1, ["nested-too-deep"], "told once, as what it is");
     let open = "[".repeat(100_000);
     assert_eq!(split(open.as_bytes(), usize::MAX).1, ["truncated"]);
 }

@@ -48,12 +48,16 @@ fn five_labels_for_three_readers() {
 
 #[test]
 fn unmarked_is_never_clear() {
+    let shared = head(Marking::NONE, Audience::Community(ring()));
+    let member = reader(PARTNER, Tlp::AmberStrict, &[ring()]);
+    assert_eq!(release(&shared, &member, Exit::Taxii), Err(Reason::Unmarked), "it stays in its organisation");
+    assert_eq!(release(&shared, &reader(OWN, Tlp::AmberStrict, &[ring()]), Exit::Taxii), Ok(Grounds::Author));
     let own_only = head(Marking::NONE, Audience::Organisation(OWN));
     assert_eq!(release(&own_only, &reader(OWN, Tlp::AmberStrict, &[]), Exit::Taxii), Ok(Grounds::Author));
     assert_eq!(release(&own_only, &reader(OWN, Tlp::Amber, &[]), Exit::Taxii), Err(Reason::AboveCeiling));
     assert_eq!(
         release(&own_only, &reader(STRANGER, Tlp::AmberStrict, &[]), Exit::Taxii),
-        Err(Reason::NotARecipient)
+        Err(Reason::Unmarked)
     );
 }
 
@@ -136,9 +140,14 @@ proptest! {
     #[test]
     fn stricter_never_widens(head in any_head(), more in any_head(), reader in any_reader(), exit in any_exit()) {
         let labelled = Marking { tlp: Some(head.marking.label()), ..head.marking };
+        let loose = Head { marking: labelled, ..head.clone() };
         let stricter = Head { marking: labelled.strictest(more.marking), ..head.clone() };
         if release(&stricter, &reader, exit).is_ok() {
-            prop_assert!(release(&head, &reader, exit).is_ok(), "{head:?} {stricter:?}");
+            prop_assert!(release(&loose, &reader, exit).is_ok(), "{loose:?} {stricter:?}");
+        }
+        // What nobody marked goes no further than what says AMBER+STRICT.
+        if release(&head, &reader, exit).is_ok() {
+            prop_assert!(release(&loose, &reader, exit).is_ok(), "{head:?}");
         }
     }
 
