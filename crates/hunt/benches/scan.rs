@@ -71,9 +71,7 @@ fn main() {
             let hunt = hunt_input(&mut &*log, "log", &set, &options, &mut |_| {});
             observables = hunt.observed.len();
         });
-        println!(
-            "file with SHA-256, history {history}: {speed:.0} MB/s, {observables} kept"
-        );
+        println!("file with SHA-256, history {history}: {speed:.0} MB/s, {observables} kept");
     }
 }
 

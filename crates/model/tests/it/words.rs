@@ -159,3 +159,26 @@ proptest! {
         let _ = (Timestamp::parse(&text), MemberId::parse(&text), Audience::parse(&text), SubjectKey::of(&text), to_21(text.as_bytes()));
     }
 }
+
+/// The one form in which effective markings travel: TAXII, export and import all use it.
+#[test]
+fn runs_of_markings_survive() {
+    use model::marking::{Marking, Pap, Tlp};
+    use model::stix::runs;
+    let restricted = Marking { pap: Some(Pap::Red), unknown: true, ..Marking::tlp(Tlp::Green) };
+    let markings = [Marking::tlp(Tlp::Clear), Marking::tlp(Tlp::Clear), restricted, Marking::NONE];
+    let printed = runs::print(&runs::collect(markings)).to_string();
+    let read = runs::parse(printed.as_bytes()).unwrap();
+    let again: Vec<_> = read.iter().map(|run| (run.marking.to_string(), run.first, run.last)).collect();
+    let expected = [("TLP:CLEAR", 0, 1), ("TLP:GREEN PAP:RED unknown", 2, 2), ("TLP:AMBER+STRICT", 3, 3)];
+    assert_eq!(again, expected.map(|(text, first, last)| (text.to_owned(), first, last)));
+    for odd in [
+        "",
+        "{}",
+        "[1]",
+        r#"[{"marking":"TLP:CLEAR","first":1,"last":1}]"#,
+        r#"[{"marking":"x","first":0,"last":1}]"#,
+    ] {
+        assert!(runs::parse(odd.as_bytes()).is_none(), "{odd}");
+    }
+}
