@@ -15,6 +15,7 @@ use crate::cli::CommunityCommand;
 use crate::failure::{Exit, Failure};
 use crate::init::salts;
 use crate::node::{Node, now, random};
+use crate::out::say;
 
 /// Runs the command.
 pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
@@ -46,10 +47,10 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
                 let members: Vec<String> = row.members.iter().map(MemberId::to_string).collect();
                 if *json {
                     let id = row.id.to_string();
-                    println!("{}", json!({ "community": id, "name": row.name, "members": members }));
+                    say!("{}", json!({ "community": id, "name": row.name, "members": members }));
                 } else {
-                    println!("{}  {}", row.id, row.name);
-                    members.iter().for_each(|member| println!("  {member}"));
+                    say!("{}  {}", row.id, row.name);
+                    members.iter().for_each(|member| say!("  {member}"));
                 }
             }
         }
@@ -63,9 +64,9 @@ fn usage(error: command::CommandError) -> Failure {
 
 fn told(as_json: bool, id: CommunityId, member: MemberId, text: &str) {
     if as_json {
-        println!("{}", json!({ "community": id.to_string(), "member": member.to_string() }));
+        say!("{}", json!({ "community": id.to_string(), "member": member.to_string() }));
     } else {
-        println!("{text}");
+        say!("{text}");
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::Doctor;
 use crate::failure::{Exit, Failure};
 use crate::node::{LOG_KEY, NODE_SECRET, Node, ROOT_KEY, now};
+use crate::out::say;
 use model::time::Timestamp;
 
 /// Free room below which a node should not write.
@@ -29,14 +30,14 @@ pub fn run(args: &Doctor) -> Result<Exit, Failure> {
     for check in &checks {
         if args.json {
             let fault = check.fault.as_deref();
-            println!(
+            say!(
                 "{}",
                 json!({ "check": check.name, "ok": fault.is_none(), "told": check.told, "fault": fault })
             );
         } else {
             match &check.fault {
-                None => println!("ok     {:<9} {}", check.name, check.told),
-                Some(fault) => println!("FAULT  {:<9} {fault}", check.name),
+                None => say!("ok     {:<9} {}", check.name, check.told),
+                Some(fault) => say!("FAULT  {:<9} {fault}", check.name),
             }
         }
     }

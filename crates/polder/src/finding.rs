@@ -21,6 +21,7 @@ use crate::hunting::{finding_json, finding_line};
 use crate::identity::NAMESPACE;
 use crate::init::salts;
 use crate::node::{Node, now};
+use crate::out::say;
 
 /// Runs the command.
 pub fn run(command: &FindingCommand) -> Result<Exit, Failure> {
@@ -52,9 +53,9 @@ fn list(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     let all = node.store.read(|read| findings(read, None))?;
     for finding in &all {
         if as_json {
-            println!("{}", finding_json(finding));
+            say!("{}", finding_json(finding));
         } else {
-            println!("{}", finding_line(finding));
+            say!("{}", finding_line(finding));
         }
     }
     Ok(if all.is_empty() { Exit::NotFound } else { Exit::Done })
@@ -121,7 +122,7 @@ fn append(
     let id = |kind: &str| ids.iter().find(|id| id.starts_with(kind)).cloned().unwrap_or_default();
     let (sighting, observed) = (id("sighting--"), id("observed-data--"));
     if as_json {
-        println!(
+        say!(
             "{}",
             json!({
                 "sighting": sighting, "observed_data": observed, "value": sight.observable.display(),
@@ -129,7 +130,7 @@ fn append(
             })
         );
     } else {
-        println!("{sighting}: {} seen {} times, {marking}", sight.observable.display(), sight.count);
+        say!("{sighting}: {} seen {} times, {marking}", sight.observable.display(), sight.count);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -24,6 +24,7 @@ use crate::cli;
 use crate::failure::{Exit, Failure};
 use crate::input::Input;
 use crate::node::{Node, now};
+use crate::out::say;
 
 /// Sources that `seen` names on a terminal.
 const SOURCES_SHOWN: usize = 10;
@@ -61,7 +62,6 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let mut out = io::stdout().lock();
     hunt_all(&paths, &set, threads, node.is_some(), &mut |result| {
         // A log that was rotated away, or may not be read, does not keep the others from being read.
         let (hunt, found) = match result {
@@ -79,7 +79,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         }
         for finding in &found {
             let line = if args.json { finding_json(finding).to_string() } else { finding_line(finding) };
-            writeln!(out, "{line}").map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))?;
+            say!("{line}");
         }
         Ok(())
     })?;
@@ -280,7 +280,7 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
                 |s| json!({ "file": s.file, "first": time(s.first), "last": time(s.last), "count": s.count }),
             )
             .collect();
-        println!(
+        say!(
             "{}",
             json!({
                 "value": observable.display(), "kind": observable.kind().name(), "seen": seen.count > 0,
@@ -296,7 +296,7 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     }
     let known = |t: Option<Timestamp>| time(t).unwrap_or_else(|| "an unknown time".to_owned());
     if seen.count > 0 {
-        println!(
+        say!(
             "{} was seen {} on {}, from {} to {}",
             observable.display(),
             counted(seen.count, "time"),
@@ -307,18 +307,18 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
         seen.sources
             .iter()
             .take(SOURCES_SHOWN)
-            .for_each(|s| println!("  {}  {}", s.file, counted(s.count, "time")));
+            .for_each(|s| say!("  {}  {}", s.file, counted(s.count, "time")));
         let more = seen.sources.len().saturating_sub(SOURCES_SHOWN) as u64 + seen.more_sources;
         if more > 0 {
-            println!("  and {more} more files; --json names them");
+            say!("  and {more} more files; --json names them");
         }
     } else {
-        println!("{} was never seen in what was read", observable.display());
+        say!("{} was never seen in what was read", observable.display());
     }
     if coverage.files == 0 {
-        println!("no log has been hunted on this node yet; `polder hunt --data DIR PATH` reads them");
+        say!("no log has been hunted on this node yet; `polder hunt --data DIR PATH` reads them");
     } else {
-        println!(
+        say!(
             "This rests on {} ({} of them in part), {}, from {} to {}; logs that were not hunted are not in it.",
             counted(coverage.files, "file"),
             coverage.partial_files,

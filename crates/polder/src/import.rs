@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder import`: files into the ledger. What was read is added, known or refused, and these add up.
 
-use std::io::{Read, Write as _};
+use std::io::Read;
+use std::path::Path;
 
 use hunt::limits::LIST_BYTES_MAX;
 use hunt::standard::IndicatorAuthor;
@@ -20,6 +21,7 @@ use crate::cli::{Format, Import};
 use crate::failure::{Exit, Failure};
 use crate::input::Input;
 use crate::node::{Node, Writing, random};
+use crate::out::say;
 use crate::survey::Survey;
 
 /// Drafts that are handed over at once: one transaction.
@@ -62,26 +64,21 @@ impl Report {
         self.refused > 0 || self.diagnostics.iter().any(|d| d.severity == Severity::Error)
     }
 
-    fn print(&self, as_json: bool) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        let written = if as_json {
-            let diagnostics: Vec<_> = self.diagnostics.iter().map(diagnostic_json).collect();
+    fn print(&self, as_json: bool) {
+        let Report { file, read, added, known, refused, diagnostics, more_diagnostics } = self;
+        if as_json {
+            let diagnostics: Vec<_> = diagnostics.iter().map(diagnostic_json).collect();
             let line = json!({
-                "file": self.file, "read": self.read, "added": self.added, "known": self.known,
-                "refused": self.refused, "diagnostics": diagnostics, "more_diagnostics": self.more_diagnostics,
+                "file": file, "read": read, "added": added, "known": known, "refused": refused,
+                "diagnostics": diagnostics, "more_diagnostics": more_diagnostics,
             });
-            writeln!(out, "{line}")
-        } else {
-            for diagnostic in &self.diagnostics {
-                eprintln!("{}: {diagnostic}", self.file);
-            }
-            if self.more_diagnostics > 0 {
-                eprintln!("{}: and {} more diagnostics", self.file, self.more_diagnostics);
-            }
-            let Report { file, read, added, known, refused, .. } = self;
-            writeln!(out, "{file}: read {read}, added {added}, known {known}, refused {refused}")
-        };
-        written.map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))
+            return say!("{line}");
+        }
+        diagnostics.iter().for_each(|diagnostic| eprintln!("{file}: {diagnostic}"));
+        if *more_diagnostics > 0 {
+            eprintln!("{file}: and {more_diagnostics} more diagnostics");
+        }
+        say!("{file}: read {read}, added {added}, known {known}, refused {refused}");
     }
 }
 
@@ -103,7 +100,7 @@ pub fn run(args: &Import) -> Result<Exit, Failure> {
         let mut input = Input::open(path, node.dir.root())?;
         let format = match args.format {
             Some(format) => format,
-            None => guess(&mut input)?,
+            None => guess(path, &mut input)?,
         };
         let mut importer = Importer::new(&node, &writing, audience.clone(), args.tlp, input.name.clone());
         let outcome = match format {
@@ -111,7 +108,7 @@ pub fn run(args: &Import) -> Result<Exit, Failure> {
             Format::Csv | Format::Text => importer.list(&mut input, format),
         };
         let report = importer.finish(outcome)?;
-        report.print(args.json)?;
+        report.print(args.json);
         if report.is_partial() {
             exit = Exit::Partial;
         }
@@ -119,8 +116,8 @@ pub fn run(args: &Import) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// JSON is STIX; anything else is a list of indicators.
-fn guess(input: &mut Input) -> Result<Format, Failure> {
+/// JSON is STIX; anything else is a list of indicators, a table if its name says so.
+fn guess(path: &Path, input: &mut Input) -> Result<Format, Failure> {
     let mut head = Vec::new();
     // A damaged archive is told when it is read for good.
     let _ = input.reader()?.take(4_096).read_to_end(&mut head);
@@ -128,6 +125,7 @@ fn guess(input: &mut Input) -> Result<Format, Failure> {
     let first = text.iter().find(|b| !b.is_ascii_whitespace());
     Ok(match first {
         Some(b'{' | b'[') | None => Format::Stix,
+        Some(_) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) => Format::Csv,
         Some(_) => Format::Text,
     })
 }

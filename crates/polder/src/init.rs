@@ -22,6 +22,7 @@ use crate::cli::Init;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 use crate::node::{LOG_KEY, NODE_SECRET, ROOT_KEY, circumstances, now, random, schema};
+use crate::out::say;
 
 /// Runs the command.
 pub fn run(args: &Init) -> Result<Exit, Failure> {
@@ -43,9 +44,9 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
     }
     let member = made?;
     if args.json {
-        println!("{}", json!({ "member": member.to_string(), "data": dir.root().display().to_string() }));
+        say!("{}", json!({ "member": member.to_string(), "data": dir.root().display().to_string() }));
     } else {
-        println!("member {member}");
+        say!("member {member}");
         eprintln!(
             "{} is ready in {}. Others know you by this id: tell it to them by another way than this network.",
             args.name,

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::cli::{Data, LedgerCommand};
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::out::say;
 
 /// Runs the command.
 pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
@@ -33,7 +34,7 @@ fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     let report = node.store.read(|read| verify::verify(read, &node.root.origin, &node.root.log_key))?;
     let holds = report.faults.is_empty();
     if as_json {
-        println!(
+        say!(
             "{}",
             json!({
                 "origin": node.root.origin.to_string(), "records": report.records, "erased": report.erased,
@@ -42,7 +43,7 @@ fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
             })
         );
     } else if holds {
-        println!(
+        say!(
             "verified: {} records, size {}, root {}, checkpoint signed by {}",
             report.records,
             report.size,
@@ -54,7 +55,7 @@ fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
         if report.more_faults > 0 {
             eprintln!("and {} more faults", report.more_faults);
         }
-        println!("NOT verified: {} faults in {} records", report.faults.len(), report.records);
+        say!("NOT verified: {} faults in {} records", report.faults.len(), report.records);
         eprintln!(
             "stop using this copy; restore the newest backup that verifies, and keep this one as evidence"
         );
@@ -69,7 +70,7 @@ fn publish(data: &Data) -> Result<Exit, Failure> {
         node.dir.side_file().check(&node.store)?;
     }
     let checkpoint = node.dir.side_file().publish_held(&node.store, node.root.origin)?;
-    println!("published: size {}, root {}", checkpoint.size, hex(&checkpoint.root));
+    say!("published: size {}, root {}", checkpoint.size, hex(&checkpoint.root));
     Ok(Exit::Done)
 }
 
@@ -147,7 +148,7 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         Ok(both) => both,
         Err(error) => {
             if as_json {
-                println!("{}", json!({ "verified": false, "reason": error.to_string() }));
+                say!("{}", json!({ "verified": false, "reason": error.to_string() }));
             }
             return Err(Failure::not_found(format!("NOT proved: {error}")));
         }
@@ -158,7 +159,7 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         && expected != signer
     {
         if as_json {
-            println!(
+            say!(
                 "{}",
                 json!({ "verified": false, "reason": "another member", "member": signer.to_string() })
             );
@@ -169,7 +170,7 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
     }
     let who = if member.is_some() { "pinned" } else { "not pinned" };
     if as_json {
-        println!(
+        say!(
             "{}",
             json!({
                 "verified": true, "member": signer.to_string(), "member_pinned": member.is_some(),
@@ -179,8 +180,8 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         );
         return Ok(Exit::Done);
     }
-    println!("proved: {id} version {version} is entry {} of log {}", proof.index, proved.checkpoint.origin);
-    println!("signed at size {} by member {signer} ({who})", proved.checkpoint.size);
+    say!("proved: {id} version {version} is entry {} of log {}", proof.index, proved.checkpoint.origin);
+    say!("signed at size {} by member {signer} ({who})", proved.checkpoint.size);
     if member.is_none() {
         eprintln!(
             "This proves integrity, not who: anybody can make such a log and call it \"{}\". Give --member with the id \

@@ -15,6 +15,7 @@ mod init;
 mod input;
 mod log;
 mod node;
+mod out;
 mod serving;
 mod survey;
 mod token;
@@ -37,9 +38,11 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     ignore_file_size_signal();
     let cli = Cli::parse();
-    match run(&cli.command) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(Failure { exit, message }) => {
+    // A fault of the program has been told by the panic itself; it has an exit code of its own.
+    match std::panic::catch_unwind(|| run(&cli.command)) {
+        Err(_) => ExitCode::from(Exit::Internal as u8),
+        Ok(Ok(exit)) => ExitCode::from(exit as u8),
+        Ok(Err(Failure { exit, message })) => {
             eprintln!("polder: {message}");
             ExitCode::from(exit as u8)
         }

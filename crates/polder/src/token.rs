@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::TokenCommand;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, now, random};
+use crate::out::say;
 
 /// Runs the command.
 pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
@@ -27,9 +28,9 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                 other => Failure::usage(other.to_string()),
             })?;
             if *json {
-                println!("{}", json!({ "token": text, "name": name, "member": member.to_string() }));
+                say!("{}", json!({ "token": text, "name": name, "member": member.to_string() }));
             } else {
-                println!("{text}");
+                say!("{text}");
                 eprintln!(
                     "This is shown once. Clients give it as Bearer token, or as password with any user name."
                 );
@@ -40,7 +41,7 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
             for token in node.store.read(token::list)? {
                 let revoked = token.revoked.map(|t| t.to_string());
                 if *json {
-                    println!(
+                    say!(
                         "{}",
                         json!({
                             "id": token.id, "name": token.name, "member": token.member.to_string(),
@@ -49,9 +50,12 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                     );
                 } else {
                     let state = revoked.map_or_else(|| "works".to_owned(), |t| format!("revoked {t}"));
-                    println!(
+                    say!(
                         "{}  {}  up to {}  member {}  {state}",
-                        token.id, token.name, token.ceiling, token.member
+                        token.id,
+                        token.name,
+                        token.ceiling,
+                        token.member
                     );
                 }
             }
@@ -62,7 +66,7 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
             let token = revoked.ok_or_else(|| {
                 Failure::not_found(format!("no working token `{name}`; `polder token list` shows them"))
             })?;
-            println!("{} ({}) is revoked", token.name, token.id);
+            say!("{} ({}) is revoked", token.name, token.id);
         }
     }
     Ok(Exit::Done)

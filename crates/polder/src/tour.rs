@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::cli::Tour;
 use crate::failure::{Exit, Failure};
+use crate::out::say;
 
 const INDICATORS: &str = include_str!("../../../examples/indicators.txt");
 const BUNDLE: &str = include_str!("../../../examples/bundle.json");
@@ -34,7 +35,7 @@ pub fn run(args: &Tour) -> Result<Exit, Failure> {
         eprintln!("\nkept: {}", room.keep().display());
     }
     walked?;
-    println!(
+    say!(
         "\nThat was the whole way: a file, the ledger, the gate, a client, a finding, a proof. README.md goes on."
     );
     Ok(Exit::Done)
@@ -118,13 +119,13 @@ impl Guide {
     }
 
     fn say(&self, text: &str) {
-        println!("\n# {text}");
+        say!("\n# {text}");
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let quoted: Vec<String> =
             args.iter().map(|a| if a.contains(' ') { format!("\"{a}\"") } else { (*a).to_owned() }).collect();
-        println!("$ polder {}", quoted.join(" "));
+        say!("$ polder {}", quoted.join(" "));
         let mut command = Command::new(&self.program);
         command.args(args).current_dir(&self.room).env_remove("POLDER_DATA").stdin(Stdio::null());
         command
@@ -156,7 +157,7 @@ impl Guide {
             )));
         }
         self.write(file, &output.stdout)?;
-        println!("({} bytes, written to {file})", output.stdout.len());
+        say!("({} bytes, written to {file})", output.stdout.len());
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -167,16 +168,16 @@ impl Guide {
         for collection in collections["collections"].as_array().into_iter().flatten() {
             let id = collection["id"].as_str().unwrap_or_default();
             let path = format!("/taxii2/root/collections/{id}/objects/");
-            println!(
+            say!(
                 "$ curl -H \"Authorization: Bearer $TOKEN\" -H \"Accept: application/taxii+json;version=2.1\" http://{address}{path}"
             );
             let envelope = self.get(address, &path, token)?;
             let objects = envelope["objects"].as_array().map_or(&[][..], Vec::as_slice);
-            println!("{} objects:", objects.len());
+            say!("{} objects:", objects.len());
             for object in objects {
                 let name =
                     object["name"].as_str().or(object["relationship_type"].as_str()).unwrap_or_default();
-                println!("  {:<14} {name}", object["type"].as_str().unwrap_or_default());
+                say!("  {:<14} {name}", object["type"].as_str().unwrap_or_default());
             }
         }
         drop(server);

@@ -202,3 +202,21 @@ fn text_from_outside_moves_no_cursor() {
     let ran = bench.run(&["import", "--data", "d", "a.json"]).expect(3);
     assert!(!ran.err.contains('\u{1b}') && ran.err.lines().count() == 1, "{:?}", ran.err);
 }
+
+/// A reader that goes away ends the talking, not the work, and is no fault.
+#[test]
+fn a_closed_pipe_is_no_fault() {
+    use std::process::Stdio;
+    let bench = Bench::new();
+    let logs = examples().join("logs");
+    for args in
+        [&["hunt", "--data", "d", logs.to_str().unwrap()][..], &["seen", "--data", "d", "203.0.113.7"]]
+    {
+        let mut child = bench.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert!([0, 1].contains(&ran.code) && !ran.err.contains("panicked"), "{}: {}", ran.code, ran.err);
+    }
+    let seen = bench.run(&["seen", "--data", "d", "203.0.113.7", "--json"]).expect(0).json().remove(0);
+    assert_eq!(seen["coverage"]["files"].as_u64(), Some(4), "all files were read all the same");
+}
