@@ -112,10 +112,12 @@ pub struct Table {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Another process holds the write lock.
-    #[error("the database is locked by another process")]
+    #[error(
+        "another process writes to the database and did not let go in 30 s; wait for it to end, or stop it, and run this again"
+    )]
     Busy,
     /// A file of the database is not what it should be.
-    #[error("the database is damaged: {0}; run `polder doctor`, then restore the newest backup")]
+    #[error("the database is damaged: {0}; restore the newest backup, and keep this file to look into")]
     Corrupt(String),
     /// No room on the disk, or the file size limit is reached.
     #[error(

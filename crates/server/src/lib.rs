@@ -31,6 +31,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::header::CONNECTION;
 use axum::routing::get;
 use store::Store;
 
@@ -53,5 +54,8 @@ pub fn router(server: Server) -> Router {
     let shared = Arc::new(taxii::Shared::new(server));
     // One handler reads the path itself: with and without the last slash, and every answer, also to
     // what does not exist, comes from behind authentication.
-    Router::new().route("/healthz", get(async || "ok\n")).fallback(taxii::handle).with_state(shared)
+    Router::new()
+        .route("/healthz", get(async || ([(CONNECTION, "close")], "ok\n")))
+        .fallback(taxii::handle)
+        .with_state(shared)
 }

@@ -2,7 +2,7 @@
 //! Refusals, and what a client is told of them: never whether a hidden thing exists.
 
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONNECTION, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use exchange::filter::FilterError;
 use exchange::query::QueryError;
 use ledger::sql::EngineError;
@@ -83,10 +83,13 @@ impl Refusal {
                 vec![(RETRY_AFTER, BUSY_SECONDS.to_string())]
             }
             Refusal::Method(methods) => vec![(ALLOW, (*methods).to_owned())],
-            Refusal::TooManyFailures(seconds) | Refusal::TooManyRequests(seconds) => {
-                vec![(RETRY_AFTER, seconds.to_string())]
+            Refusal::TooManyFailures(seconds) => {
+                vec![(RETRY_AFTER, seconds.to_string()), (CONNECTION, "close".to_owned())]
             }
+            Refusal::TooManyRequests(seconds) => vec![(RETRY_AFTER, seconds.to_string())],
+            // Whoever is not known holds no connection: their number is limited.
             Refusal::Unauthorized => vec![
+                (CONNECTION, "close".to_owned()),
                 (WWW_AUTHENTICATE, "Basic realm=\"taxii\", charset=\"UTF-8\"".to_owned()),
                 (WWW_AUTHENTICATE, "Bearer realm=\"taxii\"".to_owned()),
             ],

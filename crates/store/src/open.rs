@@ -224,7 +224,11 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, EngineError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
-    set_up(&connection, WRITER_CACHE_KIB)?;
+    // SQLite looks at the file only now: say which one is damaged.
+    set_up(&connection, WRITER_CACHE_KIB).map_err(|error| match error {
+        EngineError::Corrupt(what) => EngineError::Corrupt(format!("{}: {what}", path.display())),
+        other => other,
+    })?;
     Ok(connection)
 }
 
