@@ -263,9 +263,11 @@ impl<R: Read> Source<R> {
     }
 }
 
-type Foreign = (&'static [u8], &'static str, &'static str);
+/// A format that is not read: how it begins, what it is, what to do.
+pub type Foreign = (&'static [u8], &'static str, &'static str);
 
-fn recognise(head: &[u8]) -> (Packing, Option<&'static Foreign>) {
+/// How a file is packed, or that it is of a format that is not read, by its first bytes.
+pub fn recognise(head: &[u8]) -> (Packing, Option<&'static Foreign>) {
     match head {
         [0x1F, 0x8B, ..] => (Packing::Gzip, None),
         // A frame, or a skippable one before it, as pzstd writes.

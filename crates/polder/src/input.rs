@@ -5,14 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use hunt::limits::{UNPACK_BYTES_MAX, UNPACK_RATIO_MAX, ZSTD_WINDOW_LOG_MAX};
+use hunt::reader::{Packing, recognise};
 
-/// Bytes of output after which the ratio to the input is looked at.
-const EXPANDED_BYTES_FREE: u64 = 256 * 1024 * 1024;
-/// Largest ratio of output to input beyond that: real feeds compress 5 to 50 times.
-const EXPANSION_RATIO_MAX: u64 = 1_000;
-/// Largest window of a zstd frame, as a power of two: what a reader must hold in memory.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+use crate::failure::Failure;
 
 /// Something to import, which can be read more than once.
 pub struct Input {
@@ -46,17 +42,20 @@ impl Input {
         let mut file = self.file.try_clone().map_err(fault)?;
         file.seek(SeekFrom::Start(0)).map_err(fault)?;
         let mut packed = BufReader::with_capacity(256 * 1024, Counting { inner: file, count: 0 });
-        let magic = packed.fill_buf().map_err(fault)?.get(..4).unwrap_or_default().to_vec();
-        if magic.starts_with(&[0x1F, 0x8B]) {
-            let inner = Unpacked::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(packed)));
-            return Ok(Box::new(Guarded { inner, expanded: 0 }));
+        let (packing, foreign) = recognise(packed.fill_buf().map_err(fault)?);
+        if let Some((_, what, fix)) = foreign {
+            return Err(Failure::usage(format!("{} is {what}, which is not read; {fix}", self.name)));
         }
-        if magic.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(fault)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(fault)?;
-            return Ok(Box::new(Guarded { inner: Unpacked::Zstd(decoder), expanded: 0 }));
-        }
-        Ok(Box::new(packed))
+        let inner = match packing {
+            Packing::Plain => return Ok(Box::new(packed)),
+            Packing::Gzip => Unpacked::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(packed))),
+            Packing::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(fault)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(fault)?;
+                Unpacked::Zstd(decoder)
+            }
+        };
+        Ok(Box::new(Guarded { inner, expanded: 0 }))
     }
 }
 
@@ -94,9 +93,9 @@ impl Read for Guarded {
         };
         let count = count?;
         self.expanded += count as u64;
-        if self.expanded > EXPANDED_BYTES_FREE && self.expanded / packed.max(1) > EXPANSION_RATIO_MAX {
+        if self.expanded > UNPACK_BYTES_MAX && self.expanded / packed.max(1) > UNPACK_RATIO_MAX {
             let message =
-                format!("the archive expands more than {EXPANSION_RATIO_MAX} times: a decompression bomb");
+                format!("the archive expands more than {UNPACK_RATIO_MAX} times: a decompression bomb");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(count)

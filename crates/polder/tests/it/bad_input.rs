@@ -248,3 +248,10 @@ fn keys_that_others_may_read() {
     bench.run(&["import", "--data", "d", "a.json"]).expect(6).says(&["log-1.key", "chmod 600"]);
     bench.run(&["doctor", "--data", "d"]).expect(1).says(&["FAULT  keys"]);
 }
+
+#[test]
+fn archives_that_are_not_read_are_named() {
+    let bench = Bench::new();
+    bench.write("a.zip", b"PK\x03\x04 and so on");
+    bench.run(&["import", "--data", "d", "a.zip"]).expect(2).says(&["a.zip", "zip", "which is not read"]);
+}
