@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::cli::{Data, FindingCommand};
 use crate::failure::{Exit, Failure};
-use crate::hunting::{finding_json, finding_line};
+use crate::hunting::{counted, finding_json, finding_line};
 use crate::identity::NAMESPACE;
 use crate::init::salts;
 use crate::node::{Node, now};
@@ -130,7 +130,7 @@ fn append(
             })
         );
     } else {
-        say!("{sighting}: {} seen {} times, {marking}", sight.observable.display(), sight.count);
+        say!("{sighting}: {} seen {}, {marking}", sight.observable.display(), counted(sight.count, "time"));
     }
     Ok(())
 }

@@ -331,6 +331,6 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
 }
 
 /// `1 file`, `2 files`.
-fn counted(count: u64, noun: &str) -> String {
+pub fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
