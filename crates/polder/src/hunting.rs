@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use hunt::finding::Finding;
 use hunt::history::{self, record_file};
 use hunt::indicator::{Indicator, Reading, read_csv, read_list};
-use hunt::limits::LIST_BYTES_MAX;
+use hunt::limits::{FINDINGS_PER_FILE_MAX, LIST_BYTES_MAX};
 use hunt::run::{FileReport, Hunt, Options, hunt_input};
 use hunt::scan::IndicatorSet;
 use hunt::standard::read_bundle;
@@ -235,6 +235,14 @@ fn hunt_file(path: &Path, set: &IndicatorSet, options: &Options) -> FileResult {
 
 /// Register, history and findings of one file, in one transaction.
 fn record(node: &Node, hunt: &Hunt, found: &[Finding]) -> Result<(), Failure> {
+    if found.len() > FINDINGS_PER_FILE_MAX {
+        eprintln!(
+            "{}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so much is \
+             suspect",
+            hunt.report.file,
+            found.len()
+        );
+    }
     // One file has one name in the register, however it was named today.
     let path = fs::canonicalize(&hunt.report.file);
     let file = path.map_or_else(|_| hunt.report.file.clone(), |path| path.display().to_string());
