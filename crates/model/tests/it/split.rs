@@ -131,6 +131,21 @@ fn the_largest_object_is_taken_and_one_byte_more_is_not() {
     }
 }
 
+/// White space and commas count: nothing larger than an object is kept, however it is stretched.
+#[test]
+fn an_object_that_is_stretched_with_nothing() {
+    for stretch in [b' ', b','] {
+        let source =
+            (&b"{"[..]).chain(io::repeat(stretch).take(3 * BODY_BYTES_MAX as u64)).chain(&b"\"a\":1}"[..]);
+        let mut splitter = Splitter::new(source);
+        let Some(Item::Bad { diagnostic, .. }) = splitter.next_item().unwrap() else {
+            panic!("it was taken")
+        };
+        assert_eq!(diagnostic.code, "object-too-large");
+        assert_eq!(splitter.next_item().unwrap(), None);
+    }
+}
+
 #[test]
 fn what_is_no_json_at_all() {
     for text in ["hello", "<xml/>", "1,2", "}", "{\"objects\":[}", "{1:2}", "{\"a\" \"b\"}"] {
