@@ -16,6 +16,7 @@ mod input;
 mod log;
 mod node;
 mod out;
+mod rebuild;
 mod serving;
 mod survey;
 mod token;
@@ -62,6 +63,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Finding(command) => finding::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Rebuild(args) => rebuild::run(args),
         Command::Tour(args) => tour::run(args),
     }
 }
