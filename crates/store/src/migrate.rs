@@ -27,8 +27,10 @@ enum Work {
     Sqlite(&'static [&'static str]),
     /// What statements cannot say. Tells how much of how much it has done.
     #[cfg_attr(not(test), expect(dead_code, reason = "format 2 needs none; the first step that does will"))]
-    Code(fn(&mut dyn Tx, &mut dyn FnMut(u64, u64)) -> Result<(), EngineError>),
+    Code(Code),
 }
+
+type Code = fn(&mut dyn Tx, &mut dyn FnMut(u64, u64)) -> Result<(), EngineError>;
 
 /// All steps: the first leads from format 1 to format 2. Adding one here makes the next format.
 pub(crate) static STEPS: &[Step] = &[Step {

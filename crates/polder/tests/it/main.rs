@@ -6,6 +6,7 @@
 mod attacks;
 mod bad_input;
 mod crash;
+mod faults;
 mod golden;
 mod hunting;
 mod ledger;

@@ -117,6 +117,13 @@ impl Bench {
         report
     }
 
+    /// Member of the node in `d`, by the side file's first line.
+    pub fn member(&self) -> model::id::MemberId {
+        let published = fs::read_to_string(self.path("d/published")).unwrap();
+        let member = published.split('/').nth(1).unwrap();
+        model::id::MemberId::parse(member).unwrap()
+    }
+
     /// Effective marking of every exported object by id.
     pub fn exported(&self, data: &str) -> std::collections::BTreeMap<String, String> {
         let bundle = self.run(&["export", "--data", data, "--format", "stix"]).expect(0);
