@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use crate::open::{Place, Store, in_transaction, lock, writer};
 use crate::published::{PublishedError, SideFile};
+use crate::views::Keeping;
 
 /// Most records that one transaction takes.
 pub const BATCH_RECORDS_MAX: usize = 10_000;
@@ -161,8 +162,13 @@ impl State {
 
     fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
         let circumstances = (self.circumstances)();
-        let (signer, views) = (&self.signer, &self.store.shared.schema.views);
-        let work = |tx: &mut crate::sqlite::Session<'_>| append(tx, signer, views, drafts, &circumstances);
+        let (signer, shared) = (&self.signer, &self.store.shared);
+        let work = |tx: &mut crate::sqlite::Session<'_>| {
+            let keeping = Keeping::read(tx, shared)?;
+            let appended = append(tx, signer, &keeping.views, drafts, &circumstances)?;
+            keeping.note(tx)?;
+            Ok(appended)
+        };
         match (&self.own, &self.store.shared.place) {
             (Some(connection), _) => in_transaction(connection, "BEGIN IMMEDIATE", work),
             (None, Place::Memory(connection)) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
