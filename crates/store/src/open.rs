@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::migrate;
 use crate::sqlite::{Session, engine_error};
+use crate::turn::Turn;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -145,6 +146,7 @@ impl Store {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
             Place::File { path, local, .. } => {
                 let mut slot = lock(local);
+                let _turn = Turn::take(path)?;
                 let connection = match slot.take() {
                     Some(connection) => connection,
                     None => self::writer(path)?,
