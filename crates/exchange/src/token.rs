@@ -3,7 +3,7 @@
 //!
 //! A token is `polder_<id>_<secret>`. The id is public, names the row, and may stand in logs; of the
 //! secret only a keyed hash is kept. A token's rights may shrink (revocation) but never grow: a higher
-//! ceiling is a new token with cursors of its own.
+//! ceiling, or the right to write, is a new token with cursors of its own.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 
 use crate::limits::{NAME_BYTES_MAX, TOKENS_MAX};
 use crate::mac::mac;
+use crate::status::STATUSES;
 
 /// Bytes of a token's public id.
 pub const ID_BYTES: usize = 6;
@@ -30,18 +31,42 @@ const PREFIX: &str = "polder_";
 pub static TOKENS: Table = Table {
     name: "tokens",
     kind: TableKind::Local,
-    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked"],
+    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked", "rights"],
     sqlite: &[
         "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, member BLOB NOT NULL, \
-         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER) \
-         STRICT, WITHOUT ROWID",
+         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER, \
+         rights INTEGER NOT NULL DEFAULT 1) STRICT, WITHOUT ROWID",
         // The rule that a name stands for one working token holds on every engine and for every writer.
         "CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL",
     ],
 };
 
 /// The room's local state.
-pub static LOCAL_TABLES: &[&Table] = &[&TOKENS];
+pub static LOCAL_TABLES: &[&Table] = &[&TOKENS, &STATUSES];
+
+/// What a token may do with what its organisation may (TAXII 2.1 section 5.2.1, `can_read`, `can_write`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Fetch objects.
+    pub read: bool,
+    /// Add objects, and take back what was added.
+    pub write: bool,
+}
+
+impl Rights {
+    /// Reading alone: what every token had before there was another right.
+    pub const READ: Rights = Rights { read: true, write: false };
+
+    /// As the table keeps it: bit 0 reads, bit 1 writes.
+    fn bits(self) -> i64 {
+        i64::from(self.read) | i64::from(self.write) << 1
+    }
+
+    /// Bits that this program does not know give no right that it knows.
+    fn from_bits(bits: i64) -> Rights {
+        Rights { read: bits & 1 != 0, write: bits & 2 != 0 }
+    }
+}
 
 /// A new token.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +80,8 @@ pub struct Order<'a> {
     /// Highest label that it may be given. Without it AMBER+STRICT for the own organisation, GREEN for
     /// others.
     pub ceiling: Option<Tlp>,
+    /// What it may do.
+    pub rights: Rights,
 }
 
 /// The token cannot be issued: the operator must ask differently, or this machine is at fault.
@@ -77,6 +104,9 @@ pub enum IssueError {
         /// Id of the token that has it.
         id: String,
     },
+    /// Neither reading nor writing.
+    #[error("a token reads, writes or both; one that does neither is of no use")]
+    NoRights,
     /// RED goes to named persons.
     #[error("no token is given TLP:RED, which goes to named persons only; take AMBER+STRICT or lower")]
     Red,
@@ -99,6 +129,9 @@ pub fn issue(
     if ceiling == Tlp::Red {
         return Err(IssueError::Red);
     }
+    if !order.rights.read && !order.rights.write {
+        return Err(IssueError::NoRights);
+    }
     if order.name.is_empty() || order.name.len() > NAME_BYTES_MAX || order.name.chars().any(char::is_control)
     {
         return Err(IssueError::Name);
@@ -115,7 +148,8 @@ pub fn issue(
         return Err(IssueError::TooMany);
     }
     tx.execute(
-        "INSERT INTO tokens (id, name, member, ceiling, mac, created, revoked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)",
+        "INSERT INTO tokens (id, name, member, ceiling, mac, created, revoked, rights) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7)",
         &[
             Value::Text(&id),
             Value::Text(order.name),
@@ -123,6 +157,7 @@ pub fn issue(
             Value::Int(i64::from(ceiling.rank())),
             Value::Blob(&mac(key, &[id.as_bytes(), &secret])),
             Value::Int(now.micros()),
+            Value::Int(order.rights.bits()),
         ],
     )?;
     Ok(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret)))
@@ -139,6 +174,8 @@ pub struct Credential {
     pub member: MemberId,
     /// Highest label that it may be given.
     pub ceiling: Tlp,
+    /// What it may do.
+    pub rights: Rights,
 }
 
 /// Finds the credential of a token's text; `None` for anything that is not a working token.
@@ -158,7 +195,13 @@ pub fn authenticate(
     };
     let same: bool = given.as_slice().ct_eq(kept).into();
     let token = row.map(|(token, _)| token).filter(|_| same && usable);
-    Ok(token.map(|t| Credential { id: t.id, name: t.name, member: t.member, ceiling: t.ceiling }))
+    Ok(token.map(|t| Credential {
+        id: t.id,
+        name: t.name,
+        member: t.member,
+        ceiling: t.ceiling,
+        rights: t.rights,
+    }))
 }
 
 /// A token as the operator sees it.
@@ -172,6 +215,8 @@ pub struct Token {
     pub member: MemberId,
     /// Highest label that it may be given.
     pub ceiling: Tlp,
+    /// What it may do.
+    pub rights: Rights,
     /// When it was issued.
     pub created: Timestamp,
     /// When it was revoked.
@@ -181,7 +226,7 @@ pub struct Token {
 /// All tokens, oldest first, also the revoked ones.
 pub fn list(read: &mut dyn Read) -> Result<Vec<Token>, EngineError> {
     let mut tokens = Vec::new();
-    let sql = "SELECT id, name, member, ceiling, created, revoked FROM tokens ORDER BY created, id";
+    let sql = "SELECT id, name, member, ceiling, created, revoked, rights FROM tokens ORDER BY created, id";
     read.query(sql, &[], &mut |row| {
         tokens.push(token_of(row)?);
         Ok(Flow::Continue)
@@ -236,9 +281,9 @@ fn split(text: &str) -> Option<(&str, [u8; SECRET_BYTES])> {
 
 fn find(read: &mut dyn Read, id: &str) -> Result<Option<(Token, Vec<u8>)>, EngineError> {
     let mut found = None;
-    let sql = "SELECT id, name, member, ceiling, created, revoked, mac FROM tokens WHERE id = ?1";
+    let sql = "SELECT id, name, member, ceiling, created, revoked, rights, mac FROM tokens WHERE id = ?1";
     read.query(sql, &[Value::Text(id)], &mut |row| {
-        found = Some((token_of(row)?, row.blob(6)?.to_vec()));
+        found = Some((token_of(row)?, row.blob(7)?.to_vec()));
         Ok(Flow::Stop)
     })?;
     Ok(found)
@@ -266,6 +311,7 @@ fn token_of(row: &dyn Row) -> Result<Token, EngineError> {
         ceiling,
         created: Timestamp::from_micros(row.int(4)?),
         revoked: row.int_opt(5)?.map(Timestamp::from_micros),
+        rights: Rights::from_bits(row.int(6)?),
         id,
     })
 }

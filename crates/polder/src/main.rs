@@ -17,10 +17,8 @@ mod log;
 mod node;
 mod out;
 mod serving;
-mod survey;
 mod token;
 mod tour;
-mod wrapper;
 
 use std::process::ExitCode;
 

@@ -3,3 +3,4 @@
 //! exchange reads and writes.
 
 pub mod community;
+pub mod identity;
