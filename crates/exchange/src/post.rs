@@ -4,7 +4,7 @@
 
 use std::io;
 
-use ledger::append::{Outcome, as_strict_as};
+use ledger::append::Outcome;
 use ledger::definitions;
 use ledger::draft::Draft;
 use ledger::entry::Salts;
@@ -18,7 +18,7 @@ use model::stix::{Item, Splitter};
 use model::time::Timestamp;
 use policy::Reader;
 
-use crate::intake::{Creators, Intake, Standing, Survey, not_narrowed, refusal};
+use crate::intake::{Claim, Creators, Intake, Survey, narrowed, refusal};
 use crate::limits::{ENVELOPE_OBJECTS_MAX, MESSAGE_BYTES_MAX};
 use crate::status::{Detail, Status};
 
@@ -133,18 +133,19 @@ impl Posted {
         let (mut successes, mut failures) = (Vec::new(), Vec::new());
         for part in self.parts {
             let Part { id, version, taken, mut told } = part;
-            let diagnostic = match taken.then(|| outcomes.next()).flatten() {
-                Some(Outcome::Added { .. } | Outcome::Known) => None,
-                Some(Outcome::KnownLooser) => Some(not_narrowed(&id)),
+            let good = match taken.then(|| outcomes.next()).flatten() {
+                Some(Outcome::Added { .. } | Outcome::Known) => true,
+                Some(Outcome::Narrowed) => {
+                    told.push(self::told(&narrowed(&id)));
+                    true
+                }
                 Some(Outcome::Refused(refused)) => {
                     // What was said of an object that is not taken after all helps nobody.
-                    told.clear();
-                    Some(refusal(&id, refused))
+                    told = vec![self::told(&refusal(&id, refused))];
+                    false
                 }
-                None => None,
+                None => false,
             };
-            let good = taken && diagnostic.as_ref().is_none_or(|d| d.code == not_narrowed(&id).code);
-            told.extend(diagnostic.map(|d| self::told(&d)));
             let message = (!told.is_empty()).then(|| told.join(" | "));
             let list = if good { &mut successes } else { &mut failures };
             list.push(Detail { id, version, message });
@@ -198,10 +199,10 @@ impl Desk<'_> {
             }
             return Ok(());
         };
-        let marking = match self.creators.standing(read, &object, &bytes)? {
-            Standing::Copy(given) => as_strict_as(marking, given),
-            Standing::Free => marking,
-            Standing::Others => {
+        let marking = match self.creators.claim(read, &object, &bytes)? {
+            Claim::Copy(given) => marking.as_strict_as(given),
+            Claim::Free => marking,
+            Claim::Others => {
                 let refused = created_by_other(&object.id);
                 self.part(object.id, object.version, false, vec![told(&refused)]);
                 return Ok(());

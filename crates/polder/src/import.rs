@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use exchange::intake::{Intake, Survey, not_narrowed, refusal};
+use exchange::intake::{Intake, Survey, narrowed, refusal};
 use hunt::limits::LIST_BYTES_MAX;
 use hunt::standard::IndicatorAuthor;
 use ledger::append::Outcome;
@@ -93,7 +93,7 @@ pub fn diagnostic_json(diagnostic: &Diagnostic) -> serde_json::Value {
 /// Runs the command.
 pub fn run(args: &Import) -> Result<Exit, Failure> {
     let node = Node::open(&args.data)?;
-    let audience = node.audience(args.community.as_deref())?;
+    let audience = node.recipients(&args.recipients)?;
     let writing = node.write()?;
     let mut exit = Exit::Done;
     for path in &args.files {
@@ -288,9 +288,9 @@ impl<'n> Importer<'n> {
             match outcome {
                 Outcome::Added { .. } => self.report.added += 1,
                 Outcome::Known => self.report.known += 1,
-                Outcome::KnownLooser => {
+                Outcome::Narrowed => {
                     self.report.known += 1;
-                    self.report.note(not_narrowed(&id));
+                    self.report.note(narrowed(&id));
                 }
                 Outcome::Refused(refused) => {
                     self.report.refused += 1;

@@ -13,14 +13,15 @@ use crate::out::say;
 /// Runs the command.
 pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
     match command {
-        TokenCommand::New { data, name, member, max_tlp, write, no_read, json } => {
+        TokenCommand::New { data, name, member, person, max_tlp, write, no_read, json } => {
             let node = Node::open(data)?;
             let member = match member {
                 Some(text) => MemberId::parse(text).map_err(|e| Failure::usage(e.to_string()))?,
                 None => node.member(),
             };
             let rights = Rights { read: !*no_read, write: *write };
-            let order = Order { name, member, own: node.member(), ceiling: *max_tlp, rights };
+            let person = person.as_deref();
+            let order = Order { name, member, own: node.member(), ceiling: *max_tlp, person, rights };
             let secret = node.token_key()?;
             let (id, token_secret) = (random(), random());
             let issued = node.store.local(|tx| token::issue(tx, &secret, &order, id, token_secret, now()));
@@ -46,7 +47,7 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                         "{}",
                         json!({
                             "id": token.id, "name": token.name, "member": token.member.to_string(),
-                            "max_tlp": token.ceiling.name(), "read": token.rights.read,
+                            "max_tlp": token.ceiling.name(), "person": token.person, "read": token.rights.read,
                             "write": token.rights.write, "created": token.created.to_string(), "revoked": revoked,
                         })
                     );

@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     NoDeletion,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
+    #[error("{0}")]
+    TermsNotAccepted(QueryError),
     #[error("too many failed attempts; wait {0} s")]
     TooManyFailures(u64),
     #[error("too many requests; wait {0} s")]
@@ -92,6 +94,7 @@ impl From<QueryError> for Refusal {
             QueryError::Cursor(_) => Refusal::Cursor,
             QueryError::Engine(error) => Refusal::Engine(error),
             QueryError::NotFound => Refusal::NotFound,
+            told @ QueryError::TermsNotAccepted => Refusal::TermsNotAccepted(told),
         }
     }
 }
@@ -108,7 +111,10 @@ impl Refusal {
             Refusal::Busy | Refusal::Engine(EngineError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::MayNotRead | Refusal::MayNotWrite | Refusal::NoDeletion => StatusCode::FORBIDDEN,
+            Refusal::MayNotRead
+            | Refusal::MayNotWrite
+            | Refusal::NoDeletion
+            | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
             Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

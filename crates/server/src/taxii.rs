@@ -12,9 +12,11 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use exchange::filter::{Fields, Wish};
 use exchange::query::{self, Collection, ObjectsPage, Permitted, Question};
+use exchange::standing::{self, Standing};
 use exchange::status::{self, Status};
 use exchange::token::{self, Credential};
 use ledger::sql::Read;
+use model::id::CommunityId;
 use model::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -72,6 +74,8 @@ impl Shared {
 pub(crate) struct Note {
     token: Option<(String, String)>,
     objects: usize,
+    /// What is to be kept of the credential before the answer goes out.
+    standing: Option<(CommunityId, Standing)>,
 }
 
 /// An answer before it has header lines of its own.
@@ -236,7 +240,8 @@ async fn run(shared: &Arc<Shared>, asked: Asked) -> (Result<Answer, Refusal>, No
     let done = reading(shared, move |shared| {
         let mut note = Note::default();
         let result = shared.server.store.read(|read| answer(shared, read, &asked, &token, &mut note));
-        (result, note)
+        let kept = result.and_then(|answer| keep(shared, &note).map(|()| answer));
+        (kept, note)
     });
     done.await.unwrap_or_else(|refusal| (Err(refusal), Note::default()))
 }
@@ -259,6 +264,12 @@ pub(crate) async fn reading<T: Send + 'static>(
         work(&shared)
     });
     task.await.map_err(|_| Refusal::Internal)
+}
+
+/// From here on this token never sees more of the collection than it does now.
+fn keep(shared: &Shared, note: &Note) -> Result<(), Refusal> {
+    let (Some((community, least)), Some((token, _))) = (note.standing, &note.token) else { return Ok(()) };
+    Ok(shared.server.store.local(|tx| standing::note(tx, token, community, least))?)
 }
 
 /// A failed authentication counts against its address. Whoever shows a working token is never locked
@@ -329,7 +340,7 @@ fn answer(
         (&Method::GET | &Method::HEAD, _) if !asked.acceptable => Err(Refusal::NotAcceptable),
         (&Method::GET | &Method::HEAD, _) => {
             let caller = Caller::of(read, credential)?;
-            get(shared, read, endpoint, &caller, &asked.query)
+            get(shared, read, endpoint, &caller, &asked.query, note)
         }
         (&Method::DELETE, Endpoint::Object(c, _)) => {
             let caller = Caller::of(read, credential)?;
@@ -349,12 +360,17 @@ fn get(
     endpoint: &Endpoint,
     caller: &Caller,
     query: &str,
+    note: &mut Note,
 ) -> Result<Answer, Refusal> {
     let title = &shared.server.title;
     let Caller { credential, permitted } = caller;
-    let open = |read: &mut dyn Read, id: &str| {
+    let mut open = |read: &mut dyn Read, id: &str| -> Result<Collection, Refusal> {
         let collection = query::collection(read, permitted, id)?;
-        if collection.can_read { Ok(collection) } else { Err(Refusal::MayNotRead) }
+        if !collection.can_read {
+            return Err(Refusal::MayNotRead);
+        }
+        note.standing = standing::to_note(read, &credential.id, &collection.audience, collection.standing)?;
+        Ok(collection)
     };
     let question = |collection| Question {
         permitted,
@@ -376,7 +392,7 @@ fn get(
             Answer::json(&wire::CollectionShape::new(&query::collection(read, permitted, c)?))
         }
         Endpoint::Manifest(c) => {
-            let collection: Collection = open(read, c)?;
+            let collection = open(read, c)?;
             let wish = wish(query, Fields::Collection)?;
             let page = query::manifest(read, &question(&collection), &wish)?;
             let (first, last, count) = (page.added_first, page.added_last, page.entries.len());

@@ -20,7 +20,7 @@ use crate::standard::identity::{identity_id, may_be_derived};
 
 /// How an object that comes in stands to what others have shared with its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Claim {
     /// It is what another has shared, word for word; under this marking, or a looser one, it was given.
     Copy(Marking),
     /// Nobody else has to do with it.
@@ -55,23 +55,18 @@ impl Creators {
     }
 
     /// How an object stands.
-    pub fn standing(
-        &mut self,
-        read: &mut dyn Read,
-        object: &Object,
-        body: &[u8],
-    ) -> Result<Standing, EngineError> {
+    pub fn claim(&mut self, read: &mut dyn Read, object: &Object, body: &[u8]) -> Result<Claim, EngineError> {
         if object.key.is_observable() {
-            return Ok(Standing::Free);
+            return Ok(Claim::Free);
         }
-        let claimed = match &object.created_by_ref {
+        let named = match &object.created_by_ref {
             Some(identity) if may_be_derived(identity) => self.identities(read)?.contains(identity),
             _ => false,
         };
         if self.readable.is_empty() {
-            return Ok(if claimed { Standing::Others } else { Standing::Free });
+            return Ok(if named { Claim::Others } else { Claim::Free });
         }
-        let (mut others, mut same) = (claimed, Vec::new());
+        let (mut others, mut same) = (named, Vec::new());
         let sql = "SELECT version, seq, audience FROM subjects WHERE subject = ?1";
         read.query(sql, &[Value::Blob(&object.key.0)], &mut |row| {
             let Some(marking) = self.readable.get(&row.int(2)?) else { return Ok(Flow::Continue) };
@@ -89,9 +84,9 @@ impl Creators {
             }
         }
         Ok(match given {
-            Some(marking) => Standing::Copy(marking),
-            None if others => Standing::Others,
-            None => Standing::Free,
+            Some(marking) => Claim::Copy(marking),
+            None if others => Claim::Others,
+            None => Claim::Free,
         })
     }
 

@@ -15,7 +15,7 @@ use model::id::MemberId;
 use model::marking::Marking;
 use model::stix::Object;
 
-pub use creator::{Creators, Standing};
+pub use creator::{Claim, Creators};
 pub use survey::Survey;
 
 /// Takes a diagnostic.
@@ -64,6 +64,8 @@ pub fn refusal(id: &str, refused: Refused) -> Diagnostic {
         Refused::Gate(refusal) => {
             Diagnostic::error(refusal.code(), id, refusal.to_string()).with_fix(refusal.fix())
         }
+        Refused::Recall(error) => Diagnostic::error(error.code(), id, error.to_string())
+            .with_fix("make the recall anew with `polder recall`"),
         Refused::RefersFurther => {
             let message = "refers to an observable that you hold for other recipients only";
             Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")
@@ -71,9 +73,9 @@ pub fn refusal(id: &str, refused: Refused) -> Diagnostic {
     }
 }
 
-/// What is told of an object that is held under a looser marking.
-pub fn not_narrowed(id: &str) -> Diagnostic {
-    let message = "is held under a looser marking, which this does not narrow";
-    let fix = "narrowing is not built yet; make a new version that carries the stricter marking";
-    Diagnostic::warning("marking-not-narrowed", id, message).with_fix(fix)
+/// What is told of an object that was held under a looser marking.
+pub fn narrowed(id: &str) -> Diagnostic {
+    let message = "was held under a looser marking, and is as strict as this says now";
+    let fix = "whoever has read it has it: `polder recall --narrow` makes a record of it";
+    Diagnostic::warning("marking-narrowed", id, message).with_fix(fix)
 }

@@ -99,7 +99,7 @@ impl Face {
     pub fn token_with(&self, of: u8, ceiling: Option<Tlp>, rights: Rights) -> String {
         let count = self.node.store.read(exchange::token::list).unwrap().len() as u8;
         let name = format!("token {count}");
-        let order = Order { name: &name, member: member(of), own: member(1), ceiling, rights };
+        let order = Order { name: &name, member: member(of), own: member(1), ceiling, person: None, rights };
         let now = Timestamp::from_micros(START);
         self.node.store.local(|tx| issue(tx, &TOKEN_KEY, &order, [count; 6], [count; 32], now)).unwrap()
     }
@@ -132,7 +132,8 @@ fn random(bytes: &mut [u8]) {
 }
 
 fn writer(store: &Store) -> Writer {
-    let signer = Signer { origin: Origin { member: [1; 32], log: 1 }, key: PrivateKey::from_bytes(&[5; 64]) };
+    let origin = Origin { member: [1; 32], log: 1 };
+    let signer = Signer { origin, key: PrivateKey::from_bytes(&[5; 64]), tombstone_key: [6; 32] };
     let circumstances =
         || Circumstances { now: Timestamp::from_micros(NOW.load(Ordering::Relaxed)), randomness: [0; 32] };
     store.writer(signer, None, circumstances).unwrap()
