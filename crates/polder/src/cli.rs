@@ -388,6 +388,12 @@ pub enum TokenCommand {
         /// Strictest label that it may be given; AMBER+STRICT for the own organisation, GREEN for others
         #[arg(long, value_parser = tlp, value_name = "LABEL")]
         max_tlp: Option<Tlp>,
+        /// It may also add objects, and take back what its member added
+        #[arg(long)]
+        write: bool,
+        /// It may only add: for a sensor that has nothing to fetch
+        #[arg(long, requires = "write")]
+        no_read: bool,
         /// Print one JSON object
         #[arg(long)]
         json: bool,

@@ -21,10 +21,8 @@ mod out;
 mod rebuild;
 mod recall;
 mod serving;
-mod survey;
 mod token;
 mod tour;
-mod wrapper;
 
 use std::process::ExitCode;
 

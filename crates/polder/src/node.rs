@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The composition root: the rooms' views and tables, the keys, the operator as a reader.
 
-use exchange::token::Credential;
+use exchange::token::{Credential, Rights};
 use ledger::append::{Circumstances, Signer};
 use ledger::record;
 use ledger::root::Root;
@@ -43,7 +43,14 @@ pub struct Node {
 pub struct Writing {
     // Dropped first: it writes what waits before the lock is let go.
     writer: Writer,
-    _held: Held,
+    held: Held,
+}
+
+impl Writing {
+    /// The writer by itself; the right to write goes on as long as the second lives.
+    pub fn into_parts(self) -> (Writer, Held) {
+        (self.writer, self.held)
+    }
 }
 
 impl std::ops::Deref for Writing {
@@ -110,20 +117,21 @@ impl Node {
         Audience::Organisation(self.member())
     }
 
-    /// Starts writing. Only one process may at a time.
+    /// Starts writing. Other processes may write too: each batch takes its turn.
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
         let key = self.dir.read_key::<64>(LOG_KEY)?;
         let tombstone_key = *self.derived("tombstones")?;
         let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key), tombstone_key };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
-        Ok(Writing { writer, _held: held })
+        Ok(Writing { writer, held })
     }
 
     /// The operator, who sits at the machine, as the gate sees him.
     pub fn operator(&self, ceiling: Tlp) -> Result<Reader, Failure> {
         let (id, name) = ("operator".to_owned(), "operator".to_owned());
-        let credential = Credential { id, name, member: self.member(), ceiling, person: None };
+        let rights = Rights::READ;
+        let credential = Credential { id, name, member: self.member(), ceiling, person: None, rights };
         Ok(self.store.read(|read| exchange::token::reader(read, &credential))?)
     }
 
@@ -215,9 +223,14 @@ pub fn now() -> Timestamp {
 /// Random bytes from the system.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "without the system's randomness no key and no salt can be made")]
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    fill_random(&mut bytes);
     bytes
+}
+
+/// Fills with random bytes from the system.
+pub fn fill_random(bytes: &mut [u8]) {
+    #[expect(clippy::expect_used, reason = "without the system's randomness no key and no salt can be made")]
+    getrandom::fill(bytes).expect("the system gives random bytes");
 }
 
 /// Time and randomness for a batch.

@@ -27,6 +27,7 @@ mod open;
 pub mod published;
 mod rebuild;
 mod sqlite;
+mod turn;
 mod views;
 mod writer;
 

@@ -14,6 +14,7 @@ use crate::migrate::{self, FORMAT, Migrating};
 use crate::names::{NEXT, Names, OLD};
 use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
+use crate::turn::Turn;
 use crate::views;
 
 /// How long a statement waits for another process's write lock.
@@ -206,6 +207,7 @@ impl Store {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
             Place::File { path, local, .. } => {
                 let mut slot = lock(local);
+                let _turn = Turn::take(path)?;
                 let connection = match slot.take() {
                     Some(connection) => connection,
                     None => self::writer(path)?,

@@ -14,7 +14,7 @@ use exchange::standard::client::ClientOf;
 use exchange::standard::community::Community;
 use exchange::standard::terms::Terms;
 use exchange::standing;
-use exchange::token::{Credential, LOCAL_TABLES, reader};
+use exchange::token::{Credential, LOCAL_TABLES, Rights, reader};
 use exchange::view::{CollectionView, collection_uuid};
 use ledger::append::{Circumstances, Outcome, Refused, Signer};
 use ledger::checkpoint::Origin;
@@ -448,6 +448,7 @@ fn clients() -> Vec<Client> {
                         member: member(n),
                         ceiling,
                         person: person.clone(),
+                        rights: Rights::READ,
                     };
                     all.push(Client::new(n, credential, of.clone(), versions));
                 }
@@ -623,6 +624,7 @@ fn sees(world: &World, n: u8, audience: &Audience) -> usize {
         member: member(n),
         ceiling: Tlp::AmberStrict,
         person: None,
+        rights: Rights::READ,
     };
     let mut client = Client::new(8, credential, audience.clone(), Versions::last());
     while client.poll(world).unwrap() {}
@@ -665,6 +667,7 @@ fn a_token_never_grows() {
         member: member(3),
         ceiling: Tlp::AmberStrict,
         person: None,
+        rights: Rights::READ,
     };
     let mut client = Client::new(8, fresh, ring, Versions::last());
     while client.poll(&world).unwrap() {}
