@@ -5,9 +5,9 @@ use model::head::Head;
 use model::id::SubjectKey;
 use model::time::Timestamp;
 
-use crate::append::OWN_LOG;
 use crate::audience::Heads;
 use crate::entry::Salts;
+use crate::logs::OWN_LOGS_MAX;
 use crate::sql::{EngineError, Flow, Read, Row, Tx, Value};
 use crate::view::{Body, Record};
 
@@ -16,7 +16,9 @@ use crate::view::{Body, Record};
 pub struct Stored {
     /// Place in the node's order.
     pub seq: i64,
-    /// Place in the node's own log.
+    /// Row of `logs`.
+    pub log: i64,
+    /// Place in that log.
     pub index: u64,
     /// Time of arrival.
     pub time: Timestamp,
@@ -54,6 +56,7 @@ fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
         .ok_or_else(|| EngineError::shape(format!("records.salts of seq {}", row.int(0).unwrap_or(0))))?;
     Ok(Stored {
         seq: row.int(0)?,
+        log: row.int(11)?,
         index: row.int(1)? as u64,
         time: Timestamp::from_micros(row.int(2)?),
         audience_row: row.int(3)?,
@@ -74,7 +77,7 @@ pub fn after(read: &mut dyn Read, seq: i64, limit: usize) -> Result<Vec<Stored>,
     let mut all = Vec::new();
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
-                coalesce(b.body, r.entry), b.seq IS NOT NULL
+                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.log
          FROM records r LEFT JOIN bodies b ON b.seq = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
         &[Value::Int(seq), Value::Int(limit as i64)],
         &mut |row| {
@@ -90,10 +93,10 @@ pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, E
     let mut all = Vec::new();
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
-                coalesce(b.body, r.entry), b.seq IS NOT NULL
+                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.log
          FROM subjects s JOIN records r ON r.seq = s.seq LEFT JOIN bodies b ON b.seq = r.seq
-         WHERE s.subject = ?1 AND r.log = ?2 ORDER BY s.version DESC, s.seq",
-        &[Value::Blob(&key.0), Value::Int(OWN_LOG)],
+         WHERE s.subject = ?1 AND r.log <= ?2 ORDER BY s.version DESC, s.seq",
+        &[Value::Blob(&key.0), Value::Int(OWN_LOGS_MAX)],
         &mut |row| {
             all.push(stored(row)?);
             Ok(Flow::Continue)

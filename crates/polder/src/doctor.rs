@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder doctor`: what is wrong with a node, and what to do.
 
-use ledger::verify;
 use serde_json::json;
 
 use crate::cli::Doctor;
 use crate::failure::{Exit, Failure};
-use crate::node::{LOG_KEY, NODE_SECRET, Node, ROOT_KEY, now};
+use crate::key::{find_log_key, log_key_name};
+use crate::log::verified;
+use crate::node::{NODE_SECRET, Node, ROOT_KEY, now};
 use crate::out::say;
 use model::time::Timestamp;
 
@@ -60,7 +61,7 @@ fn database(node: &Node) -> Result<Check, Failure> {
 }
 
 fn log(node: &Node) -> Result<Check, Failure> {
-    let report = node.store.read(|read| verify::verify(read, &node.root.origin, &node.root.log_key))?;
+    let report = verified(node)?;
     let fault = report.faults.first().map(|first| {
         format!("the log does not verify: {first}; restore the newest backup that does, keep this copy as evidence")
     });
@@ -77,13 +78,16 @@ fn views(node: &Node) -> Result<Check, Failure> {
 }
 
 fn keys(node: &Node) -> Check {
-    let faults = [node.dir.read_key::<64>(LOG_KEY).err(), node.dir.read_key::<32>(NODE_SECRET).err()];
+    let faults = [find_log_key(node).err(), node.dir.read_key::<32>(NODE_SECRET).err()];
     let fault = faults.into_iter().flatten().next().map(|failure| failure.message);
     let root = if node.dir.key_path(ROOT_KEY).exists() {
         "root key is in the data directory; keep it offline"
     } else {
         "root key is kept elsewhere"
     };
+    let sealed = crate::keys::is_sealed(&node.dir.key_path(&log_key_name(&node.origin))).unwrap_or(false);
+    let root =
+        format!("{root}; keys are {}", if sealed { "under a passphrase" } else { "readable by their owner" });
     check("keys", fault, root)
 }
 

@@ -3,25 +3,31 @@
 
 use exchange::token::Credential;
 use ledger::append::{Circumstances, Signer};
+use ledger::audience::Heads;
+use ledger::checkpoint::Origin;
+use ledger::logs::own_logs;
 use ledger::record;
 use ledger::root::Root;
-use ledger::sql::EngineError;
+use ledger::root::chain::Identity;
+use ledger::sql::{EngineError, Read};
 use model::head::Audience;
 use model::id::{CommunityId, MemberId};
+use model::kind::Kind;
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
 use store::{Schema, Store, Writer};
-use trust::composite::PrivateKey;
 use zeroize::Zeroizing;
 
 use crate::cli::Data;
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
 
-/// Name of the key that signs the node's first log.
+/// Name of the keys that sign the node's first log.
 pub const LOG_KEY: &str = "log-1.key";
+/// Name of the member's recovery key.
+pub const RECOVERY_KEY: &str = "recovery.key";
 /// Name of the member's root key.
 pub const ROOT_KEY: &str = "root.key";
 /// Name of the secret from which tokens and cursors are keyed.
@@ -35,6 +41,10 @@ pub struct Node {
     pub store: Store,
     /// Its member's root statement.
     pub root: Root,
+    /// Its member's keys after all that was said of them since.
+    pub identity: Identity,
+    /// The newest of its logs, to which it appends.
+    pub origin: Origin,
 }
 
 /// A writer together with the right to write.
@@ -78,20 +88,19 @@ impl Node {
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
         let store = Store::open(&dir.database(), schema())?;
-        let root = store.read(|read| {
-            let first = record::after(read, 0, 1)?;
-            let body = first.into_iter().next().and_then(|r| r.body);
-            Ok::<_, EngineError>(body)
-        })?;
         let missing = || {
             Failure::machine(format!(
                 "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
                 dir.root().display()
             ))
         };
-        let root = Root::verify(&root.ok_or_else(missing)?)
+        let (root, statements) = store.read(said_of_keys)?.ok_or_else(missing)?;
+        let identity = Identity::verify(&root, statements.iter().map(Vec::as_slice))
             .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
-        Ok(Node { dir, store, root })
+        let root = identity.root.clone();
+        let newest = store.read(own_logs)?.last().map(|log| log.origin);
+        let origin = newest.unwrap_or(root.origin);
+        Ok(Node { dir, store, root, identity, origin })
     }
 
     /// The member whose node it is.
@@ -107,8 +116,17 @@ impl Node {
     /// Starts writing. Only one process may at a time.
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
-        let key = self.dir.read_key::<64>(LOG_KEY)?;
-        let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key) };
+        // Another process may have changed the keys before this one got the lock.
+        let (_, statements) = self.store.read(said_of_keys)?.unwrap_or_default();
+        if statements.len() != self.identity.said() {
+            return Err(Failure::machine("the keys of the log were changed just now; run this again"));
+        }
+        let key = crate::key::log_key(self)?;
+        self.write_as(held, Signer { origin: self.origin, key })
+    }
+
+    /// Starts writing with keys of one's own choice: those to which the log passes.
+    pub fn write_as(&self, held: Held, signer: Signer) -> Result<Writing, Failure> {
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
         Ok(Writing { writer, _held: held })
     }
@@ -154,6 +172,23 @@ impl Node {
         hash.update(usage.as_bytes());
         Ok(Zeroizing::new(hash.finalize().into()))
     }
+}
+
+/// Bodies of the root statement and of what followed it, in the order in which they were logged.
+pub fn said_of_keys(read: &mut dyn Read) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, EngineError> {
+    let Some(first) = record::after(read, 0, 1)?.into_iter().next() else { return Ok(None) };
+    let Some(root) = first.body else { return Ok(None) };
+    let heads = Heads::load(read)?;
+    let mut all = Vec::new();
+    for row in record::of_subject(read, first.key)? {
+        let kind = heads.of(row.audience_row)?.kind;
+        let of_keys = [Kind::MEMBER_DELEGATION, Kind::MEMBER_ROTATION, Kind::MEMBER_REVOCATION];
+        if of_keys.contains(&kind) {
+            all.push((row.seq, row.body.unwrap_or_default()));
+        }
+    }
+    all.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(Some((root, all.into_iter().map(|(_, body)| body).collect())))
 }
 
 /// The time now.

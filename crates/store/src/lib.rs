@@ -21,6 +21,7 @@
 //! # Ok::<(), store::OpenError>(())
 //! ```
 
+mod backup;
 mod migrate;
 mod open;
 pub mod published;

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attacks;
+mod backup;
 mod bad_input;
 mod crash;
 mod hunting;
+mod keys;
 mod ledger;
 mod sharing;
 mod support;
