@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use model::id::hex;
 use serde_json::json;
@@ -22,7 +22,7 @@ pub fn run(args: &Backup) -> Result<Exit, Failure> {
     if to.exists() {
         return Err(Failure::usage(format!("{} exists already; name a file that does not", to.display())));
     }
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = keys::folder_of(to);
     let io = |what: &'static str| move |e: std::io::Error| Failure::io(what, parent, &e);
     let room =
         tempfile::Builder::new().prefix(".polder-backup-").tempdir_in(parent).map_err(io("write in"))?;

@@ -347,7 +347,8 @@ pub enum LedgerCommand {
         #[command(flatten)]
         data: Data,
         /// Where to write them; files that are there and full are kept
-        dir: PathBuf,
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
         /// Write `tile/entries/…` too, for yourself: they tell kind, marking and time of every record. The gate
         /// is asked, and a bundle with an entry that it refuses is left out
         #[arg(long)]

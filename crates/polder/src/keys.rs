@@ -83,9 +83,14 @@ fn damaged(path: &Path) -> Failure {
 
 /// Text of a file that nobody else may read.
 fn read_private(path: &Path, bytes_max: u64) -> Result<Zeroizing<String>, Failure> {
+    read_closed(path, bytes_max, 0o077)
+}
+
+/// Text of a file of whose mode none of these bits may be set.
+fn read_closed(path: &Path, bytes_max: u64, open: u32) -> Result<Zeroizing<String>, Failure> {
     let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
     let mode = file.metadata().map_err(|e| Failure::io("read", path, &e))?.permissions().mode();
-    if mode & 0o077 != 0 {
+    if mode & open != 0 {
         return Err(Failure::machine(format!(
             "{} may be read by others; run `chmod 600 {}`",
             path.display(),
@@ -108,9 +113,10 @@ fn passphrase(what: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     }
 }
 
-/// The first line of a file that nobody else may read.
+/// The first line of a file that others may not read. A group may: systemd hands a service its credentials
+/// with mode 0440.
 fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = read_private(path, PASSPHRASE_BYTES_MAX)?;
+    let text = read_closed(path, PASSPHRASE_BYTES_MAX, 0o027)?;
     let line = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
     if line.is_empty() {
         return Err(Failure::usage(format!("{} is empty; its first line is the passphrase", path.display())));
@@ -192,9 +198,14 @@ impl Protection {
     }
 }
 
+/// The folder of a file: the current one for a name alone.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A name is durable when its directory is.
 pub fn sync_parent(path: &Path) -> Result<(), Failure> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+    let parent = folder_of(path);
     File::open(parent).and_then(|dir| dir.sync_all()).map_err(|e| Failure::io("sync", parent, &e))
 }
 

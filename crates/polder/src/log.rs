@@ -30,8 +30,8 @@ pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Prove { data, id, version, max_tlp } => prove(data, id, version.as_deref(), *max_tlp),
         LedgerCommand::Publish { data } => publish(data),
         LedgerCommand::Consistency { data, old, new } => consistency(data, *old, *new),
-        LedgerCommand::Tiles { data, dir, entries, max_tlp, json } => {
-            tiles::run(data, dir, entries.then_some(*max_tlp), *json)
+        LedgerCommand::Tiles { data, to, entries, max_tlp, json } => {
+            tiles::run(data, to, entries.then_some(*max_tlp), *json)
         }
         LedgerCommand::Check { member, proof, json } => check(member.as_deref(), proof, *json),
     }

@@ -42,7 +42,7 @@ pub fn run(args: &Restore) -> Result<Exit, Failure> {
              somebody else holds, or --newest if you are sure that nothing was published after this backup",
         ));
     }
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = keys::folder_of(to);
     fs::create_dir_all(parent).map_err(|e| Failure::io("make", parent, &e))?;
     let room = tempfile::Builder::new().prefix(".polder-restore-").tempdir_in(parent);
     let room = room.map_err(|e| Failure::io("write in", parent, &e))?;
