@@ -15,6 +15,7 @@
 //! assert_eq!(Checkpoint::parse(&text), Ok(checkpoint));
 //! ```
 
+mod act;
 pub mod append;
 pub mod audience;
 pub mod checkpoint;
@@ -25,6 +26,7 @@ pub mod entry;
 pub mod logs;
 pub mod merkle;
 pub mod proof;
+pub mod recall;
 pub mod record;
 pub mod root;
 pub mod schema;

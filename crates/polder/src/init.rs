@@ -26,7 +26,9 @@ use crate::cli::Init;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 use crate::keys::Protection;
-use crate::node::{LOG_KEY, NODE_SECRET, RECOVERY_KEY, ROOT_KEY, circumstances, now, random, schema};
+use crate::node::{
+    LOG_KEY, NODE_SECRET, RECOVERY_KEY, ROOT_KEY, circumstances, derived, now, random, schema,
+};
 use crate::out::say;
 
 /// Runs the command.
@@ -100,7 +102,8 @@ fn make(args: &Init, dir: &DataDir, protection: &Protection) -> Result<MemberId,
     let log_key = new_log_key(&dir.key_path(LOG_KEY), protection)?;
     let recovery = RecoveryKey::generate(&Zeroizing::new(random()));
     protection.write(&dir.key_path(RECOVERY_KEY), &*recovery.to_bytes())?;
-    protection.write(&dir.key_path(NODE_SECRET), &*Zeroizing::new(random::<32>()))?;
+    let secret = Zeroizing::new(random::<32>());
+    protection.write(&dir.key_path(NODE_SECRET), &*secret)?;
     let member = MemberId(fingerprint(root_key.public_key()));
     let created = now();
     let root = Root {
@@ -117,7 +120,8 @@ fn make(args: &Init, dir: &DataDir, protection: &Protection) -> Result<MemberId,
     let body = root.sign(&root_key, random());
     let draft = statement(member, Kind::MEMBER_ROOT, body, created)?;
     let store = Store::create(&dir.database(), schema())?;
-    let signer = Signer { origin: root.origin, key: log_key };
+    let tombstone_key = derived(&secret, "tombstones");
+    let signer = Signer { origin: root.origin, key: log_key, tombstone_key: *tombstone_key };
     let writer = store.writer(signer, Some(dir.side_file()), circumstances)?;
     let outcome: Result<_, SubmitError> = writer.submit(vec![draft]).wait();
     outcome?;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ledger::append::{Outcome, Signer};
+use ledger::append::Outcome;
 use ledger::checkpoint::Origin;
 use ledger::root::statement::{Authority, Link, Reached, Revoked, Saying};
 use ledger::sql::EngineError;
@@ -166,21 +166,27 @@ fn clear_next(node: &Node, name: &str) -> Result<PathBuf, Failure> {
 
 /// Appends statements, each of which the chain takes.
 fn append(node: &Node, held: Held, key: LogKey, said: Vec<Said>) -> Result<(), Failure> {
-    append_to(node, held, Signer { origin: node.origin, key }, said)
+    append_to(node, held, node.origin, key, said)
 }
 
 /// A statement, its place and its body.
 type Said = (Saying, Link, Vec<u8>);
 
 /// Appends statements to a log that may be new.
-pub fn append_to(node: &Node, held: Held, signer: Signer, said: Vec<Said>) -> Result<(), Failure> {
+pub fn append_to(
+    node: &Node,
+    held: Held,
+    origin: Origin,
+    key: LogKey,
+    said: Vec<Said>,
+) -> Result<(), Failure> {
     let mut identity = node.identity.clone();
     let mut drafts = Vec::new();
     for (saying, link, body) in said {
         identity.extend(&body).map_err(|e| Failure::internal(e.to_string()))?;
         drafts.push(statement(node.member(), saying.kind(), body, link.created)?);
     }
-    let writer = node.write_as(held, signer)?;
+    let writer = node.write_as(held, origin, key)?;
     let outcomes = writer.submit(drafts).wait()?;
     let added = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Added { .. }));
     if added { Ok(()) } else { Err(Failure::internal("the ledger did not take the statement")) }
@@ -219,7 +225,7 @@ fn rotate_log(
         said.push((saying, place, body));
         place = after;
     }
-    let keys = key.public_key().clone();
+    let keys = Box::new(key.public_key().clone());
     let shown = hex(&fingerprint(&keys.composite));
     let saying = Saying::Delegation { origin: node.origin, keys, from: reached, continues: None };
     let body = sign(&saying, &place, &authority, None)?;

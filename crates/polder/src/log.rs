@@ -101,8 +101,9 @@ fn prove(data: &Data, id: &str, version: Option<&str>, ceiling: Tlp) -> Result<E
         let mut refused = None;
         for row in rows.into_iter().filter(|row| version.is_none_or(|v| v == row.version)) {
             let head = heads.of(row.audience_row)?;
+            let committed = heads.of(row.committed_row)?;
             match release(head, &reader, policy::Exit::Proof) {
-                Ok(_) => return build(read, row, head),
+                Ok(_) => return build(read, row, committed),
                 Err(reason) => refused = Some(reason),
             }
         }
@@ -124,8 +125,9 @@ fn build(
     row: Stored,
     head: &model::head::Head,
 ) -> Result<(Proof, i64, u64), Failure> {
-    let body =
-        row.body.ok_or_else(|| Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)))?;
+    let (Some(body), Some(salts)) = (row.body, row.salts) else {
+        return Err(Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)));
+    };
     // A log that gave way to a later one still proves what stands in it.
     let log = row.log;
     let note = verify::newest_note(read, log)?;
@@ -135,7 +137,7 @@ fn build(
     let proof = Proof {
         path: tree::Proofs::of(log).inclusion(read, row.index, size)?,
         entry: row.entry,
-        salts: row.salts,
+        salts,
         envelope: Envelope { head: head.clone(), id: row.id, version: row.version, time: row.time },
         body,
         index: row.index,

@@ -4,9 +4,11 @@
 mod archive;
 mod backup;
 mod cli;
+mod client;
 mod community;
 mod datadir;
 mod doctor;
+mod explain;
 mod export;
 mod failure;
 mod finding;
@@ -20,6 +22,7 @@ mod keys;
 mod log;
 mod node;
 mod out;
+mod recall;
 mod restore;
 mod serving;
 mod survey;
@@ -62,7 +65,11 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Community(command) => community::run(command),
+        Command::Client(command) => client::run(command),
         Command::Token(command) => token::run(command),
+        Command::Share(args) => recall::share(args),
+        Command::Recall(args) => recall::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Serve(args) => serving::run(args),
         Command::Hunt(args) => hunting::run(args),
         Command::Seen(args) => hunting::seen(args),

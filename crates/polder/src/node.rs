@@ -10,17 +10,19 @@ use ledger::record;
 use ledger::root::Root;
 use ledger::root::chain::Identity;
 use ledger::sql::{EngineError, Read};
-use model::head::Audience;
+use model::head::{Audience, Person};
 use model::id::{CommunityId, MemberId};
 use model::kind::Kind;
+use model::limits::AUDIENCE_NAMES_MAX;
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
 use store::{Schema, Store, Writer};
+use trust::log_key::LogKey;
 use zeroize::Zeroizing;
 
-use crate::cli::Data;
+use crate::cli::{Data, Recipients};
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
 
@@ -122,11 +124,12 @@ impl Node {
             return Err(Failure::machine("the keys of the log were changed just now; run this again"));
         }
         let key = crate::key::log_key(self)?;
-        self.write_as(held, Signer { origin: self.origin, key })
+        self.write_as(held, self.origin, key)
     }
 
-    /// Starts writing with keys of one's own choice: those to which the log passes.
-    pub fn write_as(&self, held: Held, signer: Signer) -> Result<Writing, Failure> {
+    /// Starts writing with a log and keys of one's own choice: those to which the node passes.
+    pub fn write_as(&self, held: Held, origin: Origin, key: LogKey) -> Result<Writing, Failure> {
+        let signer = Signer { origin, key, tombstone_key: *self.derived("tombstones")? };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
         Ok(Writing { writer, _held: held })
     }
@@ -134,8 +137,32 @@ impl Node {
     /// The operator, who sits at the machine, as the gate sees him.
     pub fn operator(&self, ceiling: Tlp) -> Result<Reader, Failure> {
         let (id, name) = ("operator".to_owned(), "operator".to_owned());
-        let credential = Credential { id, name, member: self.member(), ceiling };
+        let credential = Credential { id, name, member: self.member(), ceiling, person: None };
         Ok(self.store.read(|read| exchange::token::reader(read, &credential))?)
+    }
+
+    /// The audience that somebody chose.
+    pub fn recipients(&self, chosen: &Recipients) -> Result<Audience, Failure> {
+        if !chosen.to_member.is_empty() {
+            let members = chosen.to_member.iter().map(|id| MemberId::parse(id));
+            let members = members.collect::<Result<_, _>>().map_err(|e| Failure::usage(e.to_string()))?;
+            return Audience::of_members(members).ok_or_else(|| {
+                Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} members are named at once"))
+            });
+        }
+        if chosen.to_person.is_empty() {
+            return self.audience(chosen.community.as_deref());
+        }
+        let person = |text: &String| {
+            Person::parse(text).ok_or_else(|| {
+                Failure::usage(format!(
+                    "`{text}` is not a person: MEMBER/name, with a name of a-z, 0-9, `.`, `_`, `-`"
+                ))
+            })
+        };
+        let persons = chosen.to_person.iter().map(person).collect::<Result<_, _>>()?;
+        Audience::of_persons(persons)
+            .ok_or_else(|| Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} persons are named at once")))
     }
 
     /// Audience of a community's id, which must be known here and have the own organisation as member.
@@ -165,17 +192,15 @@ impl Node {
 
     /// A key of its own for each use, from the node's one secret.
     fn derived(&self, usage: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
-        let secret = self.dir.read_key::<32>(NODE_SECRET)?;
-        let mut hash = Sha256::new();
-        hash.update(secret.as_slice());
-        hash.update(b"polder/derived/v1/");
-        hash.update(usage.as_bytes());
-        Ok(Zeroizing::new(hash.finalize().into()))
+        Ok(derived(&*self.dir.read_key::<32>(NODE_SECRET)?, usage))
     }
 }
 
 /// Bodies of the root statement and of what followed it, in the order in which they were logged.
-pub fn said_of_keys(read: &mut dyn Read) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, EngineError> {
+pub type SaidOfKeys = (Vec<u8>, Vec<Vec<u8>>);
+
+/// What the member said of its keys; nothing where there is no root statement.
+pub fn said_of_keys(read: &mut dyn Read) -> Result<Option<SaidOfKeys>, EngineError> {
     let Some(first) = record::after(read, 0, 1)?.into_iter().next() else { return Ok(None) };
     let Some(root) = first.body else { return Ok(None) };
     let heads = Heads::load(read)?;
@@ -189,6 +214,12 @@ pub fn said_of_keys(read: &mut dyn Read) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>
     }
     all.sort_unstable_by_key(|(seq, _)| *seq);
     Ok(Some((root, all.into_iter().map(|(_, body)| body).collect())))
+}
+
+/// A key of its own for each use, from a node's one secret.
+pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
+    let hash = Sha256::new().chain_update(secret).chain_update(b"polder/derived/v1/").chain_update(usage);
+    Zeroizing::new(hash.finalize().into())
 }
 
 /// The time now.

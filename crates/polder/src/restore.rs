@@ -6,7 +6,6 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use ledger::append::Signer;
 use ledger::checkpoint::{Checkpoint, Origin};
 use ledger::logs::{own_logs, row_of};
 use ledger::merkle::EMPTY_ROOT;
@@ -208,13 +207,13 @@ fn next_log(node: &Node, args: &Restore, last: &Checkpoint, held: &Checkpoint) -
     let origin = Origin { member: last.origin.member, log: number };
     let protection = Protection::of_existing(&node.dir.key_path(NODE_SECRET))?;
     let log_key = new_log_key(&node.dir.key_path(&key::log_key_name(&origin)), &protection)?;
-    let keys = log_key.public_key().clone();
+    let keys = Box::new(log_key.public_key().clone());
     let from = Reached { size: 0, root: EMPTY_ROOT };
     let saying = Saying::Delegation { origin, keys, from, continues: Some(*last) };
     let place = key::link(node);
     let body = key::sign(&saying, &place, &Authority::Root(&root), None)?;
     let lock = node.dir.hold_writing()?;
-    key::append_to(node, lock, Signer { origin, key: log_key }, vec![(saying, place, body)])?;
+    key::append_to(node, lock, origin, log_key, vec![(saying, place, body)])?;
     Ok(Opened { origin, size: 1 })
 }
 

@@ -25,6 +25,7 @@ pub mod cosignature;
 mod hex;
 pub mod limits;
 pub mod log_key;
+pub mod mac;
 pub mod member;
 pub mod mldsa;
 pub mod note;

@@ -40,7 +40,7 @@ pub enum Saying {
         /// The log.
         origin: Origin,
         /// Keys that sign its checkpoints of more than `from` entries.
-        keys: LogPublicKeys,
+        keys: Box<LogPublicKeys>,
         /// How far it had come under the keys before; size 0 for a new log.
         from: Reached,
         /// For a log that takes the place of one that cannot go on: how far that one is known to have come.
@@ -252,6 +252,7 @@ fn read_saying(value: &Value) -> Result<Saying, RootError> {
     match Kind::from_name(text(value, "kind")?) {
         Some(Kind::MEMBER_DELEGATION) => {
             let (origin, keys) = log_from_json(member("log")?)?;
+            let keys = Box::new(keys);
             let continues = value.get("continues").map(read_checkpoint).transpose()?;
             Ok(Saying::Delegation { origin, keys, from: read_reached(member("from")?)?, continues })
         }

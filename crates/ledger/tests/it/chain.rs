@@ -76,7 +76,7 @@ fn checkpoint(log: u32, size: u64) -> Checkpoint {
 }
 
 fn delegation(log: u32, log_seed: u8, from: u64, continues: Option<Checkpoint>) -> Saying {
-    let keys = log_key(log_seed).public_key().clone();
+    let keys = Box::new(log_key(log_seed).public_key().clone());
     Saying::Delegation { origin: origin(log), keys, from: reached(from), continues }
 }
 
@@ -288,7 +288,8 @@ proptest! {
                     Attempt::Rotate { to, .. } => current = *to,
                 }
             }
-            prop_assert_eq!(now.root_key(), Some(key(current).public_key()));
+            let expected = key(current);
+            prop_assert_eq!(now.root_key(), Some(expected.public_key()));
             prop_assert_eq!(now.member().0, origin(1).member);
         }
         // Whoever is shown the chain comes to the same keys, and every size has one key.

@@ -10,6 +10,7 @@ mod crash;
 mod hunting;
 mod keys;
 mod ledger;
+mod recalling;
 mod sharing;
 mod support;
 mod tidy;
