@@ -5,8 +5,8 @@ use model::head::Head;
 use model::id::SubjectKey;
 use model::time::Timestamp;
 
-use crate::append::OWN_LOG;
 use crate::entry::Salts;
+use crate::logs::OWN_LOGS_MAX;
 use crate::sql::{EngineError, Flow, Read, Row, Value};
 use crate::view::{Body, Record};
 
@@ -15,7 +15,9 @@ use crate::view::{Body, Record};
 pub struct Stored {
     /// Place in the node's order.
     pub seq: i64,
-    /// Place in the node's own log.
+    /// Row of `logs`.
+    pub log: i64,
+    /// Place in that log.
     pub index: u64,
     /// Time of arrival.
     pub time: Timestamp,
@@ -59,6 +61,7 @@ fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
     let audience_row = row.int(3)?;
     Ok(Stored {
         seq: row.int(0)?,
+        log: row.int(12)?,
         index: row.int(1)? as u64,
         time: Timestamp::from_micros(row.int(2)?),
         audience_row,
@@ -90,7 +93,7 @@ pub fn batch_after(
     let (mut all, mut bytes) = (Vec::new(), 0usize);
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
-                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed
+                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed, r.log
          FROM records r LEFT JOIN bodies b ON b.seq = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
         &[Value::Int(seq), Value::Int(limit as i64)],
         &mut |row| {
@@ -113,10 +116,10 @@ pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, E
     let mut all = Vec::new();
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
-                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed
+                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed, r.log
          FROM subjects s JOIN records r ON r.seq = s.seq LEFT JOIN bodies b ON b.seq = r.seq
-         WHERE s.subject = ?1 AND r.log = ?2 ORDER BY s.version DESC, s.seq",
-        &[Value::Blob(&key.0), Value::Int(OWN_LOG)],
+         WHERE s.subject = ?1 AND r.log <= ?2 ORDER BY s.version DESC, s.seq",
+        &[Value::Blob(&key.0), Value::Int(OWN_LOGS_MAX)],
         &mut |row| {
             all.push(stored(row)?);
             Ok(Flow::Continue)

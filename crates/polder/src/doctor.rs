@@ -8,8 +8,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use ledger::logs::own_logs;
 use ledger::sql::{EngineError, Flow};
-use ledger::verify;
 use model::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use serde_json::json;
@@ -18,7 +18,9 @@ use store::{OpenError, Store};
 use crate::cli::Doctor;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
-use crate::node::{LOG_KEY, NODE_SECRET, ROOT_KEY, now, root_of, schema};
+use crate::keys::{files as key_files, is_sealed, read as read_key};
+use crate::log::verified_by;
+use crate::node::{NODE_SECRET, ROOT_KEY, identity_of, now, schema};
 use crate::out::say;
 use crate::rebuild::skipped;
 
@@ -158,31 +160,35 @@ fn keys(dir: &DataDir) -> Seen {
     let facts = fs::metadata(&folder).map_err(|e| cannot_look(Failure::io("look at", &folder, &e)))?;
     closed(&folder, facts.permissions().mode(), 700)?;
     let root = dir.key_path(ROOT_KEY);
-    for name in [LOG_KEY, NODE_SECRET, ROOT_KEY] {
-        let path = dir.key_path(name);
-        if name == ROOT_KEY && !path.exists() {
-            continue;
-        }
-        let facts = fs::metadata(&path).map_err(|e| Fault {
-            what: format!("{} cannot be looked at: {e}", path.display()),
-            fix: "restore it from the newest backup; nothing can be signed or read without it".to_owned(),
-        })?;
+    if !dir.key_path(NODE_SECRET).exists() {
+        return Err(Fault {
+            what: format!("{} is not there", dir.key_path(NODE_SECRET).display()),
+            fix: "restore it from the newest backup; tokens and cursors are nothing without it".to_owned(),
+        });
+    }
+    let (mut plain, mut sealed) = (0, 0);
+    for path in key_files(&folder).map_err(cannot_look)? {
+        let facts = fs::metadata(&path).map_err(|e| cannot_look(Failure::io("look at", &path, &e)))?;
         closed(&path, facts.permissions().mode(), 600)?;
-        let read = if name == NODE_SECRET {
-            dir.read_key::<32>(name).map(|_| ())
-        } else {
-            dir.read_key::<64>(name).map(|_| ())
+        // What is under a passphrase is not opened here: doctor asks for no secret.
+        let read = match is_sealed(&path) {
+            Ok(true) => {
+                sealed += 1;
+                Ok(())
+            }
+            Ok(false) => {
+                plain += 1;
+                read_key(&path).map(|_| ())
+            }
+            Err(failure) => Err(failure),
         };
         read.map_err(|failure| Fault {
             what: failure.message,
             fix: "restore it from the newest backup".to_owned(),
         })?;
     }
-    Ok(if root.exists() {
-        "root key is in the data directory; keep it offline".to_owned()
-    } else {
-        "root key is kept elsewhere".to_owned()
-    })
+    let root = if root.exists() { "in the data directory; keep it offline" } else { "kept elsewhere" };
+    Ok(format!("{sealed} under a passphrase, {plain} readable by their owner; the root key is {root}"))
 }
 
 fn disk(dir: &DataDir) -> Seen {
@@ -240,8 +246,8 @@ fn pages(store: &Store, quick: bool) -> Seen {
 }
 
 fn log(store: &Store, dir: &DataDir) -> Seen {
-    let root = root_of(store, dir).map_err(cannot_look)?;
-    let report = store.read(|read| verify::verify(read, &root.origin, &root.log_key)).map_err(cannot_look)?;
+    let identity = identity_of(store, dir).map_err(cannot_look)?;
+    let report = verified_by(store, &identity).map_err(cannot_look)?;
     match report.faults.first() {
         None => Ok(format!("{} records, size {}, signed", report.records, report.size)),
         Some(first) => Err(Fault {
@@ -258,7 +264,8 @@ fn side_file(store: &Store, dir: &DataDir) -> Seen {
         what: Failure::from(error).message,
         fix: "do not write before this is mended: a log that forks cannot be mended".to_owned(),
     })?;
-    let held = store.read(ledger::tree::size).map_err(cannot_look)?;
+    let logs = store.read(own_logs).map_err(cannot_look)?;
+    let held = logs.last().map_or(0, |log| log.size);
     match file.newest().map_err(cannot_look)? {
         Some(published) if published.size < held => Err(Fault {
             what: format!(

@@ -21,6 +21,7 @@
 //! # Ok::<(), store::OpenError>(())
 //! ```
 
+mod backup;
 mod migrate;
 mod names;
 mod open;

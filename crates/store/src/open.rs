@@ -350,7 +350,7 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, EngineError> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
-fn reader(path: &Path) -> Result<Connection, EngineError> {
+pub(crate) fn reader(path: &Path) -> Result<Connection, EngineError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;

@@ -8,3 +8,4 @@ mod file;
 mod laws;
 mod rebuild;
 mod sample;
+mod tree;
