@@ -106,6 +106,9 @@ pub struct Table {
     pub columns: &'static [&'static str],
     /// Statements for SQLite: the STRICT table, then its indexes.
     pub sqlite: &'static [&'static str],
+    /// Statements for PostgreSQL: the same columns as BIGINT, BYTEA and TEXT in the order of bytes
+    /// (`COLLATE "C"`). An index row has room for about 2,700 bytes: longer values are indexed by a hash.
+    pub postgres: &'static [&'static str],
 }
 
 /// A fault of the engine or of this machine.
