@@ -106,7 +106,7 @@ pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, E
 pub type Fold<'f> = dyn FnMut(&mut dyn Tx, &[Record<'_>]) -> Result<(), EngineError> + 'f;
 
 /// Folds all records, a batch at once: what a view is rebuilt by.
-pub fn each_batch<T: Tx>(tx: &mut T, batch: usize, each: &mut Fold<'_>) -> Result<(), EngineError> {
+pub fn each_batch(tx: &mut dyn Tx, batch: usize, each: &mut Fold<'_>) -> Result<(), EngineError> {
     let heads = Heads::load(tx.as_read())?;
     let mut seq = 0;
     loop {

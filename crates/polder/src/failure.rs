@@ -18,6 +18,10 @@ pub enum Exit {
     Usage = 2,
     /// Partial: some of the input could not be taken.
     Partial = 3,
+    /// Authentication.
+    Authentication = 4,
+    /// A server cannot be reached.
+    Unreachable = 5,
     /// This machine: disk, lock, port, newer database.
     Machine = 6,
     /// A fault of the program.
@@ -89,9 +93,14 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
         let exit = match error {
             EngineError::Busy
-            | EngineError::Full(_)
             | EngineError::Corrupt(_)
-            | EngineError::Refused { .. } => Exit::Machine,
+            | EngineError::Full(_)
+            | EngineError::NoConnections(_)
+            | EngineError::ReadOnly(_)
+            | EngineError::Refused { .. }
+            | EngineError::Unfit(_) => Exit::Machine,
+            EngineError::Denied(_) => Exit::Authentication,
+            EngineError::Uncertain(_) | EngineError::Unreachable(_) => Exit::Unreachable,
             EngineError::Shape(_) => Exit::Internal,
         };
         Failure { exit, message: whole(&error) }
@@ -102,7 +111,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Failure {
         match error {
             OpenError::Engine(error) => error.into(),
-            OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
+            OpenError::Empty(_) | OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
                 Failure::usage(whole(&error))
             }
             OpenError::Newer { .. } => Failure::machine(whole(&error)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Engines under the ledger: SQLite on a file, SQLite in memory; the one writer; migrations; the side
-//! file that keeps a rolled-back database from signing a fork.
+//! Engines under the ledger: SQLite on a file, SQLite in memory, PostgreSQL; the one writer; migrations; the
+//! side file that keeps a rolled-back database from signing a fork.
 //!
 //! Must not know rooms or HTTP: views and local tables are handed in.
 //!
@@ -21,8 +21,10 @@
 //! # Ok::<(), store::OpenError>(())
 //! ```
 
+mod engine;
 mod migrate;
 mod open;
+pub mod postgresql;
 pub mod published;
 mod rebuild;
 mod sqlite;

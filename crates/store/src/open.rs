@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Opening a store, and running work on it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,9 @@ use ledger::sql::{EngineError, Read, Table, Tx};
 use ledger::view::View;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::engine::Engine;
 use crate::migrate;
+use crate::postgresql::{Address, Server};
 use crate::sqlite::{Session, engine_error};
 
 /// How long a statement waits for another process's write lock.
@@ -35,19 +38,22 @@ pub struct Schema {
 /// A store could not be opened or created.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// Nothing is in it.
+    #[error("{0} is empty; `polder init` makes a node in it")]
+    Empty(String),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There is a database already.
-    #[error("{0} exists already; choose another directory, or use the node that is there")]
-    Exists(PathBuf),
+    #[error("{0} holds a node already; choose another place, or use the node that is there")]
+    Exists(String),
     /// Made by a later program.
     #[error(
-        "{path} was written by a newer polder (format {found}, this program reads up to {known}); update polder"
+        "{place} was written by a newer polder (format {found}, this program reads up to {known}); update polder"
     )]
     Newer {
         /// The database.
-        path: PathBuf,
+        place: String,
         /// Its format.
         found: i64,
         /// The newest format that this program reads.
@@ -57,8 +63,8 @@ pub enum OpenError {
     #[error("there is no database at {0}; run `polder init --data DIR`, or name the right directory")]
     Missing(PathBuf),
     /// Something else's database.
-    #[error("{0} is not a database of polder; name the directory that `polder init` made")]
-    NotOurs(PathBuf),
+    #[error("{0} holds something that is not polder's; name what `polder init` made, or an empty database")]
+    NotOurs(String),
 }
 
 /// A store: cheap to clone, shared by threads.
@@ -72,61 +78,47 @@ pub(crate) struct Shared {
     pub(crate) schema: Schema,
 }
 
+/// Where the database is.
 pub(crate) enum Place {
     /// A file in WAL mode: readers beside one writer.
     File { path: PathBuf, readers: Mutex<Vec<Connection>>, local: Mutex<Option<Connection>> },
     /// One connection in memory, for tests.
     Memory(Mutex<Connection>),
+    /// A server.
+    Postgresql(Server),
 }
 
-impl Store {
-    /// Makes a new database.
-    pub fn create(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        if path.exists() {
-            return Err(OpenError::Exists(path.to_owned()));
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File { path, .. } => path.display().fmt(f),
+            Place::Memory(_) => f.write_str("the database in memory"),
+            Place::Postgresql(server) => server.address().fmt(f),
         }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        migrate::create(&connection, &schema)?;
-        drop(connection);
-        Store::open(path, schema)
+    }
+}
+
+impl Place {
+    fn file(path: &Path, flags: OpenFlags) -> Result<Place, EngineError> {
+        let local = Mutex::new(Some(connect(path, flags)?));
+        Ok(Place::File { path: path.to_owned(), readers: Mutex::new(Vec::new()), local })
     }
 
-    /// Opens a database that is there; tables of views and local state that are new are made, a view of
-    /// another version is rebuilt.
-    pub fn open(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        if !path.is_file() {
-            return Err(OpenError::Missing(path.to_owned()));
-        }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        migrate::check(&connection, path)?;
-        migrate::bring_up(&connection, &schema)?;
-        let (readers, local) = (Mutex::new(Vec::new()), Mutex::new(Some(connection)));
-        let place = Place::File { path: path.to_owned(), readers, local };
-        Ok(Store { shared: Arc::new(Shared { place, schema }) })
-    }
-
-    /// A store in memory, for tests.
-    pub fn memory(schema: Schema) -> Result<Store, OpenError> {
-        let connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
-        set_up(&connection, WRITER_CACHE_KIB)?;
-        migrate::create(&connection, &schema)?;
-        Ok(Store { shared: Arc::new(Shared { place: Place::Memory(Mutex::new(connection)), schema }) })
-    }
-
-    /// Runs `work` on one state of the database, read-only.
-    pub fn read<T, E: From<EngineError>>(
+    /// Runs `work` on one state of the database.
+    pub(crate) fn read<T, E: From<EngineError>>(
         &self,
-        work: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.shared.place {
-            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN", |tx| work(tx)),
+        match self {
+            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN", work),
+            Place::Postgresql(server) => server.read(work),
             Place::File { path, readers, .. } => {
                 let idle = lock(readers).pop();
                 let connection = match idle {
                     Some(connection) => connection,
                     None => reader(path)?,
                 };
-                let answer = in_transaction(&connection, "BEGIN", |tx| work(tx));
+                let answer = in_transaction(&connection, "BEGIN", work);
                 let mut idle = lock(readers);
                 if idle.len() < IDLE_READERS_MAX {
                     idle.push(connection);
@@ -136,24 +128,91 @@ impl Store {
         }
     }
 
-    /// Runs `work` in a transaction that writes local state. Records are appended by the writer alone.
-    pub fn local<T, E: From<EngineError>>(
+    /// Runs `work` in a transaction that writes: one at a time, whichever process asks.
+    pub(crate) fn write<T, E: From<EngineError>>(
         &self,
-        work: impl FnOnce(&mut dyn Tx) -> Result<T, E>,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.shared.place {
-            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
+        match self {
+            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
+            Place::Postgresql(server) => server.write(work),
             Place::File { path, local, .. } => {
                 let mut slot = lock(local);
                 let connection = match slot.take() {
                     Some(connection) => connection,
                     None => self::writer(path)?,
                 };
-                let answer = in_transaction(&connection, "BEGIN IMMEDIATE", |tx| work(tx));
+                let answer = in_transaction(&connection, "BEGIN IMMEDIATE", work);
                 *slot = Some(connection);
                 answer
             }
         }
+    }
+}
+
+impl Store {
+    /// Makes a new database on a file.
+    pub fn create(path: &Path, schema: Schema) -> Result<Store, OpenError> {
+        if path.exists() {
+            return Err(OpenError::Exists(path.display().to_string()));
+        }
+        Store::made(
+            Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?,
+            schema,
+        )
+    }
+
+    /// Opens a database that is there; tables of views and local state that are new are made, a view of
+    /// another version is rebuilt.
+    pub fn open(path: &Path, schema: Schema) -> Result<Store, OpenError> {
+        if !path.is_file() {
+            return Err(OpenError::Missing(path.to_owned()));
+        }
+        Store::opened(Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, schema)
+    }
+
+    /// Makes the tables in an empty database of a PostgreSQL server.
+    pub fn create_postgresql(address: Address, schema: Schema) -> Result<Store, OpenError> {
+        Store::made(Place::Postgresql(Server::new(address)?), schema)
+    }
+
+    /// Opens a database of a PostgreSQL server, as [`Store::open`] does a file.
+    pub fn open_postgresql(address: Address, schema: Schema) -> Result<Store, OpenError> {
+        Store::opened(Place::Postgresql(Server::new(address)?), schema)
+    }
+
+    /// A store in memory, for tests.
+    pub fn memory(schema: Schema) -> Result<Store, OpenError> {
+        let connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
+        set_up(&connection, WRITER_CACHE_KIB)?;
+        Store::made(Place::Memory(Mutex::new(connection)), schema)
+    }
+
+    fn made(place: Place, schema: Schema) -> Result<Store, OpenError> {
+        migrate::create(&place, &schema)?;
+        Ok(Store { shared: Arc::new(Shared { place, schema }) })
+    }
+
+    fn opened(place: Place, schema: Schema) -> Result<Store, OpenError> {
+        migrate::check(&place)?;
+        migrate::bring_up(&place, &schema)?;
+        Ok(Store { shared: Arc::new(Shared { place, schema }) })
+    }
+
+    /// Runs `work` on one state of the database, read-only.
+    pub fn read<T, E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.shared.place.read(|engine| work(engine))
+    }
+
+    /// Runs `work` in a transaction that writes local state. Records are appended by the writer alone.
+    pub fn local<T, E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.shared.place.write(|engine| work(engine))
     }
 
     /// The views.
@@ -168,22 +227,12 @@ impl Store {
 
     /// Tables that should be there and are not.
     pub fn missing_tables(&self) -> Result<Vec<&'static str>, EngineError> {
-        self.read(|read| migrate::missing(read, &self.shared.schema))
+        self.shared.place.read(|engine| migrate::missing(engine, &self.shared.schema))
     }
 
-    /// SQLite's own check of the file's pages and indexes; empty when all is well.
+    /// The engine's own check of itself; empty when all is well.
     pub fn integrity(&self) -> Result<Vec<String>, EngineError> {
-        self.read(|read| {
-            let mut faults = Vec::new();
-            read.query("PRAGMA quick_check", &[], &mut |row| {
-                let line = row.text(0)?;
-                if line != "ok" {
-                    faults.push(line.to_owned());
-                }
-                Ok(ledger::sql::Flow::Continue)
-            })?;
-            Ok(faults)
-        })
+        self.shared.place.read(|engine| engine.integrity())
     }
 }
 
@@ -196,12 +245,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn in_transaction<T, E: From<EngineError>>(
     connection: &Connection,
     begin: &'static str,
-    work: impl FnOnce(&mut Session<'_>) -> Result<T, E>,
+    work: impl FnOnce(&mut dyn Engine) -> Result<T, E>,
 ) -> Result<T, E> {
     let guard = RollBack { connection };
     connection.execute_batch(begin).map_err(|e| engine_error("begin", e))?;
-    let answer = work(&mut Session(connection))?;
-    connection.execute_batch("COMMIT").map_err(|e| engine_error("commit", e))?;
+    let mut session = Session::new(connection);
+    let answer = work(&mut session)?;
+    session.commit()?;
     std::mem::forget(guard);
     Ok(answer)
 }

@@ -5,31 +5,27 @@ use ledger::record::each_batch;
 use ledger::sql::EngineError;
 use ledger::view::View;
 
+use crate::engine::Engine;
 use crate::migrate::make;
-use crate::open::{Place, Store, in_transaction, lock, writer};
-use crate::sqlite::{Session, engine_error};
+use crate::open::Store;
 
 /// Records that are read and applied at once.
 const REBUILD_BATCH: usize = 5_000;
 
 /// Drops the view's tables and folds all records again.
-pub(crate) fn rebuild_view(tx: &mut Session<'_>, view: &dyn View) -> Result<(), EngineError> {
+pub(crate) fn rebuild_view(engine: &mut dyn Engine, view: &dyn View) -> Result<(), EngineError> {
     for table in view.tables() {
-        let sql = format!("DROP TABLE IF EXISTS {}", table.name);
-        tx.0.execute_batch(&sql).map_err(|e| engine_error(&format!("drop {}", table.name), e))?;
-        make(tx, table)?;
+        engine.define(&format!("DROP TABLE IF EXISTS {}", table.name))?;
+        make(engine, table)?;
     }
-    each_batch(tx, REBUILD_BATCH, &mut |tx, records| view.apply(tx, records))
+    each_batch(engine, REBUILD_BATCH, &mut |tx, records| view.apply(tx, records))
 }
 
 impl Store {
     /// Rebuilds all views in one transaction.
     pub fn rebuild(&self) -> Result<(), EngineError> {
-        let work =
-            |tx: &mut Session<'_>| self.views().iter().try_for_each(|view| rebuild_view(tx, view.as_ref()));
-        match &self.shared.place {
-            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
-            Place::File { path, .. } => in_transaction(&writer(path)?, "BEGIN IMMEDIATE", work),
-        }
+        self.shared
+            .place
+            .write(|engine| self.views().iter().try_for_each(|view| rebuild_view(engine, view.as_ref())))
     }
 }

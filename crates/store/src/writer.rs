@@ -10,7 +10,9 @@ use ledger::draft::Draft;
 use ledger::sql::EngineError;
 use rusqlite::Connection;
 
-use crate::open::{Place, Store, in_transaction, lock, writer};
+use crate::engine::Engine;
+use crate::open::{Place, Store, in_transaction, writer};
+use crate::postgresql::Writing;
 use crate::published::{PublishedError, SideFile};
 
 /// Most records that one transaction takes.
@@ -68,8 +70,9 @@ impl Store {
         circumstances: impl FnMut() -> Circumstances + Send + 'static,
     ) -> Result<Writer, EngineError> {
         let own = match &self.shared.place {
-            Place::File { path, .. } => Some(writer(path)?),
-            Place::Memory(_) => None,
+            Place::File { path, .. } => Own::File(writer(path)?),
+            Place::Memory(_) => Own::Shared,
+            Place::Postgresql(server) => Own::Postgresql(Box::new(Writing::new(server.address()))),
         };
         let (jobs, waiting) = sync_channel(WAITING_MAX);
         let state =
@@ -106,9 +109,17 @@ impl Drop for Writer {
     }
 }
 
+/// The connection on which the writer writes.
+enum Own {
+    File(Connection),
+    Postgresql(Box<Writing>),
+    /// In memory there is one for all.
+    Shared,
+}
+
 struct State {
     store: Store,
-    own: Option<Connection>,
+    own: Own,
     signer: Signer,
     side_file: Option<SideFile>,
     circumstances: Box<dyn FnMut() -> Circumstances + Send>,
@@ -162,13 +173,11 @@ impl State {
     fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
         let circumstances = (self.circumstances)();
         let (signer, views) = (&self.signer, &self.store.shared.schema.views);
-        let work = |tx: &mut crate::sqlite::Session<'_>| append(tx, signer, views, drafts, &circumstances);
-        match (&self.own, &self.store.shared.place) {
-            (Some(connection), _) => in_transaction(connection, "BEGIN IMMEDIATE", work),
-            (None, Place::Memory(connection)) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
-            (None, Place::File { path, .. }) => {
-                writer(path).and_then(|connection| in_transaction(&connection, "BEGIN IMMEDIATE", work))
-            }
+        let work = |tx: &mut dyn Engine| append(tx, signer, views, drafts, &circumstances);
+        match &mut self.own {
+            Own::File(connection) => in_transaction(connection, "BEGIN IMMEDIATE", work),
+            Own::Postgresql(writing) => writing.transaction(work),
+            Own::Shared => self.store.shared.place.write(work),
         }
         .map_err(Arc::new)
     }
