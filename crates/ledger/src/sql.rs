@@ -2,7 +2,9 @@
 //! The two traits through which everything reaches its tables, and the declaration of a table.
 //!
 //! Statements are the common subset of SQLite and PostgreSQL with `?1, ?2 …` as placeholders; values are
-//! Null, Int, Text without NUL and Blob; booleans are 0 and 1. After an error a transaction is dead.
+//! Null, Int, Text without NUL and Blob; booleans are 0 and 1. A NULL has the type of the place where its
+//! placeholder first stands: `name = ?1 OR ?1 IS NULL`, never the other way round. After an error a
+//! transaction is dead: it is not committed.
 
 /// An argument of a statement.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -59,12 +59,24 @@ impl From<QueryError> for Refusal {
     }
 }
 
+/// Whether the client may find it gone when he asks again.
+fn passes(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Busy
+            | EngineError::NoConnections(_)
+            | EngineError::Uncertain(_)
+            | EngineError::Unreachable(_)
+    )
+}
+
 impl Refusal {
     /// The status line.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Refusal::BadFilter(_) | Refusal::BadQuery | Refusal::Cursor => StatusCode::BAD_REQUEST,
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Engine(error) if passes(error) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Forbidden => StatusCode::FORBIDDEN,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -79,9 +91,8 @@ impl Refusal {
     /// Header lines that go with the status.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, String)> {
         match self {
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) => {
-                vec![(RETRY_AFTER, BUSY_SECONDS.to_string())]
-            }
+            Refusal::Busy => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
+            Refusal::Engine(error) if passes(error) => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
             Refusal::Method(methods) => vec![(ALLOW, (*methods).to_owned())],
             Refusal::TooManyFailures(seconds) => {
                 vec![(RETRY_AFTER, seconds.to_string()), (CONNECTION, "close".to_owned())]
