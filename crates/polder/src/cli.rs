@@ -12,7 +12,7 @@ use model::marking::Tlp;
 #[command(name = "polder", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done or found · 1 nothing found or verification failed · 2 wrong use · \
-3 partial · 6 this machine (disk, lock, port, newer database) · 70 internal"
+3 partial · 4 authentication · 5 unreachable · 6 this machine (disk, lock, port, newer database) · 70 internal"
 )]
 pub struct Cli {
     /// What to do.
@@ -76,6 +76,9 @@ pub struct Init {
     /// Its sector
     #[arg(long)]
     pub sector: String,
+    /// Keep records in a PostgreSQL database: a file that holds its connection string
+    #[arg(long, value_name = "FILE")]
+    pub postgres: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use store::postgresql::Address;
 use store::published::SideFile;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+
+/// Longest connection string that is read.
+const ADDRESS_BYTES_MAX: u64 = 16 * 1024;
 
 /// A node's directory.
 #[derive(Clone, Debug)]
@@ -41,6 +45,28 @@ impl DataDir {
         self.root.join("polder.db")
     }
 
+    /// The file with the connection string of a node whose database is on a server.
+    pub fn address_path(&self) -> PathBuf {
+        self.root.join("postgres")
+    }
+
+    /// Where the database is, if it is on a server.
+    pub fn address(&self) -> Result<Option<Address>, Failure> {
+        let path = self.address_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        address(&secret(&path, ADDRESS_BYTES_MAX)?, &path).map(Some)
+    }
+
+    /// Keeps a copy of the connection string, readable by the owner alone: it may hold a password.
+    pub fn keep_address(&self, from: &Path) -> Result<Address, Failure> {
+        let text = secret(from, ADDRESS_BYTES_MAX)?;
+        let address = address(&text, from)?;
+        write_secret(&self.address_path(), &text)?;
+        Ok(address)
+    }
+
     /// The side file that keeps the log from forking.
     pub fn side_file(&self) -> SideFile {
         SideFile::new(self.root.join("published"))
@@ -66,33 +92,13 @@ impl DataDir {
 
     /// Writes a secret, readable by its owner alone; never over one that is there.
     pub fn write_key(&self, name: &str, secret: &[u8]) -> Result<(), Failure> {
-        let path = self.key_path(name);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| Failure::io("make", &path, &e))?;
-        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(secret)));
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(|e| Failure::io("write", &path, &e))
+        write_secret(&self.key_path(name), &Zeroizing::new(format!("{}\n", STANDARD.encode(secret))))
     }
 
     /// Reads a secret of `N` bytes. Refuses a file that others may read.
     pub fn read_key<const N: usize>(&self, name: &str) -> Result<Zeroizing<[u8; N]>, Failure> {
         let path = self.key_path(name);
-        let file = File::open(&path).map_err(|e| Failure::io("read", &path, &e))?;
-        let mode = file.metadata().map_err(|e| Failure::io("read", &path, &e))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(Failure::machine(format!(
-                "{} may be read by others; run `chmod 600 {}`",
-                path.display(),
-                path.display()
-            )));
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(1024).read_to_string(&mut text).map_err(|e| Failure::io("read", &path, &e))?;
+        let text = secret(&path, 1024)?;
         let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
         let key: Option<[u8; N]> = bytes.and_then(|b| b.as_slice().try_into().ok());
         key.map(Zeroizing::new).ok_or_else(|| {
@@ -149,4 +155,31 @@ impl DataDir {
             .map_err(|e| Failure::io("write", &path, &e))?;
         Ok(Held { _file: file })
     }
+}
+
+fn address(text: &str, path: &Path) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| Failure::io("make", path, &e))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Failure::io("write", path, &e))
+}
+
+/// Reads a file that its owner alone may read.
+fn secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<String>, Failure> {
+    let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
+    let mode = file.metadata().map_err(|e| Failure::io("read", path, &e))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(Failure::machine(format!("{path} may be read by others; run `chmod 600 {path}`")));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(bytes_max).read_to_string(&mut text).map_err(|e| Failure::io("read", path, &e))?;
+    Ok(text)
 }

@@ -50,13 +50,15 @@ fn check(name: &'static str, fault: Option<String>, told: impl Into<String>) -> 
 
 fn database(node: &Node) -> Result<Check, Failure> {
     let faults = node.store.integrity()?;
-    let fault = faults.first().map(|first| {
-        format!(
-            "{} faults in the file, first: {first}; restore the newest backup, or export what can be read",
-            faults.len()
-        )
+    let count = faults.len();
+    let fault = faults.first().map(|first| match node.on_server {
+        true => format!("{count} faults of the server, first: {first}; tell who runs it"),
+        false => format!(
+            "{count} faults in the file, first: {first}; restore the newest backup, or export what can be read"
+        ),
     });
-    Ok(check("database", fault, "pages and indexes are sound"))
+    let told = if node.on_server { "the server keeps its word" } else { "pages and indexes are sound" };
+    Ok(check("database", fault, told))
 }
 
 fn log(node: &Node) -> Result<Check, Failure> {

@@ -89,21 +89,24 @@ fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+fn exit(error: &EngineError) -> Exit {
+    match error {
+        EngineError::Busy
+        | EngineError::Corrupt(_)
+        | EngineError::Full(_)
+        | EngineError::NoConnections(_)
+        | EngineError::ReadOnly(_)
+        | EngineError::Refused { .. }
+        | EngineError::Unfit(_) => Exit::Machine,
+        EngineError::Denied(_) => Exit::Authentication,
+        EngineError::Uncertain(_) | EngineError::Unreachable(_) => Exit::Unreachable,
+        EngineError::Shape(_) => Exit::Internal,
+    }
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
-        let exit = match error {
-            EngineError::Busy
-            | EngineError::Corrupt(_)
-            | EngineError::Full(_)
-            | EngineError::NoConnections(_)
-            | EngineError::ReadOnly(_)
-            | EngineError::Refused { .. }
-            | EngineError::Unfit(_) => Exit::Machine,
-            EngineError::Denied(_) => Exit::Authentication,
-            EngineError::Uncertain(_) | EngineError::Unreachable(_) => Exit::Unreachable,
-            EngineError::Shape(_) => Exit::Internal,
-        };
-        Failure { exit, message: whole(&error) }
+        Failure { exit: exit(&error), message: whole(&error) }
     }
 }
 
@@ -131,9 +134,7 @@ impl From<PublishedError> for Failure {
 impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Failure {
         match &error {
-            SubmitError::Engine(engine) if matches!(**engine, EngineError::Shape(_)) => {
-                Failure::internal(whole(&error))
-            }
+            SubmitError::Engine(engine) => Failure { exit: exit(engine), message: whole(&error) },
             _ => Failure::machine(whole(&error)),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use ledger::append::Signer;
+use ledger::append::{Outcome, Signer};
 use ledger::checkpoint::Origin;
 use ledger::draft::{Draft, Subject};
 use ledger::entry::Salts;
@@ -29,7 +29,7 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
     check(&args.name, "name")?;
     check(&args.sector, "sector")?;
     let dir = DataDir::new(&args.data.dir);
-    if dir.database().exists() || dir.key_path(ROOT_KEY).exists() {
+    if [dir.database(), dir.address_path(), dir.key_path(ROOT_KEY)].iter().any(|path| path.exists()) {
         return Err(Failure::usage(format!(
             "{} holds a node already; choose another directory, or use the node that is there",
             dir.root().display()
@@ -70,6 +70,7 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
     for name in [ROOT_KEY, LOG_KEY, NODE_SECRET] {
         let _ = fs::remove_file(dir.key_path(name));
     }
+    let _ = fs::remove_file(dir.address_path());
     let database = dir.database();
     for suffix in ["", "-wal", "-shm"] {
         let mut path = database.clone().into_os_string();
@@ -80,6 +81,11 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
 }
 
 fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
+    // Before any key is made: most that can be wrong is wrong here.
+    let store = match &args.postgres {
+        Some(file) => Store::create_postgresql(dir.keep_address(file)?, schema())?,
+        None => Store::create(&dir.database(), schema())?,
+    };
     let root_key = key(dir, ROOT_KEY)?;
     let log_key = key(dir, LOG_KEY)?;
     dir.write_key(NODE_SECRET, &*Zeroizing::new(random::<32>()))?;
@@ -102,12 +108,15 @@ fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
     let marking = Marking::tlp(Tlp::Clear);
     let draft =
         Draft::new(Kind::MEMBER_ROOT, subject, body, member, Audience::Organisation(member), marking, salts);
-    let store = Store::create(&dir.database(), schema())?;
     let signer = Signer { origin: root.origin, key: log_key };
     let writer = store.writer(signer, Some(dir.side_file()), circumstances)?;
-    let outcome: Result<_, SubmitError> = writer.submit(vec![draft]).wait();
-    outcome?;
-    Ok(member)
+    let outcome: Result<Vec<Outcome>, SubmitError> = writer.submit(vec![draft]).wait();
+    match outcome?.as_slice() {
+        [Outcome::Added { seq: 1, .. }] => Ok(member),
+        _ => {
+            Err(Failure::machine("another `polder init` made a node in the database meanwhile; use that one"))
+        }
+    }
 }
 
 /// A new composite key: fresh bytes, used for one purpose only.

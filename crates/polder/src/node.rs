@@ -35,13 +35,15 @@ pub struct Node {
     pub store: Store,
     /// Its member's root statement.
     pub root: Root,
+    /// Whether the store is on a server, where other processes write too.
+    pub on_server: bool,
 }
 
 /// A writer together with the right to write.
 pub struct Writing {
     // Dropped first: it writes what waits before the lock is let go.
     writer: Writer,
-    _held: Held,
+    _held: Option<Held>,
 }
 
 impl std::ops::Deref for Writing {
@@ -77,7 +79,12 @@ impl Node {
     /// Opens a node without asking whether its database was rolled back.
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
-        let store = Store::open(&dir.database(), schema())?;
+        let address = dir.address()?;
+        let on_server = address.is_some();
+        let store = match address {
+            Some(address) => Store::open_postgresql(address, schema())?,
+            None => Store::open(&dir.database(), schema())?,
+        };
         let root = store.read(|read| {
             let first = record::after(read, 0, 1)?;
             let body = first.into_iter().next().and_then(|r| r.body);
@@ -91,7 +98,7 @@ impl Node {
         };
         let root = Root::verify(&root.ok_or_else(missing)?)
             .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
-        Ok(Node { dir, store, root })
+        Ok(Node { dir, store, root, on_server })
     }
 
     /// The member whose node it is.
@@ -104,9 +111,16 @@ impl Node {
         Audience::Organisation(self.member())
     }
 
-    /// Starts writing. Only one process may at a time.
+    /// Starts writing. On a file only one process may at a time; on a server each batch waits for its turn,
+    /// and what others have written since is noted in the side file: this node signs on from there.
     pub fn write(&self) -> Result<Writing, Failure> {
-        let held = self.dir.hold_writing()?;
+        let held = match self.on_server {
+            true => None,
+            false => Some(self.dir.hold_writing()?),
+        };
+        if self.on_server {
+            self.dir.side_file().publish_held(&self.store, self.root.origin)?;
+        }
         let key = self.dir.read_key::<64>(LOG_KEY)?;
         let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key) };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;

@@ -26,19 +26,31 @@ pub(crate) fn tables(schema: &Schema) -> impl Iterator<Item = &'static Table> {
     TABLES.iter().copied().chain(views.collect::<Vec<_>>()).chain(schema.local.clone())
 }
 
-/// Fills an empty database; refuses one that is not.
+/// Fills an empty database; refuses one that is not. Tables without a record are of a node that was not
+/// finished: they are taken over.
 pub(crate) fn create(place: &Place, schema: &Schema) -> Result<(), OpenError> {
-    place.write(|engine| match engine.found()? {
+    let unfinished = place.write(|engine| match engine.found()? {
         Found::Empty => {
             engine.mark(FORMAT)?;
             make(engine, &VIEWS)?;
             tables(schema).try_for_each(|table| make(engine, table))?;
             schema.views.iter().try_for_each(|view| note_version(engine, view.name(), view.version()))?;
-            Ok(())
+            Ok(false)
         }
+        Found::Format(FORMAT) if !any_record(engine)? => Ok(true),
         Found::Format(_) => Err(OpenError::Exists(place.to_string())),
         Found::Other => Err(OpenError::NotOurs(place.to_string())),
-    })
+    })?;
+    if unfinished { Ok(bring_up(place, schema)?) } else { Ok(()) }
+}
+
+fn any_record(read: &mut dyn Read) -> Result<bool, EngineError> {
+    let mut any = false;
+    read.query("SELECT seq FROM records LIMIT 1", &[], &mut |_| {
+        any = true;
+        Ok(Flow::Stop)
+    })?;
+    Ok(any)
 }
 
 /// Whether the database is ours and of a format that this program reads.

@@ -85,7 +85,7 @@ pub(crate) enum Place {
     /// One connection in memory, for tests.
     Memory(Mutex<Connection>),
     /// A server.
-    Postgresql(Server),
+    Postgresql(Box<Server>),
 }
 
 impl fmt::Display for Place {
@@ -173,12 +173,12 @@ impl Store {
 
     /// Makes the tables in an empty database of a PostgreSQL server.
     pub fn create_postgresql(address: Address, schema: Schema) -> Result<Store, OpenError> {
-        Store::made(Place::Postgresql(Server::new(address)?), schema)
+        Store::made(Place::Postgresql(Box::new(Server::new(address)?)), schema)
     }
 
     /// Opens a database of a PostgreSQL server, as [`Store::open`] does a file.
     pub fn open_postgresql(address: Address, schema: Schema) -> Result<Store, OpenError> {
-        Store::opened(Place::Postgresql(Server::new(address)?), schema)
+        Store::opened(Place::Postgresql(Box::new(Server::new(address)?)), schema)
     }
 
     /// A store in memory, for tests.

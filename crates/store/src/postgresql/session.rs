@@ -19,12 +19,16 @@ const STATEMENTS_MAX: usize = 512;
 /// Bytes of rows that are sent at once.
 const COPY_CHUNK_BYTES: usize = 256 * 1024;
 
+/// A statement and the types that it was prepared for: of its arguments, or of the columns that it fills.
+type Prepared = (Box<[Type]>, Statement);
+
 /// A connection, and the transaction that is open on it.
 pub(crate) struct Connection {
     pub(super) client: Client,
     /// By text; of one text there are as many as there are ways to mix values and NULLs.
-    statements: HashMap<&'static str, Vec<(Box<[Type]>, Statement)>>,
-    copies: HashMap<&'static str, (Statement, Box<[Type]>)>,
+    statements: HashMap<&'static str, Vec<Prepared>>,
+    /// By table.
+    copies: HashMap<&'static str, Prepared>,
     /// Whether a transaction is open.
     pub(super) open: bool,
     /// Whether a statement of it failed: then it can only be rolled back.
@@ -99,17 +103,18 @@ impl Connection {
     }
 
     /// COPY into the table, and the types of its columns.
-    fn copy(&mut self, table: &'static Table) -> Result<(Statement, Box<[Type]>), EngineError> {
+    fn copy(&mut self, table: &'static Table) -> Result<Prepared, EngineError> {
         if let Some(kept) = self.copies.get(table.name) {
             return Ok(kept.clone());
         }
         let columns = table.columns.join(", ");
         let select = self.prepare(&format!("SELECT {columns} FROM {}", table.name), &[])?;
-        let types = select.columns().iter().map(|column| column.type_().clone()).collect();
+        let types: Box<[Type]> = select.columns().iter().map(|column| column.type_().clone()).collect();
         let copy =
             self.prepare(&format!("COPY {} ({columns}) FROM STDIN (FORMAT binary)", table.name), &[])?;
-        self.copies.insert(table.name, (copy.clone(), Box::clone(&types)));
-        Ok((copy, types))
+        let prepared = (types, copy);
+        self.copies.insert(table.name, prepared.clone());
+        Ok(prepared)
     }
 
     fn ask(
@@ -145,7 +150,7 @@ impl Connection {
         rows: &mut dyn FnMut(&mut Push<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let operation = format!("insert into {}", table.name);
-        let (copy, types) = self.copy(table)?;
+        let (types, copy) = self.copy(table)?;
         let fault = |error: std::io::Error| match error.downcast::<::postgres::Error>() {
             Ok(error) => engine_error(&operation, &error),
             Err(error) => EngineError::Unreachable(error.to_string()),

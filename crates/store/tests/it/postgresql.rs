@@ -51,6 +51,8 @@ fn what_a_database_holds_is_told_apart() {
     assert!(matches!(create(), Some(OpenError::NotOurs(_))));
     database.run("DROP TABLE customers");
     drop(database.create());
+    assert!(create().is_none(), "a node that was not finished is begun again");
+    submit(&writer(&database.open(), None), one(1));
     assert!(matches!(create(), Some(OpenError::Exists(_))));
     assert!(open().is_none());
     database.run("UPDATE polder_format SET format = 99");
