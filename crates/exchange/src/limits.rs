@@ -30,7 +30,9 @@ pub const NEWEST_STEPS_MAX: usize = 100;
 pub const COMMUNITY_MEMBERS_MAX: usize = 10_000;
 /// Longest name of a community or a token.
 pub const NAME_BYTES_MAX: usize = 200;
-/// Longest terms of a community.
+/// Longest note on where a member's acceptance of terms is kept.
+pub const EVIDENCE_BYTES_MAX: usize = 500;
+/// Longest terms of a community, text and conditions together.
 pub const TERMS_BYTES_MAX: usize = 64 * 1024;
 /// Most tokens that are listed.
 pub const TOKENS_MAX: usize = 10_000;

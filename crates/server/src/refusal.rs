@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
     Forbidden,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
+    #[error("{0}")]
+    TermsNotAccepted(QueryError),
     #[error("too many failed attempts; wait {0} s")]
     TooManyFailures(u64),
     #[error("too many requests; wait {0} s")]
@@ -55,6 +57,7 @@ impl From<QueryError> for Refusal {
             QueryError::Cursor(_) => Refusal::Cursor,
             QueryError::Engine(error) => Refusal::Engine(error),
             QueryError::NotFound => Refusal::NotFound,
+            told @ QueryError::TermsNotAccepted => Refusal::TermsNotAccepted(told),
         }
     }
 }
@@ -78,7 +81,7 @@ impl Refusal {
             Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(error) if passes(error) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::Forbidden => StatusCode::FORBIDDEN,
+            Refusal::Forbidden | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Refusal::NotFound => StatusCode::NOT_FOUND,

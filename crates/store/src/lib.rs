@@ -30,5 +30,5 @@ mod rebuild;
 mod sqlite;
 mod writer;
 
-pub use open::{OpenError, Schema, Store};
+pub use open::{OpenError, Schema, Scrub, Store};
 pub use writer::{BATCH_RECORDS_MAX, Pending, SubmitError, Writer};

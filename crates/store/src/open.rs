@@ -35,6 +35,15 @@ pub struct Schema {
     pub local: Vec<&'static Table>,
 }
 
+/// Whether what was erased can still be read on this machine, outside backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scrub {
+    /// It cannot.
+    Gone,
+    /// It still lies in these places.
+    Remains(Vec<String>),
+}
+
 /// A store could not be opened or created.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -213,6 +222,27 @@ impl Store {
         work: impl FnOnce(&mut dyn Tx) -> Result<T, E>,
     ) -> Result<T, E> {
         self.shared.place.write(|engine| work(engine))
+    }
+
+    /// Makes the bytes of what was erased unreadable: they are overwritten in the file (`secure_delete`), and
+    /// the write-ahead log, which still holds them, is emptied.
+    pub fn scrub(&self) -> Result<Scrub, EngineError> {
+        let path = match &self.shared.place {
+            Place::File { path, .. } => path,
+            Place::Memory(_) => return Ok(Scrub::Gone),
+            Place::Postgresql(server) => return Ok(Scrub::Remains(server.remains())),
+        };
+        let connection = self::writer(path)?;
+        let held = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+            .map_err(|e| engine_error("empty the write-ahead log", e))?;
+        Ok(match held {
+            0 => Scrub::Gone,
+            _ => Scrub::Remains(vec![format!(
+                "the write-ahead log of {}, which a reader holds; it is emptied when the last polder on it ends",
+                path.display()
+            )]),
+        })
     }
 
     /// The views.

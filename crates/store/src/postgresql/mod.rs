@@ -92,6 +92,16 @@ impl Server {
         &self.address
     }
 
+    /// Where bytes that were deleted lie until the server gets round to them.
+    pub(crate) fn remains(&self) -> Vec<String> {
+        let of = &self.address;
+        vec![
+            format!("dead rows of {of}, until it was vacuumed and their room was used again"),
+            format!("the write-ahead log of {of}, until it was recycled, and wherever it is archived"),
+            format!("standbys of {of}, until they have followed"),
+        ]
+    }
+
     /// Runs `work` on one state of the database.
     pub(crate) fn read<T, E: From<EngineError>>(
         &self,
