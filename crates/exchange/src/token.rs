@@ -29,10 +29,11 @@ const PREFIX: &str = "polder_";
 pub static TOKENS: Table = Table {
     name: "tokens",
     kind: TableKind::Local,
-    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked", "person"],
+    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked", "person", "rights"],
     sqlite: &[
         "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, member BLOB NOT NULL, \
-         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER, person TEXT) \
+         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER, person TEXT, \
+         rights INTEGER NOT NULL DEFAULT 1) \
          STRICT, WITHOUT ROWID",
         // The rule that a name stands for one working token holds on every engine and for every writer.
         "CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL",

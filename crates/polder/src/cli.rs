@@ -66,6 +66,8 @@ pub enum Command {
     Ledger(LedgerCommand),
     /// Look for what is wrong with a node, and say what to do
     Doctor(Doctor),
+    /// Make views anew from the records, while the old ones answer
+    Rebuild(Rebuild),
     /// See it all once on shipped samples: init, import, serve, read, hunt, verify
     Tour(Tour),
 }
@@ -541,7 +543,23 @@ pub enum LedgerCommand {
 pub struct Doctor {
     #[command(flatten)]
     pub data: Data,
+    /// Do not compare indexes with their tables
+    #[arg(long)]
+    pub quick: bool,
     /// Print one JSON object for each check
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rebuild`.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub data: Data,
+    /// Views; all of them when none is named
+    #[arg(value_name = "VIEW")]
+    pub views: Vec<String>,
+    /// Print one JSON object for each view
     #[arg(long)]
     pub json: bool,
 }

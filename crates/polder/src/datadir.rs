@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use store::Location;
 use store::postgresql::Address;
 use store::published::SideFile;
 use zeroize::Zeroizing;
@@ -50,13 +51,13 @@ impl DataDir {
         self.root.join("postgres")
     }
 
-    /// Where the database is, if it is on a server.
-    pub fn address(&self) -> Result<Option<Address>, Failure> {
+    /// Where the database is.
+    pub fn location(&self) -> Result<Location, Failure> {
         let path = self.address_path();
         if !path.exists() {
-            return Ok(None);
+            return Ok(Location::File(self.database()));
         }
-        address(&secret(&path, ADDRESS_BYTES_MAX)?, &path).map(Some)
+        address(&secret(&path, ADDRESS_BYTES_MAX)?, &path).map(Location::Postgresql)
     }
 
     /// Keeps a copy of the connection string, readable by the owner alone: it may hold a password.

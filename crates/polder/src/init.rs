@@ -83,7 +83,7 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
 fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
     // Before any key is made: most that can be wrong is wrong here.
     let store = match &args.postgres {
-        Some(file) => Store::create_postgresql(dir.keep_address(file)?, schema())?,
+        Some(file) => Store::create(dir.keep_address(file)?, schema())?,
         None => Store::create(&dir.database(), schema())?,
     };
     let root_key = key(dir, ROOT_KEY)?;

@@ -18,6 +18,7 @@ mod input;
 mod log;
 mod node;
 mod out;
+mod rebuild;
 mod recall;
 mod serving;
 mod survey;
@@ -69,6 +70,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Finding(command) => finding::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Rebuild(args) => rebuild::run(args),
         Command::Tour(args) => tour::run(args),
     }
 }

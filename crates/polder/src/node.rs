@@ -13,13 +13,14 @@ use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
-use store::{Schema, Store, Writer};
+use store::{Location, OpenError, Schema, Store, Writer};
 use trust::composite::PrivateKey;
 use zeroize::Zeroizing;
 
 use crate::cli::{Data, Recipients};
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
+use crate::rebuild;
 
 /// Name of the key that signs the node's first log.
 pub const LOG_KEY: &str = "log-1.key";
@@ -71,7 +72,15 @@ pub fn schema() -> Schema {
 
 impl Node {
     /// Opens a node. A database that was rolled back is refused here, before anything is written.
+    /// Its views are whole: where they are not, this makes them so first.
     pub fn open(data: &Data) -> Result<Node, Failure> {
+        let node = Node::open_stale(data)?;
+        rebuild::bring_up(&node.store)?;
+        Ok(node)
+    }
+
+    /// Opens a node whose views may have to be rebuilt before they can be asked.
+    pub fn open_stale(data: &Data) -> Result<Node, Failure> {
         let node = Node::open_unchecked(data)?;
         node.dir.side_file().check(&node.store)?;
         Ok(node)
@@ -80,25 +89,18 @@ impl Node {
     /// Opens a node without asking whether its database was rolled back.
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
-        let address = dir.address()?;
-        let on_server = address.is_some();
-        let store = match address {
-            Some(address) => Store::open_postgresql(address, schema())?,
-            None => Store::open(&dir.database(), schema())?,
+        let location = dir.location()?;
+        let on_server = matches!(location, Location::Postgresql(_));
+        let store = match Store::open(location.clone(), schema()) {
+            Err(OpenError::Older { .. }) => {
+                // A program of the earlier format that writes now would not know what the new one needs.
+                let _held = dir.hold_writing()?;
+                Store::migrate(location.clone(), &mut rebuild::tell_migrating)?;
+                Store::open(location, schema())?
+            }
+            opened => opened?,
         };
-        let root = store.read(|read| {
-            let first = record::after(read, 0, 1)?;
-            let body = first.into_iter().next().and_then(|r| r.body);
-            Ok::<_, EngineError>(body)
-        })?;
-        let missing = || {
-            Failure::machine(format!(
-                "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
-                dir.root().display()
-            ))
-        };
-        let root = Root::verify(&root.ok_or_else(missing)?)
-            .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
+        let root = root_of(&store, &dir)?;
         Ok(Node { dir, store, root, on_server })
     }
 
@@ -197,6 +199,23 @@ pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(hash.finalize().into())
 }
 
+/// The member's root statement: the first record.
+pub fn root_of(store: &Store, dir: &DataDir) -> Result<Root, Failure> {
+    let root = store.read(|read| {
+        let first = record::after(read, 0, 1)?;
+        let body = first.into_iter().next().and_then(|r| r.body);
+        Ok::<_, EngineError>(body)
+    })?;
+    let missing = || {
+        Failure::machine(format!(
+            "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
+            dir.root().display()
+        ))
+    };
+    Root::verify(&root.ok_or_else(missing)?)
+        .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))
+}
+
 /// The time now.
 #[expect(clippy::disallowed_methods, reason = "the one place where the program reads the clock")]
 pub fn now() -> Timestamp {
@@ -215,4 +234,28 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// Time and randomness for a batch.
 pub fn circumstances() -> Circumstances {
     Circumstances { now: now(), randomness: random() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::schema;
+
+    /// A view is built under other names by changing whole words in its statements: a column of the same
+    /// name would be changed with them.
+    #[test]
+    fn no_column_has_the_name_of_a_table_or_index_of_a_view() {
+        let schema = schema();
+        let views: Vec<_> = schema.views.iter().flat_map(|view| view.tables()).copied().collect();
+        let mut names: BTreeSet<&str> = views.iter().map(|table| table.name).collect();
+        let statements = views.iter().flat_map(|table| table.sqlite);
+        names.extend(statements.filter_map(|sql| sql.split("INDEX ").nth(1)?.split(' ').next()));
+        assert!(names.len() > views.len(), "indexes were found");
+        for table in views.iter().chain(ledger::schema::TABLES).chain(&schema.local) {
+            for column in table.columns {
+                assert!(!names.contains(column), "column {}.{column} has the name of a table", table.name);
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use exchange::filter::FilterError;
 use exchange::query::QueryError;
 use ledger::sql::EngineError;
 
-use crate::limits::BUSY_SECONDS;
+use crate::limits::{BUSY_SECONDS, REBUILDING_SECONDS};
 
 /// Why a request is not answered as asked, by who must act.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     Engine(#[from] EngineError),
     #[error("the request could not be carried out")]
     Internal,
+    #[error("rebuilding, {0} %; try again in {REBUILDING_SECONDS} s")]
+    Rebuilding(u8),
 }
 
 impl From<QueryError> for Refusal {
@@ -78,7 +80,7 @@ impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Refusal::BadFilter(_) | Refusal::BadQuery | Refusal::Cursor => StatusCode::BAD_REQUEST,
-            Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy | Refusal::Rebuilding(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(error) if passes(error) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Forbidden | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
@@ -97,6 +99,7 @@ impl Refusal {
             Refusal::Busy => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
             Refusal::Engine(error) if passes(error) => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
             Refusal::Method(methods) => vec![(ALLOW, (*methods).to_owned())],
+            Refusal::Rebuilding(_) => vec![(RETRY_AFTER, REBUILDING_SECONDS.to_string())],
             Refusal::TooManyFailures(seconds) => {
                 vec![(RETRY_AFTER, seconds.to_string()), (CONNECTION, "close".to_owned())]
             }

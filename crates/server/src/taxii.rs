@@ -14,7 +14,10 @@ use exchange::filter::{Fields, Wish};
 use exchange::query::{self, Collection, ObjectsPage, Permitted, Question};
 use exchange::standing::{self, Standing};
 use exchange::token::{self, Credential};
+use exchange::view::CollectionView;
+use ledger::definitions::DefinitionView;
 use ledger::sql::Read;
+use ledger::view::View as _;
 use model::id::CommunityId;
 use model::time::Timestamp;
 use serde::Serialize;
@@ -254,6 +257,12 @@ fn answer(
     let key = (credential.id.clone(), asked.address);
     shared.requests.take(&key, Instant::now()).map_err(|wait| Refusal::TooManyRequests(seconds(wait)))?;
     let endpoint = asked.endpoint.as_ref().ok_or(Refusal::NotFound)?;
+    // What follows rests on these views, and their tables may be of another version.
+    for view in [CollectionView.name(), DefinitionView.name()] {
+        if let Some(progress) = shared.server.store.rebuilding(read, view)? {
+            return Err(Refusal::Rebuilding(progress.percent()));
+        }
+    }
     let answer = match (&asked.method, endpoint) {
         (&Method::GET | &Method::HEAD, _) if !asked.acceptable => Err(Refusal::NotAcceptable),
         (&Method::GET | &Method::HEAD, _) => {

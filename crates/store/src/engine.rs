@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What opening, migrating and rebuilding need of an engine besides the traits of the ledger.
 
-use ledger::sql::{EngineError, Table, Tx};
+use ledger::sql::{EngineError, Tx};
 
 /// What a database is found to be before anything is read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,18 @@ pub(crate) enum Found {
 pub(crate) trait Engine: Tx {
     /// What is there.
     fn found(&mut self) -> Result<Found, EngineError>;
-    /// Marks the database as ours.
+    /// Marks the database as ours, and of this format.
     fn mark(&mut self, format: i64) -> Result<(), EngineError>;
     /// Runs one statement of the schema.
     fn define(&mut self, sql: &str) -> Result<(), EngineError>;
-    /// The statements that make a table here.
-    fn definition(&self, table: &Table) -> &'static [&'static str];
-    /// Whether a table is there.
-    fn has_table(&mut self, name: &str) -> Result<bool, EngineError>;
-    /// The engine's own check of itself; empty when all is well.
-    fn integrity(&mut self) -> Result<Vec<String>, EngineError>;
+    /// Those of the two that are for this engine.
+    fn statements(
+        &self,
+        sqlite: &'static [&'static str],
+        postgres: &'static [&'static str],
+    ) -> &'static [&'static str];
+    /// Whether a table or an index of this name is there.
+    fn exists(&mut self, name: &str) -> Result<bool, EngineError>;
+    /// The engine's own check of itself; empty when all is well. The quick one may leave indexes out.
+    fn integrity(&mut self, quick: bool) -> Result<Vec<String>, EngineError>;
 }

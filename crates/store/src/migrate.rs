@@ -1,24 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The format of a database: making it, checking it, bringing it up to date.
+//! The format of a database: making it, checking it, bringing it forward.
 
 use ledger::schema::TABLES;
-use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
+use ledger::sql::{EngineError, Table, TableKind, Tx};
 
 use crate::engine::{Engine, Found};
 use crate::open::{OpenError, Place, Schema};
-use crate::rebuild::rebuild_view;
+use crate::views::{Standing, UNUSABLE, last_seq, missing, note, standing};
 
-/// Newest format of records and local state.
-pub(crate) const FORMAT: i64 = 1;
-
-/// Which version of each view is there.
+/// Where each view stands.
 static VIEWS: Table = Table {
     name: "views",
     kind: TableKind::Local,
-    columns: &["name", "version"],
-    sqlite: &["CREATE TABLE views (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"],
-    postgres: &[r#"CREATE TABLE views (name TEXT COLLATE "C" PRIMARY KEY, version BIGINT NOT NULL)"#],
+    columns: &["name", "version", "cursor"],
+    sqlite: &["CREATE TABLE views (name TEXT PRIMARY KEY, version INTEGER NOT NULL, \
+         cursor INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID"],
+    postgres: &[r#"CREATE TABLE views (name TEXT COLLATE "C" PRIMARY KEY, version BIGINT NOT NULL,
+         cursor BIGINT NOT NULL DEFAULT 0)"#],
 };
+
+/// A step forward of records and local state, from the format before it. Views have none: they are rebuilt.
+/// A step that was released is never changed.
+pub(crate) struct Step {
+    /// What it does, for whoever waits for it.
+    what: &'static str,
+    work: Work,
+}
+
+enum Work {
+    /// Statements, one after the other.
+    Statements { sqlite: &'static [&'static str], postgres: &'static [&'static str] },
+    /// Statements for a table of a room's local state, which a program without that room does not have.
+    Local { table: &'static str, sqlite: &'static [&'static str], postgres: &'static [&'static str] },
+    /// What statements cannot say. Tells how much of how much it has done.
+    Code(Code),
+}
+
+type Code = fn(&mut dyn Tx, &mut dyn FnMut(u64, u64)) -> Result<(), EngineError>;
+
+/// On PostgreSQL there is no database of a format before 5.
+const NEVER_THERE: &[&str] = &[];
+
+/// All steps: the first leads from format 1 to format 2. Adding one here makes the next format.
+pub(crate) static STEPS: &[Step] = &[
+    Step {
+        what: "views note how far they have taken records in",
+        work: Work::Statements {
+            sqlite: &[
+                "ALTER TABLE views ADD COLUMN cursor INTEGER NOT NULL DEFAULT 0",
+                "UPDATE views SET cursor = (SELECT coalesce(max(seq), 0) FROM records)",
+            ],
+            postgres: NEVER_THERE,
+        },
+    },
+    Step {
+        what: "records can be narrowed and withdrawn",
+        work: Work::Statements {
+            sqlite: &[
+                "ALTER TABLE records ADD COLUMN committed INTEGER",
+                "CREATE TABLE refs (subject BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) \
+             STRICT, WITHOUT ROWID",
+                "CREATE INDEX refs_by_seq ON refs (seq)",
+                "CREATE TABLE tombstones (mac BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+                // A constraint cannot be taken off a table: audiences that name many are too long for its index.
+                "CREATE TABLE audiences_3 (id INTEGER PRIMARY KEY, author BLOB NOT NULL, kind INTEGER NOT NULL, \
+             marking INTEGER NOT NULL, spec TEXT NOT NULL) STRICT",
+                "INSERT INTO audiences_3 SELECT id, author, kind, marking, spec FROM audiences",
+                "DROP TABLE audiences",
+                "ALTER TABLE audiences_3 RENAME TO audiences",
+            ],
+            postgres: NEVER_THERE,
+        },
+    },
+    Step {
+        what: "tokens name persons, and say what they may do",
+        work: Work::Local {
+            table: "tokens",
+            sqlite: &[
+                "ALTER TABLE tokens ADD COLUMN person TEXT",
+                "ALTER TABLE tokens ADD COLUMN rights INTEGER NOT NULL DEFAULT 1",
+            ],
+            postgres: NEVER_THERE,
+        },
+    },
+    Step { what: "what refers to an observable is found", work: Work::Code(ledger::refs::fill) },
+];
+
+/// Newest format of records and local state.
+pub(crate) const FORMAT: i64 = 1 + STEPS.len() as i64;
+
+/// Where a migration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrating {
+    /// Format that the database gets by the step.
+    pub format: i64,
+    /// What the step does.
+    pub what: &'static str,
+    /// Part of the step that is done, of how much.
+    pub done: (u64, u64),
+}
 
 /// All tables, in the order in which they are made.
 pub(crate) fn tables(schema: &Schema) -> impl Iterator<Item = &'static Table> {
@@ -34,115 +114,234 @@ pub(crate) fn create(place: &Place, schema: &Schema) -> Result<(), OpenError> {
             engine.mark(FORMAT)?;
             make(engine, &VIEWS)?;
             tables(schema).try_for_each(|table| make(engine, table))?;
-            schema.views.iter().try_for_each(|view| note_version(engine, view.name(), view.version()))?;
+            let empty = |view: &dyn ledger::view::View| Standing { version: view.version(), cursor: 0 };
+            schema.views.iter().try_for_each(|view| note(engine, view.name(), empty(view.as_ref())))?;
             Ok(false)
         }
-        Found::Format(FORMAT) if !any_record(engine)? => Ok(true),
+        Found::Format(FORMAT) if last_seq(engine)? == 0 => Ok(true),
         Found::Format(_) => Err(OpenError::Exists(place.to_string())),
         Found::Other => Err(OpenError::NotOurs(place.to_string())),
     })?;
     if unfinished { Ok(bring_up(place, schema)?) } else { Ok(()) }
 }
 
-fn any_record(read: &mut dyn Read) -> Result<bool, EngineError> {
-    let mut any = false;
-    read.query("SELECT seq FROM records LIMIT 1", &[], &mut |_| {
-        any = true;
-        Ok(Flow::Stop)
-    })?;
-    Ok(any)
-}
-
-/// Whether the database is ours and of a format that this program reads.
-pub(crate) fn check(place: &Place) -> Result<(), OpenError> {
-    match place.read(|engine| engine.found())? {
+/// The format of a database that is ours.
+fn format(place: &Place, engine: &mut dyn Engine) -> Result<i64, OpenError> {
+    match engine.found()? {
         Found::Empty => Err(OpenError::Empty(place.to_string())),
-        Found::Format(found) if found > FORMAT => {
-            Err(OpenError::Newer { place: place.to_string(), found, known: FORMAT })
-        }
-        Found::Format(_) => Ok(()),
+        Found::Format(format) => Ok(format),
         Found::Other => Err(OpenError::NotOurs(place.to_string())),
     }
 }
 
-/// Makes what is missing and rebuilds views of another version. Nothing is written when nothing changed.
-pub(crate) fn bring_up(place: &Place, schema: &Schema) -> Result<(), EngineError> {
-    if place.read(|engine| outdated(engine, schema))?.is_nothing() {
-        return Ok(());
+/// Whether the database is ours and of the format that this program writes.
+pub(crate) fn check(place: &Place) -> Result<(), OpenError> {
+    let (found, known) = (place.read(|engine| format(place, engine))?, FORMAT);
+    let place = place.to_string();
+    match found.cmp(&known) {
+        std::cmp::Ordering::Less => Err(OpenError::Older { place, found, known }),
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(OpenError::Newer { place, found, known }),
     }
+}
+
+/// Brings a database of an earlier format forward, all steps in one transaction.
+pub(crate) fn forward(
+    place: &Place,
+    steps: &[Step],
+    told: &mut dyn FnMut(Migrating),
+) -> Result<(), OpenError> {
     place.write(|engine| {
-        // Another process may have done it since.
-        let Outdated { missing, stale } = outdated(engine, schema)?;
-        missing.into_iter().try_for_each(|table| make(engine, table))?;
-        for nth in stale {
-            if let Some(view) = schema.views.get(nth) {
-                rebuild_view(engine, view.as_ref())?;
-                note_version(engine, view.name(), view.version())?;
+        // Read here: another process may have done it meanwhile.
+        let found = format(place, engine)?;
+        for (format, step) in (2..).zip(steps).filter(|(format, _)| *format > found) {
+            let what = step.what;
+            told(Migrating { format, what, done: (0, 1) });
+            match step.work {
+                Work::Statements { sqlite, postgres } => run_all(engine, sqlite, postgres)?,
+                Work::Local { table, sqlite, postgres } => {
+                    if engine.exists(table)? {
+                        run_all(engine, sqlite, postgres)?;
+                    }
+                }
+                Work::Code(run) => {
+                    run(engine, &mut |done, of| told(Migrating { format, what, done: (done, of) }))?
+                }
             }
+            engine.mark(format)?;
         }
         Ok(())
     })
 }
 
-/// Local tables that are missing, and views to rebuild by their place in the schema.
-struct Outdated {
-    missing: Vec<&'static Table>,
-    stale: Vec<usize>,
+fn run_all(
+    engine: &mut dyn Engine,
+    sqlite: &'static [&'static str],
+    postgres: &'static [&'static str],
+) -> Result<(), EngineError> {
+    engine.statements(sqlite, postgres).iter().try_for_each(|sql| engine.define(sql))
 }
 
-impl Outdated {
-    fn is_nothing(&self) -> bool {
-        self.missing.is_empty() && self.stale.is_empty()
+/// Makes tables of local state that are new, and notes views that are new or lack a table, so that they
+/// are rebuilt. Nothing is written when nothing changed.
+pub(crate) fn bring_up(place: &Place, schema: &Schema) -> Result<(), EngineError> {
+    let lacking = place.read(|engine| lacking(engine, schema))?;
+    if lacking.tables.is_empty() && lacking.views.is_empty() {
+        return Ok(());
     }
+    place.write(|engine| {
+        // Another process may have done it since.
+        let lacking = self::lacking(engine, schema)?;
+        lacking.tables.into_iter().try_for_each(|table| make(engine, table))?;
+        let row = Standing { version: UNUSABLE, cursor: 0 };
+        lacking.views.into_iter().try_for_each(|name| note(engine, name, row))
+    })
 }
 
-fn outdated(engine: &mut dyn Engine, schema: &Schema) -> Result<Outdated, EngineError> {
-    let mut outdated = Outdated { missing: Vec::new(), stale: Vec::new() };
-    for (nth, view) in schema.views.iter().enumerate() {
-        let mut current = version_of(engine, view.name())? == Some(view.version());
-        for table in view.tables() {
-            current &= engine.has_table(table.name)?;
-        }
-        if !current {
-            outdated.stale.push(nth);
+struct Lacking {
+    tables: Vec<&'static Table>,
+    views: Vec<&'static str>,
+}
+
+fn lacking(engine: &mut dyn Engine, schema: &Schema) -> Result<Lacking, EngineError> {
+    let mut lacking = Lacking { tables: Vec::new(), views: Vec::new() };
+    for view in &schema.views {
+        let unknown = match standing(engine, view.name())? {
+            None => true,
+            Some(found) => found.version == view.version() && !missing(engine, view.tables())?.is_empty(),
+        };
+        if unknown {
+            lacking.views.push(view.name());
         }
     }
     for table in &schema.local {
-        if !engine.has_table(table.name)? {
-            outdated.missing.push(*table);
+        if !engine.exists(table.name)? {
+            lacking.tables.push(*table);
         }
     }
-    Ok(outdated)
+    Ok(lacking)
 }
 
-pub(crate) fn make(engine: &mut dyn Engine, table: &Table) -> Result<(), EngineError> {
-    engine.definition(table).iter().try_for_each(|sql| engine.define(sql))
+fn make(engine: &mut dyn Engine, table: &Table) -> Result<(), EngineError> {
+    engine.statements(table.sqlite, table.postgres).iter().try_for_each(|sql| engine.define(sql))
 }
 
-fn note_version(tx: &mut dyn Tx, name: &str, version: i64) -> Result<(), EngineError> {
-    tx.execute(
-        "INSERT INTO views (name, version) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET version = excluded.version",
-        &[Value::Text(name), Value::Int(version)],
-    )
-    .map(|_| ())
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
 
-fn version_of(read: &mut dyn Read, name: &str) -> Result<Option<i64>, EngineError> {
-    let mut version = None;
-    read.query("SELECT version FROM views WHERE name = ?1", &[Value::Text(name)], &mut |row| {
-        version = Some(row.int(0)?);
-        Ok(Flow::Stop)
-    })?;
-    Ok(version)
-}
+    use ledger::sql::{Flow, Value};
+    use rusqlite::Connection;
 
-/// Tables that the database should have and has not.
-pub(crate) fn missing(engine: &mut dyn Engine, schema: &Schema) -> Result<Vec<&'static str>, EngineError> {
-    let mut missing = Vec::new();
-    for table in tables(schema) {
-        if !engine.has_table(table.name)? {
-            missing.push(table.name);
-        }
+    use super::*;
+
+    fn at_format_1() -> Place {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA application_id = 0x504C4452; PRAGMA user_version = 1;
+                 CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+                 INSERT INTO notes VALUES (1, 'a'), (2, 'b');",
+            )
+            .unwrap();
+        Place::Memory(Mutex::new(connection))
     }
-    Ok(missing)
+
+    fn format(place: &Place) -> i64 {
+        place.read(|engine| super::format(place, engine)).unwrap()
+    }
+
+    /// Doubles each text, to show that code runs and tells.
+    fn doubled(tx: &mut dyn Tx, told: &mut dyn FnMut(u64, u64)) -> Result<(), EngineError> {
+        let mut ids = Vec::new();
+        tx.query("SELECT id FROM notes ORDER BY id", &[], &mut |row| {
+            ids.push(row.int(0)?);
+            Ok(Flow::Continue)
+        })?;
+        for (nth, id) in (1..).zip(&ids) {
+            tx.execute("UPDATE notes SET text = text || text WHERE id = ?1", &[Value::Int(*id)])?;
+            told(nth, ids.len() as u64);
+        }
+        Ok(())
+    }
+
+    const ADD: Step = Step {
+        what: "notes have colours",
+        work: Work::Statements {
+            sqlite: &["ALTER TABLE notes ADD COLUMN colour INTEGER NOT NULL DEFAULT 3"],
+            postgres: NEVER_THERE,
+        },
+    };
+    const DOUBLE: Step = Step { what: "texts are doubled", work: Work::Code(doubled) };
+    const BROKEN: Step = Step {
+        what: "breaks",
+        work: Work::Statements {
+            sqlite: &["UPDATE notes SET text = ''", "UPDATE nothing SET a = 1"],
+            postgres: NEVER_THERE,
+        },
+    };
+
+    fn texts(place: &Place) -> Vec<String> {
+        let mut texts = Vec::new();
+        place
+            .read(|engine| {
+                engine.query("SELECT text FROM notes ORDER BY id", &[], &mut |row| {
+                    texts.push(row.text(0)?.to_owned());
+                    Ok(Flow::Continue)
+                })
+            })
+            .map_err(|e: EngineError| e)
+            .unwrap();
+        texts
+    }
+
+    #[test]
+    fn steps_run_once_and_in_order() {
+        let place = at_format_1();
+        let mut told = Vec::new();
+        forward(&place, &[ADD], &mut |_| {}).unwrap();
+        forward(&place, &[ADD, DOUBLE], &mut |at| told.push((at.format, at.done))).unwrap();
+        assert_eq!(told, [(3, (0, 1)), (3, (1, 2)), (3, (2, 2))], "format 2 was there already");
+        assert_eq!(texts(&place), ["aa", "bb"]);
+        assert_eq!(format(&place), 3);
+        forward(&place, &[ADD, DOUBLE], &mut |_| panic!("there is nothing to do")).unwrap();
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_everything_as_it_was() {
+        let place = at_format_1();
+        assert!(forward(&place, &[ADD, DOUBLE, BROKEN], &mut |_| {}).is_err());
+        assert_eq!((texts(&place), format(&place)), (vec!["a".into(), "b".into()], 1));
+    }
+
+    /// A database that was brought forward has the same tables as one that is made today.
+    #[test]
+    fn forward_leads_to_what_is_made_today() {
+        let made = Place::Memory(Mutex::new(Connection::open_in_memory().unwrap()));
+        create(&made, &Schema::default()).unwrap();
+        let columns = |place: &Place| {
+            let Place::Memory(connection) = place else { panic!("it is in memory") };
+            let connection = crate::open::lock(connection);
+            let mut statement = connection
+                .prepare("SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY 1, 2")
+                .unwrap();
+            let rows = statement.query_map([], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, i64>(3)?,
+                    row.get::<_, i64>(4)?,
+                ))
+            });
+            rows.unwrap().map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let today = columns(&made);
+        let old = Connection::open_in_memory().unwrap();
+        old.execute_batch(include_str!("../tests/golden/format-1.sql")).unwrap();
+        let old = Place::Memory(Mutex::new(old));
+        forward(&old, STEPS, &mut |_| {}).unwrap();
+        assert_eq!(columns(&old), today);
+        assert_eq!(format(&old), FORMAT);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,12 +12,18 @@ use ledger::view::View;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::engine::Engine;
-use crate::migrate;
+use crate::migrate::{self, FORMAT, Migrating};
+use crate::names::{NEXT, Names, OLD};
 use crate::postgresql::{Address, Server};
+use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
+use crate::views;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks at the lock. SQLite's own pauses grow up to 100 ms, and whoever comes back sooner takes
+/// the lock each time.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Read-only connections that are kept for the next reader.
 const IDLE_READERS_MAX: usize = 4;
 /// Page cache of one connection, in KiB.
@@ -68,6 +75,18 @@ pub enum OpenError {
         /// The newest format that this program reads.
         known: i64,
     },
+    /// Made by an earlier program: [`Store::migrate`] brings it forward.
+    #[error(
+        "{place} is of format {found}, and this program works on format {known}; run any polder command on it"
+    )]
+    Older {
+        /// The database.
+        place: String,
+        /// Its format.
+        found: i64,
+        /// The format of this program.
+        known: i64,
+    },
     /// Not there.
     #[error("there is no database at {0}; run `polder init --data DIR`, or name the right directory")]
     Missing(PathBuf),
@@ -85,6 +104,40 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) place: Place,
     pub(crate) schema: Schema,
+    /// Of each view: its tables while it is built.
+    pub(crate) names: Vec<Names>,
+    /// Records that a rebuild takes in at once.
+    pub(crate) batch: AtomicUsize,
+}
+
+/// Where a database is to be found.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// In this file.
+    File(PathBuf),
+    /// On a server.
+    Postgresql(Address),
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Location {
+    fn from(path: &P) -> Location {
+        Location::File(path.as_ref().to_owned())
+    }
+}
+
+impl From<Address> for Location {
+    fn from(address: Address) -> Location {
+        Location::Postgresql(address)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::File(path) => path.display().fmt(f),
+            Location::Postgresql(address) => address.fmt(f),
+        }
+    }
 }
 
 /// Where the database is.
@@ -108,9 +161,18 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    fn file(path: &Path, flags: OpenFlags) -> Result<Place, EngineError> {
-        let local = Mutex::new(Some(connect(path, flags)?));
-        Ok(Place::File { path: path.to_owned(), readers: Mutex::new(Vec::new()), local })
+    /// A place that is there.
+    fn found(location: Location) -> Result<Place, OpenError> {
+        match location {
+            Location::File(path) if !path.is_file() => Err(OpenError::Missing(path)),
+            Location::File(path) => Ok(Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?),
+            Location::Postgresql(address) => Ok(Place::Postgresql(Box::new(Server::new(address)?))),
+        }
+    }
+
+    fn file(path: PathBuf, flags: OpenFlags) -> Result<Place, EngineError> {
+        let local = Mutex::new(Some(connect(&path, flags)?));
+        Ok(Place::File { path, readers: Mutex::new(Vec::new()), local })
     }
 
     /// Runs `work` on one state of the database.
@@ -160,52 +222,66 @@ impl Place {
 }
 
 impl Store {
-    /// Makes a new database on a file.
-    pub fn create(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        if path.exists() {
-            return Err(OpenError::Exists(path.display().to_string()));
+    /// Makes a new database: a file, or the tables in an empty database of a server.
+    pub fn create(location: impl Into<Location>, schema: Schema) -> Result<Store, OpenError> {
+        let place = match location.into() {
+            Location::File(path) if path.exists() => {
+                return Err(OpenError::Exists(path.display().to_string()));
+            }
+            Location::File(path) => {
+                Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?
+            }
+            server => Place::found(server)?,
+        };
+        migrate::create(&place, &schema)?;
+        Ok(Store::at(place, schema))
+    }
+
+    /// Opens a database that is there; tables of local state that are new are made. Views may be stale or
+    /// behind: [`Store::bring_up`] makes them whole, and until then the writer passes them by.
+    pub fn open(location: impl Into<Location>, schema: Schema) -> Result<Store, OpenError> {
+        let place = Place::found(location.into())?;
+        migrate::check(&place)?;
+        migrate::bring_up(&place, &schema)?;
+        Ok(Store::at(place, schema))
+    }
+
+    /// Opens a database as it is, to look for what is wrong with it: nothing is made or noted.
+    pub fn open_as_found(location: impl Into<Location>, schema: Schema) -> Result<Store, OpenError> {
+        let place = Place::found(location.into())?;
+        migrate::check(&place)?;
+        Ok(Store::at(place, schema))
+    }
+
+    /// Brings a database of an earlier format forward, in one transaction; one of this format is left alone.
+    /// No other process may write meanwhile.
+    pub fn migrate(location: impl Into<Location>, told: &mut dyn FnMut(Migrating)) -> Result<(), OpenError> {
+        let place = Place::found(location.into())?;
+        match migrate::check(&place) {
+            Err(OpenError::Older { .. }) => migrate::forward(&place, migrate::STEPS, told),
+            answer => answer,
         }
-        Store::made(
-            Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?,
-            schema,
-        )
     }
 
-    /// Opens a database that is there; tables of views and local state that are new are made, a view of
-    /// another version is rebuilt.
-    pub fn open(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        if !path.is_file() {
-            return Err(OpenError::Missing(path.to_owned()));
+    /// The format of databases that this program works on.
+    pub fn newest_format() -> i64 {
+        FORMAT
+    }
+
+    fn at(place: Place, schema: Schema) -> Store {
+        let names = schema.views.iter().map(|view| Names::next(view.tables())).collect();
+        Store {
+            shared: Arc::new(Shared { place, schema, names, batch: AtomicUsize::new(BATCH_RECORDS_MAX) }),
         }
-        Store::opened(Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, schema)
-    }
-
-    /// Makes the tables in an empty database of a PostgreSQL server.
-    pub fn create_postgresql(address: Address, schema: Schema) -> Result<Store, OpenError> {
-        Store::made(Place::Postgresql(Box::new(Server::new(address)?)), schema)
-    }
-
-    /// Opens a database of a PostgreSQL server, as [`Store::open`] does a file.
-    pub fn open_postgresql(address: Address, schema: Schema) -> Result<Store, OpenError> {
-        Store::opened(Place::Postgresql(Box::new(Server::new(address)?)), schema)
     }
 
     /// A store in memory, for tests.
     pub fn memory(schema: Schema) -> Result<Store, OpenError> {
-        let connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
-        set_up(&connection, WRITER_CACHE_KIB)?;
-        Store::made(Place::Memory(Mutex::new(connection)), schema)
-    }
-
-    fn made(place: Place, schema: Schema) -> Result<Store, OpenError> {
+        let mut connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
+        set_up(&mut connection, WRITER_CACHE_KIB)?;
+        let place = Place::Memory(Mutex::new(connection));
         migrate::create(&place, &schema)?;
-        Ok(Store { shared: Arc::new(Shared { place, schema }) })
-    }
-
-    fn opened(place: Place, schema: Schema) -> Result<Store, OpenError> {
-        migrate::check(&place)?;
-        migrate::bring_up(&place, &schema)?;
-        Ok(Store { shared: Arc::new(Shared { place, schema }) })
+        Ok(Store::at(place, schema))
     }
 
     /// Runs `work` on one state of the database, read-only.
@@ -245,6 +321,15 @@ impl Store {
         })
     }
 
+    /// Runs `work` in a transaction that no append runs beside.
+    pub(crate) fn appending<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        // There is one writing transaction at a time, whatever it writes and on every engine.
+        self.shared.place.write(work)
+    }
+
     /// The views.
     pub fn views(&self) -> &[Box<dyn View>] {
         &self.shared.schema.views
@@ -257,12 +342,28 @@ impl Store {
 
     /// Tables that should be there and are not.
     pub fn missing_tables(&self) -> Result<Vec<&'static str>, EngineError> {
-        self.shared.place.read(|engine| migrate::missing(engine, &self.shared.schema))
+        self.shared.place.read(|engine| views::missing(engine, &self.tables()))
     }
 
-    /// The engine's own check of itself; empty when all is well.
-    pub fn integrity(&self) -> Result<Vec<String>, EngineError> {
-        self.shared.place.read(|engine| engine.integrity())
+    /// Tables of half-built views and of views that were switched away.
+    pub fn left_over_tables(&self) -> Result<Vec<String>, EngineError> {
+        self.shared.place.read(|engine| {
+            let mut left_over = Vec::new();
+            for table in self.views().iter().flat_map(|view| view.tables()) {
+                for name in [format!("{}{NEXT}", table.name), format!("{}{OLD}", table.name)] {
+                    if engine.exists(&name)? {
+                        left_over.push(name);
+                    }
+                }
+            }
+            Ok(left_over)
+        })
+    }
+
+    /// The engine's own check of itself; empty when all is well. The quick one does not compare the indexes
+    /// of a file with their tables.
+    pub fn integrity(&self, quick: bool) -> Result<Vec<String>, EngineError> {
+        self.shared.place.read(|engine| engine.integrity(quick))
     }
 }
 
@@ -302,10 +403,10 @@ impl Drop for RollBack<'_> {
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, EngineError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
+    let mut connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
     // SQLite looks at the file only now: say which one is damaged.
-    set_up(&connection, WRITER_CACHE_KIB).map_err(|error| match error {
+    set_up(&mut connection, WRITER_CACHE_KIB).map_err(|error| match error {
         EngineError::Corrupt(what) => EngineError::Corrupt(format!("{}: {what}", path.display())),
         other => other,
     })?;
@@ -319,22 +420,28 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, EngineError> {
 
 fn reader(path: &Path) -> Result<Connection, EngineError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
+    let mut connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
-    common(&connection, READER_CACHE_KIB)?;
+    common(&mut connection, READER_CACHE_KIB)?;
     Ok(connection)
 }
 
-fn common(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
+/// Asked by SQLite before each further attempt to take a lock.
+fn wait_a_moment(attempts: i32) -> bool {
+    std::thread::sleep(BUSY_PAUSE);
+    BUSY_PAUSE * attempts.unsigned_abs() < BUSY_TIMEOUT
+}
+
+fn common(connection: &mut Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    connection.busy_handler(Some(wait_a_moment)).map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(fault)
 }
 
 /// DESIGN section 6: WAL with FULL, so that what was answered survives a power cut as far as the disk
 /// keeps its word; `secure_delete`, because erasure must be real; a large checkpoint interval.
-fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
+fn set_up(connection: &mut Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
     common(connection, cache_kib)?;
     // Takes hold only in an empty database: bodies of a few kilobytes then fit on one page.

@@ -224,27 +224,28 @@ impl Engine for Session<'_> {
         self.connection.execute_batch(sql).map_err(|e| engine_error("change the tables", e))
     }
 
-    fn definition(&self, table: &Table) -> &'static [&'static str] {
-        table.sqlite
+    fn statements(
+        &self,
+        sqlite: &'static [&'static str],
+        _postgres: &'static [&'static str],
+    ) -> &'static [&'static str] {
+        sqlite
     }
 
-    fn has_table(&mut self, name: &str) -> Result<bool, EngineError> {
+    fn exists(&mut self, name: &str) -> Result<bool, EngineError> {
         let mut found = false;
-        self.query(
-            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1",
-            &[Value::Text(name)],
-            &mut |_| {
-                found = true;
-                Ok(Flow::Stop)
-            },
-        )?;
+        self.query("SELECT 1 FROM sqlite_schema WHERE name = ?1", &[Value::Text(name)], &mut |_| {
+            found = true;
+            Ok(Flow::Stop)
+        })?;
         Ok(found)
     }
 
-    /// SQLite's own check of the file's pages and indexes.
-    fn integrity(&mut self) -> Result<Vec<String>, EngineError> {
+    /// The quick one does not compare indexes with their tables.
+    fn integrity(&mut self, quick: bool) -> Result<Vec<String>, EngineError> {
         let mut faults = Vec::new();
-        self.query("PRAGMA quick_check", &[], &mut |row| {
+        let sql = if quick { "PRAGMA quick_check" } else { "PRAGMA integrity_check" };
+        self.query(sql, &[], &mut |row| {
             let line = row.text(0)?;
             if line != "ok" {
                 faults.push(line.to_owned());
@@ -265,6 +266,7 @@ pub(crate) fn engine_error(operation: &str, error: rusqlite::Error) -> EngineErr
         ffi::SQLITE_IOERR_WRITE,
         ffi::SQLITE_IOERR_FSYNC,
         ffi::SQLITE_IOERR_TRUNCATE,
+        ffi::SQLITE_IOERR_SHMOPEN,
         ffi::SQLITE_IOERR_SHMSIZE,
         ffi::SQLITE_IOERR_DIR_FSYNC,
     ]

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::open::{Place, Store, in_transaction, writer};
 use crate::postgresql::Writing;
 use crate::published::{PublishedError, SideFile};
+use crate::views::Keeping;
 
 /// Most records that one transaction takes.
 pub const BATCH_RECORDS_MAX: usize = 10_000;
@@ -172,12 +173,17 @@ impl State {
 
     fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
         let circumstances = (self.circumstances)();
-        let (signer, views) = (&self.signer, &self.store.shared.schema.views);
-        let work = |tx: &mut dyn Engine| append(tx, signer, views, drafts, &circumstances);
+        let (signer, shared) = (&self.signer, &self.store.shared);
+        let work = |engine: &mut dyn Engine| {
+            let keeping = Keeping::read(engine, shared)?;
+            let appended = append(engine, signer, &keeping.views, drafts, &circumstances)?;
+            keeping.note(engine)?;
+            Ok(appended)
+        };
         match &mut self.own {
             Own::File(connection) => in_transaction(connection, "BEGIN IMMEDIATE", work),
             Own::Postgresql(writing) => writing.transaction(work),
-            Own::Shared => self.store.shared.place.write(work),
+            Own::Shared => shared.place.write(work),
         }
         .map_err(Arc::new)
     }

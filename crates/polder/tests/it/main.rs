@@ -6,6 +6,8 @@
 mod attacks;
 mod bad_input;
 mod crash;
+mod faults;
+mod golden;
 mod hunting;
 mod ledger;
 mod recalling;

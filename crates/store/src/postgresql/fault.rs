@@ -28,7 +28,8 @@ pub(super) fn engine_error(operation: &str, error: &Error) -> EngineError {
     match code {
         &SqlState::DISK_FULL => EngineError::Full(message.to_owned()),
         &SqlState::TOO_MANY_CONNECTIONS => EngineError::NoConnections(message.to_owned()),
-        &SqlState::LOCK_NOT_AVAILABLE => EngineError::Busy,
+        // A reader of two tables that are being switched may stand across their way.
+        &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED => EngineError::Busy,
         &SqlState::READ_ONLY_SQL_TRANSACTION => EngineError::ReadOnly(message.to_owned()),
         &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => EngineError::Corrupt(message.to_owned()),
         &SqlState::INSUFFICIENT_PRIVILEGE | &SqlState::UNDEFINED_DATABASE => {

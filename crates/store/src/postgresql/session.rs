@@ -251,7 +251,7 @@ impl Tx for Connection {
 impl Engine for Connection {
     /// The mark is a table of one row: PostgreSQL's files have no header of ours.
     fn found(&mut self) -> Result<Found, EngineError> {
-        if self.has_table("polder_format")? {
+        if self.exists("polder_format")? {
             let mut found = Found::Other;
             self.query("SELECT format FROM polder_format", &[], &mut |row| {
                 found = Found::Format(row.int(0)?);
@@ -269,7 +269,11 @@ impl Engine for Connection {
     }
 
     fn mark(&mut self, format: i64) -> Result<(), EngineError> {
-        self.define("CREATE TABLE polder_format (format BIGINT NOT NULL)")?;
+        if self.exists("polder_format")? {
+            self.execute("DELETE FROM polder_format", &[])?;
+        } else {
+            self.define("CREATE TABLE polder_format (format BIGINT NOT NULL)")?;
+        }
         self.execute("INSERT INTO polder_format (format) VALUES (?1)", &[Value::Int(format)]).map(|_| ())
     }
 
@@ -280,14 +284,19 @@ impl Engine for Connection {
         answer
     }
 
-    fn definition(&self, table: &Table) -> &'static [&'static str] {
-        table.postgres
+    fn statements(
+        &self,
+        _sqlite: &'static [&'static str],
+        postgres: &'static [&'static str],
+    ) -> &'static [&'static str] {
+        postgres
     }
 
-    fn has_table(&mut self, name: &str) -> Result<bool, EngineError> {
+    fn exists(&mut self, name: &str) -> Result<bool, EngineError> {
         let mut found = false;
         self.query(
-            "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = ?1",
+            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = current_schema() AND c.relname = ?1",
             &[Value::Text(name)],
             &mut |_| {
                 found = true;
@@ -299,7 +308,7 @@ impl Engine for Connection {
 
     /// What the server can tell of itself: settings that keep its word about what is durable, and indexes
     /// that it has given up.
-    fn integrity(&mut self) -> Result<Vec<String>, EngineError> {
+    fn integrity(&mut self, _quick: bool) -> Result<Vec<String>, EngineError> {
         let mut faults = Vec::new();
         self.query(
             "SELECT name FROM pg_catalog.pg_settings

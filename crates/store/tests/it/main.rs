@@ -7,6 +7,7 @@ mod contract;
 mod file;
 mod laws;
 mod postgresql;
+mod rebuild;
 mod sample;
 mod server;
 mod tls;

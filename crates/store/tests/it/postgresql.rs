@@ -43,8 +43,8 @@ fn whole(error: &dyn std::error::Error) -> String {
 #[test]
 fn what_a_database_holds_is_told_apart() {
     let Some(database) = database("store/postgresql/what_a_database_holds_is_told_apart") else { return };
-    let open = || Store::open_postgresql(database.address(), schema()).err();
-    let create = || Store::create_postgresql(database.address(), schema()).err();
+    let open = || Store::open(database.address(), schema()).err();
+    let create = || Store::create(database.address(), schema()).err();
     assert!(matches!(open(), Some(OpenError::Empty(_))));
     database.run("CREATE TABLE customers (id BIGINT)");
     assert!(matches!(open(), Some(OpenError::NotOurs(_))));
@@ -57,11 +57,16 @@ fn what_a_database_holds_is_told_apart() {
     assert!(open().is_none());
     database.run("UPDATE polder_format SET format = 99");
     assert!(matches!(open(), Some(OpenError::Newer { found: 99, .. })));
-    database.run("UPDATE polder_format SET format = 1; DROP TABLE definitions; DROP TABLE scratch");
-    let store = Store::open_postgresql(database.address(), schema()).unwrap();
-    assert_eq!(store.missing_tables().unwrap(), Vec::<&str>::new(), "what is missing is made anew");
-    database.run("DROP TABLE definitions");
-    assert_eq!(store.missing_tables().unwrap(), ["definitions"]);
+    let known = Store::newest_format();
+    database.run(&format!("UPDATE polder_format SET format = {known}; DROP TABLE definitions, scratch"));
+    let store = Store::open(database.address(), schema()).unwrap();
+    assert_eq!(store.missing_tables().unwrap(), ["definitions"], "local tables are made anew at once");
+    store.bring_up(&mut |_| Flow::Continue).unwrap();
+    assert_eq!(store.missing_tables().unwrap(), Vec::<&str>::new());
+    store.rebuild_all(&mut |_| Flow::Continue).unwrap();
+    assert_eq!(store.left_over_tables().unwrap(), Vec::<String>::new());
+    database.run(&format!("UPDATE polder_format SET format = {}", known - 1));
+    assert!(matches!(open(), Some(OpenError::Older { .. })));
 }
 
 #[test]
@@ -193,7 +198,7 @@ fn a_commit_whose_answer_is_lost_is_told_as_uncertain() {
     let cut = Arc::new(AtomicBool::new(false));
     between(&dir.path().join(".s.PGSQL.5432"), database.server().socket(), Arc::clone(&cut));
     let string = database.string_at(&dir.path().display().to_string(), "");
-    let store = Store::open_postgresql(Address::parse(&string).unwrap(), schema()).unwrap();
+    let store = Store::open(Address::parse(&string).unwrap(), schema()).unwrap();
     let writer = writer(&store, None);
     submit(&writer, one(1));
     cut.store(true, Ordering::SeqCst);
@@ -302,7 +307,7 @@ fn a_server_out_of_connections_says_so() {
         "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
     ));
     let address = Address::parse(&database.string(&format!("user={role}"))).unwrap();
-    let store = Store::open_postgresql(address, schema()).unwrap();
+    let store = Store::open(address, schema()).unwrap();
     let error = failure(&writer(&store, None), one(1));
     assert!(matches!(*error, EngineError::NoConnections(_)), "{error:?}");
     assert_eq!(held(&store), 0, "the one that there is goes on reading");
@@ -316,7 +321,7 @@ fn whoever_is_not_let_in_is_told_so_without_the_string() {
     let Some(database) = database("store/postgresql/whoever_is_not_let_in") else { return };
     let failure = |string: String| {
         let address = Address::parse(&format!("{string} password=horse")).unwrap();
-        match Store::open_postgresql(address, schema()).err().unwrap() {
+        match Store::open(address, schema()).err().unwrap() {
             OpenError::Engine(error) => error,
             other => panic!("{other:?}"),
         }
@@ -338,7 +343,7 @@ fn another_encoding_is_refused_and_another_locale_is_not() {
     const TEST: &str = "store/postgresql/another_encoding_is_refused";
     let Some(server) = server(TEST) else { return };
     let latin = server.database("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
-    let refused = Store::create_postgresql(latin.address(), schema()).err().unwrap();
+    let refused = Store::create(latin.address(), schema()).err().unwrap();
     assert!(matches!(refused, OpenError::Engine(EngineError::Unfit(_))), "{refused:?}");
     assert!(refused.to_string().contains("LATIN1") && refused.to_string().contains("UTF8"), "{refused}");
     let german = server
@@ -375,7 +380,7 @@ fn the_server_tells_what_is_wrong_with_it() {
     let database = own.server().database("TEMPLATE template0");
     let store = database.create();
     database.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'scratch_pkey'::regclass");
-    let faults = store.integrity().unwrap();
+    let faults = store.integrity(false).unwrap();
     assert_eq!(faults.len(), 3, "{faults:?}");
     assert!(faults[0].starts_with("fsync is off") && faults[2].contains("scratch_pkey"), "{faults:?}");
     assert!(own.path().exists());

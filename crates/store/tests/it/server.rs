@@ -97,11 +97,11 @@ impl Database {
     }
 
     pub fn create(&self) -> Store {
-        Store::create_postgresql(self.address(), schema()).unwrap()
+        Store::create(self.address(), schema()).unwrap()
     }
 
     pub fn open(&self) -> Store {
-        Store::open_postgresql(self.address(), schema()).unwrap()
+        Store::open(self.address(), schema()).unwrap()
     }
 
     pub fn name(&self) -> &str {

@@ -16,7 +16,7 @@ use crate::server::{OwnServer, binaries, server};
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
 
 fn open(string: &str) -> Result<Store, OpenError> {
-    Store::open_postgresql(Address::parse(string).unwrap(), schema())
+    Store::open(Address::parse(string).unwrap(), schema())
 }
 
 fn is_encrypted(store: &Store) -> bool {
