@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = ROOT / ".ci" / "floors"
 MINUTES_MAX = 45
 # A failing suite explains why its step failed; then the step is not counted again.
-SUITES_OF_STEP = {"tests": ("/unit", "/it", "/doc"), "outside": ("outside",), "mutants": ("mutants",), "tour": ("tour",)}
+SUITES_OF_STEP = {"tests": ("/unit", "/it", "/doc", "postgresql"), "outside": ("outside",), "mutants": ("mutants",), "tour": ("tour",)}
 
 
 class Suite:
@@ -119,6 +119,8 @@ def read_floors():
 
 def count(out):
     suites = count_cargo(out)
+    if on_server := count_on_server(out):
+        suites["postgresql"] = on_server
     if (out / "outside.xml").exists():
         outside = suites["outside"] = Suite()
         for case in xml.parse(out / "outside.xml").getroot().iter("testcase"):
@@ -151,6 +153,17 @@ def count_cargo(out):
     for name in empty:
         del suites[name]
     return suites
+
+
+def count_on_server(out):
+    """Tests of the suites above that need a PostgreSQL server: one that was skipped counts as passed there."""
+    cases = [re.match(r"test \S*(?:postgresql|tls::)\S* \.\.\. (ok|FAILED)$", line) for line in read_lines(out / "tests.log")]
+    verdicts = [found[1] for found in cases if found]
+    if not verdicts:
+        return None
+    suite, skipped = Suite(), sum("POLDER_TEST_POSTGRES" in line for line in read_skips(out))
+    suite.add(verdicts.count("ok") - skipped, verdicts.count("FAILED"), skipped)
+    return suite
 
 
 def binaries(out):

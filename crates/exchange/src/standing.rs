@@ -33,6 +33,10 @@ pub static TOKEN_STANDING: Table = Table {
         "CREATE TABLE token_standing (token TEXT NOT NULL, uuid TEXT NOT NULL, standing INTEGER NOT NULL, \
                PRIMARY KEY (token, uuid)) STRICT, WITHOUT ROWID",
     ],
+    postgres: &[
+        r#"CREATE TABLE token_standing (token TEXT COLLATE "C" NOT NULL, uuid TEXT COLLATE "C" NOT NULL, standing BIGINT NOT NULL,
+         PRIMARY KEY (token, uuid))"#,
+    ],
 };
 
 impl Standing {

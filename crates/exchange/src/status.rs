@@ -20,6 +20,13 @@ pub static STATUSES: Table = Table {
         "CREATE UNIQUE INDEX statuses_by_id ON statuses (id)",
         "CREATE INDEX statuses_by_completed ON statuses (completed)",
     ],
+    postgres: &[
+        r#"CREATE TABLE statuses (place BIGINT PRIMARY KEY, id TEXT COLLATE "C" NOT NULL,
+         credential TEXT COLLATE "C" NOT NULL, requested BIGINT NOT NULL, completed BIGINT NOT NULL,
+         successes BIGINT NOT NULL, failures BIGINT NOT NULL, details BYTEA NOT NULL)"#,
+        "CREATE UNIQUE INDEX statuses_by_id ON statuses (id)",
+        "CREATE INDEX statuses_by_completed ON statuses (completed)",
+    ],
 };
 
 /// What became of one object (section 4.3.1, status-details).

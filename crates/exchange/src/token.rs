@@ -38,6 +38,13 @@ pub static TOKENS: Table = Table {
         // The rule that a name stands for one working token holds on every engine and for every writer.
         "CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL",
     ],
+    postgres: &[
+        r#"CREATE TABLE tokens (id TEXT COLLATE "C" PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, member BYTEA NOT NULL,
+         ceiling BIGINT NOT NULL, mac BYTEA NOT NULL, created BIGINT NOT NULL, revoked BIGINT,
+         person TEXT COLLATE "C", rights BIGINT NOT NULL DEFAULT 1)"#,
+        // The rule that a name stands for one working token holds on every engine and for every writer.
+        "CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL",
+    ],
 };
 
 /// The room's local state.

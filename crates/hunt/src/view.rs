@@ -40,6 +40,15 @@ static INDICATORS: Table = Table {
         ) STRICT, WITHOUT ROWID",
         "CREATE INDEX hunt_indicators_subject ON hunt_indicators (subject, version, seq)",
     ],
+    postgres: &[
+        r#"CREATE TABLE hunt_indicators (
+            seq BIGINT NOT NULL, part BIGINT NOT NULL, subject BYTEA NOT NULL, id TEXT COLLATE "C" NOT NULL,
+            version BIGINT NOT NULL, kind BIGINT NOT NULL, value BYTEA NOT NULL, mode BIGINT NOT NULL,
+            name TEXT COLLATE "C" NOT NULL, valid_from BIGINT, valid_until BIGINT,
+            PRIMARY KEY (seq, part)
+        )"#,
+        "CREATE INDEX hunt_indicators_subject ON hunt_indicators (subject, version, seq)",
+    ],
 };
 
 /// What could not be used of which record.
@@ -50,6 +59,9 @@ static SKIPPED: Table = Table {
     sqlite: &["CREATE TABLE hunt_skipped (
             seq INTEGER NOT NULL, part INTEGER NOT NULL, code TEXT NOT NULL, PRIMARY KEY (seq, part)
         ) STRICT, WITHOUT ROWID"],
+    postgres: &[r#"CREATE TABLE hunt_skipped (
+            seq BIGINT NOT NULL, part BIGINT NOT NULL, code TEXT COLLATE "C" NOT NULL, PRIMARY KEY (seq, part)
+        )"#],
 };
 
 static TABLES: &[&Table] = &[&INDICATORS, &SKIPPED];

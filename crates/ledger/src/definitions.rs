@@ -16,6 +16,9 @@ pub static DEFINITIONS: Table = Table {
     sqlite: &["CREATE TABLE definitions (
         author BLOB NOT NULL, id TEXT NOT NULL, code INTEGER NOT NULL, seq INTEGER NOT NULL,
         PRIMARY KEY (author, id, seq)) STRICT, WITHOUT ROWID"],
+    postgres: &[r#"CREATE TABLE definitions (
+        author BYTEA NOT NULL, id TEXT COLLATE "C" NOT NULL, code BIGINT NOT NULL, seq BIGINT NOT NULL,
+        PRIMARY KEY (author, id, seq))"#],
 };
 
 static TABLES: &[&Table] = &[&DEFINITIONS];

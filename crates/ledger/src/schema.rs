@@ -12,6 +12,9 @@ pub static AUDIENCES: Table = Table {
     sqlite: &["CREATE TABLE audiences (
         id INTEGER PRIMARY KEY, author BLOB NOT NULL, kind INTEGER NOT NULL, marking INTEGER NOT NULL,
         spec TEXT NOT NULL) STRICT"],
+    postgres: &[r#"CREATE TABLE audiences (
+        id BIGINT PRIMARY KEY, author BYTEA NOT NULL, kind BIGINT NOT NULL, marking BIGINT NOT NULL,
+        spec TEXT COLLATE "C" NOT NULL)"#],
 };
 
 /// Envelopes in the node's order of arrival. `log` and `idx` are the place in a tree; `id` is there only
@@ -37,6 +40,10 @@ pub static RECORDS: Table = Table {
         seq INTEGER PRIMARY KEY, log INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL,
         audience INTEGER NOT NULL, subject BLOB NOT NULL, id TEXT, version INTEGER NOT NULL,
         salts BLOB NOT NULL, entry BLOB NOT NULL, committed INTEGER) STRICT"],
+    postgres: &[r#"CREATE TABLE records (
+        seq BIGINT PRIMARY KEY, log BIGINT NOT NULL, idx BIGINT NOT NULL, time BIGINT NOT NULL,
+        audience BIGINT NOT NULL, subject BYTEA NOT NULL, id TEXT COLLATE "C", version BIGINT NOT NULL,
+        salts BYTEA NOT NULL, entry BYTEA NOT NULL, committed BIGINT)"#],
 };
 
 /// Bodies, byte for byte as received.
@@ -45,6 +52,7 @@ pub static BODIES: Table = Table {
     kind: TableKind::Records,
     columns: &["seq", "body"],
     sqlite: &["CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT"],
+    postgres: &["CREATE TABLE bodies (seq BIGINT PRIMARY KEY, body BYTEA NOT NULL)"],
 };
 
 /// Which versions of a subject are held: what `admit` is asked against.
@@ -55,6 +63,9 @@ pub static SUBJECTS: Table = Table {
     sqlite: &["CREATE TABLE subjects (
         subject BLOB NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, audience INTEGER NOT NULL,
         revoked INTEGER NOT NULL, PRIMARY KEY (subject, version, seq)) STRICT, WITHOUT ROWID"],
+    postgres: &["CREATE TABLE subjects (
+        subject BYTEA NOT NULL, version BIGINT NOT NULL, seq BIGINT NOT NULL, audience BIGINT NOT NULL,
+        revoked BIGINT NOT NULL, PRIMARY KEY (subject, version, seq))"],
 };
 
 /// Which records refer to an observable: its id is its value, so they may go no further than it (law 1).
@@ -67,6 +78,10 @@ pub static REFS: Table = Table {
          STRICT, WITHOUT ROWID",
         "CREATE INDEX refs_by_seq ON refs (seq)",
     ],
+    postgres: &[
+        "CREATE TABLE refs (subject BYTEA NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (subject, seq))",
+        "CREATE INDEX refs_by_seq ON refs (seq)",
+    ],
 };
 
 /// What was withdrawn: HMACs under the node's key, never an id.
@@ -75,6 +90,7 @@ pub static TOMBSTONES: Table = Table {
     kind: TableKind::Local,
     columns: &["mac", "seq"],
     sqlite: &["CREATE TABLE tombstones (mac BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID"],
+    postgres: &["CREATE TABLE tombstones (mac BYTEA PRIMARY KEY, seq BIGINT NOT NULL)"],
 };
 
 /// Logs whose records are held; row 1 is this node's own.
@@ -84,6 +100,8 @@ pub static LOGS: Table = Table {
     columns: &["id", "origin", "size", "time"],
     sqlite: &["CREATE TABLE logs (
         id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, time INTEGER NOT NULL) STRICT"],
+    postgres: &[r#"CREATE TABLE logs (
+        id BIGINT PRIMARY KEY, origin TEXT COLLATE "C" NOT NULL UNIQUE, size BIGINT NOT NULL, time BIGINT NOT NULL)"#],
 };
 
 /// Tiles of the tree (C2SP tlog-tiles); the last of each level may be partial.
@@ -94,6 +112,9 @@ pub static TILES: Table = Table {
     sqlite: &["CREATE TABLE tiles (
         log INTEGER NOT NULL, level INTEGER NOT NULL, tile INTEGER NOT NULL, hashes BLOB NOT NULL,
         PRIMARY KEY (log, level, tile)) STRICT, WITHOUT ROWID"],
+    postgres: &["CREATE TABLE tiles (
+        log BIGINT NOT NULL, level BIGINT NOT NULL, tile BIGINT NOT NULL, hashes BYTEA NOT NULL,
+        PRIMARY KEY (log, level, tile))"],
 };
 
 /// Signed checkpoints: the newest, and those that are kept (handed out in a proof, or cosigned).
@@ -104,6 +125,9 @@ pub static CHECKPOINTS: Table = Table {
     sqlite: &["CREATE TABLE checkpoints (
         log INTEGER NOT NULL, size INTEGER NOT NULL, kept INTEGER NOT NULL, note TEXT NOT NULL,
         PRIMARY KEY (log, size)) STRICT, WITHOUT ROWID"],
+    postgres: &[r#"CREATE TABLE checkpoints (
+        log BIGINT NOT NULL, size BIGINT NOT NULL, kept BIGINT NOT NULL, note TEXT COLLATE "C" NOT NULL,
+        PRIMARY KEY (log, size))"#],
 };
 
 /// All of them, in the order in which they are created.

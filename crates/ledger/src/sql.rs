@@ -2,7 +2,9 @@
 //! The two traits through which everything reaches its tables, and the declaration of a table.
 //!
 //! Statements are the common subset of SQLite and PostgreSQL with `?1, ?2 …` as placeholders; values are
-//! Null, Int, Text without NUL and Blob; booleans are 0 and 1. After an error a transaction is dead.
+//! Null, Int, Text without NUL and Blob; booleans are 0 and 1. A NULL has the type of the place where its
+//! placeholder first stands: `name = ?1 OR ?1 IS NULL`, never the other way round. After an error a
+//! transaction is dead: it is not committed.
 
 /// An argument of a statement.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,6 +108,9 @@ pub struct Table {
     pub columns: &'static [&'static str],
     /// Statements for SQLite: the STRICT table, then its indexes.
     pub sqlite: &'static [&'static str],
+    /// Statements for PostgreSQL: the same columns as BIGINT, BYTEA and TEXT in the order of bytes
+    /// (`COLLATE "C"`). An index row has room for about 2,700 bytes: longer values are indexed by a hash.
+    pub postgres: &'static [&'static str],
 }
 
 /// A fault of the engine or of this machine.
@@ -119,11 +124,22 @@ pub enum EngineError {
     /// A file of the database is not what it should be.
     #[error("the database is damaged: {0}; restore the newest backup, and keep this file to look into")]
     Corrupt(String),
+    /// The server does not let this node in, or not do what it must.
+    #[error("the database server refuses this node ({0}); check the connection string and the role's rights")]
+    Denied(String),
     /// No room on the disk, or the file size limit is reached.
     #[error(
         "no room to write the database ({0}); free some space and run the command again, nothing was half written"
     )]
     Full(String),
+    /// The server, or this process, has no connection left.
+    #[error(
+        "the database has no connection to spare ({0}); wait, stop other clients, or raise max_connections of the server"
+    )]
+    NoConnections(String),
+    /// A standby, or a database that was set so.
+    #[error("the database takes no writing ({0}); connect to the primary, or let it be written again")]
+    ReadOnly(String),
     /// The engine refused for another reason.
     #[error("the database refused to {operation}")]
     Refused {
@@ -136,6 +152,20 @@ pub enum EngineError {
     /// A stored value is not of the type or form that was expected.
     #[error("a stored value has the wrong form: {0}; run `polder doctor`")]
     Shape(String),
+    /// The connection was lost while a commit was under way.
+    #[error(
+        "the connection to the database was lost while it committed ({0}): what was sent may be there; send it again, \
+         what is there is reported as known"
+    )]
+    Uncertain(String),
+    /// The database is not of the kind that is needed.
+    #[error("the database cannot be used: {0}")]
+    Unfit(String),
+    /// The server does not answer.
+    #[error(
+        "the database server cannot be reached ({0}); start it, or check the connection string, and run this again"
+    )]
+    Unreachable(String),
 }
 
 impl EngineError {

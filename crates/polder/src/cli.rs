@@ -12,7 +12,8 @@ use model::marking::Tlp;
 #[command(name = "polder", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done or found · 1 nothing found or verification failed · 2 wrong use · \
-3 partial · 4 wrong or missing passphrase · 6 this machine (disk, lock, port, newer database) · 70 internal"
+3 partial · 4 authentication or passphrase · 5 unreachable · 6 this machine (disk, lock, port, newer database) · \
+70 internal"
 )]
 pub struct Cli {
     /// File whose first line is the passphrase of the keys; asked for on a terminal when not given
@@ -97,6 +98,9 @@ pub struct Init {
     /// Its sector
     #[arg(long)]
     pub sector: String,
+    /// Keep records in a PostgreSQL database: a file that holds its connection string
+    #[arg(long, value_name = "FILE")]
+    pub postgres: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -6,12 +6,17 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use store::Location;
+use store::postgresql::Address;
 use store::published::SideFile;
 use trust::log_key::LogKey;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::keys;
+
+/// Longest connection string that is read.
+const ADDRESS_BYTES_MAX: u64 = 16 * 1024;
 
 /// A node's directory.
 #[derive(Clone, Debug)]
@@ -39,6 +44,28 @@ impl DataDir {
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.root.join("polder.db")
+    }
+
+    /// The file with the connection string of a node whose database is on a server.
+    pub fn address_path(&self) -> PathBuf {
+        self.root.join("postgres")
+    }
+
+    /// Where the database is.
+    pub fn location(&self) -> Result<Location, Failure> {
+        let path = self.address_path();
+        if !path.exists() {
+            return Ok(Location::File(self.database()));
+        }
+        address(&secret(&path, ADDRESS_BYTES_MAX)?, &path).map(Location::Postgresql)
+    }
+
+    /// Keeps a copy of the connection string, readable by the owner alone: it may hold a password.
+    pub fn keep_address(&self, from: &Path) -> Result<Address, Failure> {
+        let text = secret(from, ADDRESS_BYTES_MAX)?;
+        let address = address(&text, from)?;
+        write_secret(&self.address_path(), &text)?;
+        Ok(address)
     }
 
     /// The side file that keeps the log from forking.
@@ -164,4 +191,31 @@ impl DataDir {
             Err(TryLockError::Error(error)) => Err(Failure::io("lock", path, &error)),
         }
     }
+}
+
+fn address(text: &str, path: &Path) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| Failure::io("make", path, &e))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Failure::io("write", path, &e))
+}
+
+/// Reads a file that its owner alone may read.
+fn secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<String>, Failure> {
+    let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
+    let mode = file.metadata().map_err(|e| Failure::io("read", path, &e))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(Failure::machine(format!("{path} may be read by others; run `chmod 600 {path}`")));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(bytes_max).read_to_string(&mut text).map_err(|e| Failure::io("read", path, &e))?;
+    Ok(text)
 }

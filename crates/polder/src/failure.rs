@@ -18,8 +18,10 @@ pub enum Exit {
     Usage = 2,
     /// Partial: some of the input could not be taken.
     Partial = 3,
-    /// A passphrase is wrong or missing.
+    /// Authentication: a passphrase or a password is wrong or missing.
     Authentication = 4,
+    /// A server cannot be reached.
+    Unreachable = 5,
     /// This machine: disk, lock, port, newer database.
     Machine = 6,
     /// A fault of the program.
@@ -92,16 +94,24 @@ fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+fn exit(error: &EngineError) -> Exit {
+    match error {
+        EngineError::Busy
+        | EngineError::Corrupt(_)
+        | EngineError::Full(_)
+        | EngineError::NoConnections(_)
+        | EngineError::ReadOnly(_)
+        | EngineError::Refused { .. }
+        | EngineError::Unfit(_) => Exit::Machine,
+        EngineError::Denied(_) => Exit::Authentication,
+        EngineError::Uncertain(_) | EngineError::Unreachable(_) => Exit::Unreachable,
+        EngineError::Shape(_) => Exit::Internal,
+    }
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
-        let exit = match error {
-            EngineError::Busy
-            | EngineError::Full(_)
-            | EngineError::Corrupt(_)
-            | EngineError::Refused { .. } => Exit::Machine,
-            EngineError::Shape(_) => Exit::Internal,
-        };
-        Failure { exit, message: whole(&error) }
+        Failure { exit: exit(&error), message: whole(&error) }
     }
 }
 
@@ -109,7 +119,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Failure {
         match error {
             OpenError::Engine(error) => error.into(),
-            OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
+            OpenError::Empty(_) | OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
                 Failure::usage(whole(&error))
             }
             OpenError::Newer { .. } | OpenError::Older { .. } => Failure::machine(whole(&error)),
@@ -129,9 +139,7 @@ impl From<PublishedError> for Failure {
 impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Failure {
         match &error {
-            SubmitError::Engine(engine) if matches!(**engine, EngineError::Shape(_)) => {
-                Failure::internal(whole(&error))
-            }
+            SubmitError::Engine(engine) => Failure { exit: exit(engine), message: whole(&error) },
             _ => Failure::machine(whole(&error)),
         }
     }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use ledger::append::Signer;
+use ledger::append::{Outcome, Signer};
 use ledger::checkpoint::Origin;
 use ledger::draft::{Draft, Subject};
 use ledger::entry::Salts;
@@ -36,7 +36,7 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
     check(&args.name, "name")?;
     check(&args.sector, "sector")?;
     let dir = DataDir::new(&args.data.dir);
-    if dir.database().exists() || dir.key_path(ROOT_KEY).exists() {
+    if [dir.database(), dir.address_path(), dir.key_path(ROOT_KEY)].iter().any(|path| path.exists()) {
         return Err(Failure::usage(format!(
             "{} holds a node already; choose another directory, or use the node that is there",
             dir.root().display()
@@ -86,6 +86,7 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
     for name in [ROOT_KEY, LOG_KEY, NODE_SECRET, RECOVERY_KEY] {
         let _ = fs::remove_file(dir.key_path(name));
     }
+    let _ = fs::remove_file(dir.address_path());
     let database = dir.database();
     for suffix in ["", "-wal", "-shm"] {
         let mut path = database.clone().into_os_string();
@@ -96,6 +97,11 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
 }
 
 fn make(args: &Init, dir: &DataDir, protection: &Protection) -> Result<MemberId, Failure> {
+    // Before any key is made: most that can be wrong is wrong here.
+    let store = match &args.postgres {
+        Some(file) => Store::create(dir.keep_address(file)?, schema())?,
+        None => Store::create(&dir.database(), schema())?,
+    };
     let root_bytes = Zeroizing::new(random::<64>());
     protection.write(&dir.key_path(ROOT_KEY), &*root_bytes)?;
     let root_key = PrivateKey::from_bytes(&root_bytes);
@@ -119,13 +125,16 @@ fn make(args: &Init, dir: &DataDir, protection: &Protection) -> Result<MemberId,
     };
     let body = root.sign(&root_key, random());
     let draft = statement(member, Kind::MEMBER_ROOT, body, created)?;
-    let store = Store::create(&dir.database(), schema())?;
     let tombstone_key = derived(&secret, "tombstones");
     let signer = Signer { origin: root.origin, key: log_key, tombstone_key: *tombstone_key };
     let writer = store.writer(signer, Some(dir.side_file()), circumstances)?;
-    let outcome: Result<_, SubmitError> = writer.submit(vec![draft]).wait();
-    outcome?;
-    Ok(member)
+    let outcome: Result<Vec<Outcome>, SubmitError> = writer.submit(vec![draft]).wait();
+    match outcome?.as_slice() {
+        [Outcome::Added { seq: 1, .. }] => Ok(member),
+        _ => {
+            Err(Failure::machine("another `polder init` made a node in the database meanwhile; use that one"))
+        }
+    }
 }
 
 /// A statement of a member about itself and its keys: what it tells everybody.

@@ -18,7 +18,7 @@ use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
-use store::{OpenError, Schema, Store, Writer};
+use store::{Location, OpenError, Schema, Store, Writer};
 use trust::log_key::LogKey;
 use zeroize::Zeroizing;
 
@@ -48,6 +48,8 @@ pub struct Node {
     pub identity: Identity,
     /// The newest of its logs, to which it appends.
     pub origin: Origin,
+    /// Whether the store is on a server, where other processes write too.
+    pub on_server: bool,
 }
 
 /// A writer together with the right to write.
@@ -105,12 +107,14 @@ impl Node {
     /// Opens a node without asking whether its database was rolled back.
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
-        let store = match Store::open(&dir.database(), schema()) {
+        let location = dir.location()?;
+        let on_server = matches!(location, Location::Postgresql(_));
+        let store = match Store::open(location.clone(), schema()) {
             Err(OpenError::Older { .. }) => {
                 // A program of the earlier format that writes now would not know what the new one needs.
                 let _held = dir.hold_writing_alone()?;
-                Store::migrate(&dir.database(), &mut rebuild::tell_migrating)?;
-                Store::open(&dir.database(), schema())?
+                Store::migrate(location.clone(), &mut rebuild::tell_migrating)?;
+                Store::open(location, schema())?
             }
             opened => opened?,
         };
@@ -118,7 +122,7 @@ impl Node {
         let root = identity.root.clone();
         let newest = store.read(own_logs)?.last().map(|log| log.origin);
         let origin = newest.unwrap_or(root.origin);
-        Ok(Node { dir, store, root, identity, origin })
+        Ok(Node { dir, store, root, identity, origin, on_server })
     }
 
     /// The member whose node it is.
@@ -134,6 +138,10 @@ impl Node {
     /// Starts writing. Other processes may write too: each batch takes its turn.
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
+        if self.on_server {
+            // What others have written since is noted in the side file: this node signs on from there.
+            self.dir.side_file().publish_held(&self.store, self.origin)?;
+        }
         // Another process may have changed the keys before this one got the lock.
         let (_, statements) = self.store.read(said_of_keys)?.unwrap_or_default();
         if statements.len() != self.identity.said() {

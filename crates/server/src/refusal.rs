@@ -84,7 +84,7 @@ impl From<SubmitError> for Refusal {
     fn from(error: SubmitError) -> Refusal {
         match error {
             SubmitError::Full => Refusal::Busy,
-            SubmitError::Engine(engine) if matches!(*engine, EngineError::Busy) => Refusal::Busy,
+            SubmitError::Engine(engine) if passes(&engine) => Refusal::Busy,
             fault => Refusal::Submit(fault),
         }
     }
@@ -101,6 +101,17 @@ impl From<QueryError> for Refusal {
     }
 }
 
+/// Whether the client may find it gone when he asks again.
+fn passes(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Busy
+            | EngineError::NoConnections(_)
+            | EngineError::Uncertain(_)
+            | EngineError::Unreachable(_)
+    )
+}
+
 impl Refusal {
     /// The status line.
     pub(crate) fn status(&self) -> StatusCode {
@@ -110,9 +121,8 @@ impl Refusal {
             }
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) | Refusal::Rebuilding(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Refusal::Busy | Refusal::Rebuilding(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Engine(error) if passes(error) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::MayNotRead
@@ -132,9 +142,8 @@ impl Refusal {
     /// Header lines that go with the status.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, String)> {
         match self {
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) => {
-                vec![(RETRY_AFTER, BUSY_SECONDS.to_string())]
-            }
+            Refusal::Busy => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
+            Refusal::Engine(error) if passes(error) => vec![(RETRY_AFTER, BUSY_SECONDS.to_string())],
             Refusal::BodyBroken | Refusal::BodyTooLarge | Refusal::BodyTooSlow => {
                 vec![(CONNECTION, "close".to_owned())]
             }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The format of a database: making it, checking it, bringing it forward.
 
-use std::path::Path;
-
 use ledger::schema::TABLES;
-use ledger::sql::{EngineError, Table, Tx};
-use rusqlite::Connection;
+use ledger::sql::{EngineError, Table, TableKind, Tx};
 
-use crate::open::{OpenError, Schema, in_transaction};
-use crate::sqlite::{Session, engine_error};
-use crate::views::{Standing, UNUSABLE, exists, missing, note, standing};
+use crate::engine::{Engine, Found};
+use crate::open::{OpenError, Place, Schema};
+use crate::views::{Standing, UNUSABLE, last_seq, missing, note, standing};
 
-/// "PLDR" in the header of the file.
-const APPLICATION_ID: i64 = 0x504C_4452;
+/// Where each view stands.
+static VIEWS: Table = Table {
+    name: "views",
+    kind: TableKind::Local,
+    columns: &["name", "version", "cursor"],
+    sqlite: &["CREATE TABLE views (name TEXT PRIMARY KEY, version INTEGER NOT NULL, \
+         cursor INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID"],
+    postgres: &[r#"CREATE TABLE views (name TEXT COLLATE "C" PRIMARY KEY, version BIGINT NOT NULL,
+         cursor BIGINT NOT NULL DEFAULT 0)"#],
+};
 
 /// A step forward of records and local state, from the format before it. Views have none: they are rebuilt.
 /// A step that was released is never changed.
@@ -24,49 +29,59 @@ pub(crate) struct Step {
 
 enum Work {
     /// Statements, one after the other.
-    Sqlite(&'static [&'static str]),
+    Statements { sqlite: &'static [&'static str], postgres: &'static [&'static str] },
     /// Statements for a table of a room's local state, which a program without that room does not have.
-    SqliteLocal(&'static str, &'static [&'static str]),
+    Local { table: &'static str, sqlite: &'static [&'static str], postgres: &'static [&'static str] },
     /// What statements cannot say. Tells how much of how much it has done.
     Code(Code),
 }
 
 type Code = fn(&mut dyn Tx, &mut dyn FnMut(u64, u64)) -> Result<(), EngineError>;
 
+/// On PostgreSQL there is no database of a format before 5.
+const NEVER_THERE: &[&str] = &[];
+
 /// All steps: the first leads from format 1 to format 2. Adding one here makes the next format.
 pub(crate) static STEPS: &[Step] = &[
     Step {
         what: "views note how far they have taken records in",
-        work: Work::Sqlite(&[
-            "ALTER TABLE views ADD COLUMN cursor INTEGER NOT NULL DEFAULT 0",
-            "UPDATE views SET cursor = (SELECT coalesce(max(seq), 0) FROM records)",
-        ]),
+        work: Work::Statements {
+            sqlite: &[
+                "ALTER TABLE views ADD COLUMN cursor INTEGER NOT NULL DEFAULT 0",
+                "UPDATE views SET cursor = (SELECT coalesce(max(seq), 0) FROM records)",
+            ],
+            postgres: NEVER_THERE,
+        },
     },
     Step {
         what: "records can be narrowed and withdrawn",
-        work: Work::Sqlite(&[
-            "ALTER TABLE records ADD COLUMN committed INTEGER",
-            "CREATE TABLE refs (subject BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) \
+        work: Work::Statements {
+            sqlite: &[
+                "ALTER TABLE records ADD COLUMN committed INTEGER",
+                "CREATE TABLE refs (subject BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) \
              STRICT, WITHOUT ROWID",
-            "CREATE INDEX refs_by_seq ON refs (seq)",
-            "CREATE TABLE tombstones (mac BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-            // A constraint cannot be taken off a table: audiences that name many are too long for its index.
-            "CREATE TABLE audiences_3 (id INTEGER PRIMARY KEY, author BLOB NOT NULL, kind INTEGER NOT NULL, \
+                "CREATE INDEX refs_by_seq ON refs (seq)",
+                "CREATE TABLE tombstones (mac BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+                // A constraint cannot be taken off a table: audiences that name many are too long for its index.
+                "CREATE TABLE audiences_3 (id INTEGER PRIMARY KEY, author BLOB NOT NULL, kind INTEGER NOT NULL, \
              marking INTEGER NOT NULL, spec TEXT NOT NULL) STRICT",
-            "INSERT INTO audiences_3 SELECT id, author, kind, marking, spec FROM audiences",
-            "DROP TABLE audiences",
-            "ALTER TABLE audiences_3 RENAME TO audiences",
-        ]),
+                "INSERT INTO audiences_3 SELECT id, author, kind, marking, spec FROM audiences",
+                "DROP TABLE audiences",
+                "ALTER TABLE audiences_3 RENAME TO audiences",
+            ],
+            postgres: NEVER_THERE,
+        },
     },
     Step {
         what: "tokens name persons, and say what they may do",
-        work: Work::SqliteLocal(
-            "tokens",
-            &[
+        work: Work::Local {
+            table: "tokens",
+            sqlite: &[
                 "ALTER TABLE tokens ADD COLUMN person TEXT",
                 "ALTER TABLE tokens ADD COLUMN rights INTEGER NOT NULL DEFAULT 1",
             ],
-        ),
+            postgres: NEVER_THERE,
+        },
     },
     Step { what: "what refers to an observable is found", work: Work::Code(ledger::refs::fill) },
 ];
@@ -91,126 +106,136 @@ pub(crate) fn tables(schema: &Schema) -> impl Iterator<Item = &'static Table> {
     TABLES.iter().copied().chain(views.collect::<Vec<_>>()).chain(schema.local.clone())
 }
 
-/// Fills an empty database.
-pub(crate) fn create(connection: &Connection, schema: &Schema) -> Result<(), EngineError> {
-    let fault = |e| engine_error("mark the database", e);
-    in_transaction(connection, "BEGIN IMMEDIATE", |tx| {
-        tx.0.pragma_update(None, "application_id", APPLICATION_ID).map_err(fault)?;
-        tx.0.pragma_update(None, "user_version", FORMAT).map_err(fault)?;
-        tx.execute(
-            "CREATE TABLE views (name TEXT PRIMARY KEY, version INTEGER NOT NULL, cursor INTEGER NOT NULL DEFAULT 0) \
-             STRICT, WITHOUT ROWID",
-            &[],
-        )?;
-        tables(schema).try_for_each(|table| make(tx, table))?;
-        let empty = |view: &dyn ledger::view::View| Standing { version: view.version(), cursor: 0 };
-        schema.views.iter().try_for_each(|view| note(tx, view.name(), empty(view.as_ref())))
-    })
+/// Fills an empty database; refuses one that is not. Tables without a record are of a node that was not
+/// finished: they are taken over.
+pub(crate) fn create(place: &Place, schema: &Schema) -> Result<(), OpenError> {
+    let unfinished = place.write(|engine| match engine.found()? {
+        Found::Empty => {
+            engine.mark(FORMAT)?;
+            make(engine, &VIEWS)?;
+            tables(schema).try_for_each(|table| make(engine, table))?;
+            let empty = |view: &dyn ledger::view::View| Standing { version: view.version(), cursor: 0 };
+            schema.views.iter().try_for_each(|view| note(engine, view.name(), empty(view.as_ref())))?;
+            Ok(false)
+        }
+        Found::Format(FORMAT) if last_seq(engine)? == 0 => Ok(true),
+        Found::Format(_) => Err(OpenError::Exists(place.to_string())),
+        Found::Other => Err(OpenError::NotOurs(place.to_string())),
+    })?;
+    if unfinished { Ok(bring_up(place, schema)?) } else { Ok(()) }
 }
 
-/// Whether the file is ours, and its format.
-pub(crate) fn format(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let pragma = |name: &str| {
-        connection
-            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-            .map_err(|e| engine_error(&format!("read {name} of {}", path.display()), e))
-    };
-    if pragma("application_id")? != APPLICATION_ID {
-        return Err(OpenError::NotOurs(path.to_owned()));
+/// The format of a database that is ours.
+fn format(place: &Place, engine: &mut dyn Engine) -> Result<i64, OpenError> {
+    match engine.found()? {
+        Found::Empty => Err(OpenError::Empty(place.to_string())),
+        Found::Format(format) => Ok(format),
+        Found::Other => Err(OpenError::NotOurs(place.to_string())),
     }
-    Ok(pragma("user_version")?)
 }
 
-/// Whether the file is ours and of the format that this program writes.
-pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let (found, known, path) = (format(connection, path)?, FORMAT, path.to_owned());
+/// Whether the database is ours and of the format that this program writes.
+pub(crate) fn check(place: &Place) -> Result<(), OpenError> {
+    let (found, known) = (place.read(|engine| format(place, engine))?, FORMAT);
+    let place = place.to_string();
     match found.cmp(&known) {
-        std::cmp::Ordering::Less => Err(OpenError::Older { path, found, known }),
+        std::cmp::Ordering::Less => Err(OpenError::Older { place, found, known }),
         std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => Err(OpenError::Newer { path, found, known }),
+        std::cmp::Ordering::Greater => Err(OpenError::Newer { place, found, known }),
     }
 }
 
 /// Brings a database of an earlier format forward, all steps in one transaction.
 pub(crate) fn forward(
-    connection: &Connection,
+    place: &Place,
     steps: &[Step],
-    path: &Path,
     told: &mut dyn FnMut(Migrating),
 ) -> Result<(), OpenError> {
-    in_transaction(connection, "BEGIN IMMEDIATE", |tx| {
+    place.write(|engine| {
         // Read here: another process may have done it meanwhile.
-        let found = format(tx.0, path)?;
+        let found = format(place, engine)?;
         for (format, step) in (2..).zip(steps).filter(|(format, _)| *format > found) {
             let what = step.what;
             told(Migrating { format, what, done: (0, 1) });
             match step.work {
-                Work::Sqlite(all) => run_all(tx, all)?,
-                Work::SqliteLocal(table, all) => {
-                    if exists(tx, table)? {
-                        run_all(tx, all)?;
+                Work::Statements { sqlite, postgres } => run_all(engine, sqlite, postgres)?,
+                Work::Local { table, sqlite, postgres } => {
+                    if engine.exists(table)? {
+                        run_all(engine, sqlite, postgres)?;
                     }
                 }
                 Work::Code(run) => {
-                    run(tx, &mut |done, of| told(Migrating { format, what, done: (done, of) }))?
+                    run(engine, &mut |done, of| told(Migrating { format, what, done: (done, of) }))?
                 }
             }
-            let fault = |e| engine_error("mark the database", e);
-            tx.0.pragma_update(None, "user_version", format).map_err(fault)?;
+            engine.mark(format)?;
         }
         Ok(())
     })
 }
 
-fn run_all(tx: &mut dyn Tx, all: &[&'static str]) -> Result<(), EngineError> {
-    all.iter().try_for_each(|sql| tx.execute(sql, &[]).map(|_| ()))
+fn run_all(
+    engine: &mut dyn Engine,
+    sqlite: &'static [&'static str],
+    postgres: &'static [&'static str],
+) -> Result<(), EngineError> {
+    engine.statements(sqlite, postgres).iter().try_for_each(|sql| engine.define(sql))
 }
 
 /// Makes tables of local state that are new, and notes views that are new or lack a table, so that they
 /// are rebuilt. Nothing is written when nothing changed.
-pub(crate) fn bring_up(connection: &Connection, schema: &Schema) -> Result<(), EngineError> {
-    let mut session = Session(connection);
-    let mut unusable = Vec::new();
-    for view in &schema.views {
-        let unknown = match standing(&mut session, view.name())? {
-            None => true,
-            Some(found) => {
-                found.version == view.version() && !missing(&mut session, view.tables())?.is_empty()
-            }
-        };
-        if unknown {
-            unusable.push(view.name());
-        }
-    }
-    let mut absent = Vec::new();
-    for table in &schema.local {
-        if !exists(&mut session, table.name)? {
-            absent.push(*table);
-        }
-    }
-    if unusable.is_empty() && absent.is_empty() {
+pub(crate) fn bring_up(place: &Place, schema: &Schema) -> Result<(), EngineError> {
+    let lacking = place.read(|engine| lacking(engine, schema))?;
+    if lacking.tables.is_empty() && lacking.views.is_empty() {
         return Ok(());
     }
-    in_transaction(connection, "BEGIN IMMEDIATE", |tx| {
-        absent.into_iter().try_for_each(|table| make(tx, table))?;
+    place.write(|engine| {
+        // Another process may have done it since.
+        let lacking = self::lacking(engine, schema)?;
+        lacking.tables.into_iter().try_for_each(|table| make(engine, table))?;
         let row = Standing { version: UNUSABLE, cursor: 0 };
-        unusable.into_iter().try_for_each(|name| note(tx, name, row))
+        lacking.views.into_iter().try_for_each(|name| note(engine, name, row))
     })
 }
 
-fn make(tx: &mut Session<'_>, table: &Table) -> Result<(), EngineError> {
-    table.sqlite.iter().try_for_each(|sql| {
-        tx.0.execute_batch(sql).map_err(|e| engine_error(&format!("make {}", table.name), e))
-    })
+struct Lacking {
+    tables: Vec<&'static Table>,
+    views: Vec<&'static str>,
+}
+
+fn lacking(engine: &mut dyn Engine, schema: &Schema) -> Result<Lacking, EngineError> {
+    let mut lacking = Lacking { tables: Vec::new(), views: Vec::new() };
+    for view in &schema.views {
+        let unknown = match standing(engine, view.name())? {
+            None => true,
+            Some(found) => found.version == view.version() && !missing(engine, view.tables())?.is_empty(),
+        };
+        if unknown {
+            lacking.views.push(view.name());
+        }
+    }
+    for table in &schema.local {
+        if !engine.exists(table.name)? {
+            lacking.tables.push(*table);
+        }
+    }
+    Ok(lacking)
+}
+
+fn make(engine: &mut dyn Engine, table: &Table) -> Result<(), EngineError> {
+    engine.statements(table.sqlite, table.postgres).iter().try_for_each(|sql| engine.define(sql))
 }
 
 #[cfg(test)]
 mod tests {
-    use ledger::sql::{Flow, Read, Value};
+    use std::sync::Mutex;
+
+    use ledger::sql::{Flow, Value};
+    use rusqlite::Connection;
 
     use super::*;
 
-    fn at_format_1() -> Connection {
+    fn at_format_1() -> Place {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(
@@ -219,7 +244,11 @@ mod tests {
                  INSERT INTO notes VALUES (1, 'a'), (2, 'b');",
             )
             .unwrap();
-        connection
+        Place::Memory(Mutex::new(connection))
+    }
+
+    fn format(place: &Place) -> i64 {
+        place.read(|engine| super::format(place, engine)).unwrap()
     }
 
     /// Doubles each text, to show that code runs and tells.
@@ -238,53 +267,61 @@ mod tests {
 
     const ADD: Step = Step {
         what: "notes have colours",
-        work: Work::Sqlite(&["ALTER TABLE notes ADD COLUMN colour INTEGER NOT NULL DEFAULT 3"]),
+        work: Work::Statements {
+            sqlite: &["ALTER TABLE notes ADD COLUMN colour INTEGER NOT NULL DEFAULT 3"],
+            postgres: NEVER_THERE,
+        },
     };
     const DOUBLE: Step = Step { what: "texts are doubled", work: Work::Code(doubled) };
     const BROKEN: Step = Step {
         what: "breaks",
-        work: Work::Sqlite(&["UPDATE notes SET text = ''", "UPDATE nothing SET a = 1"]),
+        work: Work::Statements {
+            sqlite: &["UPDATE notes SET text = ''", "UPDATE nothing SET a = 1"],
+            postgres: NEVER_THERE,
+        },
     };
 
-    fn texts(connection: &Connection) -> Vec<String> {
+    fn texts(place: &Place) -> Vec<String> {
         let mut texts = Vec::new();
-        Session(connection)
-            .query("SELECT text FROM notes ORDER BY id", &[], &mut |row| {
-                texts.push(row.text(0)?.to_owned());
-                Ok(Flow::Continue)
+        place
+            .read(|engine| {
+                engine.query("SELECT text FROM notes ORDER BY id", &[], &mut |row| {
+                    texts.push(row.text(0)?.to_owned());
+                    Ok(Flow::Continue)
+                })
             })
+            .map_err(|e: EngineError| e)
             .unwrap();
         texts
     }
 
     #[test]
     fn steps_run_once_and_in_order() {
-        let connection = at_format_1();
-        let (path, mut told) = (Path::new("x"), Vec::new());
-        forward(&connection, &[ADD], path, &mut |_| {}).unwrap();
-        forward(&connection, &[ADD, DOUBLE], path, &mut |at| told.push((at.format, at.done))).unwrap();
+        let place = at_format_1();
+        let mut told = Vec::new();
+        forward(&place, &[ADD], &mut |_| {}).unwrap();
+        forward(&place, &[ADD, DOUBLE], &mut |at| told.push((at.format, at.done))).unwrap();
         assert_eq!(told, [(3, (0, 1)), (3, (1, 2)), (3, (2, 2))], "format 2 was there already");
-        assert_eq!(texts(&connection), ["aa", "bb"]);
-        assert_eq!(format(&connection, path).unwrap(), 3);
-        forward(&connection, &[ADD, DOUBLE], path, &mut |_| panic!("there is nothing to do")).unwrap();
+        assert_eq!(texts(&place), ["aa", "bb"]);
+        assert_eq!(format(&place), 3);
+        forward(&place, &[ADD, DOUBLE], &mut |_| panic!("there is nothing to do")).unwrap();
     }
 
     #[test]
     fn a_step_that_fails_leaves_everything_as_it_was() {
-        let connection = at_format_1();
-        assert!(forward(&connection, &[ADD, DOUBLE, BROKEN], Path::new("x"), &mut |_| {}).is_err());
-        assert_eq!(
-            (texts(&connection), format(&connection, Path::new("x")).unwrap()),
-            (vec!["a".into(), "b".into()], 1)
-        );
+        let place = at_format_1();
+        assert!(forward(&place, &[ADD, DOUBLE, BROKEN], &mut |_| {}).is_err());
+        assert_eq!((texts(&place), format(&place)), (vec!["a".into(), "b".into()], 1));
     }
 
     /// A database that was brought forward has the same tables as one that is made today.
     #[test]
     fn forward_leads_to_what_is_made_today() {
-        let connection = Connection::open_in_memory().unwrap();
-        create(&connection, &Schema::default()).unwrap();
-        let columns = |connection: &Connection| {
+        let made = Place::Memory(Mutex::new(Connection::open_in_memory().unwrap()));
+        create(&made, &Schema::default()).unwrap();
+        let columns = |place: &Place| {
+            let Place::Memory(connection) = place else { panic!("it is in memory") };
+            let connection = crate::open::lock(connection);
             let mut statement = connection
                 .prepare("SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY 1, 2")
                 .unwrap();
@@ -299,11 +336,12 @@ mod tests {
             });
             rows.unwrap().map(Result::unwrap).collect::<Vec<_>>()
         };
-        let today = columns(&connection);
+        let today = columns(&made);
         let old = Connection::open_in_memory().unwrap();
         old.execute_batch(include_str!("../tests/golden/format-1.sql")).unwrap();
-        forward(&old, STEPS, Path::new("x"), &mut |_| {}).unwrap();
+        let old = Place::Memory(Mutex::new(old));
+        forward(&old, STEPS, &mut |_| {}).unwrap();
         assert_eq!(columns(&old), today);
-        assert_eq!(format(&old, Path::new("x")).unwrap(), FORMAT);
+        assert_eq!(format(&old), FORMAT);
     }
 }

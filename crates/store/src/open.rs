@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Opening a store, and running work on it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,10 @@ use ledger::sql::{EngineError, Read, Table, Tx};
 use ledger::view::View;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::engine::Engine;
 use crate::migrate::{self, FORMAT, Migrating};
 use crate::names::{NEXT, Names, OLD};
+use crate::postgresql::{Address, Server};
 use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
 use crate::turn::Turn;
@@ -52,19 +55,22 @@ pub enum Scrub {
 /// A store could not be opened or created.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// Nothing is in it.
+    #[error("{0} is empty; `polder init` makes a node in it")]
+    Empty(String),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There is a database already.
-    #[error("{0} exists already; choose another directory, or use the node that is there")]
-    Exists(PathBuf),
+    #[error("{0} holds a node already; choose another place, or use the node that is there")]
+    Exists(String),
     /// Made by a later program.
     #[error(
-        "{path} was written by a newer polder (format {found}, this program reads up to {known}); update polder"
+        "{place} was written by a newer polder (format {found}, this program reads up to {known}); update polder"
     )]
     Newer {
         /// The database.
-        path: PathBuf,
+        place: String,
         /// Its format.
         found: i64,
         /// The newest format that this program reads.
@@ -72,11 +78,11 @@ pub enum OpenError {
     },
     /// Made by an earlier program: [`Store::migrate`] brings it forward.
     #[error(
-        "{path} is of format {found}, and this program works on format {known}; run any polder command on it"
+        "{place} is of format {found}, and this program works on format {known}; run any polder command on it"
     )]
     Older {
         /// The database.
-        path: PathBuf,
+        place: String,
         /// Its format.
         found: i64,
         /// The format of this program.
@@ -86,8 +92,8 @@ pub enum OpenError {
     #[error("there is no database at {0}; run `polder init --data DIR`, or name the right directory")]
     Missing(PathBuf),
     /// Something else's database.
-    #[error("{0} is not a database of polder; name the directory that `polder init` made")]
-    NotOurs(PathBuf),
+    #[error("{0} holds something that is not polder's; name what `polder init` made, or an empty database")]
+    NotOurs(String),
 }
 
 /// A store: cheap to clone, shared by threads.
@@ -105,47 +111,156 @@ pub(crate) struct Shared {
     pub(crate) batch: AtomicUsize,
 }
 
+/// Where a database is to be found.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// In this file.
+    File(PathBuf),
+    /// On a server.
+    Postgresql(Address),
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Location {
+    fn from(path: &P) -> Location {
+        Location::File(path.as_ref().to_owned())
+    }
+}
+
+impl From<Address> for Location {
+    fn from(address: Address) -> Location {
+        Location::Postgresql(address)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::File(path) => path.display().fmt(f),
+            Location::Postgresql(address) => address.fmt(f),
+        }
+    }
+}
+
+/// Where the database is.
 pub(crate) enum Place {
     /// A file in WAL mode: readers beside one writer.
     File { path: PathBuf, readers: Mutex<Vec<Connection>>, local: Mutex<Option<Connection>> },
     /// One connection in memory, for tests.
     Memory(Mutex<Connection>),
+    /// A server.
+    Postgresql(Box<Server>),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File { path, .. } => path.display().fmt(f),
+            Place::Memory(_) => f.write_str("the database in memory"),
+            Place::Postgresql(server) => server.address().fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// A place that is there.
+    fn found(location: Location) -> Result<Place, OpenError> {
+        match location {
+            Location::File(path) if !path.is_file() => Err(OpenError::Missing(path)),
+            Location::File(path) => Ok(Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?),
+            Location::Postgresql(address) => Ok(Place::Postgresql(Box::new(Server::new(address)?))),
+        }
+    }
+
+    fn file(path: PathBuf, flags: OpenFlags) -> Result<Place, EngineError> {
+        let local = Mutex::new(Some(connect(&path, flags)?));
+        Ok(Place::File { path, readers: Mutex::new(Vec::new()), local })
+    }
+
+    /// Runs `work` on one state of the database.
+    pub(crate) fn read<T, E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN", work),
+            Place::Postgresql(server) => server.read(work),
+            Place::File { path, readers, .. } => {
+                let idle = lock(readers).pop();
+                let connection = match idle {
+                    Some(connection) => connection,
+                    None => reader(path)?,
+                };
+                let answer = in_transaction(&connection, "BEGIN", work);
+                let mut idle = lock(readers);
+                if idle.len() < IDLE_READERS_MAX {
+                    idle.push(connection);
+                }
+                answer
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction that writes: one at a time, whichever process asks.
+    pub(crate) fn write<T, E: From<EngineError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
+            Place::Postgresql(server) => server.write(work),
+            Place::File { path, local, .. } => {
+                let mut slot = lock(local);
+                let _turn = Turn::take(path)?;
+                let connection = match slot.take() {
+                    Some(connection) => connection,
+                    None => self::writer(path)?,
+                };
+                let answer = in_transaction(&connection, "BEGIN IMMEDIATE", work);
+                *slot = Some(connection);
+                answer
+            }
+        }
+    }
 }
 
 impl Store {
-    /// Makes a new database.
-    pub fn create(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        if path.exists() {
-            return Err(OpenError::Exists(path.to_owned()));
-        }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        migrate::create(&connection, &schema)?;
-        drop(connection);
-        Store::open(path, schema)
+    /// Makes a new database: a file, or the tables in an empty database of a server.
+    pub fn create(location: impl Into<Location>, schema: Schema) -> Result<Store, OpenError> {
+        let place = match location.into() {
+            Location::File(path) if path.exists() => {
+                return Err(OpenError::Exists(path.display().to_string()));
+            }
+            Location::File(path) => {
+                Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?
+            }
+            server => Place::found(server)?,
+        };
+        migrate::create(&place, &schema)?;
+        Ok(Store::at(place, schema))
     }
 
     /// Opens a database that is there; tables of local state that are new are made. Views may be stale or
     /// behind: [`Store::bring_up`] makes them whole, and until then the writer passes them by.
-    pub fn open(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        let connection = existing(path)?;
-        migrate::check(&connection, path)?;
-        migrate::bring_up(&connection, &schema)?;
-        Ok(Store::on_file(path, connection, schema))
+    pub fn open(location: impl Into<Location>, schema: Schema) -> Result<Store, OpenError> {
+        let place = Place::found(location.into())?;
+        migrate::check(&place)?;
+        migrate::bring_up(&place, &schema)?;
+        Ok(Store::at(place, schema))
     }
 
     /// Opens a database as it is, to look for what is wrong with it: nothing is made or noted.
-    pub fn open_as_found(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        let connection = existing(path)?;
-        migrate::check(&connection, path)?;
-        Ok(Store::on_file(path, connection, schema))
+    pub fn open_as_found(location: impl Into<Location>, schema: Schema) -> Result<Store, OpenError> {
+        let place = Place::found(location.into())?;
+        migrate::check(&place)?;
+        Ok(Store::at(place, schema))
     }
 
     /// Brings a database of an earlier format forward, in one transaction; one of this format is left alone.
     /// No other process may write meanwhile.
-    pub fn migrate(path: &Path, told: &mut dyn FnMut(Migrating)) -> Result<(), OpenError> {
-        let connection = existing(path)?;
-        match migrate::check(&connection, path) {
-            Err(OpenError::Older { .. }) => migrate::forward(&connection, migrate::STEPS, path, told),
+    pub fn migrate(location: impl Into<Location>, told: &mut dyn FnMut(Migrating)) -> Result<(), OpenError> {
+        let place = Place::found(location.into())?;
+        match migrate::check(&place) {
+            Err(OpenError::Older { .. }) => migrate::forward(&place, migrate::STEPS, told),
             answer => answer,
         }
     }
@@ -153,11 +268,6 @@ impl Store {
     /// The format of databases that this program works on.
     pub fn newest_format() -> i64 {
         FORMAT
-    }
-
-    fn on_file(path: &Path, connection: Connection, schema: Schema) -> Store {
-        let (readers, local) = (Mutex::new(Vec::new()), Mutex::new(Some(connection)));
-        Store::at(Place::File { path: path.to_owned(), readers, local }, schema)
     }
 
     fn at(place: Place, schema: Schema) -> Store {
@@ -171,8 +281,9 @@ impl Store {
     pub fn memory(schema: Schema) -> Result<Store, OpenError> {
         let mut connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
         set_up(&mut connection, WRITER_CACHE_KIB)?;
-        migrate::create(&connection, &schema)?;
-        Ok(Store::at(Place::Memory(Mutex::new(connection)), schema))
+        let place = Place::Memory(Mutex::new(connection));
+        migrate::create(&place, &schema)?;
+        Ok(Store::at(place, schema))
     }
 
     /// Runs `work` on one state of the database, read-only.
@@ -180,22 +291,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.shared.place {
-            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN", |tx| work(tx)),
-            Place::File { path, readers, .. } => {
-                let idle = lock(readers).pop();
-                let connection = match idle {
-                    Some(connection) => connection,
-                    None => reader(path)?,
-                };
-                let answer = in_transaction(&connection, "BEGIN", |tx| work(tx));
-                let mut idle = lock(readers);
-                if idle.len() < IDLE_READERS_MAX {
-                    idle.push(connection);
-                }
-                answer
-            }
-        }
+        self.shared.place.read(|engine| work(engine))
     }
 
     /// Runs `work` in a transaction that writes local state. Records are appended by the writer alone.
@@ -203,26 +299,17 @@ impl Store {
         &self,
         work: impl FnOnce(&mut dyn Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.shared.place {
-            Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
-            Place::File { path, local, .. } => {
-                let mut slot = lock(local);
-                let _turn = Turn::take(path)?;
-                let connection = match slot.take() {
-                    Some(connection) => connection,
-                    None => self::writer(path)?,
-                };
-                let answer = in_transaction(&connection, "BEGIN IMMEDIATE", |tx| work(tx));
-                *slot = Some(connection);
-                answer
-            }
-        }
+        self.shared.place.write(|engine| work(engine))
     }
 
     /// Makes the bytes of what was erased unreadable: they are overwritten in the file (`secure_delete`), and
     /// the write-ahead log, which still holds them, is emptied.
     pub fn scrub(&self) -> Result<Scrub, EngineError> {
-        let Place::File { path, .. } = &self.shared.place else { return Ok(Scrub::Gone) };
+        let path = match &self.shared.place {
+            Place::File { path, .. } => path,
+            Place::Memory(_) => return Ok(Scrub::Gone),
+            Place::Postgresql(server) => return Ok(Scrub::Remains(server.remains())),
+        };
         let connection = self::writer(path)?;
         let held = connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
@@ -239,10 +326,10 @@ impl Store {
     /// Runs `work` in a transaction that no append runs beside.
     pub(crate) fn appending<T>(
         &self,
-        work: impl FnOnce(&mut dyn Tx) -> Result<T, EngineError>,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        // SQLite has one writing transaction at a time, whatever it writes.
-        self.local(work)
+        // There is one writing transaction at a time, whatever it writes and on every engine.
+        self.shared.place.write(work)
     }
 
     /// The views.
@@ -257,16 +344,16 @@ impl Store {
 
     /// Tables that should be there and are not.
     pub fn missing_tables(&self) -> Result<Vec<&'static str>, EngineError> {
-        self.read(|read| views::missing(read, &self.tables()))
+        self.shared.place.read(|engine| views::missing(engine, &self.tables()))
     }
 
     /// Tables of half-built views and of views that were switched away.
     pub fn left_over_tables(&self) -> Result<Vec<String>, EngineError> {
-        self.read(|read| {
+        self.shared.place.read(|engine| {
             let mut left_over = Vec::new();
             for table in self.views().iter().flat_map(|view| view.tables()) {
                 for name in [format!("{}{NEXT}", table.name), format!("{}{OLD}", table.name)] {
-                    if views::exists(read, &name)? {
+                    if engine.exists(&name)? {
                         left_over.push(name);
                     }
                 }
@@ -275,21 +362,10 @@ impl Store {
         })
     }
 
-    /// SQLite's own check of the file's pages; empty when all is well. The quick one does not compare
-    /// indexes with their tables.
+    /// The engine's own check of itself; empty when all is well. The quick one does not compare the indexes
+    /// of a file with their tables.
     pub fn integrity(&self, quick: bool) -> Result<Vec<String>, EngineError> {
-        let sql = if quick { "PRAGMA quick_check" } else { "PRAGMA integrity_check" };
-        self.read(|read| {
-            let mut faults = Vec::new();
-            read.query(sql, &[], &mut |row| {
-                let line = row.text(0)?;
-                if line != "ok" {
-                    faults.push(line.to_owned());
-                }
-                Ok(ledger::sql::Flow::Continue)
-            })?;
-            Ok(faults)
-        })
+        self.shared.place.read(|engine| engine.integrity(quick))
     }
 }
 
@@ -302,12 +378,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn in_transaction<T, E: From<EngineError>>(
     connection: &Connection,
     begin: &'static str,
-    work: impl FnOnce(&mut Session<'_>) -> Result<T, E>,
+    work: impl FnOnce(&mut dyn Engine) -> Result<T, E>,
 ) -> Result<T, E> {
     let guard = RollBack { connection };
     connection.execute_batch(begin).map_err(|e| engine_error("begin", e))?;
-    let answer = work(&mut Session(connection))?;
-    connection.execute_batch("COMMIT").map_err(|e| engine_error("commit", e))?;
+    let mut session = Session::new(connection);
+    let answer = work(&mut session)?;
+    session.commit()?;
     std::mem::forget(guard);
     Ok(answer)
 }
@@ -324,13 +401,6 @@ impl Drop for RollBack<'_> {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
-}
-
-fn existing(path: &Path) -> Result<Connection, OpenError> {
-    if !path.is_file() {
-        return Err(OpenError::Missing(path.to_owned()));
-    }
-    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, EngineError> {

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use ledger::audience::Heads;
 use ledger::record;
-use ledger::sql::{EngineError, Flow, Read, Tx};
+use ledger::sql::{EngineError, Flow, Tx};
 use ledger::view::View;
 
+use crate::engine::Engine;
 use crate::names::{NEXT, Names, OLD, Renamed, index_name, kept, rewrite};
 use crate::open::Store;
-use crate::views::{Progress, Standing, exists, forget, last_seq, missing, next_name, note, standing};
+use crate::views::{Progress, Standing, forget, last_seq, missing, next_name, note, standing};
 
 /// Most records of a batch.
 pub(crate) const BATCH_RECORDS_MAX: usize = 10_000;
@@ -57,9 +58,9 @@ impl Store {
         };
         let view = view.as_ref();
         self.drop_tables(view)?;
-        self.appending(|tx| begin(tx, view))?;
+        self.appending(|engine| begin(engine, view))?;
         let batch = self.shared.batch.load(Ordering::Relaxed);
-        let ended = self.step_by_step(told, &mut |tx| build(tx, view, names, batch))?;
+        let ended = self.step_by_step(told, &mut |engine| build(engine, view, names, batch))?;
         if ended == Rebuilt::Done {
             self.drop_tables(view)?;
         }
@@ -85,7 +86,7 @@ impl Store {
                 self.rebuild(report.name, told)?
             } else if report.behind > 0 {
                 let batch = self.shared.batch.load(Ordering::Relaxed);
-                self.step_by_step(told, &mut |tx| catch_up(tx, view.as_ref(), batch))?
+                self.step_by_step(told, &mut |engine| catch_up(engine, view.as_ref(), batch))?
             } else {
                 Rebuilt::Done
             };
@@ -104,7 +105,7 @@ impl Store {
     fn step_by_step(
         &self,
         told: &mut Told<'_>,
-        step: &mut dyn FnMut(&mut dyn Tx) -> Result<Step, EngineError>,
+        step: &mut dyn FnMut(&mut dyn Engine) -> Result<Step, EngineError>,
     ) -> Result<Rebuilt, EngineError> {
         loop {
             match self.appending(&mut *step)? {
@@ -124,8 +125,8 @@ impl Store {
     fn drop_tables(&self, view: &dyn View) -> Result<(), EngineError> {
         for table in view.tables() {
             let name = format!("{}{OLD}", table.name);
-            if self.read(|read| exists(read, &name))? {
-                self.appending(|tx| drop_table(tx, &name))?;
+            if self.shared.place.read(|engine| engine.exists(&name))? {
+                self.appending(|engine| drop_table(engine, &name))?;
             }
         }
         Ok(())
@@ -136,12 +137,12 @@ fn drop_table(tx: &mut dyn Tx, name: &str) -> Result<(), EngineError> {
     tx.execute(kept(format!("DROP TABLE IF EXISTS {name}")), &[]).map(|_| ())
 }
 
-fn can_go_on(read: &mut dyn Read, view: &dyn View) -> Result<bool, EngineError> {
-    if standing(read, next_name(view))?.is_none_or(|next| next.version != view.version()) {
+fn can_go_on(engine: &mut dyn Engine, view: &dyn View) -> Result<bool, EngineError> {
+    if standing(engine, next_name(view))?.is_none_or(|next| next.version != view.version()) {
         return Ok(false);
     }
     for table in view.tables() {
-        if !exists(read, &format!("{}{NEXT}", table.name))? {
+        if !engine.exists(&format!("{}{NEXT}", table.name))? {
             return Ok(false);
         }
     }
@@ -149,17 +150,17 @@ fn can_go_on(read: &mut dyn Read, view: &dyn View) -> Result<bool, EngineError> 
 }
 
 /// Makes the empty tables, unless a build is there that this code can go on with.
-fn begin(tx: &mut dyn Tx, view: &dyn View) -> Result<(), EngineError> {
-    if can_go_on(tx.as_read(), view)? {
+fn begin(engine: &mut dyn Engine, view: &dyn View) -> Result<(), EngineError> {
+    if can_go_on(engine, view)? {
         return Ok(());
     }
     for table in view.tables() {
         let next = format!("{}{NEXT}", table.name);
-        drop_table(tx, &next)?;
-        for sql in table.sqlite {
+        drop_table(engine, &next)?;
+        for sql in engine.statements(table.sqlite, table.postgres) {
             // An index keeps its name when its table gets another: the two names take turns.
             let index = match index_name(sql) {
-                Some(index) if exists(tx.as_read(), index)? => Some((index, format!("{index}{NEXT}"))),
+                Some(index) if engine.exists(index)? => Some((index, format!("{index}{NEXT}"))),
                 _ => None,
             };
             let sql = rewrite(sql, |word| match &index {
@@ -167,27 +168,27 @@ fn begin(tx: &mut dyn Tx, view: &dyn View) -> Result<(), EngineError> {
                 Some((plain, other)) if word == *plain => Some(other.as_str()),
                 _ => None,
             });
-            tx.execute(kept(sql), &[])?;
+            engine.execute(kept(sql), &[])?;
         }
     }
-    note(tx, next_name(view), Standing { version: view.version(), cursor: 0 })
+    note(engine, next_name(view), Standing { version: view.version(), cursor: 0 })
 }
 
 /// One batch into the new tables; with the last one they are switched.
-fn build(tx: &mut dyn Tx, view: &dyn View, names: &Names, batch: usize) -> Result<Step, EngineError> {
+fn build(engine: &mut dyn Engine, view: &dyn View, names: &Names, batch: usize) -> Result<Step, EngineError> {
     let row = next_name(view);
-    let next = match standing(tx.as_read(), row)? {
+    let next = match standing(engine, row)? {
         // Another process has finished it.
         None => return Ok(Step::Done),
         Some(next) if next.version == view.version() => next,
         // A record that it had taken in was changed by code that does not know these tables.
         Some(_) => {
-            begin(tx, view)?;
+            begin(engine, view)?;
             Standing { version: view.version(), cursor: 0 }
         }
     };
-    let (cursor, last) = fold(tx, view, Some(names), next.cursor, batch)?;
-    note(tx, row, Standing { cursor, ..next })?;
+    let (cursor, last) = fold(engine, view, Some(names), next.cursor, batch)?;
+    note(engine, row, Standing { cursor, ..next })?;
     if cursor < last {
         return Ok(Step::More(Progress {
             view: view.name(),
@@ -195,17 +196,17 @@ fn build(tx: &mut dyn Tx, view: &dyn View, names: &Names, batch: usize) -> Resul
             of: last.unsigned_abs(),
         }));
     }
-    switch(tx, view, Standing { cursor, ..next })?;
+    switch(engine, view, Standing { cursor, ..next })?;
     Ok(Step::Done)
 }
 
 /// One batch into a view that answers and lacks the newest records.
-fn catch_up(tx: &mut dyn Tx, view: &dyn View, batch: usize) -> Result<Step, EngineError> {
-    let Some(found) = standing(tx.as_read(), view.name())?.filter(|s| s.version == view.version()) else {
+fn catch_up(engine: &mut dyn Engine, view: &dyn View, batch: usize) -> Result<Step, EngineError> {
+    let Some(found) = standing(engine, view.name())?.filter(|s| s.version == view.version()) else {
         return Ok(Step::Done);
     };
-    let (cursor, last) = fold(tx, view, None, found.cursor, batch)?;
-    note(tx, view.name(), Standing { cursor, ..found })?;
+    let (cursor, last) = fold(engine, view, None, found.cursor, batch)?;
+    note(engine, view.name(), Standing { cursor, ..found })?;
     if cursor >= last {
         return Ok(Step::Done);
     }
@@ -214,36 +215,36 @@ fn catch_up(tx: &mut dyn Tx, view: &dyn View, batch: usize) -> Result<Step, Engi
 
 /// Takes in the next batch after `cursor`; answers how far it came, and how far it is to go.
 fn fold(
-    tx: &mut dyn Tx,
+    engine: &mut dyn Engine,
     view: &dyn View,
     names: Option<&Names>,
     cursor: i64,
     batch: usize,
 ) -> Result<(i64, i64), EngineError> {
-    let last = last_seq(tx.as_read())?;
-    let rows = record::batch_after(tx.as_read(), cursor, batch, BATCH_BYTES_MAX)?;
+    let last = last_seq(engine)?;
+    let rows = record::batch_after(engine, cursor, batch, BATCH_BYTES_MAX)?;
     let Some(newest) = rows.last().map(|row| row.seq) else { return Ok((last, last)) };
-    let heads = Heads::load(tx.as_read())?;
+    let heads = Heads::load(engine)?;
     let records = rows
         .iter()
         .map(|row| Ok(row.view(heads.of(row.audience_row)?, heads.of(row.committed_row)?)))
         .collect::<Result<Vec<_>, EngineError>>()?;
     match names {
-        Some(names) => view.apply(&mut Renamed::new(tx, names), &records)?,
-        None => view.apply(tx, &records)?,
+        Some(names) => view.apply(&mut Renamed::new(engine, names), &records)?,
+        None => view.apply(engine, &records)?,
     }
     Ok((newest, last))
 }
 
-fn switch(tx: &mut dyn Tx, view: &dyn View, standing: Standing) -> Result<(), EngineError> {
-    let absent = missing(tx.as_read(), view.tables())?;
+fn switch(engine: &mut dyn Engine, view: &dyn View, standing: Standing) -> Result<(), EngineError> {
+    let absent = missing(engine, view.tables())?;
     for name in view.tables().iter().map(|table| table.name) {
         if !absent.contains(&name) {
-            drop_table(tx, &format!("{name}{OLD}"))?;
-            tx.execute(kept(format!("ALTER TABLE {name} RENAME TO {name}{OLD}")), &[])?;
+            drop_table(engine, &format!("{name}{OLD}"))?;
+            engine.execute(kept(format!("ALTER TABLE {name} RENAME TO {name}{OLD}")), &[])?;
         }
-        tx.execute(kept(format!("ALTER TABLE {name}{NEXT} RENAME TO {name}")), &[])?;
+        engine.execute(kept(format!("ALTER TABLE {name}{NEXT} RENAME TO {name}")), &[])?;
     }
-    forget(tx, next_name(view))?;
-    note(tx, view.name(), standing)
+    forget(engine, next_name(view))?;
+    note(engine, view.name(), standing)
 }

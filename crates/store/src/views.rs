@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ledger::sql::{EngineError, Flow, Read, Table, Tx, Value};
 use ledger::view::{Record, View};
 
+use crate::engine::Engine;
 use crate::names::{NEXT, Names, Renamed, kept};
 use crate::open::{Shared, Store};
 
@@ -121,24 +122,14 @@ pub(crate) fn progress(read: &mut dyn Read, view: &dyn View) -> Result<Option<Pr
     Ok(next.map(|next| Progress { view: view.name(), done: next.cursor.unsigned_abs(), of }))
 }
 
-/// Whether a table or an index of this name is there.
-pub(crate) fn exists(read: &mut dyn Read, name: &str) -> Result<bool, EngineError> {
-    let mut found = false;
-    read.query("SELECT 1 FROM sqlite_schema WHERE name = ?1", &[Value::Text(name)], &mut |_| {
-        found = true;
-        Ok(Flow::Stop)
-    })?;
-    Ok(found)
-}
-
 /// Those of the tables that are not there.
 pub(crate) fn missing(
-    read: &mut dyn Read,
+    engine: &mut dyn Engine,
     tables: &[&'static Table],
 ) -> Result<Vec<&'static str>, EngineError> {
     let mut missing = Vec::new();
     for table in tables {
-        if !exists(read, table.name)? {
+        if !engine.exists(table.name)? {
             missing.push(table.name);
         }
     }
@@ -159,13 +150,13 @@ impl Store {
 
     /// What there is to say of each view.
     pub fn view_reports(&self) -> Result<Vec<ViewReport>, EngineError> {
-        self.read(|read| {
-            let last = last_seq(read)?;
+        self.shared.place.read(|engine| {
+            let last = last_seq(engine)?;
             let mut reports = Vec::new();
             for view in self.views() {
-                let mut report = report(read, view.as_ref(), last)?;
+                let mut report = report(engine, view.as_ref(), last)?;
                 if let (true, Some(sql)) = (report.answers(), view.skipped()) {
-                    read.query(sql, &[], &mut |row| {
+                    engine.query(sql, &[], &mut |row| {
                         report.skipped.push((row.text(0)?.to_owned(), row.int(1)?.unsigned_abs()));
                         Ok(Flow::Continue)
                     })?;
@@ -184,22 +175,22 @@ impl Store {
 
     /// As [`Store::view_reports`], without what was skipped.
     pub(crate) fn standings(&self) -> Result<Vec<ViewReport>, EngineError> {
-        self.read(|read| {
-            let last = last_seq(read)?;
-            self.views().iter().map(|view| report(read, view.as_ref(), last)).collect()
+        self.shared.place.read(|engine| {
+            let last = last_seq(engine)?;
+            self.views().iter().map(|view| report(engine, view.as_ref(), last)).collect()
         })
     }
 }
 
-fn report(read: &mut dyn Read, view: &dyn View, last: i64) -> Result<ViewReport, EngineError> {
-    let found = standing(read, view.name())?.filter(|standing| standing.version != UNUSABLE);
+fn report(engine: &mut dyn Engine, view: &dyn View, last: i64) -> Result<ViewReport, EngineError> {
+    let found = standing(engine, view.name())?.filter(|standing| standing.version != UNUSABLE);
     Ok(ViewReport {
         name: view.name(),
         version: view.version(),
         found: found.map(|standing| standing.version),
-        missing: missing(read, view.tables())?,
+        missing: missing(engine, view.tables())?,
         behind: found.map_or(0, |standing| last.saturating_sub(standing.cursor).unsigned_abs()),
-        build: progress(read, view)?,
+        build: progress(engine, view)?,
         skipped: Vec::new(),
     })
 }
@@ -347,6 +338,7 @@ mod tests {
         kind: TableKind::View,
         columns: &["seq"],
         sqlite: &["CREATE TABLE places (seq INTEGER PRIMARY KEY) STRICT"],
+        postgres: &["CREATE TABLE places (seq BIGINT PRIMARY KEY)"],
     };
 
     struct Places(i64);

@@ -10,7 +10,9 @@ use ledger::draft::Draft;
 use ledger::sql::EngineError;
 use rusqlite::Connection;
 
-use crate::open::{Place, Store, in_transaction, lock, writer};
+use crate::engine::Engine;
+use crate::open::{Place, Store, in_transaction, writer};
+use crate::postgresql::Writing;
 use crate::published::{PublishedError, SideFile};
 use crate::turn::Turn;
 use crate::views::Keeping;
@@ -73,8 +75,9 @@ impl Store {
         circumstances: impl FnMut() -> Circumstances + Send + 'static,
     ) -> Result<Writer, EngineError> {
         let own = match &self.shared.place {
-            Place::File { path, .. } => Some(writer(path)?),
-            Place::Memory(_) => None,
+            Place::File { path, .. } => Own::File(writer(path)?),
+            Place::Memory(_) => Own::Shared,
+            Place::Postgresql(server) => Own::Postgresql(Box::new(Writing::new(server.address()))),
         };
         let (jobs, waiting) = sync_channel(WAITING_MAX);
         let state =
@@ -122,9 +125,17 @@ impl Drop for Writer {
     }
 }
 
+/// The connection on which the writer writes.
+enum Own {
+    File(Connection),
+    Postgresql(Box<Writing>),
+    /// In memory there is one for all.
+    Shared,
+}
+
 struct State {
     store: Store,
-    own: Option<Connection>,
+    own: Own,
     signer: Signer,
     side_file: Option<SideFile>,
     circumstances: Box<dyn FnMut() -> Circumstances + Send>,
@@ -178,22 +189,22 @@ impl State {
     fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
         let circumstances = (self.circumstances)();
         let (signer, shared) = (&self.signer, &self.store.shared);
-        let work = |tx: &mut crate::sqlite::Session<'_>| {
-            let keeping = Keeping::read(tx, shared)?;
-            let appended = append(tx, signer, &keeping.views, drafts, &circumstances)?;
-            keeping.note(tx)?;
+        let work = |engine: &mut dyn Engine| {
+            let keeping = Keeping::read(engine, shared)?;
+            let appended = append(engine, signer, &keeping.views, drafts, &circumstances)?;
+            keeping.note(engine)?;
             Ok(appended)
         };
-        let _turn = match &self.store.shared.place {
-            Place::File { path, .. } => Some(Turn::take(path)?),
-            Place::Memory(_) => None,
-        };
-        match (&self.own, &self.store.shared.place) {
-            (Some(connection), _) => in_transaction(connection, "BEGIN IMMEDIATE", work),
-            (None, Place::Memory(connection)) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),
-            (None, Place::File { path, .. }) => {
-                writer(path).and_then(|connection| in_transaction(&connection, "BEGIN IMMEDIATE", work))
+        match (&mut self.own, &shared.place) {
+            (Own::File(connection), place) => {
+                let _turn = match place {
+                    Place::File { path, .. } => Some(Turn::take(path)?),
+                    _ => None,
+                };
+                in_transaction(connection, "BEGIN IMMEDIATE", work)
             }
+            (Own::Postgresql(writing), _) => writing.transaction(work),
+            (Own::Shared, place) => place.write(work),
         }
         .map_err(Arc::new)
     }

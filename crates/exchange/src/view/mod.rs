@@ -31,6 +31,8 @@ pub static COLLECTIONS: Table = Table {
     columns: &["id", "uuid", "audience", "created"],
     sqlite: &["CREATE TABLE collections (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, \
          audience TEXT NOT NULL UNIQUE, created INTEGER NOT NULL) STRICT"],
+    postgres: &[r#"CREATE TABLE collections (id BIGINT PRIMARY KEY, uuid TEXT COLLATE "C" NOT NULL UNIQUE,
+         audience TEXT COLLATE "C" NOT NULL, created BIGINT NOT NULL, EXCLUDE USING hash (audience WITH =))"#],
 };
 
 /// The order of each collection.
@@ -42,6 +44,12 @@ pub static PLACEMENTS: Table = Table {
         "CREATE TABLE placements (collection INTEGER NOT NULL, seq INTEGER NOT NULL, record INTEGER NOT NULL, \
          audience INTEGER NOT NULL, type INTEGER NOT NULL, subject BLOB NOT NULL, version INTEGER NOT NULL, \
          spec INTEGER NOT NULL, sole INTEGER NOT NULL, PRIMARY KEY (collection, seq)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX placements_by_audience ON placements (collection, audience, seq)",
+    ],
+    postgres: &[
+        "CREATE TABLE placements (collection BIGINT NOT NULL, seq BIGINT NOT NULL, record BIGINT NOT NULL, \
+         audience BIGINT NOT NULL, type BIGINT NOT NULL, subject BYTEA NOT NULL, version BIGINT NOT NULL, \
+         spec BIGINT NOT NULL, sole BIGINT NOT NULL, PRIMARY KEY (collection, seq))",
         "CREATE INDEX placements_by_audience ON placements (collection, audience, seq)",
     ],
 };
@@ -56,6 +64,11 @@ pub static PLACED: Table = Table {
          seq INTEGER NOT NULL, record INTEGER NOT NULL, audience INTEGER NOT NULL, spec INTEGER NOT NULL, \
          PRIMARY KEY (collection, subject, version, seq)) STRICT, WITHOUT ROWID",
     ],
+    postgres: &[
+        "CREATE TABLE placed (collection BIGINT NOT NULL, subject BYTEA NOT NULL, version BIGINT NOT NULL, \
+         seq BIGINT NOT NULL, record BIGINT NOT NULL, audience BIGINT NOT NULL, spec BIGINT NOT NULL, \
+         PRIMARY KEY (collection, subject, version, seq))",
+    ],
 };
 
 /// Communities as their newest records say. `terms` is the digest of the terms, null where nothing is to be
@@ -67,6 +80,10 @@ pub static COMMUNITIES: Table = Table {
     sqlite: &[
         "CREATE TABLE communities (uuid TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, \
          seq INTEGER NOT NULL, author BLOB NOT NULL, terms BLOB) STRICT, WITHOUT ROWID",
+    ],
+    postgres: &[
+        r#"CREATE TABLE communities (uuid TEXT COLLATE "C" PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, version BIGINT NOT NULL,
+         seq BIGINT NOT NULL, author BYTEA NOT NULL, terms BYTEA)"#,
     ],
 };
 
@@ -80,6 +97,11 @@ pub static TERMS_ACCEPTED: Table = Table {
          digest BLOB NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, \
          PRIMARY KEY (uuid, member, author, digest)) STRICT, WITHOUT ROWID",
     ],
+    postgres: &[
+        r#"CREATE TABLE terms_accepted (uuid TEXT COLLATE "C" NOT NULL, member BYTEA NOT NULL, author BYTEA NOT NULL,
+         digest BYTEA NOT NULL, version BIGINT NOT NULL, seq BIGINT NOT NULL,
+         PRIMARY KEY (uuid, member, author, digest))"#,
+    ],
 };
 
 /// Whose client is who.
@@ -91,6 +113,10 @@ pub static CLIENTS: Table = Table {
         "CREATE TABLE clients (of_member BLOB NOT NULL, client BLOB NOT NULL, version INTEGER NOT NULL, \
          seq INTEGER NOT NULL, ended INTEGER NOT NULL, PRIMARY KEY (of_member, client)) STRICT, WITHOUT ROWID",
         "CREATE INDEX clients_by_client ON clients (client, of_member)",
+    ],
+    postgres: &[
+        r#"CREATE TABLE communities (uuid TEXT COLLATE "C" PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, version BIGINT NOT NULL,
+         seq BIGINT NOT NULL, author BYTEA NOT NULL)"#,
     ],
 };
 
@@ -104,6 +130,10 @@ pub static COMMUNITY_MEMBERS: Table = Table {
          STRICT, WITHOUT ROWID",
         "CREATE INDEX community_members_by_member ON community_members (member, uuid)",
     ],
+    postgres: &[
+        r#"CREATE TABLE community_members (uuid TEXT COLLATE "C" NOT NULL, member BYTEA NOT NULL, PRIMARY KEY (uuid, member))"#,
+        "CREATE INDEX community_members_by_member ON community_members (member, uuid)",
+    ],
 };
 
 /// Records that the view could not use.
@@ -112,6 +142,7 @@ pub static SKIPPED: Table = Table {
     kind: TableKind::View,
     columns: &["seq", "code"],
     sqlite: &["CREATE TABLE exchange_skipped (seq INTEGER PRIMARY KEY, code TEXT NOT NULL) STRICT"],
+    postgres: &[r#"CREATE TABLE exchange_skipped (seq BIGINT PRIMARY KEY, code TEXT COLLATE "C" NOT NULL)"#],
 };
 
 /// The view's tables.

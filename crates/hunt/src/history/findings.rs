@@ -12,7 +12,7 @@ pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Find
     let mut all = Vec::new();
     let sql = "SELECT f.path, g.line, g.byte_offset, g.time, g.kind, g.value, g.indicator, g.text, g.lossy
          FROM hunt_findings g JOIN hunt_files f ON f.id = g.file
-         WHERE ?1 IS NULL OR g.indicator = ?1 ORDER BY f.path, g.byte_offset, g.indicator, g.value";
+         WHERE g.indicator = ?1 OR ?1 IS NULL ORDER BY f.path, g.byte_offset, g.indicator, g.value";
     read.query(sql, &[Value::text_or_null(indicator)], &mut |row| {
         let kind = row.int(4)?;
         all.push(Finding {

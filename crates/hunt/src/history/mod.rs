@@ -41,6 +41,16 @@ static FILES: Table = Table {
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size)",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
     ],
+    postgres: &[
+        r#"CREATE TABLE hunt_files (
+            id BIGINT PRIMARY KEY, path TEXT COLLATE "C" NOT NULL, sha256 BYTEA NOT NULL, head_sha256 BYTEA NOT NULL,
+            size BIGINT NOT NULL, state BIGINT NOT NULL, lines BIGINT NOT NULL, unread_lines BIGINT NOT NULL,
+            findings BIGINT NOT NULL, first_time BIGINT, last_time BIGINT, scanner_version BIGINT NOT NULL,
+            recorded BIGINT NOT NULL
+        )"#,
+        "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size)",
+        "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",
+    ],
 };
 
 /// One row for each value and file. `days` are the days since 1970 on which it was seen, two bytes each.
@@ -56,6 +66,17 @@ static HISTORY: Table = Table {
         ) STRICT, WITHOUT ROWID",
         "CREATE INDEX hunt_history_file ON hunt_history (file)",
     ],
+    postgres: &[
+        "CREATE TABLE hunt_history (
+            kind BIGINT NOT NULL, value BYTEA NOT NULL, file BIGINT NOT NULL, first_time BIGINT,
+            last_time BIGINT, times BIGINT NOT NULL, days BYTEA NOT NULL
+        )",
+        "CREATE UNIQUE INDEX hunt_history_once ON hunt_history (kind, sha256(value), file)",
+        "CREATE INDEX hunt_history_value ON hunt_history USING hash (value)",
+        // What is asked for by range (addresses, names under a domain) is short.
+        "CREATE INDEX hunt_history_range ON hunt_history (kind, value) WHERE length(value) <= 512",
+        "CREATE INDEX hunt_history_file ON hunt_history (file)",
+    ],
 };
 
 /// Findings, each once for a file, place and indicator.
@@ -68,4 +89,12 @@ static FINDINGS: Table = Table {
             kind INTEGER NOT NULL, line INTEGER NOT NULL, time INTEGER, text TEXT NOT NULL, lossy INTEGER NOT NULL,
             PRIMARY KEY (file, byte_offset, indicator, value)
         ) STRICT, WITHOUT ROWID"],
+    postgres: &[
+        r#"CREATE TABLE hunt_findings (
+            file BIGINT NOT NULL, byte_offset BIGINT NOT NULL, indicator TEXT COLLATE "C" NOT NULL, value TEXT COLLATE "C" NOT NULL,
+            kind BIGINT NOT NULL, line BIGINT NOT NULL, time BIGINT, text TEXT COLLATE "C" NOT NULL, lossy BIGINT NOT NULL
+        )"#,
+        "CREATE UNIQUE INDEX hunt_findings_once ON hunt_findings
+         (file, byte_offset, indicator, sha256(decode(replace(value, '\\', '\\\\'), 'escape')))",
+    ],
 };

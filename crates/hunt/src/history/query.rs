@@ -67,8 +67,10 @@ pub fn seen(
 ) -> Result<Sighted, EngineError> {
     const ONE: &str = "SELECT h.first_time, h.last_time, h.times, h.days, f.path FROM hunt_history h
          JOIN hunt_files f ON f.id = h.file WHERE h.kind = ?1 AND h.value = ?2";
+    // The length is that of the index on PostgreSQL; no address or name is longer.
     const RANGE: &str = "SELECT h.first_time, h.last_time, h.times, h.days, f.path FROM hunt_history h
-         JOIN hunt_files f ON f.id = h.file WHERE h.kind = ?1 AND h.value >= ?2 AND h.value <= ?3";
+         JOIN hunt_files f ON f.id = h.file WHERE h.kind = ?1 AND h.value >= ?2 AND h.value <= ?3
+         AND length(h.value) <= 512";
     let mut total = Total::default();
     if let Some(network) = observable.network() {
         let (first, last) = (network.first().to_be_bytes(), network.last().to_be_bytes());

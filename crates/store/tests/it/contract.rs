@@ -7,7 +7,7 @@ use std::thread;
 use ledger::append::{Outcome, Refused};
 use ledger::audience::Heads;
 use ledger::record;
-use ledger::sql::{EngineError, Flow, Value};
+use ledger::sql::{EngineError, Flow, Read, Tx, Value};
 use ledger::verify::verify;
 use model::marking::{Marking, Tlp};
 use policy::Refusal;
@@ -15,24 +15,40 @@ use store::Store;
 
 use crate::sample::*;
 
+/// Tests of one store on each engine, and tests of several processes (each with a store of its own) on the
+/// engines that have them.
 macro_rules! contract {
-    ($($name:ident),+ $(,)?) => {
+    (one: $($one:ident),+; several: $($several:ident),+ $(,)?) => {
         mod memory {
-            $(#[test] fn $name() { super::$name(&store::Store::memory(crate::sample::schema()).unwrap()); })+
+            $(#[test] fn $one() { super::$one(&store::Store::memory(crate::sample::schema()).unwrap()); })+
         }
         mod file {
-            $(#[test] fn $name() {
+            fn with(test: impl FnOnce(&dyn Fn() -> store::Store)) {
                 let dir = tempfile::tempdir().unwrap();
-                let store = store::Store::create(&dir.path().join("polder.db"), crate::sample::schema()).unwrap();
-                super::$name(&store);
-            })+
+                let path = dir.path().join("polder.db");
+                drop(store::Store::create(&path, crate::sample::schema()).unwrap());
+                test(&|| store::Store::open(&path, crate::sample::schema()).unwrap());
+            }
+            $(#[test] fn $one() { with(|open| super::$one(&open())); })+
+            $(#[test] fn $several() { with(|open| super::$several(open)); })+
+        }
+        mod postgresql {
+            fn with(test: &str, run: impl FnOnce(&dyn Fn() -> store::Store)) {
+                let Some(database) = crate::server::database(&format!("store/postgresql/{test}")) else { return };
+                drop(database.create());
+                run(&|| database.open());
+            }
+            $(#[test] fn $one() { with(stringify!($one), |open| super::$one(&open())); })+
+            $(#[test] fn $several() { with(stringify!($several), |open| super::$several(open)); })+
         }
     };
 }
 
 contract!(
-    adds_once_and_knows_again,
+    one: adds_once_and_knows_again,
+    an_error_ends_its_transaction,
     an_error_rolls_everything_back,
+    a_null_has_no_type,
     a_refused_draft_leaves_its_batch_alone,
     after_a_revocation_nothing_newer,
     batches_add_up_to_one_root,
@@ -41,9 +57,18 @@ contract!(
     other_form_of_the_same_content_is_known,
     placeholders_are_numbered_not_ordered,
     references_go_no_further_than_what_they_name,
+    rows_are_read_until_no_more_are_wanted,
+    text_has_no_nul,
+    text_is_ordered_by_its_bytes,
     the_log_verifies_and_a_changed_body_shows,
     time_never_repeats_when_the_clock_goes_back,
     two_appenders_and_a_reader_that_follows,
+    values_come_back_as_they_went_in,
+    what_is_counted_is_an_integer;
+    several: a_reader_sees_one_moment,
+    a_reopened_store_goes_on,
+    local_writers_wait_for_each_other,
+    two_processes_append_and_a_third_follows,
 );
 
 fn adds_once_and_knows_again(store: &Store) {
@@ -155,40 +180,234 @@ fn the_log_verifies_and_a_changed_body_shows(store: &Store) {
     submit(&writer, (0..300).map(|n| green(&indicator(n, 0, "a"))).collect());
     let verified = || store.read(|read| verify(read, &signer().origin, key().public_key())).unwrap();
     assert_eq!(verified().faults, Vec::<String>::new());
-    let harm =
-        |sql: &'static str| store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
-    harm("UPDATE bodies SET body = x'7b7d' WHERE seq = 17");
+    let harm = |sql: &'static str, args: &[Value<'_>]| {
+        store.local(|tx| tx.execute(sql, args)).map_err(|e: EngineError| e).unwrap()
+    };
+    harm("UPDATE bodies SET body = ?1 WHERE seq = 17", &[Value::Blob(b"{}")]);
     assert!(verified().faults.iter().any(|f| f.contains("record 17")), "{:?}", verified().faults);
-    harm("UPDATE audiences SET marking = 1");
+    harm("UPDATE audiences SET marking = 1", &[]);
     assert_eq!(verified().faults.len(), 100, "a loosened marking shows in every entry");
-    harm("UPDATE tiles SET hashes = x'00' WHERE level = 1");
+    harm("UPDATE tiles SET hashes = ?1 WHERE level = 1", &[Value::Blob(&[0])]);
     assert!(store.read(|read| verify(read, &signer().origin, key().public_key())).is_err());
 }
 
-fn an_error_rolls_everything_back(store: &Store) {
-    let failed: Result<(), EngineError> = store.local(|tx| {
-        tx.execute(
-            "INSERT INTO audiences (id, author, kind, marking, spec) VALUES (1, x'00', 1, 0, 'x')",
-            &[],
-        )?;
-        tx.execute(
-            "INSERT INTO audiences (id, author, kind, marking, spec) VALUES (1, x'00', 1, 0, 'x')",
-            &[],
-        )?;
-        Ok(())
-    });
-    assert!(failed.is_err());
-    let mut count = -1;
+fn audience(tx: &mut dyn Tx, id: i64) -> Result<u64, EngineError> {
+    tx.execute(
+        "INSERT INTO audiences (id, author, kind, marking, spec) VALUES (?1, ?2, 1, 0, 'x')",
+        &[Value::Int(id), Value::Blob(&[0])],
+    )
+}
+
+fn int(store: &Store, sql: &'static str, args: &[Value<'_>]) -> i64 {
+    let mut int = None;
     store
         .read(|read| {
-            read.query("SELECT count(*) FROM audiences", &[], &mut |row| {
-                count = row.int(0)?;
+            read.query(sql, args, &mut |row| {
+                int = Some(row.int(0)?);
                 Ok(Flow::Stop)
             })
         })
         .map_err(|e: EngineError| e)
         .unwrap();
-    assert_eq!(count, 0);
+    int.unwrap()
+}
+
+/// What goes on after an error is not committed: half of a batch would be there.
+fn an_error_ends_its_transaction(store: &Store) {
+    let swallowed: Result<(), EngineError> = store.local(|tx| {
+        audience(tx, 1)?;
+        assert!(audience(tx, 1).is_err());
+        let _ = audience(tx, 2);
+        Ok(())
+    });
+    assert!(matches!(swallowed, Err(EngineError::Refused { .. })), "{swallowed:?}");
+    assert_eq!(int(store, "SELECT count(*) FROM audiences", &[]), 0);
+    let too_few: Result<(), EngineError> =
+        store.local(|tx| tx.insert_many(&SCRATCH, &mut |push| push(&[Value::Int(1)])));
+    assert!(matches!(too_few, Err(EngineError::Shape(_))), "{too_few:?}");
+    let own: Result<(), EngineError> = store.local(|tx| {
+        tx.insert_many(&SCRATCH, &mut |push| {
+            (0..20_000)
+                .try_for_each(|n| push(&[Value::Int(n), Value::Null, Value::Text("a row"), Value::Null]))?;
+            Err(EngineError::shape("the caller's own"))
+        })
+    });
+    assert!(matches!(own, Err(EngineError::Shape(_))), "{own:?}");
+    let wrong: Result<(), EngineError> = store.local(|tx| {
+        tx.insert_many(&SCRATCH, &mut |push| {
+            push(&[Value::Int(1), Value::Text("1x"), Value::Null, Value::Null])
+        })
+    });
+    assert!(wrong.is_err(), "text in a column of integers");
+    assert_eq!(int(store, "SELECT count(*) FROM scratch", &[]), 0);
+}
+
+fn values_come_back_as_they_went_in(store: &Store) {
+    let text = "é 'quoted' \\ $1 ?1 \u{10ffff}";
+    let rows: [[Value<'_>; 4]; 4] = [
+        [Value::Int(1), Value::Int(i64::MIN), Value::Text(text), Value::Blob(&[0, 255, 1])],
+        [Value::Int(2), Value::Int(i64::MAX), Value::Text(""), Value::Blob(&[])],
+        [Value::Int(3), Value::Null, Value::Null, Value::Null],
+        [Value::Int(4), Value::Int(-1), Value::Text("x"), Value::Null],
+    ];
+    store
+        .local(|tx| {
+            tx.insert_many(&SCRATCH, &mut |push| rows[..2].iter().try_for_each(|row| push(row)))?;
+            for row in &rows[2..] {
+                tx.execute("INSERT INTO scratch (n, int, text, blob) VALUES (?1, ?2, ?3, ?4)", row)?;
+            }
+            tx.insert_many(&SCRATCH, &mut |_| Ok(()))
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    let mut count = 0;
+    store
+        .read(|read| {
+            read.query("SELECT n, int, text, blob FROM scratch ORDER BY n", &[], &mut |row| {
+                let wanted = &rows[count];
+                count += 1;
+                assert_eq!(Value::Int(row.int(0)?), wanted[0]);
+                assert_eq!(Value::int_or_null(row.int_opt(1)?), wanted[1]);
+                assert_eq!(Value::text_or_null(row.text_opt(2)?), wanted[2]);
+                if wanted[3] == Value::Null {
+                    assert!(matches!(row.blob(3), Err(EngineError::Shape(_))));
+                } else {
+                    assert_eq!(Value::Blob(row.blob(3)?), wanted[3]);
+                }
+                assert!(matches!(row.int(2), Err(EngineError::Shape(_))), "text is no integer");
+                assert!(matches!(row.text(0), Err(EngineError::Shape(_))), "an integer is no text");
+                assert!(row.int(9).is_err(), "no such column");
+                Ok(Flow::Continue)
+            })
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    assert_eq!(count, 4);
+}
+
+/// One statement, once with a value and once with NULL in the same place.
+fn a_null_has_no_type(store: &Store) {
+    let set = |value: Value<'_>, column: &'static str| {
+        store
+            .local(|tx| {
+                tx.execute("DELETE FROM scratch", &[])?;
+                tx.execute("INSERT INTO scratch (n) VALUES (1)", &[])?;
+                tx.execute(column, &[Value::Int(1), value])
+            })
+            .map_err(|e: EngineError| e)
+            .unwrap()
+    };
+    let changes = [
+        (Value::Int(7), "UPDATE scratch SET int = ?2 WHERE n = ?1"),
+        (Value::Text("x"), "UPDATE scratch SET text = ?2 WHERE n = ?1"),
+        (Value::Blob(b"x"), "UPDATE scratch SET blob = ?2 WHERE n = ?1"),
+    ];
+    for (value, change) in changes {
+        assert_eq!((set(value, change), set(Value::Null, change), set(value, change)), (1, 1, 1));
+    }
+    let optional = "SELECT count(*) FROM scratch WHERE text = ?1 OR ?1 IS NULL";
+    set(Value::Text("x"), "UPDATE scratch SET text = ?2 WHERE n = ?1");
+    let found = [Value::Null, Value::Text("x"), Value::Text("y")].map(|value| int(store, optional, &[value]));
+    assert_eq!(found, [1, 1, 0]);
+}
+
+fn text_has_no_nul(store: &Store) {
+    let bound: Result<u64, EngineError> =
+        store.local(|tx| tx.execute("INSERT INTO scratch (n, text) VALUES (1, ?1)", &[Value::Text("a\0b")]));
+    assert!(matches!(bound, Err(EngineError::Shape(_))), "{bound:?}");
+    let many: Result<(), EngineError> = store.local(|tx| {
+        tx.insert_many(&SCRATCH, &mut |push| {
+            push(&[Value::Int(1), Value::Null, Value::Text("a\0b"), Value::Null])
+        })
+    });
+    assert!(matches!(many, Err(EngineError::Shape(_))), "{many:?}");
+}
+
+pub fn text_is_ordered_by_its_bytes(store: &Store) {
+    let words = ["", "A", "B", "Z", "_", "a", "a b", "ab", "z", "é", "\u{ffff}", "\u{10000}"];
+    store
+        .local(|tx| {
+            tx.insert_many(&SCRATCH, &mut |push| {
+                words.iter().rev().zip(1..).try_for_each(|(word, n)| {
+                    push(&[Value::Int(n), Value::Null, Value::Text(word), Value::Null])
+                })
+            })
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    let mut found = Vec::new();
+    store
+        .read(|read| {
+            read.query("SELECT text FROM scratch ORDER BY text", &[], &mut |row| {
+                found.push(row.text(0)?.to_owned());
+                Ok(Flow::Continue)
+            })
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    assert_eq!(found, words);
+    assert_eq!(int(store, "SELECT count(*) FROM scratch WHERE text > ?1", &[Value::Text("Z")]), 8);
+}
+
+/// Conditions, sums and literals have other types on PostgreSQL; a row gives integers.
+fn what_is_counted_is_an_integer(store: &Store) {
+    assert_eq!(int(store, "SELECT sum(n) IS NULL FROM scratch", &[]), 1);
+    store
+        .local(|tx| {
+            tx.insert_many(&SCRATCH, &mut |push| {
+                (1..=3)
+                    .try_for_each(|n| push(&[Value::Int(n), Value::Int(n << 60), Value::Null, Value::Null]))
+            })
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    let told = [
+        ("SELECT 1 FROM scratch", 1),
+        ("SELECT count(*) FROM scratch", 3),
+        ("SELECT sum(int) FROM scratch", 6 << 60),
+        ("SELECT sum(n) FROM scratch WHERE n > 1", 5),
+        ("SELECT coalesce(max(n), 0) + 1 FROM scratch", 4),
+        ("SELECT n = 2 FROM scratch WHERE n = 2", 1),
+        ("SELECT text IS NOT NULL FROM scratch", 0),
+    ];
+    for (sql, value) in told {
+        assert_eq!(int(store, sql, &[]), value, "{sql}");
+    }
+}
+
+fn rows_are_read_until_no_more_are_wanted(store: &Store) {
+    store
+        .local(|tx| {
+            tx.insert_many(&SCRATCH, &mut |push| {
+                (0..10_000)
+                    .try_for_each(|n| push(&[Value::Int(n), Value::Null, Value::Text("a row"), Value::Null]))
+            })
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    let sums = store
+        .read(|read| {
+            let mut sums = Vec::new();
+            for wanted in [1, 3, 10_000] {
+                let (mut sum, mut count) = (0, 0);
+                read.query("SELECT n FROM scratch ORDER BY n", &[], &mut |row| {
+                    sum += row.int(0)?;
+                    count += 1;
+                    Ok(if count == wanted { Flow::Stop } else { Flow::Continue })
+                })?;
+                sums.push(sum);
+            }
+            Ok::<_, EngineError>(sums)
+        })
+        .unwrap();
+    assert_eq!(sums, [0, 3, 49_995_000]);
+}
+
+fn an_error_rolls_everything_back(store: &Store) {
+    let failed: Result<(), EngineError> =
+        store.local(|tx| audience(tx, 1).and_then(|_| audience(tx, 1)).map(|_| ()));
+    assert!(failed.is_err());
+    assert_eq!(int(store, "SELECT count(*) FROM audiences", &[]), 0);
     let writer = writer(store, None);
     assert_eq!(added(&submit(&writer, vec![green(&indicator(1, 0, "a"))])), 1, "the store works on");
 }
@@ -278,4 +497,112 @@ fn two_appenders_and_a_reader_that_follows(store: &Store) {
     });
     assert_eq!(seen.len(), 200);
     assert_eq!(seen.iter().collect::<std::collections::HashSet<_>>().len(), 200);
+}
+
+/// The same with a store, and so a connection and a writer, for each process: what a batch builds on must be
+/// read behind the lock.
+fn two_processes_append_and_a_third_follows(open: &dyn Fn() -> Store) {
+    const EACH: u32 = 150;
+    let (stores, follower) = ([open(), open()], open());
+    let done = AtomicBool::new(false);
+    let seen = thread::scope(|scope| {
+        let appenders: Vec<_> = stores
+            .iter()
+            .zip(0..)
+            .map(|(store, half)| {
+                scope.spawn(move || {
+                    let writer = writer(store, None);
+                    for n in 0..EACH {
+                        let n = half * 1_000 + n;
+                        assert_eq!(added(&submit(&writer, vec![green(&indicator(n, 0, "a"))])), 1);
+                    }
+                })
+            })
+            .collect();
+        let follower = scope.spawn(|| {
+            let (mut seen, mut cursor) = (Vec::new(), 0);
+            loop {
+                let last_round = done.load(Ordering::SeqCst);
+                let rows = follower.read(|read| record::after(read, cursor, 7)).unwrap();
+                if let Some(last) = rows.last() {
+                    cursor = last.seq;
+                    seen.extend(rows.into_iter().map(|r| (r.seq, r.time, r.id)));
+                } else if last_round {
+                    return seen;
+                }
+            }
+        });
+        let ended: Vec<_> = appenders.into_iter().map(|a| a.join()).collect();
+        done.store(true, Ordering::SeqCst);
+        let seen = follower.join().unwrap();
+        assert!(ended.iter().all(Result::is_ok), "an appender failed");
+        seen
+    });
+    assert_eq!(seen.len(), 2 * EACH as usize);
+    assert!(
+        seen.windows(2).all(|w| w[0].0 + 1 == w[1].0 && w[0].1 < w[1].1),
+        "a gap, or a time that repeats"
+    );
+    assert_eq!(seen.iter().map(|(_, _, id)| id).collect::<std::collections::HashSet<_>>().len(), seen.len());
+    let report = open().read(|read| verify(read, &signer().origin, key().public_key())).unwrap();
+    assert_eq!((report.records, report.faults), (2 * u64::from(EACH), Vec::new()));
+}
+
+/// A count taken before another process writes is the count after it, as long as the reading goes on.
+fn a_reader_sees_one_moment(open: &dyn Fn() -> Store) {
+    let (store, other) = (open(), open());
+    let count = |read: &mut dyn Read| {
+        let mut count = 0;
+        read.query("SELECT count(*) FROM records", &[], &mut |row| {
+            count = row.int(0)?;
+            Ok(Flow::Stop)
+        })?;
+        Ok::<i64, EngineError>(count)
+    };
+    let counts = store
+        .read(|read| {
+            let before = count(read)?;
+            submit(&writer(&other, None), vec![green(&indicator(1, 0, "a"))]);
+            Ok::<_, EngineError>((before, count(read)?))
+        })
+        .unwrap();
+    assert_eq!(counts, (0, 0));
+    assert_eq!(store.read(count).unwrap(), 1);
+}
+
+/// What was written by one process is there for the next, and the log goes on from it.
+fn a_reopened_store_goes_on(open: &dyn Fn() -> Store) {
+    for round in 0..4u32 {
+        let store = open();
+        let writer = writer(&store, None);
+        submit(&writer, (0..100).map(|n| green(&indicator(round * 100 + n, 0, "a"))).collect());
+        drop(writer);
+        let report = store.read(|read| verify(read, &signer().origin, key().public_key())).unwrap();
+        assert_eq!((report.records, report.faults.len()), (u64::from(round + 1) * 100, 0));
+    }
+}
+
+/// Reading the highest number and writing the next is one act, whoever else does it.
+fn local_writers_wait_for_each_other(open: &dyn Fn() -> Store) {
+    let stores = [open(), open()];
+    thread::scope(|scope| {
+        for store in &stores {
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    store
+                        .local(|tx| {
+                            let mut next = 0;
+                            tx.query("SELECT coalesce(max(n), 0) + 1 FROM scratch", &[], &mut |row| {
+                                next = row.int(0)?;
+                                Ok(Flow::Stop)
+                            })?;
+                            tx.execute("INSERT INTO scratch (n) VALUES (?1)", &[Value::Int(next)])
+                        })
+                        .map_err(|e: EngineError| e)
+                        .unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(int(&stores[0], "SELECT max(n) FROM scratch", &[]), 100);
 }

@@ -6,9 +6,11 @@ use ledger::record;
 use ledger::sql::{EngineError, Flow};
 use ledger::verify::verify;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use store::Store;
 
 use crate::sample::*;
+use crate::server::server;
 
 fn definitions(store: &Store) -> Vec<(Vec<u8>, String, i64)> {
     let mut rows = Vec::new();
@@ -35,41 +37,76 @@ fn definition(n: u32, kind: u8) -> String {
     )
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+type Act = (u32, u32, u8, bool);
 
-    /// Whatever comes, in whatever batches: outcomes add up, the log verifies, and a rebuilt view equals
-    /// the one that was kept.
-    #[test]
-    fn any_history_adds_up_and_rebuilds(
-        acts in prop::collection::vec((0u32..12, 0u32..4, 0u8..3, any::<bool>()), 1..60),
-        cuts in prop::collection::vec(1usize..9, 1..20),
-    ) {
-        let store = Store::memory(schema()).unwrap();
-        let writer = writer(&store, None);
-        let drafts: Vec<_> = acts.iter().map(|(n, version, content, mark)| {
-            if *mark { green(&definition(*n, *content)) } else { green(&indicator(*n, *version, &content.to_string())) }
-        }).collect();
-        let (mut at, mut outcomes) = (0, Vec::new());
-        for cut in cuts.iter().cycle() {
-            let end = (at + cut).min(drafts.len());
-            outcomes.extend(submit(&writer, drafts[at..end].to_vec()));
-            at = end;
-            if at == drafts.len() { break; }
+/// Whatever comes, in whatever batches: outcomes add up, the log verifies, and a rebuilt view equals the one
+/// that was kept.
+fn adds_up_and_rebuilds(store: &Store, acts: &[Act], cuts: &[usize]) -> Result<(), TestCaseError> {
+    let writer = writer(store, None);
+    let drafts: Vec<_> = acts
+        .iter()
+        .map(|(n, version, content, mark)| match mark {
+            true => green(&definition(*n, *content)),
+            false => green(&indicator(*n, *version, &content.to_string())),
+        })
+        .collect();
+    let (mut at, mut outcomes) = (0, Vec::new());
+    for cut in cuts.iter().cycle() {
+        let end = (at + cut).min(drafts.len());
+        outcomes.extend(submit(&writer, drafts[at..end].to_vec()));
+        at = end;
+        if at == drafts.len() {
+            break;
         }
-        prop_assert_eq!(outcomes.len(), drafts.len());
-        let rows = store.read(|read| record::after(read, 0, 1_000)).unwrap();
-        prop_assert_eq!(added(&outcomes), rows.len());
-        let places: Vec<i64> = outcomes.iter().filter_map(|o| match o { Outcome::Added { seq, .. } => Some(*seq), _ => None }).collect();
-        prop_assert_eq!(places, (1..=rows.len() as i64).collect::<Vec<_>>());
-        let report = store.read(|read| verify(read, &signer().origin, key().public_key())).unwrap();
-        if rows.is_empty() {
-            prop_assert_eq!(report.records, 0);
-        } else {
-            prop_assert_eq!(report.faults, Vec::<String>::new());
-        }
-        let kept = definitions(&store);
-        store.rebuild_all(&mut |_| Flow::Continue).unwrap();
-        prop_assert_eq!(definitions(&store), kept);
     }
+    prop_assert_eq!(outcomes.len(), drafts.len());
+    let rows = store.read(|read| record::after(read, 0, 1_000)).unwrap();
+    prop_assert_eq!(added(&outcomes), rows.len());
+    let places: Vec<i64> = outcomes
+        .iter()
+        .filter_map(|o| match o {
+            Outcome::Added { seq, .. } => Some(*seq),
+            _ => None,
+        })
+        .collect();
+    prop_assert_eq!(places, (1..=rows.len() as i64).collect::<Vec<_>>());
+    let report = store.read(|read| verify(read, &signer().origin, key().public_key())).unwrap();
+    if rows.is_empty() {
+        prop_assert_eq!(report.records, 0);
+    } else {
+        prop_assert_eq!(report.faults, Vec::<String>::new());
+    }
+    let kept = definitions(store);
+    store.rebuild_all(&mut |_| Flow::Continue).unwrap();
+    prop_assert_eq!(definitions(store), kept);
+    Ok(())
+}
+
+fn histories() -> impl Strategy<Value = (Vec<Act>, Vec<usize>)> {
+    let acts = prop::collection::vec((0u32..12, 0u32..4, 0u8..3, any::<bool>()), 1..60);
+    (acts, prop::collection::vec(1usize..9, 1..20))
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+#[test]
+fn any_history_adds_up_and_rebuilds() {
+    TestRunner::new(config(64))
+        .run(&histories(), |(acts, cuts)| {
+            adds_up_and_rebuilds(&Store::memory(schema()).unwrap(), &acts, &cuts)
+        })
+        .unwrap();
+}
+
+#[test]
+fn any_history_adds_up_and_rebuilds_on_postgresql() {
+    let Some(server) = server("store/laws/postgresql") else { return };
+    TestRunner::new(config(12))
+        .run(&histories(), |(acts, cuts)| {
+            let database = server.database("TEMPLATE template0");
+            adds_up_and_rebuilds(&database.create(), &acts, &cuts)
+        })
+        .unwrap();
 }

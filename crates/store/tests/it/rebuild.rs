@@ -19,6 +19,10 @@ static SAID: Table = Table {
         "CREATE TABLE said (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, times INTEGER NOT NULL) STRICT",
         "CREATE INDEX said_by_id ON said (id, seq)",
     ],
+    postgres: &[
+        r#"CREATE TABLE said (seq BIGINT PRIMARY KEY, id TEXT COLLATE "C" NOT NULL, times BIGINT NOT NULL)"#,
+        "CREATE INDEX said_by_id ON said (id, seq)",
+    ],
 };
 
 static SAID_SKIPPED: Table = Table {
@@ -26,6 +30,7 @@ static SAID_SKIPPED: Table = Table {
     kind: TableKind::View,
     columns: &["seq", "code"],
     sqlite: &["CREATE TABLE said_skipped (seq INTEGER PRIMARY KEY, code TEXT NOT NULL) STRICT"],
+    postgres: &[r#"CREATE TABLE said_skipped (seq BIGINT PRIMARY KEY, code TEXT COLLATE "C" NOT NULL)"#],
 };
 
 static TABLES: &[&Table] = &[&SAID, &SAID_SKIPPED];

@@ -6,6 +6,7 @@ use ledger::checkpoint::Origin;
 use ledger::definitions::DefinitionView;
 use ledger::draft::Draft;
 use ledger::entry::Salts;
+use ledger::sql::{Table, TableKind};
 use model::head::Audience;
 use model::id::{CommunityId, MemberId};
 use model::marking::{Marking, Tlp};
@@ -26,8 +27,19 @@ pub fn signer() -> Signer {
     Signer { origin: Origin { member: OWN.0, log: 1 }, key: key(), tombstone_key: [6; 32] }
 }
 
+/// Values of each type, and none.
+pub static SCRATCH: Table = Table {
+    name: "scratch",
+    kind: TableKind::Local,
+    columns: &["n", "int", "text", "blob"],
+    sqlite: &["CREATE TABLE scratch (n INTEGER PRIMARY KEY, int INTEGER, text TEXT, blob BLOB) STRICT"],
+    postgres: &[
+        r#"CREATE TABLE scratch (n BIGINT PRIMARY KEY, int BIGINT, text TEXT COLLATE "C", blob BYTEA)"#,
+    ],
+};
+
 pub fn schema() -> Schema {
-    Schema { views: vec![Box::new(DefinitionView)], local: Vec::new() }
+    Schema { views: vec![Box::new(DefinitionView)], local: vec![&SCRATCH] }
 }
 
 pub fn writer(store: &Store, side_file: Option<SideFile>) -> Writer {
