@@ -12,22 +12,20 @@ use model::marking::{Marking, Tlp};
 use model::time::Timestamp;
 use policy::{Known, Refusal, Submission, admit};
 use sha2::{Digest, Sha256};
-use trust::composite::PrivateKey;
+use trust::log_key::LogKey;
 
 use crate::act::{self, Change, Changes};
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::draft::Draft;
 use crate::entry::entry_bytes;
+use crate::logs::row_of;
 use crate::merkle::{Hash, leaf_hash};
 use crate::recall::RecallError;
-use crate::schema::{BODIES, RECORDS, REFS, SUBJECTS};
+use crate::schema::{BODIES, RECORDS, SUBJECTS};
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::tree::extend_tree;
 use crate::view::{Body, Record, View};
-
-/// Row of this node's own log in `logs`.
-pub const OWN_LOG: i64 = 1;
 
 /// What became of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +57,12 @@ pub enum Refused {
     RefersFurther,
 }
 
-/// The key with which a node signs the checkpoints of its log, and the log's name.
+/// The keys with which a node signs the checkpoints of its log, and the log's name.
 pub struct Signer {
-    /// Name of the log and of the key.
+    /// Name of the log and of its keys.
     pub origin: Origin,
-    /// The composite key that is used for nothing else.
-    pub key: PrivateKey,
+    /// Keys that are used for nothing else.
+    pub key: LogKey,
     /// Key of the node's tombstones.
     pub tombstone_key: [u8; 32],
 }
@@ -99,7 +97,7 @@ pub fn append(
     let mut heads = Heads::load(tx.as_read())?;
     let Judged { verdicts, mut changes } = judge(tx.as_read(), signer, &heads, drafts)?;
     act::follow(tx.as_read(), &heads, &mut changes)?;
-    let place = Place::read(tx.as_read(), circumstances.now)?;
+    let place = Place::read(tx.as_read(), row_of(&signer.origin), circumstances.now)?;
     let mut outcomes = Vec::with_capacity(drafts.len());
     let mut rows = Vec::with_capacity(drafts.len());
     let mut strides = Strides::new(&circumstances.randomness);
@@ -129,7 +127,7 @@ pub fn append(
         rows.push(NewRow { draft, row, seq, index, time, leaf: leaf_hash(&entry), entry });
     }
     if !rows.is_empty() {
-        write_rows(tx, &rows)?;
+        write_rows(tx, row_of(&signer.origin), &rows)?;
         apply_views(tx, views, &heads, &rows)?;
     }
     let erased = act::carry_out(tx, &signer.tombstone_key, views, &mut heads, &changes)?;
@@ -151,9 +149,9 @@ struct Place {
 
 impl Place {
     /// Time runs on by a microsecond from the last record when the clock has not moved, or went back.
-    fn read(read: &mut dyn Read, now: Timestamp) -> Result<Place, EngineError> {
+    fn read(read: &mut dyn Read, log: i64, now: Timestamp) -> Result<Place, EngineError> {
         let mut place = Place { seq: 1, index: 0, time: now };
-        read.query("SELECT size, time FROM logs WHERE id = ?1", &[Value::Int(OWN_LOG)], &mut |row| {
+        read.query("SELECT size, time FROM logs WHERE id = ?1", &[Value::Int(log)], &mut |row| {
             place.index = row.int(0)? as u64;
             place.time = now.max(Timestamp::from_micros(row.int(1)? + 1));
             Ok(Flow::Stop)
@@ -442,14 +440,14 @@ fn follow_references(
     Verdict::Add(marking)
 }
 
-fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
     tx.insert_many(&RECORDS, &mut |push| {
         rows.iter().try_for_each(|r| {
             let subject = &r.draft.subject;
             let other_id = if subject.key.id().is_some() { None } else { Some(subject.id.as_str()) };
             push(&[
                 Value::Int(r.seq),
-                Value::Int(OWN_LOG),
+                Value::Int(log),
                 Value::Int(r.index as i64),
                 Value::Int(r.time.micros()),
                 Value::Int(r.row),
@@ -462,7 +460,8 @@ fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
             ])
         })
     })?;
-    write_refs(tx, rows)?;
+    let refs = rows.iter().flat_map(|r| r.draft.observable_refs.iter().map(|key| (*key, r.seq)));
+    crate::refs::write(tx, refs.collect())?;
     tx.insert_many(&BODIES, &mut |push| {
         rows.iter().try_for_each(|r| push(&[Value::Int(r.seq), Value::Blob(&r.draft.body)]))
     })?;
@@ -478,16 +477,6 @@ fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
                 Value::Int(i64::from(r.draft.subject.revoked)),
             ])
         })
-    })
-}
-
-fn write_refs(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
-    let mut refs: Vec<(SubjectKey, i64)> =
-        rows.iter().flat_map(|r| r.draft.observable_refs.iter().map(|key| (*key, r.seq))).collect();
-    refs.sort_unstable();
-    refs.dedup();
-    tx.insert_many(&REFS, &mut |push| {
-        refs.iter().try_for_each(|(key, seq)| push(&[Value::Blob(&key.0), Value::Int(*seq)]))
     })
 }
 

@@ -7,6 +7,10 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use trust::composite::Use;
+use trust::cosignature::Tree;
+use trust::log_key::{LogKey, LogPublicKeys};
+use trust::note::{Note, NoteError, VerifyNoteError, verify_note_of};
 
 use crate::merkle::{EMPTY_ROOT, Hash, TREE_SIZE_MAX};
 
@@ -146,4 +150,63 @@ impl Checkpoint {
         }
         Ok(Checkpoint { origin, size, root })
     }
+
+    /// The note: the text, and a line by each key of the log. `timestamp_s` is the time in seconds, which
+    /// only the cosignature says.
+    ///
+    /// # Errors
+    /// [`NoteError`] only for an origin that is no key name, which [`Origin`] never prints.
+    pub fn sign(&self, key: &LogKey, timestamp_s: u64, randomness: [u8; 32]) -> Result<Note, NoteError> {
+        let origin = self.origin.to_string();
+        let tree = Tree { origin: &origin, size: self.size, root: self.root };
+        key.sign_note(&self.print(), &tree, Use::Checkpoint, timestamp_s, randomness)
+    }
+
+    /// Reads a note and believes nothing yet: the checkpoint that it claims, to be verified with the keys of
+    /// the log that it names.
+    ///
+    /// # Errors
+    /// [`SignedError::Note`], [`SignedError::Text`].
+    pub fn read_signed(note: &[u8]) -> Result<(Note, Checkpoint), SignedError> {
+        let note = Note::parse(note).map_err(|source| SignedError::Note { source })?;
+        let checkpoint = Checkpoint::parse(note.text()).map_err(|source| SignedError::Text { source })?;
+        Ok((note, checkpoint))
+    }
+
+    /// Checks the note from which this was read: the composite line must be there, and no line by a known
+    /// key may be wrong.
+    ///
+    /// # Errors
+    /// [`SignedError::Signature`].
+    pub fn verify(&self, note: &Note, keys: &LogPublicKeys) -> Result<(), SignedError> {
+        let origin = self.origin.to_string();
+        let tree = Tree { origin: &origin, size: self.size, root: self.root };
+        let known = keys.note_keys(&origin).map_err(|source| SignedError::Note { source })?;
+        verify_note_of(note, Some(&tree), &known, Use::Checkpoint)
+            .map(|_| ())
+            .map_err(|source| SignedError::Signature { source })
+    }
+}
+
+/// A signed checkpoint cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignedError {
+    /// Not a signed note.
+    #[error("it is not a signed note: {source}")]
+    Note {
+        /// What is wrong.
+        source: NoteError,
+    },
+    /// A signature is missing or wrong.
+    #[error("{source}")]
+    Signature {
+        /// Which.
+        source: VerifyNoteError,
+    },
+    /// The text is not a checkpoint.
+    #[error("its text is not a checkpoint: {source}")]
+    Text {
+        /// What is wrong.
+        source: CheckpointError,
+    },
 }

@@ -11,13 +11,12 @@ use model::marking::Marking;
 use model::stix::Object;
 use model::time::Timestamp;
 use serde_json::{Map, Value, json};
-use trust::composite::Use;
-use trust::note::{Note, NoteKey, verify_note};
 
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Commitments, SALT_BYTES, Salts, audience_bytes, entry_bytes, subject_bytes};
 use crate::merkle::{Hash, ProofError, leaf_hash, verify_inclusion};
-use crate::root::{Root, RootError};
+use crate::root::Root;
+use crate::root::chain::{ChainError, Identity, STATEMENTS_MAX};
 
 /// Largest proof file that is read: the largest body in base64 and what is around it.
 pub const PROOF_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -43,6 +42,8 @@ pub struct Proof {
     pub checkpoint: String,
     /// Body of the member's root statement.
     pub root: Vec<u8>,
+    /// Bodies of what the member said of its keys since, in the order in which it was logged.
+    pub statements: Vec<Vec<u8>>,
 }
 
 /// A record's envelope: what its entry says in plain, and what it commits to besides the body.
@@ -95,22 +96,14 @@ pub enum CheckError {
     /// Body, subject, audience or salts are not what the entry commits to.
     #[error("the {0} is not what the entry commits to: it was changed after it was logged")]
     Commitment(&'static str),
-    /// The path does not lead to the checkpoint's root.
-    #[error("the entry is not in the log at that place: {0}")]
+    /// The path does not lead to a checkpoint's root.
+    #[error("the hashes do not lead to the root that was signed: {0}")]
     Inclusion(#[from] ProofError),
-    /// The log is not the one that the member's root names.
-    #[error("the checkpoint is of log {found}, the member's root statement names {named}")]
-    Log {
-        /// Origin of the checkpoint.
-        found: String,
-        /// Origin in the root statement.
-        named: String,
-    },
-    /// The root statement fails.
+    /// The member's keys do not vouch for this log, size or entry.
     #[error(transparent)]
-    Root(#[from] RootError),
+    Keys(#[from] ChainError),
     /// The checkpoint's signature fails.
-    #[error("the checkpoint is not signed by the log's key: {0}")]
+    #[error("the checkpoint is not signed by the log's keys: {0}")]
     Signature(String),
     /// Not a proof file.
     #[error("not a proof file: {0}; make one with `polder ledger prove`")]
@@ -125,7 +118,7 @@ impl Proof {
         let salts = json!({
             "audience": hex(&self.salts.audience), "body": hex(&self.salts.body), "subject": hex(&self.salts.subject),
         });
-        let file = json!({
+        let mut file = json!({
             "format": FORMAT,
             "entry": String::from_utf8_lossy(&self.entry),
             "envelope": self.envelope.to_json(),
@@ -134,6 +127,7 @@ impl Proof {
             "proof": tlog,
             "root": String::from_utf8_lossy(&self.root),
         });
+        add_statements(&mut file, &self.statements);
         format!("{file:#}\n")
     }
 
@@ -157,6 +151,7 @@ impl Proof {
                 .and_then(|b| b.try_into().ok())
                 .ok_or(CheckError::Unreadable("salts"))
         };
+        let statements = read_statements(file.get("statements"))?;
         let (index, path, checkpoint) = parse_tlog(&text(&file, "proof")?)?;
         Ok(Proof {
             entry: text(&file, "entry")?.into_bytes(),
@@ -170,23 +165,19 @@ impl Proof {
             path,
             checkpoint,
             root: text(&file, "root")?.into_bytes(),
+            statements,
         })
     }
 
     /// Verifies everything that can be verified without knowing whom to expect.
     pub fn check(&self) -> Result<Proved, CheckError> {
-        let root = Root::verify(&self.root)?;
-        let note =
-            Note::parse(self.checkpoint.as_bytes()).map_err(|e| CheckError::Signature(e.to_string()))?;
-        let key = NoteKey::new(&root.origin.to_string(), root.log_key.clone())
+        let identity = identity(&self.root, &self.statements)?;
+        let (note, checkpoint) = Checkpoint::read_signed(self.checkpoint.as_bytes())
             .map_err(|e| CheckError::Signature(e.to_string()))?;
-        verify_note(&note, &[key], Use::Checkpoint).map_err(|e| CheckError::Signature(e.to_string()))?;
-        let checkpoint =
-            Checkpoint::parse(note.text()).map_err(|_| CheckError::Unreadable("the checkpoint's text"))?;
-        if checkpoint.origin != root.origin {
-            let (found, named) = (checkpoint.origin.to_string(), root.origin.to_string());
-            return Err(CheckError::Log { found, named });
-        }
+        let keys = identity.keys_of(&checkpoint)?;
+        checkpoint.verify(&note, keys).map_err(|e| CheckError::Signature(e.to_string()))?;
+        identity.check_entry(&checkpoint.origin, self.index, self.envelope.time)?;
+        let root = identity.root;
         self.check_commitments(&root.member)?;
         verify_inclusion(&leaf_hash(&self.entry), self.index, checkpoint.size, &self.path, &checkpoint.root)?;
         Ok(Proved { root, checkpoint })
@@ -242,4 +233,24 @@ fn parse_tlog(text: &str) -> Result<(u64, Vec<Hash>, String), CheckError> {
         .collect::<Option<Vec<Hash>>>()
         .ok_or(CheckError::Unreadable("a hash of the tlog-proof inside it"))?;
     Ok((index, path, checkpoint.to_owned()))
+}
+
+/// The member's keys after all that the file says of them.
+pub(crate) fn identity(root: &[u8], statements: &[Vec<u8>]) -> Result<Identity, CheckError> {
+    Ok(Identity::verify(root, statements.iter().map(Vec::as_slice))?)
+}
+
+/// The member `statements` is there only where there are some: files of the first release had none.
+pub(crate) fn add_statements(file: &mut Value, statements: &[Vec<u8>]) {
+    if let (false, Some(members)) = (statements.is_empty(), file.as_object_mut()) {
+        let all = statements.iter().map(|body| String::from_utf8_lossy(body).into_owned().into()).collect();
+        members.insert("statements".to_owned(), Value::Array(all));
+    }
+}
+
+pub(crate) fn read_statements(value: Option<&Value>) -> Result<Vec<Vec<u8>>, CheckError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let all = value.as_array().filter(|all| all.len() <= STATEMENTS_MAX);
+    let bytes = |body: &Value| body.as_str().map(|text| text.as_bytes().to_vec());
+    all.and_then(|all| all.iter().map(bytes).collect()).ok_or(CheckError::Unreadable("statements"))
 }

@@ -53,6 +53,11 @@ pub fn entries_path(index: u64) -> String {
     format!("tile/entries/{}", index_path(index))
 }
 
+/// Path of a bundle of `width` entries, `tile/entries/<N>.p/<W>`.
+pub fn entries_partial_path(index: u64, width: NonZeroU8) -> String {
+    format!("{}.p/{width}", entries_path(index))
+}
+
 /// Three digits to a group, all groups but the last with an `x` before them.
 fn index_path(index: u64) -> String {
     let mut path = format!("{:03}", index % 1000);

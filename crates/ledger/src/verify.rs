@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Verifying a whole log: every entry, every hash, every tile, the newest checkpoint.
 
-use trust::composite::{PublicKey, Use};
-use trust::note::{Note, NoteKey, verify_note};
+use std::collections::BTreeMap;
 
-use crate::append::OWN_LOG;
+use trust::log_key::LogPublicKeys;
+
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::entry::{Commitments, audience_bytes, entry_bytes, subject_bytes};
+use crate::logs::{OWN_LOGS_MAX, OwnLog, own_logs, row_of};
 use crate::merkle::{Hash, leaf_hash};
 use crate::record::{Stored, after};
 use crate::sql::{EngineError, Flow, Read, Value};
@@ -25,9 +26,9 @@ pub struct Report {
     pub records: u64,
     /// Of them without body: withdrawn.
     pub erased: u64,
-    /// Size of the log by its newest checkpoint.
+    /// Size of the newest log by its newest checkpoint.
     pub size: u64,
-    /// Root hash by its newest checkpoint.
+    /// Root hash of the newest log by its newest checkpoint.
     pub root: Hash,
     /// Faults, with place and meaning.
     pub faults: Vec<String>,
@@ -45,22 +46,34 @@ impl Report {
     }
 }
 
-/// Verifies this node's log against the key of its root statement.
-pub fn verify(read: &mut dyn Read, origin: &Origin, log_key: &PublicKey) -> Result<Report, EngineError> {
+/// Keys that had to sign a checkpoint, or why there are none.
+pub type KeysOf<'k> = dyn Fn(&Checkpoint) -> Result<LogPublicKeys, String> + 'k;
+
+/// [`verify_all`] for a node with one log that always had the same keys.
+pub fn verify(read: &mut dyn Read, origin: &Origin, log_keys: &LogPublicKeys) -> Result<Report, EngineError> {
+    let keys = |checkpoint: &Checkpoint| {
+        let own = checkpoint.origin == *origin;
+        if own { Ok(log_keys.clone()) } else { Err(format!("{} is not {origin}", checkpoint.origin)) }
+    };
+    verify_all(read, &keys)
+}
+
+/// Verifies all logs of this node: every entry, every tile, and the newest checkpoint of each.
+pub fn verify_all(read: &mut dyn Read, keys: &KeysOf<'_>) -> Result<Report, EngineError> {
     let mut report = Report::default();
     let heads = Heads::load(read)?;
-    let mut leaves = tree::Builder::default();
+    let mut logs: BTreeMap<i64, tree::Builder> = BTreeMap::new();
     let (mut seq, mut time) = (0, i64::MIN);
     loop {
         let rows = after(read, seq, VERIFY_BATCH)?;
         let Some(last) = rows.last() else { break };
         seq = last.seq;
-        for row in &rows {
-            if row.index != report.records {
-                report.fault(format!(
-                    "record {}: index {} where {} was expected",
-                    row.seq, row.index, report.records
-                ));
+        for row in rows.iter().filter(|row| row.log <= OWN_LOGS_MAX) {
+            let leaves = logs.entry(row.log).or_default();
+            if row.index != leaves.size() {
+                let expected = leaves.size();
+                report
+                    .fault(format!("record {}: index {} where {expected} was expected", row.seq, row.index));
             }
             if row.time.micros() <= time {
                 report.fault(format!("record {}: its time does not come after the one before it", row.seq));
@@ -71,8 +84,18 @@ pub fn verify(read: &mut dyn Read, origin: &Origin, log_key: &PublicKey) -> Resu
             report.records += 1;
         }
     }
-    check_tree(read, leaves, &mut report)?;
-    check_checkpoint(read, origin, log_key, &mut report)?;
+    let own = own_logs(read)?;
+    if let Some(log) = logs.keys().find(|log| own.iter().all(|own| row_of(&own.origin) != **log)) {
+        report.fault(format!("there are records of log {log}, which the node does not have"));
+    }
+    if own.is_empty() {
+        report.fault("there is no log".to_owned());
+    }
+    for log in own {
+        let leaves = logs.remove(&row_of(&log.origin)).unwrap_or_default();
+        check_tree(read, &log, &leaves, &mut report)?;
+        check_checkpoint(read, &log.origin, keys, &mut report)?;
+    }
     Ok(report)
 }
 
@@ -98,17 +121,22 @@ fn check_row(row: &Stored, heads: &Heads, report: &mut Report) -> Result<(), Eng
     Ok(())
 }
 
-fn check_tree(read: &mut dyn Read, leaves: tree::Builder, report: &mut Report) -> Result<(), EngineError> {
-    let size = tree::size(read)?;
-    if size != report.records {
-        report.fault(format!("the log counts {size} entries, {} records are there", report.records));
+fn check_tree(
+    read: &mut dyn Read,
+    log: &OwnLog,
+    leaves: &tree::Builder,
+    report: &mut Report,
+) -> Result<(), EngineError> {
+    if log.size != leaves.size() {
+        let found = leaves.size();
+        report.fault(format!("the log counts {} entries, {found} records are there", log.size));
         return Ok(());
     }
     let root = leaves.root();
-    if tree::root_at(read, size)? != root {
+    if tree::root_at(read, row_of(&log.origin), log.size)? != root {
         report.fault("the tiles of the tree do not agree with the entries".to_owned());
     }
-    report.size = size;
+    report.size = log.size;
     report.root = root;
     Ok(())
 }
@@ -116,37 +144,50 @@ fn check_tree(read: &mut dyn Read, leaves: tree::Builder, report: &mut Report) -
 fn check_checkpoint(
     read: &mut dyn Read,
     origin: &Origin,
-    log_key: &PublicKey,
+    keys: &KeysOf<'_>,
     report: &mut Report,
 ) -> Result<(), EngineError> {
-    let Some(text) = newest_note(read)? else {
+    let Some(text) = newest_note(read, row_of(origin))? else {
         report.fault("there is no checkpoint".to_owned());
         return Ok(());
     };
-    let Ok(note) = Note::parse(text.as_bytes()) else {
-        report.fault("the newest checkpoint cannot be read".to_owned());
-        return Ok(());
+    let (note, checkpoint) = match Checkpoint::read_signed(text.as_bytes()) {
+        Ok(both) => both,
+        Err(error) => {
+            report.fault(format!("the newest checkpoint cannot be read: {error}"));
+            return Ok(());
+        }
     };
-    let key = NoteKey::new(&origin.to_string(), log_key.clone());
-    let signed = key
-        .map_err(|e| e.to_string())
-        .and_then(|key| verify_note(&note, &[key], Use::Checkpoint).map_err(|e| e.to_string()));
+    let signed =
+        keys(&checkpoint).and_then(|keys| checkpoint.verify(&note, &keys).map_err(|e| e.to_string()));
     if let Err(error) = signed {
         report.fault(format!("the newest checkpoint's signature fails: {error}"));
     }
-    match Checkpoint::parse(note.text()) {
-        Ok(c) if c.origin == *origin && c.size == report.size && c.root == report.root => {}
-        Ok(c) => report.fault(format!("the newest checkpoint says size {} and another root or log", c.size)),
-        Err(_) => report.fault("the newest checkpoint's text cannot be read".to_owned()),
+    if checkpoint != (Checkpoint { origin: *origin, size: report.size, root: report.root }) {
+        report.fault(format!("the newest checkpoint says size {} and another root or log", checkpoint.size));
     }
     Ok(())
 }
 
-/// Text of the newest signed checkpoint of this node's log.
-pub fn newest_note(read: &mut dyn Read) -> Result<Option<String>, EngineError> {
-    let mut note = None;
+/// Text of the newest signed checkpoint of a log.
+pub fn newest_note(read: &mut dyn Read, log: i64) -> Result<Option<String>, EngineError> {
     let sql = "SELECT note FROM checkpoints WHERE log = ?1 ORDER BY size DESC LIMIT 1";
-    read.query(sql, &[Value::Int(OWN_LOG)], &mut |row| {
+    one_note(read, sql, &[Value::Int(log)])
+}
+
+/// Text of the signed checkpoint of a log at a size, if it is kept.
+pub fn note_at(read: &mut dyn Read, log: i64, size: u64) -> Result<Option<String>, EngineError> {
+    let sql = "SELECT note FROM checkpoints WHERE log = ?1 AND size = ?2";
+    one_note(read, sql, &[Value::Int(log), Value::Int(size as i64)])
+}
+
+fn one_note(
+    read: &mut dyn Read,
+    sql: &'static str,
+    args: &[Value<'_>],
+) -> Result<Option<String>, EngineError> {
+    let mut note = None;
+    read.query(sql, args, &mut |row| {
         note = Some(row.text(0)?.to_owned());
         Ok(Flow::Stop)
     })?;

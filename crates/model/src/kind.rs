@@ -72,6 +72,27 @@ const TABLE: &[KindFacts] = &[
         body_bytes_max: 64 * 1024,
         shareable: true,
     },
+    KindFacts {
+        code: 20,
+        name: "member-delegation",
+        standard: "docs/record.md, statements about keys",
+        body_bytes_max: 64 * 1024,
+        shareable: true,
+    },
+    KindFacts {
+        code: 21,
+        name: "member-rotation",
+        standard: "docs/record.md, statements about keys",
+        body_bytes_max: 64 * 1024,
+        shareable: true,
+    },
+    KindFacts {
+        code: 22,
+        name: "member-revocation",
+        standard: "docs/record.md, statements about keys",
+        body_bytes_max: 64 * 1024,
+        shareable: true,
+    },
 ];
 
 impl Kind {
@@ -89,6 +110,12 @@ impl Kind {
     pub const TERMS_ACCEPTANCE: Kind = Kind(6);
     /// A member declares who its client is.
     pub const CLIENT_OF: Kind = Kind(7);
+    /// A member's root key delegates to a log.
+    pub const MEMBER_DELEGATION: Kind = Kind(20);
+    /// A member's root key gives way to another.
+    pub const MEMBER_ROTATION: Kind = Kind(21);
+    /// A member's key is worth nothing from a time on.
+    pub const MEMBER_REVOCATION: Kind = Kind(22);
 
     /// Kind of a stored number; numbers that this program does not know are kept as they are.
     pub const fn from_code(code: u16) -> Kind {

@@ -12,9 +12,12 @@ use model::marking::Tlp;
 #[command(name = "polder", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done or found · 1 nothing found or verification failed · 2 wrong use · \
-3 partial · 6 this machine (disk, lock, port, newer database) · 70 internal"
+3 partial · 4 wrong or missing passphrase · 6 this machine (disk, lock, port, newer database) · 70 internal"
 )]
 pub struct Cli {
+    /// File whose first line is the passphrase of the keys; asked for on a terminal when not given
+    #[arg(long, global = true, env = "POLDER_PASSPHRASE_FILE", value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -64,8 +67,17 @@ pub enum Command {
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Write everything that the node is to one file, while it runs
+    Backup(Backup),
+    /// Make a node's directory from a backup
+    Restore(Restore),
+    /// Keys of the node and of its member
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look for what is wrong with a node, and say what to do
     Doctor(Doctor),
+    /// Make views anew from the records, while the old ones answer
+    Rebuild(Rebuild),
     /// See it all once on shipped samples: init, import, serve, read, hunt, verify
     Tour(Tour),
 }
@@ -526,7 +538,34 @@ pub enum LedgerCommand {
         #[command(flatten)]
         data: Data,
     },
-    /// Check a proof that somebody else made; needs no node
+    /// Write a proof that the log of one size is the beginning of the log of a later size
+    Consistency {
+        #[command(flatten)]
+        data: Data,
+        /// The earlier size
+        old: u64,
+        /// The later size; the newest when not given
+        new: Option<u64>,
+    },
+    /// Write the log as C2SP tiles: `checkpoint` and `tile/…`, which say nothing of what was logged
+    Tiles {
+        #[command(flatten)]
+        data: Data,
+        /// Where to write them
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+        /// Write `tile/entries/…` too, for yourself: they tell kind, marking and time of every record. The gate
+        /// is asked, and a bundle with an entry that it refuses is left out
+        #[arg(long)]
+        entries: bool,
+        /// With --entries: refuse what is marked stricter than this
+        #[arg(long, value_parser = tlp, value_name = "LABEL", default_value = "amber+strict")]
+        max_tlp: Tlp,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a proof that somebody else made, of an object or of consistency; needs no node
     Check {
         /// Member whom you expect to have signed: the id you learned elsewhere
         #[arg(long, value_name = "ID")]
@@ -539,12 +578,146 @@ pub enum LedgerCommand {
     },
 }
 
+/// `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub data: Data,
+    /// The file to make; readable by you alone
+    pub file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    pub data: Data,
+    /// The backup
+    pub file: PathBuf,
+    /// File `published` of the lost node's directory: how far it had published its log
+    #[arg(long, value_name = "FILE")]
+    pub published: Vec<PathBuf>,
+    /// Checkpoint of the lost node's log that somebody else holds, as newest as can be had
+    #[arg(long, value_name = "FILE")]
+    pub witnessed: Vec<PathBuf>,
+    /// The root key, if the log cannot go on and the next must be opened; in the backup when not given
+    #[arg(long, value_name = "FILE")]
+    pub root_key: Option<PathBuf>,
+    /// You are sure that nothing was published after this backup was made
+    #[arg(long)]
+    pub newest: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `key`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Show the keys, where they are and how they are kept; never a secret
+    Show {
+        #[command(flatten)]
+        data: Data,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put new keys in the place of old ones, and say so in the ledger
+    #[command(subcommand)]
+    Rotate(RotateCommand),
+    /// Name a new root key with the recovery key, when the root key is lost or stolen
+    Recover {
+        #[command(flatten)]
+        data: Data,
+        /// The recovery key; in the data directory when not given
+        #[arg(long, value_name = "FILE")]
+        recovery_key: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that the root key is worth nothing any more; only the recovery key can name another
+    Revoke {
+        #[command(flatten)]
+        data: Data,
+        /// Sign with the recovery key instead of the root key
+        #[arg(long, value_name = "FILE", conflicts_with = "root_key")]
+        recovery_key: Option<PathBuf>,
+        /// The root key; in the data directory when not given
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set, change or remove the passphrase under which the keys are kept
+    Passphrase {
+        #[command(flatten)]
+        data: Data,
+        /// File whose first line is the new passphrase; asked for on a terminal when not given
+        #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+        new_passphrase_file: Option<PathBuf>,
+        /// Keep the keys without passphrase, readable by their owner alone
+        #[arg(long)]
+        remove: bool,
+    },
+}
+
+/// `key rotate`.
+#[derive(Debug, Subcommand)]
+pub enum RotateCommand {
+    /// New keys for the log; the root key delegates to them
+    Log {
+        #[command(flatten)]
+        data: Data,
+        /// The root key; in the data directory when not given
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+        /// The old keys were stolen: refuse what is logged with them from this time on
+        #[arg(long, value_name = "TIME")]
+        revoked_from: Option<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// A new root key; the old one signs for it. The member id stays
+    Root {
+        #[command(flatten)]
+        data: Data,
+        /// The old root key; in the data directory when not given
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
     #[command(flatten)]
     pub data: Data,
+    /// Do not compare indexes with their tables
+    #[arg(long)]
+    pub quick: bool,
     /// Print one JSON object for each check
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rebuild`.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub data: Data,
+    /// Views; all of them when none is named
+    #[arg(value_name = "VIEW")]
+    pub views: Vec<String>,
+    /// Print one JSON object for each view
     #[arg(long)]
     pub json: bool,
 }

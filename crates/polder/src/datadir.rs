@@ -6,12 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use store::published::SideFile;
+use trust::log_key::LogKey;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::keys;
 
 /// A node's directory.
 #[derive(Clone, Debug)]
@@ -64,42 +64,28 @@ impl DataDir {
         self.root.join("keys").join(name)
     }
 
-    /// Writes a secret, readable by its owner alone; never over one that is there.
-    pub fn write_key(&self, name: &str, secret: &[u8]) -> Result<(), Failure> {
-        let path = self.key_path(name);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| Failure::io("make", &path, &e))?;
-        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(secret)));
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(|e| Failure::io("write", &path, &e))
+    /// The folder of the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
     }
 
     /// Reads a secret of `N` bytes. Refuses a file that others may read.
     pub fn read_key<const N: usize>(&self, name: &str) -> Result<Zeroizing<[u8; N]>, Failure> {
         let path = self.key_path(name);
-        let file = File::open(&path).map_err(|e| Failure::io("read", &path, &e))?;
-        let mode = file.metadata().map_err(|e| Failure::io("read", &path, &e))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(Failure::machine(format!(
-                "{} may be read by others; run `chmod 600 {}`",
-                path.display(),
-                path.display()
-            )));
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(1024).read_to_string(&mut text).map_err(|e| Failure::io("read", &path, &e))?;
-        let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new);
-        let key: Option<[u8; N]> = bytes.and_then(|b| b.as_slice().try_into().ok());
+        let key: Option<[u8; N]> = keys::read(&path)?.as_slice().try_into().ok();
         key.map(Zeroizing::new).ok_or_else(|| {
             Failure::machine(format!(
                 "{} does not hold a key of {N} bytes; restore it from a backup",
                 path.display()
             ))
+        })
+    }
+
+    /// Reads the keys of a log.
+    pub fn read_log_key(&self, name: &str) -> Result<LogKey, Failure> {
+        let path = self.key_path(name);
+        LogKey::from_bytes(&keys::read(&path)?).map_err(|error| {
+            Failure::machine(format!("{}: {error}; restore it from a backup", path.display()))
         })
     }
 
@@ -114,6 +100,20 @@ impl DataDir {
             &path,
             what,
             "wait until it has ended, then run this again",
+        )?;
+        Ok(Held { _file: file })
+    }
+
+    /// The same right for oneself alone: keys change hands, or the format does.
+    pub fn hold_writing_alone(&self) -> Result<Held, Failure> {
+        let (mut file, path) = self.lock_file("write.lock")?;
+        let what = "is being written by another polder";
+        self.held(
+            file.try_lock(),
+            &mut file,
+            &path,
+            what,
+            "stop `serve` and wait for imports, then run this again",
         )?;
         Ok(Held { _file: file })
     }

@@ -18,6 +18,8 @@ pub enum Exit {
     Usage = 2,
     /// Partial: some of the input could not be taken.
     Partial = 3,
+    /// A passphrase is wrong or missing.
+    Authentication = 4,
     /// This machine: disk, lock, port, newer database.
     Machine = 6,
     /// A fault of the program.
@@ -37,6 +39,11 @@ impl Failure {
     /// Wrong use.
     pub fn usage(message: impl Into<String>) -> Failure {
         Failure { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// A passphrase is wrong or missing.
+    pub fn authentication(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Authentication, message: message.into() }
     }
 
     /// Something about this machine.
@@ -105,7 +112,7 @@ impl From<OpenError> for Failure {
             OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
                 Failure::usage(whole(&error))
             }
-            OpenError::Newer { .. } => Failure::machine(whole(&error)),
+            OpenError::Newer { .. } | OpenError::Older { .. } => Failure::machine(whole(&error)),
         }
     }
 }

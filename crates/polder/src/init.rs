@@ -2,6 +2,7 @@
 //! `polder init`: keys, database, root statement.
 
 use std::fs;
+use std::path::Path;
 
 use ledger::append::Signer;
 use ledger::checkpoint::Origin;
@@ -12,16 +13,22 @@ use model::head::Audience;
 use model::id::MemberId;
 use model::kind::Kind;
 use model::marking::{Marking, Tlp};
+use model::time::Timestamp;
 use serde_json::json;
 use store::{Store, SubmitError};
 use trust::composite::PrivateKey;
+use trust::log_key::{LOG_KEY_BYTES, LogKey};
 use trust::member::fingerprint;
+use trust::recovery::RecoveryKey;
 use zeroize::Zeroizing;
 
 use crate::cli::Init;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
-use crate::node::{LOG_KEY, NODE_SECRET, ROOT_KEY, circumstances, derived, now, random, schema};
+use crate::keys::Protection;
+use crate::node::{
+    LOG_KEY, NODE_SECRET, RECOVERY_KEY, ROOT_KEY, circumstances, derived, now, random, schema,
+};
 use crate::out::say;
 
 /// Runs the command.
@@ -35,14 +42,21 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
             dir.root().display()
         )));
     }
+    let protection = Protection::of_new()?;
     let fresh = !dir.root().exists();
     dir.make()?;
-    let made = make(args, &dir);
+    let made = make(args, &dir, &protection);
     if made.is_err() {
         // Nothing half made stays behind, but what was there before does.
         let _ = if fresh { fs::remove_dir_all(dir.root()) } else { clear(&dir) };
     }
     let member = made?;
+    if matches!(protection, Protection::Plain) {
+        eprintln!(
+            "warning: the keys in {} are readable by whoever reads the files; `polder key passphrase` seals them",
+            dir.keys().display()
+        );
+    }
     if args.json {
         say!("{}", json!({ "member": member.to_string(), "data": dir.root().display().to_string() }));
     } else {
@@ -52,7 +66,9 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
             args.name,
             dir.root().display()
         );
-        eprintln!("Keep {} offline: whoever has it is you.", dir.key_path(ROOT_KEY).display());
+        let (root, recovery) = (dir.key_path(ROOT_KEY), dir.key_path(RECOVERY_KEY));
+        eprintln!("Keep {} offline: whoever has it is you.", root.display());
+        eprintln!("Move {} to another place: it takes over when the root key is lost.", recovery.display());
     }
     Ok(Exit::Done)
 }
@@ -67,7 +83,7 @@ fn check(text: &str, what: &str) -> Result<(), Failure> {
 }
 
 fn clear(dir: &DataDir) -> std::io::Result<()> {
-    for name in [ROOT_KEY, LOG_KEY, NODE_SECRET] {
+    for name in [ROOT_KEY, LOG_KEY, NODE_SECRET, RECOVERY_KEY] {
         let _ = fs::remove_file(dir.key_path(name));
     }
     let database = dir.database();
@@ -79,11 +95,15 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
     Ok(())
 }
 
-fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
-    let root_key = key(dir, ROOT_KEY)?;
-    let log_key = key(dir, LOG_KEY)?;
+fn make(args: &Init, dir: &DataDir, protection: &Protection) -> Result<MemberId, Failure> {
+    let root_bytes = Zeroizing::new(random::<64>());
+    protection.write(&dir.key_path(ROOT_KEY), &*root_bytes)?;
+    let root_key = PrivateKey::from_bytes(&root_bytes);
+    let log_key = new_log_key(&dir.key_path(LOG_KEY), protection)?;
+    let recovery = RecoveryKey::generate(&Zeroizing::new(random()));
+    protection.write(&dir.key_path(RECOVERY_KEY), &*recovery.to_bytes())?;
     let secret = Zeroizing::new(random::<32>());
-    dir.write_key(NODE_SECRET, &*secret)?;
+    protection.write(&dir.key_path(NODE_SECRET), &*secret)?;
     let member = MemberId(fingerprint(root_key.public_key()));
     let created = now();
     let root = Root {
@@ -94,15 +114,11 @@ fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
         created,
         root_key: root_key.public_key().clone(),
         origin: Origin { member: member.0, log: 1 },
-        log_key: log_key.public_key().clone(),
+        log_keys: log_key.public_key().clone(),
+        recovery: Some(recovery.public_key().hash()),
     };
     let body = root.sign(&root_key, random());
-    let subject = Subject::document(format!("x-polder-member--{member}"), created);
-    let salts = salts()?;
-    // What a member says of itself is what it tells everybody.
-    let marking = Marking::tlp(Tlp::Clear);
-    let draft =
-        Draft::new(Kind::MEMBER_ROOT, subject, body, member, Audience::Organisation(member), marking, salts);
+    let draft = statement(member, Kind::MEMBER_ROOT, body, created)?;
     let store = Store::create(&dir.database(), schema())?;
     let tombstone_key = derived(&secret, "tombstones");
     let signer = Signer { origin: root.origin, key: log_key, tombstone_key: *tombstone_key };
@@ -112,11 +128,18 @@ fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
     Ok(member)
 }
 
-/// A new composite key: fresh bytes, used for one purpose only.
-fn key(dir: &DataDir, name: &str) -> Result<PrivateKey, Failure> {
-    let bytes = Zeroizing::new(random::<64>());
-    dir.write_key(name, &*bytes)?;
-    Ok(PrivateKey::from_bytes(&bytes))
+/// A statement of a member about itself and its keys: what it tells everybody.
+pub fn statement(member: MemberId, kind: Kind, body: Vec<u8>, created: Timestamp) -> Result<Draft, Failure> {
+    let subject = Subject::document(format!("x-polder-member--{member}"), created);
+    let (audience, marking) = (Audience::Organisation(member), Marking::tlp(Tlp::Clear));
+    Ok(Draft::new(kind, subject, body, member, audience, marking, salts()?))
+}
+
+/// New keys for a log: fresh bytes, used for nothing else.
+pub fn new_log_key(path: &Path, protection: &Protection) -> Result<LogKey, Failure> {
+    let bytes = Zeroizing::new(random::<LOG_KEY_BYTES>());
+    protection.write(path, &*bytes)?;
+    LogKey::from_bytes(&*bytes).map_err(|e| Failure::internal(e.to_string()))
 }
 
 /// Salts for one record.

@@ -5,19 +5,25 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use ledger::audience::Heads;
+use ledger::checkpoint::Checkpoint;
+use ledger::consistency::{self, CONSISTENCY_BYTES_MAX, Consistency};
+use ledger::logs::own_log;
 use ledger::proof::{Envelope, PROOF_BYTES_MAX, Proof};
 use ledger::record::{self, Stored};
+use ledger::root::chain::Identity;
 use ledger::{tree, verify};
 use model::id::{MemberId, SubjectKey, hex};
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::release;
 use serde_json::json;
+use store::Store;
 
 use crate::cli::{Data, LedgerCommand};
 use crate::failure::{Exit, Failure};
-use crate::node::Node;
+use crate::node::{Node, said_of_keys};
 use crate::out::say;
+use crate::tiles;
 
 /// Runs the command.
 pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
@@ -25,19 +31,35 @@ pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Verify { data, json } => verify_log(data, *json),
         LedgerCommand::Prove { data, id, version, max_tlp } => prove(data, id, version.as_deref(), *max_tlp),
         LedgerCommand::Publish { data } => publish(data),
+        LedgerCommand::Consistency { data, old, new } => consistency(data, *old, *new),
+        LedgerCommand::Tiles { data, to, entries, max_tlp, json } => {
+            tiles::run(data, to, entries.then_some(*max_tlp), *json)
+        }
         LedgerCommand::Check { member, proof, json } => check(member.as_deref(), proof, *json),
     }
 }
 
+/// Verifies the whole log.
+pub fn verified(node: &Node) -> Result<verify::Report, Failure> {
+    verified_by(&node.store, &node.identity)
+}
+
+/// Verifies all own logs of a store against what its member said of its keys.
+pub fn verified_by(store: &Store, identity: &Identity) -> Result<verify::Report, Failure> {
+    let keys =
+        |checkpoint: &Checkpoint| identity.keys_of(checkpoint).cloned().map_err(|error| error.to_string());
+    Ok(store.read(|read| verify::verify_all(read, &keys))?)
+}
+
 fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
-    let report = node.store.read(|read| verify::verify(read, &node.root.origin, &node.root.log_key))?;
+    let report = verified(&node)?;
     let holds = report.faults.is_empty();
     if as_json {
         say!(
             "{}",
             json!({
-                "origin": node.root.origin.to_string(), "records": report.records, "erased": report.erased,
+                "origin": node.origin.to_string(), "records": report.records, "erased": report.erased,
                 "size": report.size, "root": hex(&report.root), "verified": holds, "faults": report.faults,
                 "more_faults": report.more_faults,
             })
@@ -69,7 +91,7 @@ fn publish(data: &Data) -> Result<Exit, Failure> {
     if node.dir.side_file().newest()?.is_some() {
         node.dir.side_file().check(&node.store)?;
     }
-    let checkpoint = node.dir.side_file().publish_held(&node.store, node.root.origin)?;
+    let checkpoint = node.dir.side_file().publish_held(&node.store, node.origin)?;
     say!("published: size {}, root {}", checkpoint.size, hex(&checkpoint.root));
     Ok(Exit::Done)
 }
@@ -87,7 +109,7 @@ fn prove(data: &Data, id: &str, version: Option<&str>, ceiling: Tlp) -> Result<E
             let head = heads.of(row.audience_row)?;
             let committed = heads.of(row.committed_row)?;
             match release(head, &reader, policy::Exit::Proof) {
-                Ok(_) => return build(read, row, committed, &node),
+                Ok(_) => return build(read, row, committed),
                 Err(reason) => refused = Some(reason),
             }
         }
@@ -98,41 +120,121 @@ fn prove(data: &Data, id: &str, version: Option<&str>, ceiling: Tlp) -> Result<E
         };
         Err(Failure::not_found(told))
     })?;
-    node.store.local(|tx| tree::keep_checkpoint(tx, proof.1))?;
+    node.store.local(|tx| tree::keep_checkpoint(tx, proof.1, proof.2))?;
     // A crash may have come between a commit and its side file: nothing is handed out that it does not know.
-    node.dir.side_file().publish_held(&node.store, node.root.origin)?;
-    let mut out = std::io::stdout().lock();
-    out.write_all(proof.0.print().as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))?;
-    Ok(Exit::Done)
+    node.dir.side_file().publish_held(&node.store, node.origin)?;
+    print(&proof.0.print())
 }
 
 fn build(
     read: &mut dyn ledger::sql::Read,
     row: Stored,
     head: &model::head::Head,
-    node: &Node,
-) -> Result<(Proof, u64), Failure> {
+) -> Result<(Proof, i64, u64), Failure> {
     let (Some(body), Some(salts)) = (row.body, row.salts) else {
         return Err(Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)));
     };
-    let note = verify::newest_note(read)?.ok_or_else(|| Failure::machine("the log has no checkpoint"))?;
-    let size = tree::size(read)?;
-    let root = record::after(read, 0, 1)?.into_iter().next().and_then(|first| first.body);
+    // A log that gave way to a later one still proves what stands in it.
+    let log = row.log;
+    let note = verify::newest_note(read, log)?;
+    let note = note.ok_or_else(|| Failure::machine("the log has no checkpoint"))?;
+    let size = tree::size(read, log)?;
+    let (root, statements) = said_of_keys(read)?.unwrap_or_default();
     let proof = Proof {
-        path: tree::inclusion_proof(read, row.index, size)?,
+        path: tree::Proofs::of(log).inclusion(read, row.index, size)?,
         entry: row.entry,
         salts,
         envelope: Envelope { head: head.clone(), id: row.id, version: row.version, time: row.time },
         body,
         index: row.index,
         checkpoint: note,
-        root: root.ok_or_else(|| {
-            Failure::machine(format!("{} has no root statement", node.dir.root().display()))
-        })?,
+        root,
+        statements,
     };
-    Ok((proof, size))
+    Ok((proof, log, size))
+}
+
+/// Sizes, roots and hashes say nothing of what was logged: no gate is asked.
+fn consistency(data: &Data, old: u64, new: Option<u64>) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    let proof = node.store.read(|read| {
+        let log = own_log(read)?;
+        let size = tree::size(read, log)?;
+        let new = new.unwrap_or(size);
+        if old > new || new > size {
+            return Err(Failure::usage(format!(
+                "the log has {size} entries: give an earlier size and a later one, at most that"
+            )));
+        }
+        let mut proofs = tree::Proofs::of(log);
+        let mut end = |read: &mut dyn ledger::sql::Read, size: u64| {
+            let kept = verify::note_at(read, log, size)?;
+            let root = proofs.root(read, size)?;
+            let text = Checkpoint { origin: node.origin, size, root }.print();
+            Ok::<_, Failure>(kept.unwrap_or(text))
+        };
+        let (old_text, new_text) = (end(read, old)?, end(read, new)?);
+        let (root, statements) = said_of_keys(read)?.unwrap_or_default();
+        let path = proofs.consistency(read, old, new)?;
+        Ok(Consistency { old: old_text, new: new_text, path, root, statements })
+    })?;
+    // As for a proof: nothing is handed out that the side file does not know.
+    node.dir.side_file().publish_held(&node.store, node.origin)?;
+    print(&proof.print())
+}
+
+fn print(text: &str) -> Result<Exit, Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| Failure::machine(format!("cannot write to stdout: {e}")))?;
+    Ok(Exit::Done)
+}
+
+fn check_consistency(member: Option<MemberId>, file: &[u8], as_json: bool) -> Result<Exit, Failure> {
+    let held = match Consistency::parse(file).and_then(|proof| proof.check()) {
+        Ok(held) => held,
+        Err(error) => return Err(refused(as_json, &error.to_string())),
+    };
+    let signer = held.root.member;
+    if let Some(expected) = member.filter(|expected| *expected != signer) {
+        return Err(refused(as_json, &format!("it is signed by member {signer}, not by {expected}")));
+    }
+    let ends = [("old", held.old), ("new", held.new)];
+    if as_json {
+        let [old, new] = ends.map(|(_, end)| {
+            let (size, root) = (end.checkpoint.size, hex(&end.checkpoint.root));
+            json!({ "size": size, "root": root, "signed": end.signed })
+        });
+        say!(
+            "{}",
+            json!({
+                "verified": true, "member": signer.to_string(), "member_pinned": member.is_some(), "old": old,
+                "new": new, "origin": held.new.checkpoint.origin.to_string(),
+            })
+        );
+        return Ok(Exit::Done);
+    }
+    say!(
+        "proved: log {} of size {} is the beginning of size {}",
+        held.new.checkpoint.origin,
+        held.old.checkpoint.size,
+        held.new.checkpoint.size
+    );
+    for (name, end) in ends {
+        let told =
+            if end.signed { "signed" } else { "NOT signed: compare it with the checkpoint that you hold" };
+        say!("{name}: size {}, root {}, {told}", end.checkpoint.size, hex(&end.checkpoint.root));
+    }
+    Ok(Exit::Done)
+}
+
+/// Says on stdout, for a script, what the failure says to a person.
+fn refused(as_json: bool, reason: &str) -> Failure {
+    if as_json {
+        say!("{}", json!({ "verified": false, "reason": reason }));
+    }
+    Failure::not_found(format!("NOT proved: {reason}"))
 }
 
 fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failure> {
@@ -145,6 +247,9 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
     read.map_err(|e| Failure::io("read", path, &e))?;
+    if is_consistency(&bytes) {
+        return check_consistency(member, &bytes, as_json);
+    }
     let checked = Proof::parse(&bytes).and_then(|proof| proof.check().map(|proved| (proof, proved)));
     let (proof, proved) = match checked {
         Ok(both) => both,
@@ -192,4 +297,10 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
         );
     }
     Ok(Exit::Done)
+}
+
+fn is_consistency(file: &[u8]) -> bool {
+    let file: Option<serde_json::Value> =
+        if file.len() > CONSISTENCY_BYTES_MAX { None } else { serde_json::from_slice(file).ok() };
+    file.is_some_and(|file| file["format"] == consistency::FORMAT)
 }

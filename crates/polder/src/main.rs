@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one binary: command line, wiring, listeners. Everything else is in the crates below.
 
+mod archive;
+mod backup;
 mod cli;
 mod client;
 mod community;
@@ -15,11 +17,16 @@ mod identity;
 mod import;
 mod init;
 mod input;
+mod key;
+mod keys;
 mod log;
 mod node;
 mod out;
+mod rebuild;
 mod recall;
+mod restore;
 mod serving;
+mod tiles;
 mod token;
 mod tour;
 
@@ -39,6 +46,7 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     ignore_file_size_signal();
     let cli = Cli::parse();
+    keys::passphrase_file(cli.passphrase_file.as_deref());
     // A fault of the program has been told by the panic itself; it has an exit code of its own.
     match std::panic::catch_unwind(|| run(&cli.command)) {
         Err(_) => ExitCode::from(Exit::Internal as u8),
@@ -66,7 +74,11 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Seen(args) => hunting::seen(args),
         Command::Finding(command) => finding::run(command),
         Command::Ledger(command) => log::run(command),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => restore::run(args),
+        Command::Key(command) => key::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Rebuild(args) => rebuild::run(args),
         Command::Tour(args) => tour::run(args),
     }
 }

@@ -3,26 +3,34 @@
 
 use exchange::token::{Credential, Rights};
 use ledger::append::{Circumstances, Signer};
+use ledger::audience::Heads;
+use ledger::checkpoint::Origin;
+use ledger::logs::own_logs;
 use ledger::record;
 use ledger::root::Root;
-use ledger::sql::EngineError;
+use ledger::root::chain::Identity;
+use ledger::sql::{EngineError, Read};
 use model::head::{Audience, Person};
 use model::id::{CommunityId, MemberId};
+use model::kind::Kind;
 use model::limits::AUDIENCE_NAMES_MAX;
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
-use store::{Schema, Store, Writer};
-use trust::composite::PrivateKey;
+use store::{OpenError, Schema, Store, Writer};
+use trust::log_key::LogKey;
 use zeroize::Zeroizing;
 
 use crate::cli::{Data, Recipients};
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
+use crate::rebuild;
 
-/// Name of the key that signs the node's first log.
+/// Name of the keys that sign the node's first log.
 pub const LOG_KEY: &str = "log-1.key";
+/// Name of the member's recovery key.
+pub const RECOVERY_KEY: &str = "recovery.key";
 /// Name of the member's root key.
 pub const ROOT_KEY: &str = "root.key";
 /// Name of the secret from which tokens and cursors are keyed.
@@ -36,6 +44,10 @@ pub struct Node {
     pub store: Store,
     /// Its member's root statement.
     pub root: Root,
+    /// Its member's keys after all that was said of them since.
+    pub identity: Identity,
+    /// The newest of its logs, to which it appends.
+    pub origin: Origin,
 }
 
 /// A writer together with the right to write.
@@ -76,7 +88,15 @@ pub fn schema() -> Schema {
 
 impl Node {
     /// Opens a node. A database that was rolled back is refused here, before anything is written.
+    /// Its views are whole: where they are not, this makes them so first.
     pub fn open(data: &Data) -> Result<Node, Failure> {
+        let node = Node::open_stale(data)?;
+        rebuild::bring_up(&node.store)?;
+        Ok(node)
+    }
+
+    /// Opens a node whose views may have to be rebuilt before they can be asked.
+    pub fn open_stale(data: &Data) -> Result<Node, Failure> {
         let node = Node::open_unchecked(data)?;
         node.dir.side_file().check(&node.store)?;
         Ok(node)
@@ -85,21 +105,20 @@ impl Node {
     /// Opens a node without asking whether its database was rolled back.
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
-        let store = Store::open(&dir.database(), schema())?;
-        let root = store.read(|read| {
-            let first = record::after(read, 0, 1)?;
-            let body = first.into_iter().next().and_then(|r| r.body);
-            Ok::<_, EngineError>(body)
-        })?;
-        let missing = || {
-            Failure::machine(format!(
-                "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
-                dir.root().display()
-            ))
+        let store = match Store::open(&dir.database(), schema()) {
+            Err(OpenError::Older { .. }) => {
+                // A program of the earlier format that writes now would not know what the new one needs.
+                let _held = dir.hold_writing_alone()?;
+                Store::migrate(&dir.database(), &mut rebuild::tell_migrating)?;
+                Store::open(&dir.database(), schema())?
+            }
+            opened => opened?,
         };
-        let root = Root::verify(&root.ok_or_else(missing)?)
-            .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
-        Ok(Node { dir, store, root })
+        let identity = identity_of(&store, &dir)?;
+        let root = identity.root.clone();
+        let newest = store.read(own_logs)?.last().map(|log| log.origin);
+        let origin = newest.unwrap_or(root.origin);
+        Ok(Node { dir, store, root, identity, origin })
     }
 
     /// The member whose node it is.
@@ -115,9 +134,18 @@ impl Node {
     /// Starts writing. Other processes may write too: each batch takes its turn.
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
-        let key = self.dir.read_key::<64>(LOG_KEY)?;
-        let tombstone_key = *self.derived("tombstones")?;
-        let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key), tombstone_key };
+        // Another process may have changed the keys before this one got the lock.
+        let (_, statements) = self.store.read(said_of_keys)?.unwrap_or_default();
+        if statements.len() != self.identity.said() {
+            return Err(Failure::machine("the keys of the log were changed just now; run this again"));
+        }
+        let key = crate::key::log_key(self)?;
+        self.write_as(held, self.origin, key)
+    }
+
+    /// Starts writing with a log and keys of one's own choice: those to which the node passes.
+    pub fn write_as(&self, held: Held, origin: Origin, key: LogKey) -> Result<Writing, Failure> {
+        let signer = Signer { origin, key, tombstone_key: *self.derived("tombstones")? };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
         Ok(Writing { writer, held })
     }
@@ -185,10 +213,43 @@ impl Node {
     }
 }
 
+/// Bodies of the root statement and of what followed it, in the order in which they were logged.
+pub type SaidOfKeys = (Vec<u8>, Vec<Vec<u8>>);
+
+/// What the member said of its keys; nothing where there is no root statement.
+pub fn said_of_keys(read: &mut dyn Read) -> Result<Option<SaidOfKeys>, EngineError> {
+    let Some(first) = record::after(read, 0, 1)?.into_iter().next() else { return Ok(None) };
+    let Some(root) = first.body else { return Ok(None) };
+    let heads = Heads::load(read)?;
+    let mut all = Vec::new();
+    for row in record::of_subject(read, first.key)? {
+        let kind = heads.of(row.audience_row)?.kind;
+        let of_keys = [Kind::MEMBER_DELEGATION, Kind::MEMBER_ROTATION, Kind::MEMBER_REVOCATION];
+        if of_keys.contains(&kind) {
+            all.push((row.seq, row.body.unwrap_or_default()));
+        }
+    }
+    all.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(Some((root, all.into_iter().map(|(_, body)| body).collect())))
+}
+
 /// A key of its own for each use, from a node's one secret.
 pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
     let hash = Sha256::new().chain_update(secret).chain_update(b"polder/derived/v1/").chain_update(usage);
     Zeroizing::new(hash.finalize().into())
+}
+
+/// Who the member is, by the root statement and what it said of its keys since.
+pub fn identity_of(store: &Store, dir: &DataDir) -> Result<Identity, Failure> {
+    let missing = || {
+        Failure::machine(format!(
+            "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
+            dir.root().display()
+        ))
+    };
+    let (root, statements) = store.read(said_of_keys)?.ok_or_else(missing)?;
+    Identity::verify(&root, statements.iter().map(Vec::as_slice))
+        .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))
 }
 
 /// The time now.
@@ -214,4 +275,28 @@ pub fn fill_random(bytes: &mut [u8]) {
 /// Time and randomness for a batch.
 pub fn circumstances() -> Circumstances {
     Circumstances { now: now(), randomness: random() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::schema;
+
+    /// A view is built under other names by changing whole words in its statements: a column of the same
+    /// name would be changed with them.
+    #[test]
+    fn no_column_has_the_name_of_a_table_or_index_of_a_view() {
+        let schema = schema();
+        let views: Vec<_> = schema.views.iter().flat_map(|view| view.tables()).copied().collect();
+        let mut names: BTreeSet<&str> = views.iter().map(|table| table.name).collect();
+        let statements = views.iter().flat_map(|table| table.sqlite);
+        names.extend(statements.filter_map(|sql| sql.split("INDEX ").nth(1)?.split(' ').next()));
+        assert!(names.len() > views.len(), "indexes were found");
+        for table in views.iter().chain(ledger::schema::TABLES).chain(&schema.local) {
+            for column in table.columns {
+                assert!(!names.contains(column), "column {}.{column} has the name of a table", table.name);
+            }
+        }
+    }
 }

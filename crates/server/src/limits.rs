@@ -37,6 +37,8 @@ pub const READS_WAITING_MAX: usize = 256;
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// What `Retry-After` says when the server is busy.
 pub const BUSY_SECONDS: u64 = 1;
+/// What `Retry-After` says while a view is rebuilt.
+pub const REBUILDING_SECONDS: u64 = 10;
 /// Requests that a token may send from one address at once. A client that pages through ATT&CK a
 /// hundred objects at a time sends 248.
 pub const REQUESTS_BURST: u32 = 10_000;

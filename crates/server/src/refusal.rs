@@ -9,7 +9,7 @@ use exchange::query::QueryError;
 use ledger::sql::EngineError;
 use store::SubmitError;
 
-use crate::limits::{BUSY_SECONDS, CONTENT_BYTES_MAX};
+use crate::limits::{BUSY_SECONDS, CONTENT_BYTES_MAX, REBUILDING_SECONDS};
 
 /// Why a request is not answered as asked, by who must act.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,8 @@ pub(crate) enum Refusal {
     Engine(#[from] EngineError),
     #[error("the request could not be carried out")]
     Internal,
+    #[error("rebuilding, {0} %; try again in {REBUILDING_SECONDS} s")]
+    Rebuilding(u8),
     #[error("the records could not be written")]
     Submit(SubmitError),
 }
@@ -113,7 +115,9 @@ impl Refusal {
             | Refusal::VersionsTogether => StatusCode::BAD_REQUEST,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy | Refusal::Engine(EngineError::Busy) | Refusal::Rebuilding(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::MayNotRead
@@ -140,6 +144,7 @@ impl Refusal {
                 vec![(CONNECTION, "close".to_owned())]
             }
             Refusal::Method(methods) => vec![(ALLOW, (*methods).to_owned())],
+            Refusal::Rebuilding(_) => vec![(RETRY_AFTER, REBUILDING_SECONDS.to_string())],
             Refusal::TooManyFailures(seconds) => {
                 vec![(RETRY_AFTER, seconds.to_string()), (CONNECTION, "close".to_owned())]
             }

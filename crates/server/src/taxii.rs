@@ -15,7 +15,10 @@ use exchange::query::{self, Collection, ObjectsPage, Permitted, Question};
 use exchange::standing::{self, Standing};
 use exchange::status::{self, Status};
 use exchange::token::{self, Credential};
+use exchange::view::CollectionView;
+use ledger::definitions::DefinitionView;
 use ledger::sql::Read;
+use ledger::view::View as _;
 use model::id::CommunityId;
 use model::time::Timestamp;
 use serde::Serialize;
@@ -347,6 +350,12 @@ fn answer(
 ) -> Result<Answer, Refusal> {
     let credential = Caller::identify(shared, read, asked, text, note)?;
     let endpoint = asked.endpoint.as_ref().ok_or(Refusal::NotFound)?;
+    // What follows rests on these views, and their tables may be of another version.
+    for view in [CollectionView.name(), DefinitionView.name()] {
+        if let Some(progress) = shared.server.store.rebuilding(read, view)? {
+            return Err(Refusal::Rebuilding(progress.percent()));
+        }
+    }
     let answer = match (&asked.method, endpoint) {
         (&Method::GET | &Method::HEAD, _) if !asked.acceptable => Err(Refusal::NotAcceptable),
         (&Method::GET | &Method::HEAD, _) => {

@@ -10,7 +10,9 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ledger::checkpoint::{Checkpoint, Origin};
+use ledger::logs::row_of;
 use ledger::sql::EngineError;
+use ledger::tree;
 
 use crate::Store;
 
@@ -116,7 +118,9 @@ impl SideFile {
         let lock = lock.map_err(|e| self.io("lock", e))?;
         // Two processes may publish at once; the file must only grow.
         lock.lock().map_err(|e| self.io("lock", e))?;
-        if self.newest()?.is_some_and(|newest| newest.size >= checkpoint.size) {
+        // A later log takes the place of one that cannot go on, whatever their sizes.
+        let order = |checkpoint: &Checkpoint| (checkpoint.origin.log, checkpoint.size);
+        if self.newest()?.is_some_and(|newest| order(&newest) >= order(checkpoint)) {
             return Ok(());
         }
         self.replace(&checkpoint.print()).map_err(|e| self.io("write", e))
@@ -126,8 +130,9 @@ impl SideFile {
     /// database is the newest.
     pub fn publish_held(&self, store: &Store, origin: Origin) -> Result<Checkpoint, PublishedError> {
         let checkpoint = store.read(|read| {
-            let size = ledger::tree::size(read)?;
-            Ok::<_, PublishedError>(Checkpoint { origin, size, root: ledger::tree::root_at(read, size)? })
+            let log = row_of(&origin);
+            let size = tree::size(read, log)?;
+            Ok::<_, PublishedError>(Checkpoint { origin, size, root: tree::root_at(read, log, size)? })
         })?;
         self.publish(&checkpoint)?;
         Ok(checkpoint)
@@ -151,7 +156,8 @@ impl SideFile {
     pub fn check(&self, store: &Store) -> Result<(), PublishedError> {
         let newest = self.newest()?;
         store.read(|read| {
-            let held = ledger::tree::size(read)?;
+            let log = newest.map_or(1, |published| row_of(&published.origin));
+            let held = tree::size(read, log)?;
             let Some(published) = newest else {
                 // The first record is durable a moment before the side file is there.
                 let path = self.path.clone();
@@ -161,7 +167,7 @@ impl SideFile {
                 let path = self.path.clone();
                 return Err(PublishedError::Behind { path, published: published.size, held });
             }
-            let root = ledger::tree::root_at(read, published.size)?;
+            let root = tree::root_at(read, log, published.size)?;
             if root != published.root {
                 return Err(PublishedError::Forked { path: self.path.clone(), size: published.size });
             }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use crate::open::{Place, Store, in_transaction, lock, writer};
 use crate::published::{PublishedError, SideFile};
 use crate::turn::Turn;
+use crate::views::Keeping;
 
 /// Most records that one transaction takes.
 pub const BATCH_RECORDS_MAX: usize = 10_000;
@@ -176,8 +177,13 @@ impl State {
 
     fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
         let circumstances = (self.circumstances)();
-        let (signer, views) = (&self.signer, &self.store.shared.schema.views);
-        let work = |tx: &mut crate::sqlite::Session<'_>| append(tx, signer, views, drafts, &circumstances);
+        let (signer, shared) = (&self.signer, &self.store.shared);
+        let work = |tx: &mut crate::sqlite::Session<'_>| {
+            let keeping = Keeping::read(tx, shared)?;
+            let appended = append(tx, signer, &keeping.views, drafts, &circumstances)?;
+            keeping.note(tx)?;
+            Ok(appended)
+        };
         let _turn = match &self.store.shared.place {
             Place::File { path, .. } => Some(Turn::take(path)?),
             Place::Memory(_) => None,

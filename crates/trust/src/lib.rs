@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Keys and signatures: the composite ML-DSA-65 + Ed25519 signature over bytes, and the lines it
-//! leaves under a signed note. Every signature carries one suite id, [`SUITE_ID`].
+//! Keys and signatures: the composite ML-DSA-65 + Ed25519 signature over bytes, the lines that a log's keys
+//! leave under a signed note, the recovery key, and secrets under a passphrase. A suite has an id:
+//! [`SUITE_ID`], [`RECOVERY_SUITE_ID`].
 //!
 //! Must not know: HTTP, SQL, rooms, and what a checkpoint says. It signs bytes and note text; what
 //! they mean is decided elsewhere. Time and randomness are arguments.
@@ -20,12 +21,18 @@
 //! ```
 
 pub mod composite;
+pub mod cosignature;
 mod hex;
 pub mod limits;
+pub mod log_key;
 pub mod mac;
 pub mod member;
 pub mod mldsa;
 pub mod note;
+pub mod passphrase;
+pub mod recovery;
 
 /// The registry's id of the composite signature in [`composite`].
 pub const SUITE_ID: &str = "sig/1";
+/// The registry's id of the recovery signature in [`recovery`].
+pub const RECOVERY_SUITE_ID: &str = "sig/3";

@@ -6,12 +6,18 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::composite::{PrivateKey, PublicKey, Signature, Use};
+use crate::cosignature::{CosignerPublicKey, Tree};
 use crate::hex;
 use crate::limits::{KEY_NAME_BYTES_MAX, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
 
 /// Signature type of a composite line: 0xff (no byte assigned), then a name unlikely to collide
 /// (signed-note, 'Signature types').
 pub const COMPOSITE_TYPE: &[u8] = b"\xffpolder.composite-mldsa65-ed25519.v1";
+
+/// Signature type of a plain Ed25519 line.
+pub const ED25519_TYPE: u8 = 0x01;
+/// Signature type of an ML-DSA-44 cosignature (tlog-cosignature).
+pub const COSIGNATURE_TYPE: u8 = 0x06;
 
 const LINE_START: &str = "\u{2014} ";
 const KEY_ID_BYTES: usize = 4;
@@ -268,23 +274,53 @@ pub fn key_id(name: &str, type_and_public_key: &[u8]) -> [u8; KEY_ID_BYTES] {
     [a, b, c, d]
 }
 
-/// A composite key under the name by which its note lines are known.
+/// A key under the name by which its note lines are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteKey {
     name: String,
     id: [u8; KEY_ID_BYTES],
-    public_key: PublicKey,
+    key: Material,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Material {
+    Composite(PublicKey),
+    Cosigner(CosignerPublicKey),
+    Ed25519(ed25519_dalek::VerifyingKey),
 }
 
 impl NoteKey {
-    /// Trusts `public_key` to sign as `name`.
+    /// Trusts a composite key to sign as `name`: the only sort that counts.
     ///
     /// # Errors
     /// [`NoteError::KeyName`].
     pub fn new(name: &str, public_key: PublicKey) -> Result<Self, NoteError> {
+        let type_and_key = [COMPOSITE_TYPE, public_key.as_bytes()].concat();
+        NoteKey::of(name, &type_and_key, Material::Composite(public_key))
+    }
+
+    /// Knows an Ed25519 key (type 0x01): its line must be valid where it stands, but does not count.
+    ///
+    /// # Errors
+    /// [`NoteError::KeyName`].
+    pub fn ed25519(name: &str, key: ed25519_dalek::VerifyingKey) -> Result<Self, NoteError> {
+        let type_and_key = [&[ED25519_TYPE], key.as_bytes().as_slice()].concat();
+        NoteKey::of(name, &type_and_key, Material::Ed25519(key))
+    }
+
+    /// Knows a cosigner's ML-DSA-44 key (type 0x06): its line must be valid where it stands, but does not
+    /// count.
+    ///
+    /// # Errors
+    /// [`NoteError::KeyName`].
+    pub fn cosigner(name: &str, key: CosignerPublicKey) -> Result<Self, NoteError> {
+        let type_and_key = [&[COSIGNATURE_TYPE], key.as_bytes().as_slice()].concat();
+        NoteKey::of(name, &type_and_key, Material::Cosigner(key))
+    }
+
+    fn of(name: &str, type_and_key: &[u8], key: Material) -> Result<Self, NoteError> {
         check_key_name(name)?;
-        let id = key_id(name, &[COMPOSITE_TYPE, public_key.as_bytes()].concat());
-        Ok(NoteKey { name: name.to_owned(), id, public_key })
+        Ok(NoteKey { name: name.to_owned(), id: key_id(name, type_and_key), key })
     }
 
     /// The name in signature lines.
@@ -297,9 +333,16 @@ impl NoteKey {
         self.id
     }
 
-    /// The key itself.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+    /// Whether this key made the line under the text. A cosignature is over the tree that the text names:
+    /// without one it cannot be told to be valid, so it is not.
+    fn verifies(&self, text: &str, tree: Option<&Tree<'_>>, use_: Use, signature: &[u8]) -> bool {
+        match &self.key {
+            Material::Composite(key) => Signature::from_bytes(signature)
+                .is_ok_and(|signature| key.verify(text.as_bytes(), use_, &signature).is_ok()),
+            Material::Cosigner(key) => tree.is_some_and(|tree| key.verify(&self.name, tree, signature)),
+            Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(text.as_bytes(), &signature).is_ok()),
+        }
     }
 
     fn made(&self, line: &NoteSignature) -> bool {
@@ -345,17 +388,31 @@ pub enum VerifyNoteError {
         /// The known key's id.
         id: [u8; KEY_ID_BYTES],
     },
-    /// Every line is by an unknown key.
-    #[error("no known key signed the note")]
+    /// No line is by a known composite key.
+    #[error("no known composite key signed the note")]
     NoKnownSignature,
 }
 
-/// Checks every line by a known key and ignores the others; returns **how many known keys** signed (at
-/// least 1). Two lines by one key count once, so the number can be held against a quorum.
+/// [`verify_note_of`] for a text that names no tree.
 ///
 /// # Errors
 /// [`VerifyNoteError`]; one bad signature by a known key is enough.
 pub fn verify_note(note: &Note, known: &[NoteKey], use_: Use) -> Result<usize, VerifyNoteError> {
+    verify_note_of(note, None, known, use_)
+}
+
+/// Checks every line by a known key and ignores the others; returns **how many known composite keys**
+/// signed (at least 1). Two lines by one key count once, so the number can be held against a quorum; lines
+/// of other sorts never count, but one that is not valid refuses the note. `tree` is what the text names.
+///
+/// # Errors
+/// [`VerifyNoteError`]; one bad signature by a known key is enough.
+pub fn verify_note_of(
+    note: &Note,
+    tree: Option<&Tree<'_>>,
+    known: &[NoteKey],
+    use_: Use,
+) -> Result<usize, VerifyNoteError> {
     let mut verified: Vec<&NoteKey> = Vec::new();
     for line in &note.signatures {
         let mut candidates = known.iter().filter(|key| key.made(line));
@@ -364,12 +421,10 @@ pub fn verify_note(note: &Note, known: &[NoteKey], use_: Use) -> Result<usize, V
         if candidates.any(|other| other != key) {
             return Err(VerifyNoteError::AmbiguousKey { name: name(), id });
         }
-        let valid = Signature::from_bytes(&line.signature)
-            .is_ok_and(|signature| key.public_key.verify(note.text.as_bytes(), use_, &signature).is_ok());
-        if !valid {
+        if !key.verifies(&note.text, tree, use_, &line.signature) {
             return Err(VerifyNoteError::BadSignature { name: name(), id });
         }
-        if !verified.contains(&key) {
+        if matches!(key.key, Material::Composite(_)) && !verified.contains(&key) {
             verified.push(key);
         }
     }

@@ -35,7 +35,7 @@ use policy::{Exit, Reader, Refusal, may_open, release};
 use proptest::prelude::*;
 use proptest::sample::select;
 use store::{Schema, Store, Writer};
-use trust::composite::PrivateKey;
+use trust::log_key::LogKey;
 
 use crate::model_of_pages::expected;
 use crate::node::{CURSOR_KEY, Item, Kept, START, community, member};
@@ -143,7 +143,7 @@ impl World {
     pub fn new(store: Store) -> World {
         let signer = Signer {
             origin: Origin { member: member(1).0, log: 1 },
-            key: PrivateKey::from_bytes(&OWN_KEY),
+            key: LogKey::from_bytes(&OWN_KEY).unwrap(),
             tombstone_key: [4; 32],
         };
         let clock = Arc::new(AtomicI64::new(START));
@@ -595,9 +595,9 @@ fn run_history(store: Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
     }
     // Law 2, and the log still verifies, with what was narrowed and erased.
     let before = dump(&world.store);
-    world.store.rebuild().unwrap();
+    world.store.rebuild_all(&mut |_| Flow::Continue).unwrap();
     prop_assert_eq!(dump(&world.store), before);
-    let (origin, key) = (Origin { member: member(1).0, log: 1 }, PrivateKey::from_bytes(&OWN_KEY));
+    let (origin, key) = (Origin { member: member(1).0, log: 1 }, LogKey::from_bytes(&OWN_KEY).unwrap());
     let report = world.store.read(|read| verify(read, &origin, key.public_key())).unwrap();
     prop_assert_eq!(report.faults, Vec::<String>::new());
     prop_assert_eq!(report.erased, world.kept.iter().filter(|k| k.erased).count() as u64);
@@ -680,7 +680,7 @@ fn only_an_author_recalls() {
     let mut world = world();
     world.add(1, 0, &Audience::Community(community(1)), Marking::tlp(Tlp::Green), false);
     let origin = Origin { member: member(1).0, log: 1 };
-    let size = world.store.read(ledger::tree::size).unwrap();
+    let size = world.store.read(|read| ledger::tree::size(read, 1)).unwrap();
     let submit = |index: u64, by: MemberId| {
         let place = EntryPlace { origin, index };
         let recall = Recall { act: Act::Withdraw, entries: vec![place], reason: String::new() };
@@ -725,7 +725,7 @@ fn a_thousand_members_are_named() {
     assert_eq!(world.visible(&reader, &Audience::Organisation(one)).len(), 1);
     world.recall(0, Act::Withdraw);
     let before = dump(&world.store);
-    world.store.rebuild().unwrap();
+    world.store.rebuild_all(&mut |_| Flow::Continue).unwrap();
     assert_eq!(dump(&world.store), before);
     assert!(!before.iter().any(|row| row.starts_with("placements")));
 }

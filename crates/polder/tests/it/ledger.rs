@@ -158,3 +158,81 @@ fn doctor_finds_nothing_on_a_sound_node() {
         "ok     clock",
     ]);
 }
+
+#[test]
+fn a_stranger_checks_that_a_log_only_grew() {
+    let bench = Bench::bare();
+    let member = bench.init("d");
+    for round in 0..4 {
+        let tools: Vec<String> = (0..90).map(|n| marked(round * 100 + n, "green")).collect();
+        bench.write("a.json", bundle(&tools));
+        bench.import("a.json", &[], 0);
+        if round == 1 {
+            // Handed out, so kept: both ends will be signed.
+            proved(&bench, &tool_id(17));
+        }
+    }
+    let proof = bench.run(&["ledger", "consistency", "--data", "d", "181"]).expect(0).out;
+    bench.write("p", &proof);
+    let held = bench.run(&["ledger", "check", "--member", &member, "--json", "p"]).expect(0).json().remove(0);
+    assert_eq!((&held["old"]["size"], &held["new"]["size"]), (&181.into(), &361.into()));
+    assert_eq!((&held["old"]["signed"], &held["new"]["signed"]), (&true.into(), &true.into()));
+    // Any two sizes; one that nobody was given is not signed, and that is said.
+    let between = bench.run(&["ledger", "consistency", "--data", "d", "7", "300"]).expect(0).out;
+    bench.write("q", &between);
+    bench.run(&["ledger", "check", "q"]).expect(0).says(&["size 7", "size 300", "NOT signed"]);
+    bench.run(&["ledger", "consistency", "--data", "d", "0"]).expect(0);
+    bench.run(&["ledger", "consistency", "--data", "d", "362"]).expect(2).says(&["361"]);
+    bench.run(&["ledger", "consistency", "--data", "d", "9", "8"]).expect(2);
+
+    bench.run(&["ledger", "check", "--member", &"1".repeat(64), "p"]).expect(1).says(&[&member]);
+    let proof: serde_json::Value = serde_json::from_str(&proof).unwrap();
+    let altered = [
+        ("old", proof["old"].as_str().unwrap().replacen("181", "180", 1).into()),
+        ("new", proof["new"].as_str().unwrap().replacen("361", "360", 1).into()),
+        ("new", proof["old"].clone()),
+        ("root", proof["root"].as_str().unwrap().replacen("NL", "BE", 1).into()),
+        ("proof", serde_json::json!([])),
+        ("proof", serde_json::json!(vec![proof["proof"][0].clone(); 200])),
+    ];
+    for (name, value) in altered {
+        let mut changed = proof.clone();
+        changed[name] = value;
+        bench.write("q", changed.to_string());
+        bench.run(&["ledger", "check", "q"]).expect(1).says(&["NOT proved"]);
+    }
+}
+
+#[test]
+fn the_log_as_tiles_tells_nothing_and_bundles_are_behind_the_gate() {
+    let bench = Bench::new();
+    bench.write("a.json", bundle(&(0..300).map(|n| marked(n, "green")).collect::<Vec<_>>()));
+    bench.import("a.json", &[], 0);
+    let told = bench.run(&["ledger", "tiles", "--data", "d", "--json", "t"]).expect(0).json().remove(0);
+    assert_eq!((&told["tiles"], &told["bundles"], &told["size"]), (&3.into(), &0.into(), &301.into()));
+    for path in ["t/checkpoint", "t/tile/0/000", "t/tile/0/001.p/45", "t/tile/1/000.p/1"] {
+        assert!(bench.path(path).is_file(), "{path}");
+    }
+    assert!(!bench.path("t/tile/entries").exists());
+    assert_eq!(fs::metadata(bench.path("t/tile/0/000")).unwrap().len(), 8192);
+    assert_eq!(fs::metadata(bench.path("t/tile/0/001.p/45")).unwrap().len(), 45 * 32);
+    let checkpoint = fs::read_to_string(bench.path("t/checkpoint")).unwrap();
+    assert_eq!(checkpoint.lines().filter(|line| line.starts_with("\u{2014} ")).count(), 3);
+
+    bench
+        .run(&["ledger", "tiles", "--data", "d", "--entries", "t"])
+        .expect(0)
+        .says(&["2 bundles", "keep it"]);
+    assert!(bench.path("t/tile/entries/000").is_file() && bench.path("t/tile/entries/001.p/45").is_file());
+
+    // One RED record: its bundle stays at home, the tiles do not change.
+    bench.write("b.json", bundle(&[marked(900, "red")]));
+    bench.import("b.json", &[], 0);
+    bench
+        .run(&["ledger", "tiles", "--data", "d", "--entries", "u"])
+        .expect(3)
+        .says(&["1 bundles", "left out"]);
+    assert!(bench.path("u/tile/entries/000").is_file());
+    assert!(!bench.path("u/tile/entries/001.p").exists());
+    assert_eq!(fs::read(bench.path("t/tile/0/000")).unwrap(), fs::read(bench.path("u/tile/0/000")).unwrap());
+}

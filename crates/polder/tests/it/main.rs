@@ -4,9 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attacks;
+mod backup;
 mod bad_input;
 mod crash;
+mod faults;
+mod golden;
 mod hunting;
+mod keys;
 mod ledger;
 mod recalling;
 mod sharing;

@@ -13,13 +13,13 @@ use model::stix::Object;
 use model::time::Timestamp;
 use store::published::SideFile;
 use store::{Schema, Store, Writer};
-use trust::composite::PrivateKey;
+use trust::log_key::{LOG_KEY_BYTES, LogKey};
 
 pub const OWN: MemberId = MemberId([7; 32]);
 pub const PARTNER: MemberId = MemberId([8; 32]);
 
-pub fn key() -> PrivateKey {
-    PrivateKey::from_bytes(&[5; 64])
+pub fn key() -> LogKey {
+    LogKey::from_bytes(&std::array::from_fn::<u8, LOG_KEY_BYTES, _>(|at| at as u8)).unwrap()
 }
 
 pub fn signer() -> Signer {

@@ -4,8 +4,11 @@
 
 mod composite;
 mod differential;
+mod log_key;
 mod member;
 mod note;
+mod passphrase;
+mod recovery;
 mod vectors;
 
 use trust::composite::PrivateKey;
