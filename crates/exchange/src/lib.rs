@@ -24,6 +24,7 @@ pub mod intake;
 pub mod limits;
 pub mod post;
 pub mod query;
+pub mod recall;
 pub mod standard;
 pub mod standing;
 pub mod status;

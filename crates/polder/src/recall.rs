@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder recall` and `polder share`: an author's acts on what he holds.
 
+use exchange::recall::OwnRecords;
 use ledger::append::{Outcome, Refused};
 use ledger::audience::Heads;
-use ledger::draft::{Draft, Subject};
-use ledger::recall::{Act, EntryPlace, REASON_BYTES_MAX, RECALL_ENTRIES_MAX, Recall, SUBJECT_TYPE, places};
+use ledger::draft::Draft;
+use ledger::recall::{Act, REASON_BYTES_MAX};
 use ledger::record::{self, Stored};
 use model::diagnostic::Diagnostic;
 use model::head::{Audience, Head};
 use model::id::SubjectKey;
-use model::kind::Kind;
 use model::marking::Marking;
 use model::stix::{Object, revoke};
 use model::time::Timestamp;
@@ -19,7 +19,7 @@ use store::Scrub;
 use crate::cli::{self, RecallAct};
 use crate::failure::{Exit, Failure};
 use crate::init::salts;
-use crate::node::{Node, now, random};
+use crate::node::{Node, fill_random, now};
 use crate::out::say;
 
 /// Runs `polder recall`.
@@ -53,11 +53,13 @@ fn own_records(node: &Node, id: &str) -> Result<Vec<(Stored, Head)>, Failure> {
         Ok::<_, ledger::sql::EngineError>(own)
     })?;
     if found.is_empty() {
-        return Err(Failure::not_found(format!(
-            "no object {id} of your own is held here; `polder export` shows what is"
-        )));
+        return Err(none_held(id));
     }
     Ok(found)
+}
+
+fn none_held(id: &str) -> Failure {
+    Failure::not_found(format!("no object {id} of your own is held here; `polder export` shows what is"))
 }
 
 /// It was wrong: a version that revokes it goes to everyone who has it.
@@ -109,44 +111,17 @@ fn again(node: &Node, body: &[u8], audience: &Audience, marking: Marking) -> Res
 
 /// Withdraw or narrow: one record of the act for each audience that had the object.
 fn recall(node: &Node, args: &cli::Recall, act: Act) -> Result<Exit, Failure> {
-    let own = own_records(node, &args.id)?;
-    let named = node.store.read(|read| places(read, node.member(), SubjectKey::of(&args.id)))?;
-    let mut drafts = Vec::new();
-    let mut audiences: Vec<&Head> = Vec::new();
-    for (_, head) in &own {
-        if !audiences.iter().any(|known| known.audience == head.audience) {
-            audiences.push(head);
-        }
+    let own = node.store.read(|read| OwnRecords::of(read, node.member(), &args.id))?;
+    if own.count() == 0 {
+        return Err(none_held(&args.id));
     }
-    for head in audiences {
-        let of_audience = own.iter().filter(|(_, h)| h.audience == head.audience);
-        let strictest = of_audience.clone().map(|(_, h)| h.marking).reduce(Marking::as_strict_as);
-        let rows: Vec<i64> = of_audience.map(|(row, _)| row.audience_row).collect();
-        let entries: Vec<EntryPlace> =
-            named.iter().filter(|(_, row)| rows.contains(row)).map(|(place, _)| *place).collect();
-        for some in entries.chunks(RECALL_ENTRIES_MAX) {
-            let document = Recall { act: act.clone(), entries: some.to_vec(), reason: args.reason.clone() };
-            let id = format!("{SUBJECT_TYPE}--{}", uuid::Builder::from_random_bytes(random()).into_uuid());
-            let marking = strictest.unwrap_or(Marking::NONE);
-            let subject = Subject::document(id, now());
-            let body = document.print();
-            drafts.push(Draft::new(
-                Kind::RECALL,
-                subject,
-                body,
-                node.member(),
-                head.audience.clone(),
-                marking,
-                salts()?,
-            ));
-        }
-    }
+    let drafts = own.recall(&act, &args.reason, now(), &mut |bytes| fill_random(bytes));
     let outcomes = node.write()?.submit(drafts).wait()?;
     if !outcomes.iter().all(|o| matches!(o, Outcome::Added { .. })) {
         return Err(told_refusal(&args.id, &outcomes));
     }
     let remains = if act == Act::Withdraw { remains(node)? } else { Vec::new() };
-    receipt(node, args, &act, own.len(), &remains);
+    receipt(node, args, &act, own.count(), &remains);
     Ok(if remains.is_empty() { Exit::Done } else { Exit::Partial })
 }
 

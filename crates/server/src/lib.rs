@@ -24,6 +24,7 @@
 
 mod auth;
 mod body;
+mod delete;
 pub mod limits;
 mod listen;
 mod media;

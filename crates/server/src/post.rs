@@ -91,7 +91,7 @@ fn is_readable(headers: &HeaderMap) -> bool {
 fn take_in(shared: &Shared, asked: &Asked, text: &str, mut upload: Upload) -> Result<Answer, Refusal> {
     let server = &shared.server;
     let requested = (server.now)();
-    let mut salts = SaltSource { server, bytes: Vec::new() };
+    let mut salts = SaltSource::new(server);
     let (mut posted, credential) = server.store.read::<_, Refusal>(|read| {
         // Asked again: the body may have taken minutes, and the token may be worth nothing by now.
         let credential = exchange::token::authenticate(read, &server.token_key, text)?;
@@ -134,7 +134,11 @@ struct SaltSource<'s> {
     bytes: Vec<u8>,
 }
 
-impl SaltSource<'_> {
+impl<'s> SaltSource<'s> {
+    fn new(server: &'s Server) -> SaltSource<'s> {
+        SaltSource { server, bytes: Vec::new() }
+    }
+
     fn next(&mut self) -> Salts {
         if self.bytes.len() < SALTS_BYTES {
             self.bytes.resize(SALTS_COUNT * SALTS_BYTES, 0);

@@ -40,13 +40,16 @@ pub(crate) enum Refusal {
     #[error("the request's target is too long; ask for less at once")]
     TargetTooLong,
 
+    #[error("an object is withdrawn with all its versions; leave `match` out, or say match[version]=all")]
+    VersionsTogether,
+
     // The caller is not permitted.
     #[error("this credential may not read the collection")]
     MayNotRead,
     #[error("this credential may not write to the collection")]
     MayNotWrite,
-    #[error("objects are not deleted through TAXII here; their author revokes them by a new version")]
-    NoDeletion,
+    #[error("only the member that added an object can take it back")]
+    NotAuthor,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
     #[error("{0}")]
@@ -116,9 +119,11 @@ impl Refusal {
     /// The status line.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Refusal::BadFilter(_) | Refusal::BadQuery | Refusal::BodyBroken | Refusal::Cursor => {
-                StatusCode::BAD_REQUEST
-            }
+            Refusal::BadFilter(_)
+            | Refusal::BadQuery
+            | Refusal::BodyBroken
+            | Refusal::Cursor
+            | Refusal::VersionsTogether => StatusCode::BAD_REQUEST,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::Busy | Refusal::Rebuilding(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -127,7 +132,7 @@ impl Refusal {
             Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::MayNotRead
             | Refusal::MayNotWrite
-            | Refusal::NoDeletion
+            | Refusal::NotAuthor
             | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
             Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,

@@ -35,7 +35,7 @@ use crate::rate::{Buckets, address_key};
 use crate::refusal::Refusal;
 use crate::target::{API_ROOT, Endpoint, query_pairs};
 use crate::upload::{Budget, drain};
-use crate::{Peer, Server, post, wire};
+use crate::{Peer, Server, delete, post, wire};
 
 static ADDED_FIRST: HeaderName = HeaderName::from_static("x-taxii-date-added-first");
 static ADDED_LAST: HeaderName = HeaderName::from_static("x-taxii-date-added-last");
@@ -95,6 +95,11 @@ impl Answer {
         Ok(Answer { status: StatusCode::OK, pieces: vec![body], added: None, objects: 0 })
     }
 
+    /// Nothing to be said (section 5.7).
+    pub(crate) fn empty() -> Answer {
+        Answer { status: StatusCode::OK, pieces: Vec::new(), added: None, objects: 0 }
+    }
+
     /// The status of what was posted, the answer to the POST itself (section 5.5).
     pub(crate) fn accepted(status: &Status) -> Result<Answer, Refusal> {
         let objects = status.success_count as usize;
@@ -126,6 +131,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
     let asks_first = head.headers.contains_key(EXPECT);
     let (result, note) = match Asked::read(head.method, &head.uri, &head.headers, address) {
         Ok(asked) if asked.posts() => post::run(&shared, Arc::new(asked), head.headers, &mut body).await,
+        Ok(asked) if asked.deletes() => delete::run(&shared, asked).await,
         Ok(asked) => run(&shared, asked).await,
         Err(refusal) => (Err(refusal), Note::default()),
     };
@@ -193,7 +199,7 @@ pub(crate) struct Asked {
     method: Method,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) acceptable: bool,
-    query: String,
+    pub(crate) query: String,
     shown: Shown,
     address: IpAddr,
 }
@@ -223,6 +229,11 @@ impl Asked {
     /// Whether the request brings objects.
     fn posts(&self) -> bool {
         self.method == Method::POST && matches!(self.endpoint, Some(Endpoint::Objects(_)))
+    }
+
+    /// Whether the request takes an object back.
+    fn deletes(&self) -> bool {
+        self.method == Method::DELETE && matches!(self.endpoint, Some(Endpoint::Object(..)))
     }
 
     /// The text of the token that was shown.
@@ -350,12 +361,6 @@ fn answer(
         (&Method::GET | &Method::HEAD, _) => {
             let caller = Caller::of(read, credential)?;
             get(shared, read, endpoint, &caller, &asked.query, note)
-        }
-        (&Method::DELETE, Endpoint::Object(c, _)) => {
-            let caller = Caller::of(read, credential)?;
-            // Section 5.7: it needs both rights.
-            let collection = caller.writable(read, c)?;
-            Err(if collection.can_read { Refusal::NoDeletion } else { Refusal::MayNotRead })
         }
         _ => Err(Refusal::Method(endpoint.methods())),
     }?;

@@ -12,6 +12,8 @@ use exchange::token::{Order, Rights, issue};
 use http_body_util::BodyExt;
 use ledger::append::{Circumstances, Signer};
 use ledger::checkpoint::Origin;
+use ledger::draft::{Draft, Subject};
+use ledger::entry::Salts;
 use model::head::Audience;
 use model::marking::Tlp;
 use model::time::Timestamp;
@@ -69,6 +71,18 @@ impl Face {
             .collect();
         node.append(&labels);
         node.append(&[Item::new(1, own(), tlp(Tlp::AmberStrict), &id("tool", 1), START)]);
+        Face::over(node)
+    }
+
+    /// Community 1 with its members and nothing else, all of it appended by the ledger's own rules.
+    pub fn appended() -> Face {
+        let node = Node::new();
+        let founding = new_community(community(1), "makers", [member(1), member(2)].into(), "").unwrap();
+        let subject = Subject::document(founding.subject, Timestamp::from_micros(START));
+        let salts = Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
+        let (kind, body, audience) = (founding.kind, founding.body, to_community(1));
+        let draft = Draft::new(kind, subject, body, member(1), audience, tlp(Tlp::Green), salts);
+        writer(&node.store).submit(vec![draft]).wait().unwrap();
         Face::over(node)
     }
 

@@ -398,6 +398,43 @@ async fn a_status_is_for_its_credential_and_a_day() {
     assert!(face.get(&writer, &path).await.status.is_success(), "asking takes nothing away");
 }
 
+#[tokio::test]
+async fn an_author_takes_back_what_he_added() {
+    let face = Face::appended();
+    let (author, other, reader) = (face.writing(2), face.writing(1), face.token(1, None));
+    let sensor = face.token_with(2, Some(Tlp::AmberStrict), Rights { read: false, write: true });
+    for object in [green(1, 0), green(1, 5), green(2, 0)] {
+        successes(&face.post(&author, &makers(), envelope(&[object])).await, 1);
+    }
+    let path = |n: u8| format!("{}objects/{}/", makers(), id("tool", n));
+    let delete = async |token: &str, path: &str| {
+        let answer = face.send(request("DELETE", path, Some(token))).await;
+        (answer.status.as_u16(), answer.text)
+    };
+    for (token, path, wanted) in [
+        (&reader, path(1), 403),
+        (&sensor, path(1), 403),
+        (&other, path(1), 403),
+        (&face.writing(3), path(1), 404),
+        (&author, path(9), 404),
+        (&author, path(1).replace(&makers(), &own_collection()), 404),
+        (&author, format!("{}?match[version]=last", path(1)), 400),
+        (&author, format!("{}?match[version]=all&match[version]=all", path(9)), 404),
+    ] {
+        assert_eq!(delete(token, &path).await.0, wanted, "{path}");
+    }
+    assert_eq!(delete(&author, &path(1)).await, (200, String::new()));
+    for token in [&author, &reader] {
+        assert_eq!(face.get(token, &path(1)).await.status, StatusCode::NOT_FOUND);
+        let manifest =
+            face.get(token, &format!("{}manifest/?match[type]=tool&match[version]=all", makers())).await;
+        assert_eq!(manifest.ids(), [id("tool", 2)]);
+    }
+    assert_eq!(delete(&author, &path(1)).await.0, 404);
+    assert_eq!(failure(&face.post(&author, &makers(), envelope(&[green(1, 9)])).await), "withdrawn");
+    assert_eq!(delete(&author, &format!("{}?match[version]=all", path(2))).await.0, 200);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 

@@ -213,6 +213,28 @@ def test_own_collections_are_apart(world):
         assert post(world, who, {"objects": []}, community=home.id).status_code == 404
 
 
+def test_taxii2_client_deletes_what_its_member_added(world):
+    made = indicator("deleted", TLP2["GREEN"])
+    later = {**made, "modified": "2026-04-01T00:00:00.000Z"}
+    mine = collection(world, "member")
+    assert mine.add_objects({"objects": [made, later]}).success_count == 2
+    path = f"{world.base}/taxii2/root/collections/{world.community}/objects/{made['id']}/"
+    delete = lambda who, **query: requests.delete(path, params=query, headers={"Accept": TAXII}, auth=("", world.tokens[who]), timeout=60)
+    assert [delete(who).status_code for who in ("reader", "sensor", "own", "stranger")] == [403, 403, 403, 404]
+    assert delete("member", **{"match[version]": "first"}).status_code == 400
+    mine.delete_object(made["id"])
+    for who in ("own", "member", "reader", "other"):
+        reader = Reader(world.base, world.tokens[who])
+        assert reader.get(f"collections/{world.community}/objects/{made['id']}/").status_code == 404
+        assert made["id"] not in reader.ok(f"collections/{world.community}/manifest/", **{"match[version]": "all"}).text
+    with pytest.raises(requests.HTTPError) as refused:
+        mine.delete_object(made["id"])
+    assert refused.value.response.status_code == 404
+    assert outcome(post(world, "member", {"objects": [{**made, "modified": "2026-05-01T00:00:00.000Z"}]})) == ["withdrawn"]
+    gone = collection(world, "own").add_objects({"objects": [indicator("after", TLP2["GREEN"])]})
+    assert gone.success_count == 1, "the writer goes on"
+
+
 # Codes -----------------------------------------------------------------------------------------------------
 
 
