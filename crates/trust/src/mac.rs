@@ -33,7 +33,7 @@ mod tests {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(model::id::hex(&mac(&key, &[b"what do ya want ", b"for nothing?"])), expected);
+        assert_eq!(crate::hex::print(&mac(&key, &[b"what do ya want ", b"for nothing?"])), expected);
     }
 
     #[test]
