@@ -3,7 +3,7 @@
 //!
 //! A token is `polder_<id>_<secret>`. The id is public, names the row, and may stand in logs; of the
 //! secret only a keyed hash is kept. A token's rights may shrink (revocation) but never grow: a higher
-//! ceiling is a new token with cursors of its own.
+//! ceiling, or the right to write, is a new token with cursors of its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +18,7 @@ use trust::mac::mac;
 
 use crate::limits::{NAME_BYTES_MAX, TOKENS_MAX};
 use crate::standing::{self, TOKEN_STANDING};
+use crate::status::STATUSES;
 
 /// Bytes of a token's public id.
 pub const ID_BYTES: usize = 6;
@@ -29,18 +30,42 @@ const PREFIX: &str = "polder_";
 pub static TOKENS: Table = Table {
     name: "tokens",
     kind: TableKind::Local,
-    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked", "person"],
+    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked", "person", "rights"],
     sqlite: &[
         "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, member BLOB NOT NULL, \
-         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER, person TEXT) \
-         STRICT, WITHOUT ROWID",
+         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER, person TEXT, \
+         rights INTEGER NOT NULL DEFAULT 1) STRICT, WITHOUT ROWID",
         // The rule that a name stands for one working token holds on every engine and for every writer.
         "CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL",
     ],
 };
 
 /// The room's local state.
-pub static LOCAL_TABLES: &[&Table] = &[&TOKENS, &TOKEN_STANDING];
+pub static LOCAL_TABLES: &[&Table] = &[&TOKENS, &TOKEN_STANDING, &STATUSES];
+
+/// What a token may do with what its organisation may (TAXII 2.1 section 5.2.1, `can_read`, `can_write`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Fetch objects.
+    pub read: bool,
+    /// Add objects, and take back what was added.
+    pub write: bool,
+}
+
+impl Rights {
+    /// Reading alone: what every token had before there was another right.
+    pub const READ: Rights = Rights { read: true, write: false };
+
+    /// As the table keeps it: bit 0 reads, bit 1 writes.
+    fn bits(self) -> i64 {
+        i64::from(self.read) | i64::from(self.write) << 1
+    }
+
+    /// Bits that this program does not know give no right that it knows.
+    fn from_bits(bits: i64) -> Rights {
+        Rights { read: bits & 1 != 0, write: bits & 2 != 0 }
+    }
+}
 
 /// A new token.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +81,8 @@ pub struct Order<'a> {
     pub ceiling: Option<Tlp>,
     /// The person who alone uses it; only such a token may be given RED.
     pub person: Option<&'a str>,
+    /// What it may do.
+    pub rights: Rights,
 }
 
 /// The token cannot be issued: the operator must ask differently, or this machine is at fault.
@@ -78,6 +105,9 @@ pub enum IssueError {
         /// Id of the token that has it.
         id: String,
     },
+    /// Neither reading nor writing.
+    #[error("a token reads, writes or both; one that does neither is of no use")]
+    NoRights,
     /// RED goes to named persons.
     #[error("TLP:RED goes to named persons only; name one with --person, or take AMBER+STRICT or lower")]
     Red,
@@ -103,6 +133,9 @@ pub fn issue(
     if ceiling == Tlp::Red && order.person.is_none() {
         return Err(IssueError::Red);
     }
+    if !order.rights.read && !order.rights.write {
+        return Err(IssueError::NoRights);
+    }
     if order.person.is_some_and(|name| Person::new(order.member, name).is_none()) {
         return Err(IssueError::Person);
     }
@@ -122,8 +155,8 @@ pub fn issue(
         return Err(IssueError::TooMany);
     }
     tx.execute(
-        "INSERT INTO tokens (id, name, member, ceiling, mac, created, revoked, person) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7)",
+        "INSERT INTO tokens (id, name, member, ceiling, mac, created, revoked, person, rights) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7, ?8)",
         &[
             Value::Text(&id),
             Value::Text(order.name),
@@ -132,6 +165,7 @@ pub fn issue(
             Value::Blob(&mac(key, &[id.as_bytes(), &secret])),
             Value::Int(now.micros()),
             Value::text_or_null(order.person),
+            Value::Int(order.rights.bits()),
         ],
     )?;
     Ok(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret)))
@@ -150,6 +184,8 @@ pub struct Credential {
     pub ceiling: Tlp,
     /// The person who alone uses it.
     pub person: Option<String>,
+    /// What it may do.
+    pub rights: Rights,
 }
 
 /// Finds the credential of a token's text; `None` for anything that is not a working token.
@@ -175,6 +211,7 @@ pub fn authenticate(
         member: t.member,
         ceiling: t.ceiling,
         person: t.person,
+        rights: t.rights,
     }))
 }
 
@@ -189,6 +226,8 @@ pub struct Token {
     pub member: MemberId,
     /// Highest label that it may be given.
     pub ceiling: Tlp,
+    /// What it may do.
+    pub rights: Rights,
     /// When it was issued.
     pub created: Timestamp,
     /// When it was revoked.
@@ -200,7 +239,8 @@ pub struct Token {
 /// All tokens, oldest first, also the revoked ones.
 pub fn list(read: &mut dyn Read) -> Result<Vec<Token>, EngineError> {
     let mut tokens = Vec::new();
-    let sql = "SELECT id, name, member, ceiling, created, revoked, person FROM tokens ORDER BY created, id";
+    let sql =
+        "SELECT id, name, member, ceiling, created, revoked, person, rights FROM tokens ORDER BY created, id";
     read.query(sql, &[], &mut |row| {
         tokens.push(token_of(row)?);
         Ok(Flow::Continue)
@@ -243,9 +283,10 @@ fn split(text: &str) -> Option<(&str, [u8; SECRET_BYTES])> {
 
 fn find(read: &mut dyn Read, id: &str) -> Result<Option<(Token, Vec<u8>)>, EngineError> {
     let mut found = None;
-    let sql = "SELECT id, name, member, ceiling, created, revoked, person, mac FROM tokens WHERE id = ?1";
+    let sql =
+        "SELECT id, name, member, ceiling, created, revoked, person, rights, mac FROM tokens WHERE id = ?1";
     read.query(sql, &[Value::Text(id)], &mut |row| {
-        found = Some((token_of(row)?, row.blob(7)?.to_vec()));
+        found = Some((token_of(row)?, row.blob(8)?.to_vec()));
         Ok(Flow::Stop)
     })?;
     Ok(found)
@@ -276,6 +317,7 @@ fn token_of(row: &dyn Row) -> Result<Token, EngineError> {
         created: Timestamp::from_micros(row.int(4)?),
         revoked: row.int_opt(5)?.map(Timestamp::from_micros),
         person,
+        rights: Rights::from_bits(row.int(7)?),
         id,
     })
 }

@@ -22,7 +22,7 @@ use crate::entry::entry_bytes;
 use crate::logs::row_of;
 use crate::merkle::{Hash, leaf_hash};
 use crate::recall::RecallError;
-use crate::schema::{BODIES, RECORDS, REFS, SUBJECTS};
+use crate::schema::{BODIES, RECORDS, SUBJECTS};
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::tree::extend_tree;
 use crate::view::{Body, Record, View};
@@ -460,7 +460,8 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
             ])
         })
     })?;
-    write_refs(tx, rows)?;
+    let refs = rows.iter().flat_map(|r| r.draft.observable_refs.iter().map(|key| (*key, r.seq)));
+    crate::refs::write(tx, refs.collect())?;
     tx.insert_many(&BODIES, &mut |push| {
         rows.iter().try_for_each(|r| push(&[Value::Int(r.seq), Value::Blob(&r.draft.body)]))
     })?;
@@ -476,16 +477,6 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
                 Value::Int(i64::from(r.draft.subject.revoked)),
             ])
         })
-    })
-}
-
-fn write_refs(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
-    let mut refs: Vec<(SubjectKey, i64)> =
-        rows.iter().flat_map(|r| r.draft.observable_refs.iter().map(|key| (*key, r.seq))).collect();
-    refs.sort_unstable();
-    refs.dedup();
-    tx.insert_many(&REFS, &mut |push| {
-        refs.iter().try_for_each(|(key, seq)| push(&[Value::Blob(&key.0), Value::Int(*seq)]))
     })
 }
 

@@ -28,6 +28,7 @@ pub mod merkle;
 pub mod proof;
 pub mod recall;
 pub mod record;
+pub mod refs;
 pub mod root;
 pub mod schema;
 pub mod sql;

@@ -5,10 +5,9 @@ use model::head::Head;
 use model::id::SubjectKey;
 use model::time::Timestamp;
 
-use crate::audience::Heads;
 use crate::entry::Salts;
 use crate::logs::OWN_LOGS_MAX;
-use crate::sql::{EngineError, Flow, Read, Row, Tx, Value};
+use crate::sql::{EngineError, Flow, Read, Row, Value};
 use crate::view::{Body, Record};
 
 /// A record with everything that its entry commits to.
@@ -81,15 +80,27 @@ fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
 
 /// Records after `seq` in order, at most `limit`.
 pub fn after(read: &mut dyn Read, seq: i64, limit: usize) -> Result<Vec<Stored>, EngineError> {
-    let mut all = Vec::new();
+    batch_after(read, seq, limit, usize::MAX)
+}
+
+/// Records after `seq` in order, at most `limit`, and no further one once they are `bytes_max` long.
+pub fn batch_after(
+    read: &mut dyn Read,
+    seq: i64,
+    limit: usize,
+    bytes_max: usize,
+) -> Result<Vec<Stored>, EngineError> {
+    let (mut all, mut bytes) = (Vec::new(), 0usize);
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
                 coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed, r.log
          FROM records r LEFT JOIN bodies b ON b.seq = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
         &[Value::Int(seq), Value::Int(limit as i64)],
         &mut |row| {
-            all.push(stored(row)?);
-            Ok(Flow::Continue)
+            let stored = stored(row)?;
+            bytes = bytes.saturating_add(stored.entry.len() + stored.body.as_ref().map_or(0, Vec::len));
+            all.push(stored);
+            Ok(if bytes < bytes_max { Flow::Continue } else { Flow::Stop })
         },
     )?;
     Ok(all)
@@ -115,25 +126,6 @@ pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, E
         },
     )?;
     Ok(all)
-}
-
-/// Takes in a batch of records.
-pub type Fold<'f> = dyn FnMut(&mut dyn Tx, &[Record<'_>]) -> Result<(), EngineError> + 'f;
-
-/// Folds all records, a batch at once: what a view is rebuilt by.
-pub fn each_batch<T: Tx>(tx: &mut T, batch: usize, each: &mut Fold<'_>) -> Result<(), EngineError> {
-    let heads = Heads::load(tx.as_read())?;
-    let mut seq = 0;
-    loop {
-        let rows = after(tx.as_read(), seq, batch)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        seq = last.seq;
-        let records = rows
-            .iter()
-            .map(|r| Ok(r.view(heads.of(r.audience_row)?, heads.of(r.committed_row)?)))
-            .collect::<Result<Vec<_>, EngineError>>()?;
-        each(tx, &records)?;
-    }
 }
 
 impl Stored {

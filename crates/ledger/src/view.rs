@@ -50,6 +50,10 @@ pub trait View: Send + Sync {
     fn version(&self) -> i64;
     /// The view's tables.
     fn tables(&self) -> &'static [&'static Table];
+    /// A query for the codes under which the view could not use records, and how many records each.
+    fn skipped(&self) -> Option<&'static str> {
+        None
+    }
     /// Takes in a batch of records in the order of their `seq`.
     ///
     /// An erased record takes everything with it that this view derived from it, found by its `seq` alone:

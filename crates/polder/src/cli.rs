@@ -76,6 +76,8 @@ pub enum Command {
     Key(KeyCommand),
     /// Look for what is wrong with a node, and say what to do
     Doctor(Doctor),
+    /// Make views anew from the records, while the old ones answer
+    Rebuild(Rebuild),
     /// See it all once on shipped samples: init, import, serve, read, hunt, verify
     Tour(Tour),
 }
@@ -396,6 +398,12 @@ pub enum TokenCommand {
         /// Strictest label that it may be given; AMBER+STRICT for the own organisation, GREEN for others
         #[arg(long, value_parser = tlp, value_name = "LABEL")]
         max_tlp: Option<Tlp>,
+        /// It may also add objects, and take back what its member added
+        #[arg(long)]
+        write: bool,
+        /// It may only add: for a sensor that has nothing to fetch
+        #[arg(long, requires = "write")]
+        no_read: bool,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -693,7 +701,23 @@ pub enum RotateCommand {
 pub struct Doctor {
     #[command(flatten)]
     pub data: Data,
+    /// Do not compare indexes with their tables
+    #[arg(long)]
+    pub quick: bool,
     /// Print one JSON object for each check
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rebuild`.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub data: Data,
+    /// Views; all of them when none is named
+    #[arg(value_name = "VIEW")]
+    pub views: Vec<String>,
+    /// Print one JSON object for each view
     #[arg(long)]
     pub json: bool,
 }

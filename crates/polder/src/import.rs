@@ -4,9 +4,10 @@
 use std::io::Read;
 use std::path::Path;
 
+use exchange::intake::{Intake, Survey, narrowed, refusal};
 use hunt::limits::LIST_BYTES_MAX;
 use hunt::standard::IndicatorAuthor;
-use ledger::append::{Outcome, Refused};
+use ledger::append::Outcome;
 use ledger::draft::Draft;
 use ledger::entry::Salts;
 use model::diagnostic::{Diagnostic, Severity};
@@ -22,7 +23,6 @@ use crate::failure::{Exit, Failure};
 use crate::input::Input;
 use crate::node::{Node, Writing, random};
 use crate::out::say;
-use crate::survey::Survey;
 
 /// Drafts that are handed over at once: one transaction.
 const BATCH_DRAFTS: usize = 5_000;
@@ -172,7 +172,9 @@ impl<'n> Importer<'n> {
         let definitions =
             self.node.store.read(|read| ledger::definitions::of_author(read, self.node.member()))?;
         let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
-        let survey = Survey::of(input.reader()?, definitions, envelope, &mut self.report);
+        let place = self.report.file.clone();
+        let source = input.reader()?;
+        let survey = Survey::of(source, &place, definitions, envelope, &mut |d| self.report.note(d));
         let mut splitter = Splitter::new(input.reader()?);
         loop {
             match splitter.next_item() {
@@ -196,23 +198,14 @@ impl<'n> Importer<'n> {
 
     fn object(&mut self, bytes: Vec<u8>, ordinal: u64, survey: &Survey) -> Result<(), Failure> {
         self.report.read += 1;
-        let mut diagnostics = Vec::new();
-        let object = Object::parse(&bytes, &format!("object {ordinal}"), &mut diagnostics);
-        diagnostics.into_iter().for_each(|d| self.report.note(d));
-        let Some(object) = object else {
+        let audience = self.audience.clone();
+        let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
+        let intake = Intake { author: self.node.member(), audience: &audience, envelope, survey };
+        let Some((object, marking)) = intake.object(&bytes, ordinal, &mut |d| self.report.note(d)) else {
             self.report.refused += 1;
             return Ok(());
         };
-        if object.marking(&survey.definitions).unknown {
-            let message = "carries a marking that is not understood: it stays in the own organisation";
-            let fix = "import its marking definition first, or in the same file";
-            self.report
-                .note(Diagnostic::warning("marking-unknown", object.id.clone(), message).with_fix(fix));
-        }
-        let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
-        let marking = survey.with_references(&object, survey.marking(&object, ordinal, envelope));
-        let salts = self.salts.next();
-        let draft = Draft::stix(object, bytes, self.node.member(), self.audience.clone(), marking, salts);
+        let draft = intake.draft(object, marking, bytes, self.salts.next());
         self.add(draft)
     }
 
@@ -297,13 +290,11 @@ impl<'n> Importer<'n> {
                 Outcome::Known => self.report.known += 1,
                 Outcome::Narrowed => {
                     self.report.known += 1;
-                    let message = "was held under a looser marking, and is as strict as this import says now";
-                    let fix = "whoever has read it has it: `polder recall --narrow` makes a record of it";
-                    self.report.note(Diagnostic::warning("marking-narrowed", id, message).with_fix(fix));
+                    self.report.note(narrowed(&id));
                 }
                 Outcome::Refused(refused) => {
                     self.report.refused += 1;
-                    self.report.note(refusal(id, refused));
+                    self.report.note(refusal(&id, refused));
                 }
             }
         }
@@ -334,20 +325,6 @@ impl<'n> Importer<'n> {
                 ),
                 ..failure
             }),
-        }
-    }
-}
-
-fn refusal(id: String, refused: Refused) -> Diagnostic {
-    match refused {
-        Refused::Gate(refusal) => {
-            Diagnostic::error(refusal.code(), id, refusal.to_string()).with_fix(refusal.fix())
-        }
-        Refused::Recall(error) => Diagnostic::error(error.code(), id, error.to_string())
-            .with_fix("make the recall anew with `polder recall`"),
-        Refused::RefersFurther => {
-            let message = "refers to an observable that you hold for other recipients only";
-            Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")
         }
     }
 }

@@ -10,12 +10,14 @@ use ledger::consistency::{self, CONSISTENCY_BYTES_MAX, Consistency};
 use ledger::logs::own_log;
 use ledger::proof::{Envelope, PROOF_BYTES_MAX, Proof};
 use ledger::record::{self, Stored};
+use ledger::root::chain::Identity;
 use ledger::{tree, verify};
 use model::id::{MemberId, SubjectKey, hex};
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::release;
 use serde_json::json;
+use store::Store;
 
 use crate::cli::{Data, LedgerCommand};
 use crate::failure::{Exit, Failure};
@@ -38,16 +40,15 @@ pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
 }
 
 /// Verifies the whole log.
-pub fn verified(node: &Node) -> Result<verify::Report, Failure> {
-    let keys = |checkpoint: &Checkpoint| {
-        node.identity.keys_of(checkpoint).cloned().map_err(|error| error.to_string())
-    };
-    Ok(node.store.read(|read| verify::verify_all(read, &keys))?)
+pub fn verified(store: &Store, identity: &Identity) -> Result<verify::Report, Failure> {
+    let keys =
+        |checkpoint: &Checkpoint| identity.keys_of(checkpoint).cloned().map_err(|error| error.to_string());
+    Ok(store.read(|read| verify::verify_all(read, &keys))?)
 }
 
 fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
-    let report = verified(&node)?;
+    let report = verified(&node.store, &node.identity)?;
     let holds = report.faults.is_empty();
     if as_json {
         say!(

@@ -22,14 +22,13 @@ mod keys;
 mod log;
 mod node;
 mod out;
+mod rebuild;
 mod recall;
 mod restore;
 mod serving;
-mod survey;
 mod tiles;
 mod token;
 mod tour;
-mod wrapper;
 
 use std::process::ExitCode;
 
@@ -79,6 +78,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Restore(args) => restore::run(args),
         Command::Key(command) => key::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Rebuild(args) => rebuild::run(args),
         Command::Tour(args) => tour::run(args),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The composition root: the rooms' views and tables, the keys, the operator as a reader.
 
-use exchange::token::Credential;
+use exchange::token::{Credential, Rights};
 use ledger::append::{Circumstances, Signer};
 use ledger::audience::Heads;
 use ledger::checkpoint::Origin;
@@ -18,13 +18,14 @@ use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
-use store::{Schema, Store, Writer};
+use store::{OpenError, Schema, Store, Writer};
 use trust::log_key::LogKey;
 use zeroize::Zeroizing;
 
 use crate::cli::{Data, Recipients};
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
+use crate::rebuild;
 
 /// Name of the keys that sign the node's first log.
 pub const LOG_KEY: &str = "log-1.key";
@@ -53,7 +54,14 @@ pub struct Node {
 pub struct Writing {
     // Dropped first: it writes what waits before the lock is let go.
     writer: Writer,
-    _held: Held,
+    held: Held,
+}
+
+impl Writing {
+    /// The writer by itself; the right to write goes on as long as the second lives.
+    pub fn into_parts(self) -> (Writer, Held) {
+        (self.writer, self.held)
+    }
 }
 
 impl std::ops::Deref for Writing {
@@ -80,7 +88,15 @@ pub fn schema() -> Schema {
 
 impl Node {
     /// Opens a node. A database that was rolled back is refused here, before anything is written.
+    /// Its views are whole: where they are not, this makes them so first.
     pub fn open(data: &Data) -> Result<Node, Failure> {
+        let node = Node::open_stale(data)?;
+        rebuild::bring_up(&node.store)?;
+        Ok(node)
+    }
+
+    /// Opens a node whose views may have to be rebuilt before they can be asked.
+    pub fn open_stale(data: &Data) -> Result<Node, Failure> {
         let node = Node::open_unchecked(data)?;
         node.dir.side_file().check(&node.store)?;
         Ok(node)
@@ -89,19 +105,17 @@ impl Node {
     /// Opens a node without asking whether its database was rolled back.
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
-        let store = Store::open(&dir.database(), schema())?;
-        let missing = || {
-            Failure::machine(format!(
-                "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
-                dir.root().display()
-            ))
+        let store = match Store::open(&dir.database(), schema()) {
+            Err(OpenError::Older { .. }) => {
+                // A program of the earlier format that writes now would not know what the new one needs.
+                let _held = dir.hold_writing()?;
+                Store::migrate(&dir.database(), &mut rebuild::tell_migrating)?;
+                Store::open(&dir.database(), schema())?
+            }
+            opened => opened?,
         };
-        let (root, statements) = store.read(said_of_keys)?.ok_or_else(missing)?;
-        let identity = Identity::verify(&root, statements.iter().map(Vec::as_slice))
-            .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
+        let (identity, origin) = keys_of(&store, &dir)?;
         let root = identity.root.clone();
-        let newest = store.read(own_logs)?.last().map(|log| log.origin);
-        let origin = newest.unwrap_or(root.origin);
         Ok(Node { dir, store, root, identity, origin })
     }
 
@@ -115,7 +129,7 @@ impl Node {
         Audience::Organisation(self.member())
     }
 
-    /// Starts writing. Only one process may at a time.
+    /// Starts writing. Other processes may write too: each batch takes its turn.
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
         // Another process may have changed the keys before this one got the lock.
@@ -131,13 +145,14 @@ impl Node {
     pub fn write_as(&self, held: Held, origin: Origin, key: LogKey) -> Result<Writing, Failure> {
         let signer = Signer { origin, key, tombstone_key: *self.derived("tombstones")? };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
-        Ok(Writing { writer, _held: held })
+        Ok(Writing { writer, held })
     }
 
     /// The operator, who sits at the machine, as the gate sees him.
     pub fn operator(&self, ceiling: Tlp) -> Result<Reader, Failure> {
         let (id, name) = ("operator".to_owned(), "operator".to_owned());
-        let credential = Credential { id, name, member: self.member(), ceiling, person: None };
+        let rights = Rights::READ;
+        let credential = Credential { id, name, member: self.member(), ceiling, person: None, rights };
         Ok(self.store.read(|read| exchange::token::reader(read, &credential))?)
     }
 
@@ -222,6 +237,22 @@ pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(hash.finalize().into())
 }
 
+/// The member's keys after all that was said of them, and the newest of the node's logs.
+pub fn keys_of(store: &Store, dir: &DataDir) -> Result<(Identity, Origin), Failure> {
+    let missing = || {
+        Failure::machine(format!(
+            "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
+            dir.root().display()
+        ))
+    };
+    let (root, statements) = store.read(said_of_keys)?.ok_or_else(missing)?;
+    let identity = Identity::verify(&root, statements.iter().map(Vec::as_slice))
+        .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
+    let newest = store.read(own_logs)?.last().map(|log| log.origin);
+    let origin = newest.unwrap_or(identity.root.origin);
+    Ok((identity, origin))
+}
+
 /// The time now.
 #[expect(clippy::disallowed_methods, reason = "the one place where the program reads the clock")]
 pub fn now() -> Timestamp {
@@ -232,12 +263,41 @@ pub fn now() -> Timestamp {
 /// Random bytes from the system.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "without the system's randomness no key and no salt can be made")]
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    fill_random(&mut bytes);
     bytes
+}
+
+/// Fills with random bytes from the system.
+pub fn fill_random(bytes: &mut [u8]) {
+    #[expect(clippy::expect_used, reason = "without the system's randomness no key and no salt can be made")]
+    getrandom::fill(bytes).expect("the system gives random bytes");
 }
 
 /// Time and randomness for a batch.
 pub fn circumstances() -> Circumstances {
     Circumstances { now: now(), randomness: random() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::schema;
+
+    /// A view is built under other names by changing whole words in its statements: a column of the same
+    /// name would be changed with them.
+    #[test]
+    fn no_column_has_the_name_of_a_table_or_index_of_a_view() {
+        let schema = schema();
+        let views: Vec<_> = schema.views.iter().flat_map(|view| view.tables()).copied().collect();
+        let mut names: BTreeSet<&str> = views.iter().map(|table| table.name).collect();
+        let statements = views.iter().flat_map(|table| table.sqlite);
+        names.extend(statements.filter_map(|sql| sql.split("INDEX ").nth(1)?.split(' ').next()));
+        assert!(names.len() > views.len(), "indexes were found");
+        for table in views.iter().chain(ledger::schema::TABLES).chain(&schema.local) {
+            for column in table.columns {
+                assert!(!names.contains(column), "column {}.{column} has the name of a table", table.name);
+            }
+        }
+    }
 }

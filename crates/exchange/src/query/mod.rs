@@ -25,6 +25,7 @@ pub use page::{
 
 use crate::cursor::CursorError;
 use crate::standing::Standing;
+use crate::token::Rights;
 use crate::view::{collection_uuid, collections_of};
 
 /// A question could not be answered.
@@ -51,6 +52,7 @@ pub enum QueryError {
 #[derive(Clone, Debug)]
 pub struct Permitted {
     reader: Reader,
+    rights: Rights,
     /// Permitted rows of `audiences` by the audience of the collection in which their records stand.
     rows: BTreeMap<Audience, BTreeMap<i64, Marking>>,
 }
@@ -71,7 +73,17 @@ impl Permitted {
                 }
             }
         }
-        Ok(Permitted { reader: reader.clone(), rows })
+        Ok(Permitted { reader: reader.clone(), rights: Rights::READ, rows })
+    }
+
+    /// The same for a credential that may not only read, or not even that.
+    pub fn with_rights(self, rights: Rights) -> Permitted {
+        Permitted { rights, ..self }
+    }
+
+    /// Who asks.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Permitted rows of `audiences` whose records stand in the collection of an audience.
@@ -93,9 +105,10 @@ pub struct Collection {
     pub audience: Audience,
     /// Since when there is one.
     pub created: Timestamp,
-    /// Whether this reader may read it; a collection that may not be read is not shown at all.
+    /// Whether this credential may read it. A collection that it may neither read nor write is not shown.
     pub can_read: bool,
-    /// Whether this reader may write to it.
+    /// Whether this credential may write to it: it has the right, and the collection is its organisation's
+    /// own or that of a community in which its organisation is.
     pub can_write: bool,
     /// As what the reader stands before it.
     pub standing: Standing,
@@ -171,6 +184,11 @@ fn open_collection(
     if !may_open(&audience, reader, released) {
         return Ok(None);
     }
+    let (can_read, can_write) =
+        (permitted.rights.read, permitted.rights.write && standing == Standing::Member);
+    if !can_read && !can_write {
+        return Ok(None);
+    }
     let (title, description) = match &audience {
         Audience::Organisation(_) | Audience::Members(_) | Audience::Persons(_) => {
             ("Own records".to_owned(), "Records for the own organisation")
@@ -189,9 +207,8 @@ fn open_collection(
         audience,
         // An own collection that was never written to has no time; the epoch tells nothing.
         created: stored.map_or(Timestamp::EPOCH, |(_, created)| created),
-        can_read: true,
-        // Writing through TAXII comes with its own rules of admission.
-        can_write: false,
+        can_read,
+        can_write,
         standing,
         row: stored.map(|(row, _)| row),
     }))

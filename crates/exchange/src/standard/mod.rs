@@ -4,4 +4,5 @@
 
 pub mod client;
 pub mod community;
+pub mod identity;
 pub mod terms;

@@ -146,6 +146,10 @@ impl View for CollectionView {
         TABLES
     }
 
+    fn skipped(&self) -> Option<&'static str> {
+        Some("SELECT code, count(*) FROM exchange_skipped GROUP BY code ORDER BY code")
+    }
+
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError> {
         let mut collections: HashMap<&Audience, Vec<i64>> = HashMap::new();
         let mut fresh = Vec::new();

@@ -14,7 +14,7 @@ use exchange::standard::client::ClientOf;
 use exchange::standard::community::Community;
 use exchange::standard::terms::Terms;
 use exchange::standing;
-use exchange::token::{Credential, LOCAL_TABLES, reader};
+use exchange::token::{Credential, LOCAL_TABLES, Rights, reader};
 use exchange::view::{CollectionView, collection_uuid};
 use ledger::append::{Circumstances, Outcome, Refused, Signer};
 use ledger::checkpoint::Origin;
@@ -448,6 +448,7 @@ fn clients() -> Vec<Client> {
                         member: member(n),
                         ceiling,
                         person: person.clone(),
+                        rights: Rights::READ,
                     };
                     all.push(Client::new(n, credential, of.clone(), versions));
                 }
@@ -594,7 +595,7 @@ fn run_history(store: Store, deeds: &[Deed]) -> Result<(), TestCaseError> {
     }
     // Law 2, and the log still verifies, with what was narrowed and erased.
     let before = dump(&world.store);
-    world.store.rebuild().unwrap();
+    world.store.rebuild_all(&mut |_| Flow::Continue).unwrap();
     prop_assert_eq!(dump(&world.store), before);
     let (origin, key) = (Origin { member: member(1).0, log: 1 }, LogKey::from_bytes(&OWN_KEY).unwrap());
     let report = world.store.read(|read| verify(read, &origin, key.public_key())).unwrap();
@@ -623,6 +624,7 @@ fn sees(world: &World, n: u8, audience: &Audience) -> usize {
         member: member(n),
         ceiling: Tlp::AmberStrict,
         person: None,
+        rights: Rights::READ,
     };
     let mut client = Client::new(8, credential, audience.clone(), Versions::last());
     while client.poll(world).unwrap() {}
@@ -665,6 +667,7 @@ fn a_token_never_grows() {
         member: member(3),
         ceiling: Tlp::AmberStrict,
         person: None,
+        rights: Rights::READ,
     };
     let mut client = Client::new(8, fresh, ring, Versions::last());
     while client.poll(&world).unwrap() {}
@@ -722,7 +725,7 @@ fn a_thousand_members_are_named() {
     assert_eq!(world.visible(&reader, &Audience::Organisation(one)).len(), 1);
     world.recall(0, Act::Withdraw);
     let before = dump(&world.store);
-    world.store.rebuild().unwrap();
+    world.store.rebuild_all(&mut |_| Flow::Continue).unwrap();
     assert_eq!(dump(&world.store), before);
     assert!(!before.iter().any(|row| row.starts_with("placements")));
 }

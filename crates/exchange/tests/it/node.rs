@@ -6,6 +6,7 @@ use exchange::query::{self, Collection, Permitted, QueryError, Question};
 use exchange::token::LOCAL_TABLES;
 use exchange::view::CollectionView;
 use ledger::audience::Heads;
+use ledger::definitions::DefinitionView;
 use ledger::schema::{BODIES, RECORDS};
 use ledger::sql::{EngineError, Read, Tx, Value};
 use ledger::view::{Body, Record, View};
@@ -90,7 +91,8 @@ pub struct Node {
 
 impl Node {
     pub fn new() -> Node {
-        let schema = Schema { views: vec![Box::new(CollectionView)], local: LOCAL_TABLES.to_vec() };
+        let views: Vec<Box<dyn View>> = vec![Box::new(DefinitionView), Box::new(CollectionView)];
+        let schema = Schema { views, local: LOCAL_TABLES.to_vec() };
         Node { store: Store::memory(schema).unwrap(), kept: Vec::new(), clock: START }
     }
 

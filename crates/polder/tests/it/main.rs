@@ -7,6 +7,8 @@ mod attacks;
 mod backup;
 mod bad_input;
 mod crash;
+mod faults;
+mod golden;
 mod hunting;
 mod keys;
 mod ledger;

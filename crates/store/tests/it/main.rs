@@ -6,5 +6,6 @@
 mod contract;
 mod file;
 mod laws;
+mod rebuild;
 mod sample;
 mod tree;
