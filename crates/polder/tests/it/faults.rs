@@ -21,7 +21,7 @@ use model::stix::Object;
 use model::time::Timestamp;
 use serde_json::Value;
 use store::{Schema, Store};
-use trust::composite::PrivateKey;
+use trust::log_key::LogKey;
 
 use crate::golden::golden;
 use crate::support::*;
@@ -463,7 +463,7 @@ fn append_at(bench: &Bench, n: u64, micros: i64) {
     let key = base64::engine::general_purpose::STANDARD.decode(key.trim()).unwrap();
     let signer = Signer {
         origin: Origin { member: member.0, log: 1 },
-        key: PrivateKey::from_bytes(key.as_slice().try_into().unwrap()),
+        key: LogKey::from_bytes(&key).unwrap(),
         tombstone_key: [0; 32],
     };
     let store = stranger(bench);
