@@ -89,15 +89,6 @@ impl DataDir {
         })
     }
 
-    /// Holds the right to be the only one who writes: nobody may sign while keys give way to others.
-    pub fn hold_alone(&self) -> Result<Held, Failure> {
-        let (mut file, path) = self.lock_file("write.lock")?;
-        let what = "is being written or served by another polder";
-        let advice = "stop it, or wait until it has ended, then run this again";
-        self.held(file.try_lock(), &mut file, &path, what, advice)?;
-        Ok(Held { _file: file })
-    }
-
     /// Holds the right to write records for as long as the answer lives. Processes share it: `serve` writes
     /// beside an import, batch by batch in turn. Whoever must be alone takes the lock for himself.
     pub fn hold_writing(&self) -> Result<Held, Failure> {
@@ -109,6 +100,20 @@ impl DataDir {
             &path,
             what,
             "wait until it has ended, then run this again",
+        )?;
+        Ok(Held { _file: file })
+    }
+
+    /// The same right for oneself alone: keys change hands, or the format does.
+    pub fn hold_writing_alone(&self) -> Result<Held, Failure> {
+        let (mut file, path) = self.lock_file("write.lock")?;
+        let what = "is being written by another polder";
+        self.held(
+            file.try_lock(),
+            &mut file,
+            &path,
+            what,
+            "stop `serve` and wait for imports, then run this again",
         )?;
         Ok(Held { _file: file })
     }

@@ -8,9 +8,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use ledger::logs::own_log;
-use ledger::sql::{EngineError, Flow, Read};
-use ledger::tree;
+use ledger::logs::own_logs;
+use ledger::sql::{EngineError, Flow};
 use model::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use serde_json::json;
@@ -19,10 +18,9 @@ use store::{OpenError, Store};
 use crate::cli::Doctor;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
-use crate::key::find_key_of;
-use crate::keys::{files, is_sealed};
-use crate::log::verified;
-use crate::node::{NODE_SECRET, ROOT_KEY, keys_of, now, schema};
+use crate::keys::{files as key_files, is_sealed, read as read_key};
+use crate::log::verified_by;
+use crate::node::{NODE_SECRET, ROOT_KEY, identity_of, now, schema};
 use crate::out::say;
 use crate::rebuild::skipped;
 
@@ -161,25 +159,36 @@ fn keys(dir: &DataDir) -> Seen {
     let folder = dir.key_path("");
     let facts = fs::metadata(&folder).map_err(|e| cannot_look(Failure::io("look at", &folder, &e)))?;
     closed(&folder, facts.permissions().mode(), 700)?;
-    let restore = |what: String| Fault { what, fix: "restore it from the newest backup".to_owned() };
-    let mut sealed = true;
-    for path in files(&folder).map_err(cannot_look)? {
+    let root = dir.key_path(ROOT_KEY);
+    if !dir.key_path(NODE_SECRET).exists() {
+        return Err(Fault {
+            what: format!("{} is not there", dir.key_path(NODE_SECRET).display()),
+            fix: "restore it from the newest backup; tokens and cursors are nothing without it".to_owned(),
+        });
+    }
+    let (mut plain, mut sealed) = (0, 0);
+    for path in key_files(&folder).map_err(cannot_look)? {
         let facts = fs::metadata(&path).map_err(|e| cannot_look(Failure::io("look at", &path, &e)))?;
         closed(&path, facts.permissions().mode(), 600)?;
-        sealed &= is_sealed(&path).map_err(|failure| restore(failure.message))?;
+        // What is under a passphrase is not opened here: doctor asks for no secret.
+        let read = match is_sealed(&path) {
+            Ok(true) => {
+                sealed += 1;
+                Ok(())
+            }
+            Ok(false) => {
+                plain += 1;
+                read_key(&path).map(|_| ())
+            }
+            Err(failure) => Err(failure),
+        };
+        read.map_err(|failure| Fault {
+            what: failure.message,
+            fix: "restore it from the newest backup".to_owned(),
+        })?;
     }
-    dir.read_key::<32>(NODE_SECRET).map_err(|failure| restore(failure.message))?;
-    if let Ok(store) = Store::open_as_found(&dir.database(), schema())
-        && let Ok((identity, origin)) = keys_of(&store, dir)
-    {
-        find_key_of(dir, &identity, &origin).map_err(|failure| restore(failure.message))?;
-    }
-    let root = match dir.key_path(ROOT_KEY).exists() {
-        true => "root key is in the data directory; keep it offline",
-        false => "root key is kept elsewhere",
-    };
-    let how = if sealed { "under a passphrase" } else { "readable by their owner" };
-    Ok(format!("{root}; keys are {how}"))
+    let root = if root.exists() { "in the data directory; keep it offline" } else { "kept elsewhere" };
+    Ok(format!("{sealed} under a passphrase, {plain} readable by their owner; the root key is {root}"))
 }
 
 fn disk(dir: &DataDir) -> Seen {
@@ -237,8 +246,8 @@ fn pages(store: &Store, quick: bool) -> Seen {
 }
 
 fn log(store: &Store, dir: &DataDir) -> Seen {
-    let (identity, _) = keys_of(store, dir).map_err(cannot_look)?;
-    let report = verified(store, &identity).map_err(cannot_look)?;
+    let identity = identity_of(store, dir).map_err(cannot_look)?;
+    let report = verified_by(store, &identity).map_err(cannot_look)?;
     match report.faults.first() {
         None => Ok(format!("{} records, size {}, signed", report.records, report.size)),
         Some(first) => Err(Fault {
@@ -260,7 +269,8 @@ fn side_file(store: &Store, dir: &DataDir) -> Seen {
         what: Failure::from(error).message,
         fix: "do not write before this is mended: a log that forks cannot be mended".to_owned(),
     })?;
-    let held = store.read(held_size).map_err(cannot_look)?;
+    let logs = store.read(own_logs).map_err(cannot_look)?;
+    let held = logs.last().map_or(0, |log| log.size);
     match file.newest().map_err(cannot_look)? {
         Some(published) if published.size < held => Err(Fault {
             what: format!(

@@ -161,9 +161,7 @@ fn protection(dir: &DataDir) -> Result<Protection, Failure> {
 
 /// Opens the node for a change of keys, which no other process may make or sign through.
 fn open(data: &Data) -> Result<(Node, Held), Failure> {
-    // Once before, so that a database of an earlier format is brought forward without the lock.
-    drop(Node::open(data)?);
-    let held = DataDir::new(&data.dir).hold_alone()?;
+    let held = DataDir::new(&data.dir).hold_writing_alone()?;
     Ok((Node::open(data)?, held))
 }
 
@@ -398,7 +396,7 @@ fn show(data: &Data, as_json: bool) -> Result<Exit, Failure> {
 fn passphrase(data: &Data, file: Option<&Path>, remove: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
     // No key may be read or made while they are exchanged.
-    let _held = node.dir.hold_alone()?;
+    let _held = node.dir.hold_writing_alone()?;
     let change = if remove { Change::Remove } else { Change::Set(file) };
     let (count, sealed) = keys::change_passphrase(&node.dir.keys(), &change)?;
     let how = if sealed { "under the new passphrase" } else { "without passphrase, readable by their owner" };

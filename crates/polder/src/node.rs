@@ -108,14 +108,16 @@ impl Node {
         let store = match Store::open(&dir.database(), schema()) {
             Err(OpenError::Older { .. }) => {
                 // A program of the earlier format that writes now would not know what the new one needs.
-                let _held = dir.hold_writing()?;
+                let _held = dir.hold_writing_alone()?;
                 Store::migrate(&dir.database(), &mut rebuild::tell_migrating)?;
                 Store::open(&dir.database(), schema())?
             }
             opened => opened?,
         };
-        let (identity, origin) = keys_of(&store, &dir)?;
+        let identity = identity_of(&store, &dir)?;
         let root = identity.root.clone();
+        let newest = store.read(own_logs)?.last().map(|log| log.origin);
+        let origin = newest.unwrap_or(root.origin);
         Ok(Node { dir, store, root, identity, origin })
     }
 
@@ -237,8 +239,8 @@ pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(hash.finalize().into())
 }
 
-/// The member's keys after all that was said of them, and the newest of the node's logs.
-pub fn keys_of(store: &Store, dir: &DataDir) -> Result<(Identity, Origin), Failure> {
+/// Who the member is, by the root statement and what it said of its keys since.
+pub fn identity_of(store: &Store, dir: &DataDir) -> Result<Identity, Failure> {
     let missing = || {
         Failure::machine(format!(
             "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
@@ -246,11 +248,8 @@ pub fn keys_of(store: &Store, dir: &DataDir) -> Result<(Identity, Origin), Failu
         ))
     };
     let (root, statements) = store.read(said_of_keys)?.ok_or_else(missing)?;
-    let identity = Identity::verify(&root, statements.iter().map(Vec::as_slice))
-        .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
-    let newest = store.read(own_logs)?.last().map(|log| log.origin);
-    let origin = newest.unwrap_or(identity.root.origin);
-    Ok((identity, origin))
+    Identity::verify(&root, statements.iter().map(Vec::as_slice))
+        .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))
 }
 
 /// The time now.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ledger::logs::own_logs;
 use ledger::sql::Flow;
 use serde_json::json;
 use store::{Migrating, Progress, Rebuilt, Store, ViewReport};
@@ -45,13 +46,7 @@ pub fn run(args: &Rebuild) -> Result<Exit, Failure> {
 }
 
 fn tell(store: &Store, report: &ViewReport, as_json: bool) -> Result<(), Failure> {
-    let mut records = 0;
-    store.read(|read| {
-        read.query("SELECT seq FROM records ORDER BY seq DESC LIMIT 1", &[], &mut |row| {
-            records = row.int(0)?;
-            Ok(Flow::Stop)
-        })
-    })?;
+    let records: u64 = store.read(own_logs)?.iter().map(|log| log.size).sum();
     if as_json {
         let skipped: Vec<_> = report
             .skipped

@@ -212,7 +212,7 @@ fn next_log(node: &Node, args: &Restore, last: &Checkpoint, held: &Checkpoint) -
     let saying = Saying::Delegation { origin, keys, from, continues: Some(*last) };
     let place = key::link(node);
     let body = key::sign(&saying, &place, &Authority::Root(&root), None)?;
-    let lock = node.dir.hold_writing()?;
+    let lock = node.dir.hold_writing_alone()?;
     key::append_to(node, lock, origin, log_key, vec![(saying, place, body)])?;
     Ok(Opened { origin, size: 1 })
 }

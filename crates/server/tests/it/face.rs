@@ -133,7 +133,11 @@ fn random(bytes: &mut [u8]) {
 
 fn writer(store: &Store) -> Writer {
     let origin = Origin { member: [1; 32], log: 1 };
-    let signer = Signer { origin, key: LogKey::from_bytes(&[5; 64]).unwrap(), tombstone_key: [6; 32] };
+    let signer = Signer {
+        origin,
+        key: LogKey::from_bytes(&[5; trust::log_key::LOG_KEY_BYTES]).unwrap(),
+        tombstone_key: [6; 32],
+    };
     let circumstances =
         || Circumstances { now: Timestamp::from_micros(NOW.load(Ordering::Relaxed)), randomness: [0; 32] };
     store.writer(signer, None, circumstances).unwrap()
