@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ledger::append::Outcome;
 use ledger::checkpoint::Origin;
+use ledger::root::chain::Identity;
 use ledger::root::statement::{Authority, Link, Reached, Revoked, Saying};
 use ledger::sql::EngineError;
 use ledger::{logs, tree};
@@ -63,20 +64,31 @@ pub fn log_key(node: &Node) -> Result<LogKey, Failure> {
     let (key, waits) = find_log_key(node)?;
     if waits {
         let name = log_key_name(&node.origin);
-        put_in_place(&node.dir.key_path(&next_name(&name)), &node.dir.key_path(&name))?;
+        let to = node.dir.key_path(&name);
+        match fs::rename(node.dir.key_path(&next_name(&name)), &to) {
+            // Another process that opened at the same moment has done it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::io("make", &to, &error)),
+            Ok(()) => keys::sync_parent(&to)?,
+        }
     }
     Ok(key)
 }
 
 /// The keys that sign the node's log now, and whether their file still waits to be put in its place.
 pub fn find_log_key(node: &Node) -> Result<(LogKey, bool), Failure> {
-    let name = log_key_name(&node.origin);
-    let delegated = node.identity.current(&node.origin).map(|log| &log.keys);
+    find_key_of(&node.dir, &node.identity, &node.origin)
+}
+
+/// [`find_log_key`] for a node that is not open.
+pub fn find_key_of(dir: &DataDir, identity: &Identity, origin: &Origin) -> Result<(LogKey, bool), Failure> {
+    let name = log_key_name(origin);
+    let delegated = identity.current(origin).map(|log| &log.keys);
     for (name, waits) in [(next_name(&name), true), (name.clone(), false)] {
-        if waits && !node.dir.key_path(&name).exists() {
+        if waits && !dir.key_path(&name).exists() {
             continue;
         }
-        let key = node.dir.read_log_key(&name)?;
+        let key = dir.read_log_key(&name)?;
         if Some(key.public_key()) == delegated {
             return Ok((key, waits));
         }
@@ -84,8 +96,8 @@ pub fn find_log_key(node: &Node) -> Result<(LogKey, bool), Failure> {
     Err(Failure::machine(format!(
         "{} is not the key to which the root key delegated log {}; restore the right one from a backup, or make a new \
          one with `polder key rotate log`",
-        node.dir.key_path(&name).display(),
-        node.origin
+        dir.key_path(&name).display(),
+        origin
     )))
 }
 

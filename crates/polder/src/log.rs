@@ -53,7 +53,7 @@ pub fn verified_by(store: &Store, identity: &Identity) -> Result<verify::Report,
 
 fn verify_log(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
-    let report = verified(&node)?;
+    let report = verified(&node.store, &node.identity)?;
     let holds = report.faults.is_empty();
     if as_json {
         say!(

@@ -89,7 +89,7 @@ fn open(dir: &DataDir, manifest: &Manifest, args: &Restore) -> Result<Opened, Fa
             args.file.display()
         ))
     };
-    let faults = verified(&node)?.faults;
+    let faults = verified(&node.store, &node.identity)?.faults;
     if let Some(first) = faults.first() {
         return Err(damaged(&format!("its log does not verify: {first}")));
     }
