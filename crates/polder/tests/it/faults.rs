@@ -440,6 +440,13 @@ fn a_second_writer() {
     bench.write("b.json", bundle(&[tool(9_000, "")]));
     let mut first =
         bench.command(&["import", "--data", "d", "a.json"]).stdout(Stdio::null()).spawn().unwrap();
+    let holds = |pid: u32| {
+        fs::read_to_string(bench.path("d/write.lock")).is_ok_and(|held| held.trim() == pid.to_string())
+    };
+    while !holds(first.id()) {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before it was seen writing");
+        sleep(Duration::from_millis(1));
+    }
     let mut refused = 0;
     while first.try_wait().unwrap().is_none() {
         let second = bench.run(&["import", "--data", "d", "b.json"]);
