@@ -27,11 +27,12 @@ mod open;
 pub mod published;
 mod rebuild;
 mod sqlite;
+mod turn;
 mod views;
 mod writer;
 
 pub use migrate::Migrating;
-pub use open::{OpenError, Schema, Store};
+pub use open::{OpenError, Schema, Scrub, Store};
 pub use rebuild::{Rebuilt, Told};
 pub use views::{Progress, ViewReport};
 pub use writer::{BATCH_RECORDS_MAX, Pending, SubmitError, Writer};

@@ -25,21 +25,51 @@ pub(crate) struct Step {
 enum Work {
     /// Statements, one after the other.
     Sqlite(&'static [&'static str]),
+    /// Statements for a table of a room's local state, which a program without that room does not have.
+    SqliteLocal(&'static str, &'static [&'static str]),
     /// What statements cannot say. Tells how much of how much it has done.
-    #[cfg_attr(not(test), expect(dead_code, reason = "format 2 needs none; the first step that does will"))]
     Code(Code),
 }
 
 type Code = fn(&mut dyn Tx, &mut dyn FnMut(u64, u64)) -> Result<(), EngineError>;
 
 /// All steps: the first leads from format 1 to format 2. Adding one here makes the next format.
-pub(crate) static STEPS: &[Step] = &[Step {
-    what: "views note how far they have taken records in",
-    work: Work::Sqlite(&[
-        "ALTER TABLE views ADD COLUMN cursor INTEGER NOT NULL DEFAULT 0",
-        "UPDATE views SET cursor = (SELECT coalesce(max(seq), 0) FROM records)",
-    ]),
-}];
+pub(crate) static STEPS: &[Step] = &[
+    Step {
+        what: "views note how far they have taken records in",
+        work: Work::Sqlite(&[
+            "ALTER TABLE views ADD COLUMN cursor INTEGER NOT NULL DEFAULT 0",
+            "UPDATE views SET cursor = (SELECT coalesce(max(seq), 0) FROM records)",
+        ]),
+    },
+    Step {
+        what: "records can be narrowed and withdrawn",
+        work: Work::Sqlite(&[
+            "ALTER TABLE records ADD COLUMN committed INTEGER",
+            "CREATE TABLE refs (subject BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) \
+             STRICT, WITHOUT ROWID",
+            "CREATE INDEX refs_by_seq ON refs (seq)",
+            "CREATE TABLE tombstones (mac BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+            // A constraint cannot be taken off a table: audiences that name many are too long for its index.
+            "CREATE TABLE audiences_3 (id INTEGER PRIMARY KEY, author BLOB NOT NULL, kind INTEGER NOT NULL, \
+             marking INTEGER NOT NULL, spec TEXT NOT NULL) STRICT",
+            "INSERT INTO audiences_3 SELECT id, author, kind, marking, spec FROM audiences",
+            "DROP TABLE audiences",
+            "ALTER TABLE audiences_3 RENAME TO audiences",
+        ]),
+    },
+    Step {
+        what: "tokens name persons, and say what they may do",
+        work: Work::SqliteLocal(
+            "tokens",
+            &[
+                "ALTER TABLE tokens ADD COLUMN person TEXT",
+                "ALTER TABLE tokens ADD COLUMN rights INTEGER NOT NULL DEFAULT 1",
+            ],
+        ),
+    },
+    Step { what: "what refers to an observable is found", work: Work::Code(ledger::refs::fill) },
+];
 
 /// Newest format of records and local state.
 pub(crate) const FORMAT: i64 = 1 + STEPS.len() as i64;
@@ -115,7 +145,12 @@ pub(crate) fn forward(
             let what = step.what;
             told(Migrating { format, what, done: (0, 1) });
             match step.work {
-                Work::Sqlite(all) => all.iter().try_for_each(|sql| tx.execute(sql, &[]).map(|_| ()))?,
+                Work::Sqlite(all) => run_all(tx, all)?,
+                Work::SqliteLocal(table, all) => {
+                    if exists(tx, table)? {
+                        run_all(tx, all)?;
+                    }
+                }
                 Work::Code(run) => {
                     run(tx, &mut |done, of| told(Migrating { format, what, done: (done, of) }))?
                 }
@@ -125,6 +160,10 @@ pub(crate) fn forward(
         }
         Ok(())
     })
+}
+
+fn run_all(tx: &mut dyn Tx, all: &[&'static str]) -> Result<(), EngineError> {
+    all.iter().try_for_each(|sql| tx.execute(sql, &[]).map(|_| ()))
 }
 
 /// Makes tables of local state that are new, and notes views that are new or lack a table, so that they

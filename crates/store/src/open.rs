@@ -14,6 +14,7 @@ use crate::migrate::{self, FORMAT, Migrating};
 use crate::names::{NEXT, Names, OLD};
 use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
+use crate::turn::Turn;
 use crate::views;
 
 /// How long a statement waits for another process's write lock.
@@ -37,6 +38,15 @@ pub struct Schema {
     pub views: Vec<Box<dyn View>>,
     /// Tables of local state.
     pub local: Vec<&'static Table>,
+}
+
+/// Whether what was erased can still be read on this machine, outside backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scrub {
+    /// It cannot.
+    Gone,
+    /// It still lies in these places.
+    Remains(Vec<String>),
 }
 
 /// A store could not be opened or created.
@@ -197,6 +207,7 @@ impl Store {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
             Place::File { path, local, .. } => {
                 let mut slot = lock(local);
+                let _turn = Turn::take(path)?;
                 let connection = match slot.take() {
                     Some(connection) => connection,
                     None => self::writer(path)?,
@@ -206,6 +217,23 @@ impl Store {
                 answer
             }
         }
+    }
+
+    /// Makes the bytes of what was erased unreadable: they are overwritten in the file (`secure_delete`), and
+    /// the write-ahead log, which still holds them, is emptied.
+    pub fn scrub(&self) -> Result<Scrub, EngineError> {
+        let Place::File { path, .. } = &self.shared.place else { return Ok(Scrub::Gone) };
+        let connection = self::writer(path)?;
+        let held = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+            .map_err(|e| engine_error("empty the write-ahead log", e))?;
+        Ok(match held {
+            0 => Scrub::Gone,
+            _ => Scrub::Remains(vec![format!(
+                "the write-ahead log of {}, which a reader holds; it is emptied when the last polder on it ends",
+                path.display()
+            )]),
+        })
     }
 
     /// Runs `work` in a transaction that no append runs beside.

@@ -226,7 +226,7 @@ fn fold(
     let heads = Heads::load(tx.as_read())?;
     let records = rows
         .iter()
-        .map(|row| row.view(heads.of(row.audience_row)?))
+        .map(|row| Ok(row.view(heads.of(row.audience_row)?, heads.of(row.committed_row)?)))
         .collect::<Result<Vec<_>, EngineError>>()?;
     match names {
         Some(names) => view.apply(&mut Renamed::new(tx, names), &records)?,

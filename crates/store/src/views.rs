@@ -395,6 +395,7 @@ mod tests {
             time,
             audience_row: 1,
             head: &head,
+            committed: &head,
             subject: SubjectKey([0; 17]),
             id: "x",
             version: time,

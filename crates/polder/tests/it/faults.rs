@@ -471,6 +471,7 @@ fn append_at(bench: &Bench, n: u64, micros: i64) {
     let signer = Signer {
         origin: Origin { member: member.0, log: 1 },
         key: PrivateKey::from_bytes(key.as_slice().try_into().unwrap()),
+        tombstone_key: [0; 32],
     };
     let store = stranger(bench);
     let side_file = store::published::SideFile::new(bench.path("d/published"));

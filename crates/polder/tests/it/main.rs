@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod hunting;
 mod ledger;
+mod recalling;
 mod sharing;
 mod support;
 mod tidy;
