@@ -118,6 +118,15 @@ impl DataDir {
         Ok(Held { _file: file })
     }
 
+    /// Holds the right to write alone: nobody else writes meanwhile, whatever program it is.
+    pub fn hold_writing_alone(&self) -> Result<Held, Failure> {
+        let (mut file, path) = self.lock_file("write.lock")?;
+        let what = "is being written by another polder";
+        let advice = "wait until it has ended, or stop it, then run this again";
+        self.held(file.try_lock(), &mut file, &path, what, advice)?;
+        Ok(Held { _file: file })
+    }
+
     /// Holds the right to serve this directory.
     pub fn hold_serving(&self) -> Result<Held, Failure> {
         let (mut file, path) = self.lock_file("serve.lock")?;

@@ -97,7 +97,7 @@ impl Node {
         let store = match Store::open(&dir.database(), schema()) {
             Err(OpenError::Older { .. }) => {
                 // A program of the earlier format that writes now would not know what the new one needs.
-                let _held = dir.hold_writing()?;
+                let _held = dir.hold_writing_alone()?;
                 Store::migrate(&dir.database(), &mut rebuild::tell_migrating)?;
                 Store::open(&dir.database(), schema())?
             }
