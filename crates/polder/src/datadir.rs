@@ -131,17 +131,12 @@ impl DataDir {
         Ok(Held { _file: file })
     }
 
-    /// The same right for oneself alone: keys change hands, or the format does.
+    /// Holds the right to write alone: nobody else writes meanwhile, whatever program it is.
     pub fn hold_writing_alone(&self) -> Result<Held, Failure> {
         let (mut file, path) = self.lock_file("write.lock")?;
         let what = "is being written by another polder";
-        self.held(
-            file.try_lock(),
-            &mut file,
-            &path,
-            what,
-            "stop `serve` and wait for imports, then run this again",
-        )?;
+        let advice = "wait until it has ended, or stop it, then run this again";
+        self.held(file.try_lock(), &mut file, &path, what, advice)?;
         Ok(Held { _file: file })
     }
 

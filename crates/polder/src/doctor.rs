@@ -274,11 +274,6 @@ fn log(store: &Store, dir: &DataDir) -> Seen {
     }
 }
 
-fn held_size(read: &mut dyn Read) -> Result<u64, EngineError> {
-    let log = own_log(read)?;
-    tree::size(read, log)
-}
-
 /// The side file keeps a database that was rolled back from signing a fork.
 fn side_file(store: &Store, dir: &DataDir) -> Seen {
     let file = dir.side_file();

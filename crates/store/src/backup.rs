@@ -28,7 +28,8 @@ impl Store {
             Place::File { path, .. } => copy_all(&reader(path)?, &mut copy)?,
             Place::Memory(connection) => copy_all(&lock(connection), &mut copy)?,
             Place::Postgresql(_) => {
-                let source = "it is on a PostgreSQL server; use pg_basebackup or pg_dump (docs/backup.md)".into();
+                let source =
+                    "it is on a PostgreSQL server; use pg_basebackup or pg_dump (docs/backup.md)".into();
                 return Err(EngineError::Refused { operation: "copy the database".to_owned(), source });
             }
         }

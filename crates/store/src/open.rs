@@ -22,9 +22,6 @@ use crate::views;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two looks at the lock. SQLite's own pauses grow up to 100 ms, and whoever comes back sooner takes
-/// the lock each time.
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Read-only connections that are kept for the next reader.
 const IDLE_READERS_MAX: usize = 4;
 /// Page cache of one connection, in KiB.
@@ -279,8 +276,8 @@ impl Store {
 
     /// A store in memory, for tests.
     pub fn memory(schema: Schema) -> Result<Store, OpenError> {
-        let mut connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
-        set_up(&mut connection, WRITER_CACHE_KIB)?;
+        let connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
+        set_up(&connection, WRITER_CACHE_KIB)?;
         let place = Place::Memory(Mutex::new(connection));
         migrate::create(&place, &schema)?;
         Ok(Store::at(place, schema))
@@ -405,10 +402,10 @@ impl Drop for RollBack<'_> {
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, EngineError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)
+    let connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
     // SQLite looks at the file only now: say which one is damaged.
-    set_up(&mut connection, WRITER_CACHE_KIB).map_err(|error| match error {
+    set_up(&connection, WRITER_CACHE_KIB).map_err(|error| match error {
         EngineError::Corrupt(what) => EngineError::Corrupt(format!("{}: {what}", path.display())),
         other => other,
     })?;
@@ -422,28 +419,22 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, EngineError> {
 
 pub(crate) fn reader(path: &Path) -> Result<Connection, EngineError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)
+    let connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
-    common(&mut connection, READER_CACHE_KIB)?;
+    common(&connection, READER_CACHE_KIB)?;
     Ok(connection)
 }
 
-/// Asked by SQLite before each further attempt to take a lock.
-fn wait_a_moment(attempts: i32) -> bool {
-    std::thread::sleep(BUSY_PAUSE);
-    BUSY_PAUSE * attempts.unsigned_abs() < BUSY_TIMEOUT
-}
-
-fn common(connection: &mut Connection, cache_kib: i64) -> Result<(), EngineError> {
+fn common(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
-    connection.busy_handler(Some(wait_a_moment)).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(fault)
 }
 
 /// DESIGN section 6: WAL with FULL, so that what was answered survives a power cut as far as the disk
 /// keeps its word; `secure_delete`, because erasure must be real; a large checkpoint interval.
-fn set_up(connection: &mut Connection, cache_kib: i64) -> Result<(), EngineError> {
+fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
     common(connection, cache_kib)?;
     // Takes hold only in an empty database: bodies of a few kilobytes then fit on one page.

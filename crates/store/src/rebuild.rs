@@ -4,11 +4,10 @@
 //! The new tables have [`NEXT`] behind their names. They take the records in batch by batch, each in a
 //! transaction of its own that also moves the cursor, so that a build goes on after a crash where it stood,
 //! and two processes that build the same view only help each other. The batch that reaches the newest
-//! record switches: the old tables get [`OLD`] behind their names, the new ones the plain names. Writers
-//! wait for a transaction like any other; readers see the old view or the new one.
+//! record switches: the old tables get [`OLD`] behind their names, the new ones the plain names. Each batch
+//! takes its turn among those who write; readers see the old view or the new one.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use ledger::audience::Heads;
 use ledger::record;
@@ -24,11 +23,12 @@ use crate::views::{Progress, Standing, forget, last_seq, missing, next_name, not
 pub(crate) const BATCH_RECORDS_MAX: usize = 10_000;
 /// Most bytes of records in a batch; one larger record is a batch of its own.
 const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Between two batches, so that whoever waits to write comes to it. Longer than a writer sleeps between two
-/// attempts.
-const PAUSE: Duration = Duration::from_millis(8);
 
-/// Told after each batch; `Stop` ends the build where it stands.
+/// Batches that a turn takes in. An import adds at most one batch in its turn: with two a rebuild comes up
+/// with it.
+const BATCHES_PER_TURN: usize = 2;
+
+/// Told after each turn; `Stop` ends the build where it stands.
 pub type Told<'t> = dyn FnMut(Progress) -> Flow + 't;
 
 /// How a rebuild ended.
@@ -116,7 +116,6 @@ impl Store {
                     }
                 }
             }
-            std::thread::sleep(PAUSE);
         }
     }
 
@@ -213,17 +212,34 @@ fn catch_up(engine: &mut dyn Engine, view: &dyn View, batch: usize) -> Result<St
     Ok(Step::More(Progress { view: view.name(), done: cursor.unsigned_abs(), of: last.unsigned_abs() }))
 }
 
-/// Takes in the next batch after `cursor`; answers how far it came, and how far it is to go.
+/// Takes in the next batches after `cursor`; answers how far it came, and how far it is to go.
 fn fold(
+    engine: &mut dyn Engine,
+    view: &dyn View,
+    names: Option<&Names>,
+    mut cursor: i64,
+    batch: usize,
+) -> Result<(i64, i64), EngineError> {
+    let last = last_seq(engine)?;
+    for _ in 0..BATCHES_PER_TURN {
+        cursor = fold_batch(engine, view, names, cursor, batch)?.unwrap_or(last);
+        if cursor >= last {
+            break;
+        }
+    }
+    Ok((cursor, last))
+}
+
+/// Takes in one batch; answers the `seq` of its last record, or `None` when there is none after `cursor`.
+fn fold_batch(
     engine: &mut dyn Engine,
     view: &dyn View,
     names: Option<&Names>,
     cursor: i64,
     batch: usize,
-) -> Result<(i64, i64), EngineError> {
-    let last = last_seq(engine)?;
+) -> Result<Option<i64>, EngineError> {
     let rows = record::batch_after(engine, cursor, batch, BATCH_BYTES_MAX)?;
-    let Some(newest) = rows.last().map(|row| row.seq) else { return Ok((last, last)) };
+    let Some(newest) = rows.last().map(|row| row.seq) else { return Ok(None) };
     let heads = Heads::load(engine)?;
     let records = rows
         .iter()
@@ -233,7 +249,7 @@ fn fold(
         Some(names) => view.apply(&mut Renamed::new(engine, names), &records)?,
         None => view.apply(engine, &records)?,
     }
-    Ok((newest, last))
+    Ok(Some(newest))
 }
 
 fn switch(engine: &mut dyn Engine, view: &dyn View, standing: Standing) -> Result<(), EngineError> {

@@ -443,7 +443,7 @@ mod tests {
             let fill = "INSERT INTO bodies SELECT seq, x'7b7d' FROM records";
             store.local(|tx| tx.execute(fill, &[])).map_err(|e: EngineError| e).unwrap();
             let builder = Store::open(&path, schema(version)).unwrap();
-            builder.rebuild_in_batches_of(8);
+            builder.rebuild_in_batches_of(4);
             let told = Cell::new(0);
             let ended = builder.rebuild("places", &mut |_| {
                 if told.get() == 0 {

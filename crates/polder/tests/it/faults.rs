@@ -176,7 +176,7 @@ fn a_rebuild_that_is_killed_goes_on() {
     bench.import("b.json", &[], 0);
     assert_eq!(bench.exported("d").len(), 25_100, "the old view answers and is kept");
     let ran = bench.run(&["rebuild", "--data", "d", "exchange"]).expect(0);
-    assert!(!ran.err.contains("rebuilding exchange, 3"), "it goes on where it stood: {}", ran.err);
+    assert!(!ran.err.contains("rebuilding exchange"), "it goes on where it stood: {}", ran.err);
     assert_eq!(faults(&bench, &[]), Vec::<String>::new());
     assert_eq!(bench.exported("d").len(), 25_100);
 }
@@ -432,28 +432,24 @@ fn doctor_tells_a_limit_on_files() {
     Ran::of(output).expect(1).says(&["FAULT  disk", "ulimit -f", "lift the limit"]);
 }
 
-/// Two processes at once: one writes, the other is told who does, and both end well when run again.
+/// Two processes write to one directory at once: each in its turn, nothing is lost, and the log is one.
 #[test]
 fn a_second_writer() {
     let bench = Bench::new();
-    bench.write("a.json", bundle(&(0..8_000).map(|n| tool(n, "")).collect::<Vec<_>>()));
-    bench.write("b.json", bundle(&[tool(9_000, "")]));
+    bench.write("a.json", bundle(&(0..30_000).map(|n| tool(n, "")).collect::<Vec<_>>()));
     let mut first =
         bench.command(&["import", "--data", "d", "a.json"]).stdout(Stdio::null()).spawn().unwrap();
-    let mut refused = 0;
+    let (mut round, mut beside) = (0, 0);
     while first.try_wait().unwrap().is_none() {
-        let second = bench.run(&["import", "--data", "d", "b.json"]);
-        if second.code == 6 {
-            refused += 1;
-            second.says(&["being written by another polder", "wait until it has ended"]);
-        } else {
-            second.expect(0);
-        }
+        bench.write("b.json", bundle(&[tool(40_000 + round, "")]));
+        bench.import("b.json", &[], 0);
+        round += 1;
+        beside += u64::from(first.try_wait().unwrap().is_none());
     }
     assert!(first.wait().unwrap().success());
-    assert!(refused > 0, "they never met");
-    bench.import("b.json", &[], 0);
-    assert_eq!(bench.verified("d"), 8_002);
+    assert!(beside > 0, "they never met");
+    assert_eq!(bench.verified("d"), 1 + 30_000 + round);
+    assert_eq!(faults(&bench, &[]), Vec::<String>::new());
 }
 
 /// Appends one object as a node does whose clock says something else.

@@ -53,6 +53,21 @@ fn a_data_directory_of_every_format_opens() {
     }
 }
 
+/// Members of an object may have been added since; none is gone or says something else.
+#[track_caller]
+fn includes(now: &Value, then: &Value) {
+    match (now, then) {
+        (Value::Object(now), Value::Object(then)) => {
+            then.iter().for_each(|(name, value)| includes(now.get(name).unwrap_or(&Value::Null), value));
+        }
+        (Value::Array(now), Value::Array(then)) => {
+            assert_eq!(now.len(), then.len(), "{now:?} {then:?}");
+            now.iter().zip(then).for_each(|(now, then)| includes(now, then));
+        }
+        _ => assert_eq!(now, then),
+    }
+}
+
 /// Everything that the program of its time said of the directory, the present one says too.
 fn holds(bench: &Bench, expected: &Value) {
     let data = ["--data", "d"];
@@ -69,10 +84,16 @@ fn holds(bench: &Bench, expected: &Value) {
     assert!(exported.len() > 40, "the golden directory holds more");
     assert_eq!(bench.exported("d"), exported);
 
-    assert_eq!(run(&["seen", "203.0.113.7", "--json"]).json()[0], expected["seen"]);
+    includes(&run(&["seen", "203.0.113.7", "--json"]).json()[0], &expected["seen"]);
     assert_eq!(run(&["finding", "list", "--json"]).json().len() as u64, expected["findings"]);
-    assert_eq!(Value::Array(run(&["token", "list", "--json"]).json()), expected["token_list"]);
-    assert_eq!(Value::Array(run(&["community", "list", "--json"]).json()), expected["community_list"]);
+    includes(&Value::Array(run(&["token", "list", "--json"]).json()), &expected["token_list"]);
+    includes(&Value::Array(run(&["community", "list", "--json"]).json()), &expected["community_list"]);
+
+    // Format 1 knew the terms of a community as a text that nobody was asked to accept. Now they are: the
+    // steward says that the other member did.
+    let (community, partner) = (&expected["communities"][0], "ab".repeat(32));
+    let community = community.as_str().unwrap();
+    run(&["community", "accept", community, "--for", &partner, "--evidence", "a letter of that time"]);
 
     let server = bench.serve("d");
     for (who, token) in expected["tokens"].as_object().unwrap() {
