@@ -19,7 +19,7 @@ use crate::cli::Doctor;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 use crate::keys::{files as key_files, is_sealed, read as read_key};
-use crate::log::verified_by;
+use crate::log::verified;
 use crate::node::{NODE_SECRET, ROOT_KEY, identity_of, now, schema};
 use crate::out::say;
 use crate::rebuild::skipped;
@@ -264,7 +264,7 @@ fn pages(store: &Store, quick: bool, on_server: bool) -> Seen {
 
 fn log(store: &Store, dir: &DataDir) -> Seen {
     let identity = identity_of(store, dir).map_err(cannot_look)?;
-    let report = verified_by(store, &identity).map_err(cannot_look)?;
+    let report = verified(store, &identity).map_err(cannot_look)?;
     match report.faults.first() {
         None => Ok(format!("{} records, size {}, signed", report.records, report.size)),
         Some(first) => Err(Fault {

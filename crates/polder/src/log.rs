@@ -39,13 +39,8 @@ pub fn run(command: &LedgerCommand) -> Result<Exit, Failure> {
     }
 }
 
-/// Verifies the whole log.
-pub fn verified(node: &Node) -> Result<verify::Report, Failure> {
-    verified_by(&node.store, &node.identity)
-}
-
 /// Verifies all own logs of a store against what its member said of its keys.
-pub fn verified_by(store: &Store, identity: &Identity) -> Result<verify::Report, Failure> {
+pub fn verified(store: &Store, identity: &Identity) -> Result<verify::Report, Failure> {
     let keys =
         |checkpoint: &Checkpoint| identity.keys_of(checkpoint).cloned().map_err(|error| error.to_string());
     Ok(store.read(|read| verify::verify_all(read, &keys))?)
