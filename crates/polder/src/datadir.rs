@@ -57,7 +57,7 @@ impl DataDir {
         if !path.exists() {
             return Ok(Location::File(self.database()));
         }
-        address(&secret(&path, ADDRESS_BYTES_MAX)?, &path).map(Location::Postgresql)
+        address(&secret(&path, ADDRESS_BYTES_MAX)?, &path).map(Location::from)
     }
 
     /// Keeps a copy of the connection string, readable by the owner alone: it may hold a password.

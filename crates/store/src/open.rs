@@ -114,7 +114,7 @@ pub enum Location {
     /// In this file.
     File(PathBuf),
     /// On a server.
-    Postgresql(Address),
+    Postgresql(Box<Address>),
 }
 
 impl<P: AsRef<Path> + ?Sized> From<&P> for Location {
@@ -125,7 +125,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Location {
 
 impl From<Address> for Location {
     fn from(address: Address) -> Location {
-        Location::Postgresql(address)
+        Location::Postgresql(Box::new(address))
     }
 }
 
@@ -164,7 +164,7 @@ impl Place {
         match location {
             Location::File(path) if !path.is_file() => Err(OpenError::Missing(path)),
             Location::File(path) => Ok(Place::file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?),
-            Location::Postgresql(address) => Ok(Place::Postgresql(Box::new(Server::new(address)?))),
+            Location::Postgresql(address) => Ok(Place::Postgresql(Box::new(Server::new(*address)?))),
         }
     }
 

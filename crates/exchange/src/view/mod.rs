@@ -115,8 +115,9 @@ pub static CLIENTS: Table = Table {
         "CREATE INDEX clients_by_client ON clients (client, of_member)",
     ],
     postgres: &[
-        r#"CREATE TABLE communities (uuid TEXT COLLATE "C" PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, version BIGINT NOT NULL,
-         seq BIGINT NOT NULL, author BYTEA NOT NULL)"#,
+        r#"CREATE TABLE clients (of_member BYTEA NOT NULL, client BYTEA NOT NULL, version BIGINT NOT NULL,
+         seq BIGINT NOT NULL, ended BIGINT NOT NULL, PRIMARY KEY (of_member, client))"#,
+        "CREATE INDEX clients_by_client ON clients (client, of_member)",
     ],
 };
 

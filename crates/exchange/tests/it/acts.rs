@@ -651,6 +651,32 @@ fn narrowing_sticks_until_its_author_shares_again() {
     assert_eq!(sees(&world, 3, &ring), 1);
 }
 
+/// What more may see gets a place of its own at the end: whoever has passed the first one finds it.
+#[test]
+fn widening_is_dated_anew() {
+    let mut world = world();
+    let ring = Audience::Community(community(1));
+    world.act(&Deed::Join { community: 1, member: 3 }, &mut []).unwrap();
+    world.add(2, 0, &ring, Marking::NONE, false);
+    world.add(4, 0, &ring, Marking::tlp(Tlp::Green), false);
+    let credential = Credential {
+        id: "t".into(),
+        name: "t".into(),
+        member: member(3),
+        ceiling: Tlp::AmberStrict,
+        rights: Rights::READ,
+        person: None,
+    };
+    let mut client = Client::new(8, credential, ring.clone(), Versions::last());
+    while client.poll(&world).unwrap() {}
+    client.poll(&world).unwrap();
+    assert_eq!(client.seen.len(), 1, "what is unmarked stays with its author");
+    let widened = world.add(2, 0, &ring, Marking::tlp(Tlp::Green), true);
+    assert!(matches!(widened, Outcome::Added { .. }), "{widened:?}");
+    while client.poll(&world).unwrap() {}
+    assert_eq!(client.seen.len(), 2);
+}
+
 /// Whoever has polled as a stranger stays one with that token: what is behind its cursor would be lost.
 #[test]
 fn a_token_never_grows() {

@@ -199,7 +199,9 @@ fn write(tx: &mut dyn Tx, batch: &[Kept]) -> Result<(), EngineError> {
     tx.insert_many(&BODIES, &mut |push| {
         batch.iter().try_for_each(|kept| push(&[Value::Int(kept.seq), Value::Blob(&kept.item.body)]))
     })?;
-    apply(tx, batch)
+    apply(tx, batch)?;
+    // The store's own writer goes on from here: the views have everything.
+    tx.execute("UPDATE views SET cursor = (SELECT coalesce(max(seq), 0) FROM records)", &[]).map(|_| ())
 }
 
 fn row_of(heads: &Heads, item: &Item) -> i64 {

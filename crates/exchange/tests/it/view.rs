@@ -69,6 +69,8 @@ fn the_tables_are_declared_as_views() {
         assert_eq!(table.kind, ledger::sql::TableKind::View, "{}", table.name);
         assert!(table.sqlite[0].starts_with(&format!("CREATE TABLE {} ", table.name)));
         assert!(table.columns.iter().all(|column| table.sqlite[0].contains(column)));
+        assert!(table.postgres[0].starts_with(&format!("CREATE TABLE {} ", table.name)), "{}", table.name);
+        assert!(table.columns.iter().all(|column| table.postgres[0].contains(column)), "{}", table.name);
     }
 }
 

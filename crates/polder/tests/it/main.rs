@@ -12,6 +12,7 @@ mod golden;
 mod hunting;
 mod keys;
 mod ledger;
+mod postgresql;
 mod recalling;
 mod sharing;
 mod support;

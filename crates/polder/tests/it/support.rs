@@ -215,7 +215,13 @@ pub fn shared(test: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    let line = format!("SKIPPED: {test}: no folder ../shared beside the checkout\n");
+    skipped(test, "no folder ../shared beside the checkout");
+    None
+}
+
+/// A test that cannot run here says so.
+pub fn skipped(test: &str, reason: &str) {
+    let line = format!("SKIPPED: {test}: {reason}\n");
     match std::env::var_os("POLDER_SKIPS") {
         Some(file) => {
             fs::OpenOptions::new()
@@ -228,7 +234,6 @@ pub fn shared(test: &str) -> Option<PathBuf> {
         }
         None => print!("{line}"),
     }
-    None
 }
 
 /// The examples of the project.

@@ -44,7 +44,8 @@ const BELONGS: &[(&str, &[&str])] = &[
     ("openssl", &[]),
     ("postgres", &["store"]),
     ("rusqlite", &["store"]),
-    ("rustls", &["server", "polder"]),
+    // Also for the way to a database server.
+    ("rustls", &["server", "polder", "store"]),
     ("tokio", &["server", "polder"]),
     ("tokio-postgres", &["store"]),
     ("tokio-rustls", &["server", "polder"]),

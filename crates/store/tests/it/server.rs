@@ -33,7 +33,9 @@ pub struct Database {
 
 /// The server that the environment names, or a note that the test is skipped.
 pub fn server(test: &str) -> Option<Server> {
-    match std::env::var("POLDER_TEST_POSTGRES") {
+    #[expect(clippy::disallowed_methods, reason = "which server the tests use is said from outside")]
+    let named = std::env::var("POLDER_TEST_POSTGRES");
+    match named {
         Ok(string) if !string.is_empty() => Some(Server { string }),
         _ => {
             skipped(test, "POLDER_TEST_POSTGRES names no server");
