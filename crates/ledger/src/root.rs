@@ -12,7 +12,7 @@ use trust::member::fingerprint;
 
 use crate::checkpoint::Origin;
 
-/// Longest name of an organisation.
+/// Longest name, country and sector of an organisation.
 pub const NAME_BYTES_MAX: usize = 200;
 /// Largest statement that is read.
 pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
@@ -92,6 +92,12 @@ impl Root {
                 .map_err(|_| RootError::Unreadable("public_key"))?;
             PublicKey::from_bytes(&bytes).map_err(|_| RootError::Unreadable("public_key"))
         };
+        // Who signs it may be hostile; what it says is shown to people.
+        let shown = |name: &'static str| {
+            let text = text(statement, name)?;
+            let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+            if fits { Ok(text) } else { Err(RootError::Unreadable(name)) }
+        };
         if statement.get("v").and_then(Value::as_u64) != Some(VERSION) {
             return Err(RootError::Unreadable("its version is not known; update polder"));
         }
@@ -108,9 +114,9 @@ impl Root {
         root_key.verify(&canonical(statement), Use::Root, &signature).map_err(|_| RootError::Signature)?;
         Ok(Root {
             member,
-            name: text(statement, "name")?,
-            country: text(statement, "country")?,
-            sector: text(statement, "sector")?,
+            name: shown("name")?,
+            country: shown("country")?,
+            sector: shown("sector")?,
             created: Timestamp::parse(&text(statement, "created")?)
                 .map_err(|_| RootError::Unreadable("created"))?,
             root_key,

@@ -17,14 +17,14 @@
 //! # }
 //! ```
 
-mod auth;
+pub mod auth;
 mod body;
 pub mod limits;
 mod listen;
-mod media;
+pub mod media;
 mod rate;
 mod refusal;
-mod target;
+pub mod target;
 mod taxii;
 mod wire;
 

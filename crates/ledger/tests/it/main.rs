@@ -6,3 +6,4 @@
 mod checkpoint;
 mod entry;
 mod merkle;
+mod root;
