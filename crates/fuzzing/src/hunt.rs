@@ -121,7 +121,11 @@ fn is_too_wide(indicator: &Indicator) -> bool {
 /// Blocks that are read of one input: an archive may hold far more than it weighs.
 const BLOCKS_MAX: usize = 4;
 
-fn blocks(data: &[u8], step: usize) -> (Vec<(u64, u64, Vec<u8>)>, ReadFacts, bool) {
+/// Offset, number of the first line, and bytes.
+type Lines = (u64, u64, Vec<u8>);
+
+/// The first blocks, what was read, and whether that is all.
+fn blocks(data: &[u8], step: usize) -> (Vec<Lines>, ReadFacts, bool) {
     let mut source = Source::new(Dribble { data, step }, "log");
     let (mut blocks, mut buffer) = (Vec::new(), Vec::new());
     while let Some(block) = source.next_block(std::mem::take(&mut buffer)) {

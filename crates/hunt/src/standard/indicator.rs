@@ -3,7 +3,7 @@
 
 use memchr::memmem;
 use model::diagnostic::Diagnostic;
-use model::id::is_stix_id;
+use model::limits::ID_BYTES_MAX;
 use model::observable::{Observable, ObservableKind};
 use model::stix::{Item, Splitter};
 use model::time::Timestamp;
@@ -77,8 +77,8 @@ fn read_object(object: &Value, place: &str, reading: &mut Reading) {
     if text("type") != Some("indicator") || revoked {
         return;
     }
-    // What is no id could be of any length, and would end up in messages.
-    let id = text("id").filter(|id| is_stix_id(id)).unwrap_or(place).to_owned();
+    // A longer one is none, and would end up in messages.
+    let id = text("id").filter(|id| id.len() <= ID_BYTES_MAX).unwrap_or(place).to_owned();
     // STIX 2.0 has no `pattern_type`: its patterns are STIX patterns.
     let pattern_type = text("pattern_type").unwrap_or("stix");
     let Some(pattern) = text("pattern") else {
