@@ -30,7 +30,21 @@ pub const NEWEST_STEPS_MAX: usize = 100;
 pub const COMMUNITY_MEMBERS_MAX: usize = 10_000;
 /// Longest name of a community or a token.
 pub const NAME_BYTES_MAX: usize = 200;
-/// Longest terms of a community.
+/// Longest note on where a member's acceptance of terms is kept.
+pub const EVIDENCE_BYTES_MAX: usize = 500;
+/// Longest terms of a community, text and conditions together.
 pub const TERMS_BYTES_MAX: usize = 64 * 1024;
 /// Most tokens that are listed.
 pub const TOKENS_MAX: usize = 10_000;
+/// Most objects of one envelope that is posted.
+pub const ENVELOPE_OBJECTS_MAX: u64 = 100_000;
+/// Longest message about one object of an envelope.
+pub const MESSAGE_BYTES_MAX: usize = 1_000;
+/// Hours for which a status is kept (TAXII 2.1 section 4.3).
+pub const STATUS_HOURS: i64 = 24;
+/// Most objects that a status lists as taken; of more it gives the number alone.
+pub const STATUS_SUCCESSES_MAX: usize = 10_000;
+/// Most bytes of statuses that are kept; the oldest go first.
+pub const STATUS_BYTES_MAX: i64 = 256 * 1024 * 1024;
+/// What a status counts for besides its details.
+pub const STATUS_ROW_BYTES: i64 = 1_024;

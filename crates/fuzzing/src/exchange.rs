@@ -6,23 +6,35 @@ use std::cell::RefCell;
 use exchange::cursor::{self, Bound};
 use exchange::filter::{Fields, Filters, Spec, Versions, Wish};
 use exchange::limits::{
-    COMMUNITY_MEMBERS_MAX, FILTER_VALUE_BYTES_MAX, FILTER_VALUES_MAX, NAME_BYTES_MAX, PAGE_OBJECTS_MAX,
-    TERMS_BYTES_MAX,
+    COMMUNITY_MEMBERS_MAX, ENVELOPE_OBJECTS_MAX, FILTER_VALUE_BYTES_MAX, FILTER_VALUES_MAX,
+    MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PAGE_OBJECTS_MAX,
 };
+use exchange::post::{Envelope, Posted, Sender};
+use exchange::standard::client::ClientOf;
 use exchange::standard::community::{Community, id_of_subject, subject};
-use exchange::token::{self, ID_BYTES, LOCAL_TABLES, Order, SECRET_BYTES};
-use model::id::MemberId;
+use exchange::standard::terms::{Acceptance, Conditions};
+use exchange::token::{self, ID_BYTES, LOCAL_TABLES, Order, Rights, SECRET_BYTES};
+use exchange::view::CollectionView;
+use ledger::append::Outcome;
+use ledger::definitions::DefinitionView;
+use ledger::entry::Salts;
+use model::head::Audience;
+use model::id::{CommunityId, MemberId, is_stix_id};
+use model::limits::ID_BYTES_MAX;
+use model::marking::{Marking, Tlp};
+use model::stix::{Definitions, Object};
 use model::time::Timestamp;
+use policy::Reader;
 use store::{Schema, Store};
 
-use crate::{broken, must, number};
+use crate::{Dribble, broken, must, number};
 
 pub(crate) fn community(data: &[u8]) {
     if let Some(id) = std::str::from_utf8(data).ok().and_then(id_of_subject) {
         assert_eq!(subject(id).as_bytes(), data, "a community's subject has one spelling");
     }
     let Ok(community) = Community::parse(data) else { return };
-    assert!((1..=NAME_BYTES_MAX).contains(&community.name.len()) && community.terms.len() <= TERMS_BYTES_MAX);
+    assert!((1..=NAME_BYTES_MAX).contains(&community.name.len()) && community.terms.fit());
     assert!(community.members.len() <= COMMUNITY_MEMBERS_MAX && community.id.0.get_version_num() == 4);
     assert_eq!(id_of_subject(&subject(community.id)), Some(community.id));
     let printed = must(community.print().ok(), "what was read can be printed");
@@ -33,6 +45,28 @@ pub(crate) fn community(data: &[u8]) {
         (&community.name, &community.members, &community.terms)
     );
     assert!(community.other.keys().eq(again.other.keys()), "unknown properties survive");
+}
+
+pub(crate) fn acceptance(data: &[u8]) {
+    if let Some(conditions) =
+        serde_json::from_slice(data).ok().and_then(|value| Conditions::from_json(&value))
+    {
+        assert_eq!(
+            Conditions::from_json(&conditions.to_json()),
+            Some(conditions),
+            "what was printed can be read"
+        );
+    }
+    let Some(acceptance) = Acceptance::parse(data) else { return };
+    assert!(acceptance.fits() && is_stix_id(&acceptance.subject()));
+    let printed = acceptance.print();
+    assert_eq!(Acceptance::parse(&printed), Some(acceptance), "what was printed can be read");
+}
+
+pub(crate) fn client(data: &[u8]) {
+    let Some(client) = ClientOf::parse(data) else { return };
+    assert!(client.client != client.of && is_stix_id(&client.subject()));
+    assert_eq!(ClientOf::parse(&client.print()), Some(client), "what was printed can be read");
 }
 
 pub(crate) fn query(data: &[u8]) {
@@ -114,6 +148,65 @@ pub(crate) fn cursor(data: &[u8]) {
     }
 }
 
+/// An envelope that another member posts to a community.
+pub(crate) fn envelope(data: &[u8]) {
+    let author = MemberId([2; 32]);
+    let reader = Reader::service(author, Tlp::AmberStrict);
+    let audience = Audience::Community(CommunityId(model::uuid::Uuid::from_u128(7)));
+    let sender = Sender { reader: &reader, own: MemberId([1; 32]), audience: &audience };
+    let mut salts = || Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
+    EMPTY.with_borrow_mut(|kept| {
+        let store = kept.get_or_insert_with(empty_store);
+        let posted = store.read(|read| {
+            let step = 1 + data.len() / 20;
+            let Ok(envelope) = Envelope::survey(read, author, Dribble { data, step }) else {
+                return Ok(None);
+            };
+            envelope.take(read, sender, data, &mut salts).map(Some)
+        });
+        let posted: Result<_, ledger::sql::EngineError> = posted;
+        match posted {
+            Ok(Some(posted)) => check_posted(posted, author),
+            Ok(None) => {}
+            Err(error) => broken(&format!("{error}")),
+        }
+    });
+}
+
+fn check_posted(posted: Posted, author: MemberId) {
+    let drafts = posted.drafts.len() as u64;
+    assert!(drafts <= ENVELOPE_OBJECTS_MAX);
+    for draft in &posted.drafts {
+        assert!(draft.author == author && draft.kind.is_stix());
+        let object = must(Object::parse(&draft.body, "here", &mut Vec::new()), "a draft holds an object");
+        assert_eq!((&object.id, object.version), (&draft.subject.id, draft.subject.version));
+        let said = object.marking(&Definitions::default());
+        // A definition beside it tells what this reader does not know.
+        let said = Marking { unknown: false, ..said };
+        assert_eq!(draft.marking.strictest(said), draft.marking, "what comes in is as strict as it says");
+    }
+    let status = posted.status((0..drafts).map(|_| Outcome::Known), [1; 16], Timestamp::EPOCH);
+    assert_eq!(status.success_count, drafts, "what was taken and known is there");
+    for detail in status.successes.iter().chain(&status.failures) {
+        assert!(detail.id.len() <= ID_BYTES_MAX);
+        // Each note is cut, and there are few of one object.
+        assert!(detail.message.as_ref().is_none_or(|said| said.len() <= 16 * (MESSAGE_BYTES_MAX + 3)));
+    }
+    assert!(status.failures.iter().all(|failed| failed.message.is_some()), "a failure has a reason");
+}
+
+thread_local! {
+    static EMPTY: RefCell<Option<Store>> = const { RefCell::new(None) };
+}
+
+fn empty_store() -> Store {
+    let views: Vec<Box<dyn ledger::view::View>> = vec![Box::new(DefinitionView), Box::new(CollectionView)];
+    match Store::memory(Schema { views, local: LOCAL_TABLES.to_vec() }) {
+        Ok(store) => store,
+        Err(error) => broken(&format!("{error}")),
+    }
+}
+
 thread_local! {
     static TOKENS: RefCell<Option<(Store, String)>> = const { RefCell::new(None) };
 }
@@ -141,7 +234,7 @@ fn store_with_token() -> (Store, String) {
         broken("a store in memory opens")
     };
     let own = MemberId([1; 32]);
-    let order = Order { name: "fuzzed", member: own, own, ceiling: None };
+    let order = Order { name: "fuzzed", member: own, own, ceiling: None, person: None, rights: Rights::READ };
     let issued = store
         .local(|tx| token::issue(tx, &TOKEN_KEY, &order, [3; ID_BYTES], [5; SECRET_BYTES], Timestamp::EPOCH));
     let Ok(issued) = issued else { broken("a token can be issued") };

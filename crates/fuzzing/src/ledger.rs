@@ -12,6 +12,7 @@ use ledger::merkle::{
     verify_inclusion,
 };
 use ledger::proof::Proof;
+use ledger::recall::{REASON_BYTES_MAX, RECALL_ENTRIES_MAX, Recall};
 use ledger::root::{NAME_BYTES_MAX, Root, STATEMENT_BYTES_MAX};
 use ledger::tile::{Appender, Prover, TileId};
 use model::head::{Audience, Head};
@@ -112,6 +113,14 @@ pub(crate) fn root_signed(data: &[u8]) {
         assert_eq!((&read.name, &read.country, &read.sector), (&root.name, &root.country, &root.sector));
         assert_eq!((read.origin, read.created), (root.origin, root.created));
     }
+}
+
+pub(crate) fn recall(data: &[u8]) {
+    let Ok(recall) = Recall::parse(data) else { return };
+    assert!((1..=RECALL_ENTRIES_MAX).contains(&recall.entries.len()));
+    assert!(recall.reason.len() <= REASON_BYTES_MAX && !recall.reason.contains(char::is_control));
+    let printed = recall.print();
+    assert_eq!(Recall::parse(&printed), Ok(recall), "what was printed can be read");
 }
 
 /// A small tree, a proof from it, and changes to the proof.

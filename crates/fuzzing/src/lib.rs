@@ -20,12 +20,15 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name; `corpus/NAME` holds the inputs of each.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("acceptance", exchange::acceptance),
     ("authorization", server::authorization),
     ("bundle", hunt::bundle),
     ("checkpoint", ledger::checkpoint),
+    ("client", exchange::client),
     ("community", exchange::community),
     ("cursor", exchange::cursor),
     ("entry", ledger::entry),
+    ("envelope", exchange::envelope),
     ("findings", hunt::findings),
     ("id", model::id),
     ("indicator_csv", hunt::indicator_csv),
@@ -44,7 +47,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pattern", hunt::pattern),
     ("proof", ledger::proof),
     ("query", exchange::query),
+    ("recall", ledger::recall),
     ("request_target", server::request_target),
+    ("revoked", model::revoked),
     ("root", ledger::root),
     ("root_signed", ledger::root_signed),
     ("scan", hunt::scan),

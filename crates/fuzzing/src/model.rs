@@ -12,7 +12,7 @@ use model::observable::{
     Network, OBSERVABLE_BYTES_MAX, Observable, ObservableKind, address_text, name_to_ascii, parse_address,
     refang, reverse_labels,
 };
-use model::stix::{Definition, Definitions, Item, Object, SpecVersion, Splitter, runs, version20};
+use model::stix::{Definition, Definitions, Item, Object, SpecVersion, Splitter, revoke, runs, version20};
 use model::time::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -108,6 +108,19 @@ pub(crate) fn stix_20(data: &[u8]) {
     assert_eq!((after.created, after.version), (before.created, before.version));
     assert_eq!(marks(&after), marks(&before), "conversion loses no marking");
     assert_eq!(after.unreadable_marking, before.unreadable_marking);
+}
+
+pub(crate) fn revoked(data: &[u8]) {
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let Some(revoked) = revoke::revoked(data, now) else { return };
+    let Some(before) = Object::parse(data, "here", &mut Vec::new()) else { return };
+    let after = must(Object::parse(&revoked, "here", &mut Vec::new()), "what is revoked is an object");
+    assert_eq!((&after.id, after.spec, after.created), (&before.id, before.spec, before.created));
+    assert!(after.revoked && after.has_modified && after.version == now);
+    assert_eq!(after.created_by_ref, before.created_by_ref);
+    assert_eq!(marks(&after), marks(&before), "revoking loses no marking");
+    assert_eq!(after.unreadable_marking, before.unreadable_marking);
+    assert_eq!(revoke::revoked(&revoked, now), Some(revoked), "it is stable");
 }
 
 // --- bundles ---
@@ -208,6 +221,10 @@ pub(crate) fn marking(data: &[u8]) {
         for b in &codes {
             let both = a.strictest(*b);
             assert!(both == b.strictest(*a) && not_looser(both, *a) && not_looser(both, *b));
+            let referring = a.as_strict_as(*b);
+            assert!(
+                !both.is_looser_than(*a) && !referring.is_looser_than(*a) && !referring.is_looser_than(*b)
+            );
         }
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -225,7 +242,8 @@ pub(crate) fn marking(data: &[u8]) {
         assert_eq!(Pap::parse(pap.name()), Some(pap));
     }
     if let Some(audience) = Audience::parse(text) {
-        assert_eq!(Audience::parse(&audience.to_string()), Some(audience), "{text:?}");
+        assert_eq!(audience.to_string(), text, "an audience has one spelling");
+        assert!(audience.is_within(&audience));
     }
 }
 

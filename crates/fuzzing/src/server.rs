@@ -2,7 +2,7 @@
 //! What a request's head says: target, query, media types, credentials.
 
 use server::limits::{ACCEPT_RANGES_MAX, QUERY_PAIRS_MAX};
-use server::media::accepts_taxii;
+use server::media::{accepts_taxii, is_taxii};
 use server::target::{Endpoint, query_pairs};
 
 const TAXII: &str = "application/taxii+json;version=2.1";
@@ -15,6 +15,9 @@ pub(crate) fn media_type(data: &[u8]) {
     assert_eq!(accepts_taxii(lines.iter().map(|line| line.trim())), accepted, "{text:?}");
     let upper: Vec<String> = lines.iter().map(|line| line.to_ascii_uppercase()).collect();
     assert_eq!(accepts_taxii(upper.iter().map(String::as_str)), accepted, "{text:?}");
+    for (line, upper) in lines.iter().zip(&upper) {
+        assert_eq!(is_taxii(line), is_taxii(upper), "{line:?}");
+    }
     let ranges = text.matches([',', '\n']).count() + 1;
     if ranges < ACCEPT_RANGES_MAX {
         let asked = lines.iter().copied().chain([TAXII]);

@@ -74,6 +74,10 @@ impl View for IndicatorView {
         TABLES
     }
 
+    fn skipped(&self) -> Option<&'static str> {
+        Some("SELECT code, count(DISTINCT seq) FROM hunt_skipped GROUP BY code ORDER BY code")
+    }
+
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError> {
         let mut derived = Vec::new();
         for record in records.iter().filter(|record| is_indicator(record)) {

@@ -15,6 +15,7 @@
 //! assert_eq!(Checkpoint::parse(&text), Ok(checkpoint));
 //! ```
 
+mod act;
 pub mod append;
 pub mod audience;
 pub mod checkpoint;
@@ -23,7 +24,9 @@ pub mod draft;
 pub mod entry;
 pub mod merkle;
 pub mod proof;
+pub mod recall;
 pub mod record;
+pub mod refs;
 pub mod root;
 pub mod schema;
 pub mod sql;

@@ -27,6 +27,8 @@ pub struct Record<'a> {
     pub audience_row: i64,
     /// What the gate decides by.
     pub head: &'a Head,
+    /// What the entry commits to: the head at first, before it was narrowed.
+    pub committed: &'a Head,
     /// Key of the subject.
     pub subject: SubjectKey,
     /// The subject's id as text.
@@ -48,6 +50,14 @@ pub trait View: Send + Sync {
     fn version(&self) -> i64;
     /// The view's tables.
     fn tables(&self) -> &'static [&'static Table];
+    /// A query for the codes under which the view could not use records, and how many records each.
+    fn skipped(&self) -> Option<&'static str> {
+        None
+    }
     /// Takes in a batch of records in the order of their `seq`.
+    ///
+    /// An erased record takes everything with it that this view derived from it, found by its `seq` alone:
+    /// when a view is built anew neither subject nor id of it is known. A record whose head changed comes
+    /// first as erased and then again, at its old `seq`, with the new head.
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError>;
 }

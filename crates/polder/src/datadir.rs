@@ -103,27 +103,36 @@ impl DataDir {
         })
     }
 
-    /// Holds the right to write records for as long as the answer lives.
+    /// Holds the right to write records for as long as the answer lives. Processes share it: `serve` writes
+    /// beside an import, batch by batch in turn. Whoever must be alone takes the lock for himself.
     pub fn hold_writing(&self) -> Result<Held, Failure> {
-        self.hold(
-            "write.lock",
-            "is being written by another polder",
+        let (mut file, path) = self.lock_file("write.lock")?;
+        let what = "is being written by another polder that must be alone";
+        self.held(
+            file.try_lock_shared(),
+            &mut file,
+            &path,
+            what,
             "wait until it has ended, then run this again",
-        )
+        )?;
+        Ok(Held { _file: file })
     }
 
     /// Holds the right to serve this directory.
     pub fn hold_serving(&self) -> Result<Held, Failure> {
-        self.hold(
-            "serve.lock",
-            "is being served by another polder",
-            "stop it first, or serve another directory",
-        )
+        let (mut file, path) = self.lock_file("serve.lock")?;
+        let what = "is being served by another polder";
+        self.held(file.try_lock(), &mut file, &path, what, "stop it first, or serve another directory")?;
+        let text = format!("{}\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(|e| Failure::io("write", &path, &e))?;
+        Ok(Held { _file: file })
     }
 
-    fn hold(&self, name: &str, what: &str, advice: &str) -> Result<Held, Failure> {
+    fn lock_file(&self, name: &str) -> Result<(File, PathBuf), Failure> {
         let path = self.root.join(name);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -131,22 +140,28 @@ impl DataDir {
             .mode(0o600)
             .open(&path)
             .map_err(|e| Failure::io("open", &path, &e))?;
-        match file.try_lock() {
-            Ok(()) => {}
+        Ok((file, path))
+    }
+
+    fn held(
+        &self,
+        locked: Result<(), TryLockError>,
+        file: &mut File,
+        path: &Path,
+        what: &str,
+        advice: &str,
+    ) -> Result<(), Failure> {
+        match locked {
+            Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 // Only to name the process: an empty or odd file names none.
                 let _ = file.read_to_string(&mut holder);
                 let holder = holder.trim();
                 let process = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
-                return Err(Failure::machine(format!("{} {what}{process}; {advice}", self.root.display())));
+                Err(Failure::machine(format!("{} {what}{process}; {advice}", self.root.display())))
             }
-            Err(TryLockError::Error(error)) => return Err(Failure::io("lock", &path, &error)),
+            Err(TryLockError::Error(error)) => Err(Failure::io("lock", path, &error)),
         }
-        let text = format!("{}\n", std::process::id());
-        file.set_len(0)
-            .and_then(|()| file.write_all(text.as_bytes()))
-            .map_err(|e| Failure::io("write", &path, &e))?;
-        Ok(Held { _file: file })
     }
 }

@@ -105,7 +105,7 @@ impl From<OpenError> for Failure {
             OpenError::Missing(_) | OpenError::Exists(_) | OpenError::NotOurs(_) => {
                 Failure::usage(whole(&error))
             }
-            OpenError::Newer { .. } => Failure::machine(whole(&error)),
+            OpenError::Newer { .. } | OpenError::Older { .. } => Failure::machine(whole(&error)),
         }
     }
 }

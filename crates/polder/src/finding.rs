@@ -18,10 +18,10 @@ use uuid::Uuid;
 use crate::cli::{Data, FindingCommand};
 use crate::failure::{Exit, Failure};
 use crate::hunting::{counted, finding_json, finding_line};
-use crate::identity::NAMESPACE;
 use crate::init::salts;
 use crate::node::{Node, now};
 use crate::out::say;
+use exchange::standard::identity::NAMESPACE;
 
 /// Runs the command.
 pub fn run(command: &FindingCommand) -> Result<Exit, Failure> {

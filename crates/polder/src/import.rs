@@ -4,9 +4,10 @@
 use std::io::Read;
 use std::path::Path;
 
+use exchange::intake::{Intake, Survey, narrowed, refusal};
 use hunt::limits::LIST_BYTES_MAX;
 use hunt::standard::IndicatorAuthor;
-use ledger::append::{Outcome, Refused};
+use ledger::append::Outcome;
 use ledger::draft::Draft;
 use ledger::entry::Salts;
 use model::diagnostic::{Diagnostic, Severity};
@@ -22,7 +23,6 @@ use crate::failure::{Exit, Failure};
 use crate::input::Input;
 use crate::node::{Node, Writing, random};
 use crate::out::say;
-use crate::survey::Survey;
 
 /// Drafts that are handed over at once: one transaction.
 const BATCH_DRAFTS: usize = 5_000;
@@ -93,7 +93,7 @@ pub fn diagnostic_json(diagnostic: &Diagnostic) -> serde_json::Value {
 /// Runs the command.
 pub fn run(args: &Import) -> Result<Exit, Failure> {
     let node = Node::open(&args.data)?;
-    let audience = node.audience(args.community.as_deref())?;
+    let audience = node.recipients(&args.recipients)?;
     let writing = node.write()?;
     let mut exit = Exit::Done;
     for path in &args.files {
@@ -172,7 +172,9 @@ impl<'n> Importer<'n> {
         let definitions =
             self.node.store.read(|read| ledger::definitions::of_author(read, self.node.member()))?;
         let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
-        let survey = Survey::of(input.reader()?, definitions, envelope, &mut self.report);
+        let place = self.report.file.clone();
+        let source = input.reader()?;
+        let survey = Survey::of(source, &place, definitions, envelope, &mut |d| self.report.note(d));
         let mut splitter = Splitter::new(input.reader()?);
         loop {
             match splitter.next_item() {
@@ -196,23 +198,14 @@ impl<'n> Importer<'n> {
 
     fn object(&mut self, bytes: Vec<u8>, ordinal: u64, survey: &Survey) -> Result<(), Failure> {
         self.report.read += 1;
-        let mut diagnostics = Vec::new();
-        let object = Object::parse(&bytes, &format!("object {ordinal}"), &mut diagnostics);
-        diagnostics.into_iter().for_each(|d| self.report.note(d));
-        let Some(object) = object else {
+        let audience = self.audience.clone();
+        let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
+        let intake = Intake { author: self.node.member(), audience: &audience, envelope, survey };
+        let Some((object, marking)) = intake.object(&bytes, ordinal, &mut |d| self.report.note(d)) else {
             self.report.refused += 1;
             return Ok(());
         };
-        if object.marking(&survey.definitions).unknown {
-            let message = "carries a marking that is not understood: it stays in the own organisation";
-            let fix = "import its marking definition first, or in the same file";
-            self.report
-                .note(Diagnostic::warning("marking-unknown", object.id.clone(), message).with_fix(fix));
-        }
-        let envelope = self.envelope.map_or(Marking::NONE, Marking::tlp);
-        let marking = survey.with_references(&object, survey.marking(&object, ordinal, envelope));
-        let salts = self.salts.next();
-        let draft = Draft::stix(object, bytes, self.node.member(), self.audience.clone(), marking, salts);
+        let draft = intake.draft(object, marking, bytes, self.salts.next());
         self.add(draft)
     }
 
@@ -295,16 +288,13 @@ impl<'n> Importer<'n> {
             match outcome {
                 Outcome::Added { .. } => self.report.added += 1,
                 Outcome::Known => self.report.known += 1,
-                Outcome::KnownLooser => {
+                Outcome::Narrowed => {
                     self.report.known += 1;
-                    let message = "is held under a looser marking, which this import does not narrow";
-                    let fix =
-                        "narrowing is not built yet; make a new version that carries the stricter marking";
-                    self.report.note(Diagnostic::warning("marking-not-narrowed", id, message).with_fix(fix));
+                    self.report.note(narrowed(&id));
                 }
                 Outcome::Refused(refused) => {
                     self.report.refused += 1;
-                    self.report.note(refusal(id, refused));
+                    self.report.note(refusal(&id, refused));
                 }
             }
         }
@@ -335,18 +325,6 @@ impl<'n> Importer<'n> {
                 ),
                 ..failure
             }),
-        }
-    }
-}
-
-fn refusal(id: String, refused: Refused) -> Diagnostic {
-    match refused {
-        Refused::Gate(refusal) => {
-            Diagnostic::error(refusal.code(), id, refusal.to_string()).with_fix(refusal.fix())
-        }
-        Refused::RefersFurther => {
-            let message = "refers to an observable that you hold for other recipients only";
-            Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")
         }
     }
 }

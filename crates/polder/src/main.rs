@@ -2,9 +2,11 @@
 //! The one binary: command line, wiring, listeners. Everything else is in the crates below.
 
 mod cli;
+mod client;
 mod community;
 mod datadir;
 mod doctor;
+mod explain;
 mod export;
 mod failure;
 mod finding;
@@ -16,11 +18,11 @@ mod input;
 mod log;
 mod node;
 mod out;
+mod rebuild;
+mod recall;
 mod serving;
-mod survey;
 mod token;
 mod tour;
-mod wrapper;
 
 use std::process::ExitCode;
 
@@ -55,13 +57,18 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Community(command) => community::run(command),
+        Command::Client(command) => client::run(command),
         Command::Token(command) => token::run(command),
+        Command::Share(args) => recall::share(args),
+        Command::Recall(args) => recall::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Serve(args) => serving::run(args),
         Command::Hunt(args) => hunting::run(args),
         Command::Seen(args) => hunting::seen(args),
         Command::Finding(command) => finding::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Doctor(args) => doctor::run(args),
+        Command::Rebuild(args) => rebuild::run(args),
         Command::Tour(args) => tour::run(args),
     }
 }

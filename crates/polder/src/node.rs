@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The composition root: the rooms' views and tables, the keys, the operator as a reader.
 
-use exchange::token::Credential;
+use exchange::token::{Credential, Rights};
 use ledger::append::{Circumstances, Signer};
 use ledger::record;
 use ledger::root::Root;
 use ledger::sql::EngineError;
-use model::head::Audience;
+use model::head::{Audience, Person};
 use model::id::{CommunityId, MemberId};
+use model::limits::AUDIENCE_NAMES_MAX;
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use sha2::{Digest, Sha256};
-use store::{Schema, Store, Writer};
+use store::{OpenError, Schema, Store, Writer};
 use trust::composite::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::cli::Data;
+use crate::cli::{Data, Recipients};
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
+use crate::rebuild;
 
 /// Name of the key that signs the node's first log.
 pub const LOG_KEY: &str = "log-1.key";
@@ -41,7 +43,14 @@ pub struct Node {
 pub struct Writing {
     // Dropped first: it writes what waits before the lock is let go.
     writer: Writer,
-    _held: Held,
+    held: Held,
+}
+
+impl Writing {
+    /// The writer by itself; the right to write goes on as long as the second lives.
+    pub fn into_parts(self) -> (Writer, Held) {
+        (self.writer, self.held)
+    }
 }
 
 impl std::ops::Deref for Writing {
@@ -68,7 +77,15 @@ pub fn schema() -> Schema {
 
 impl Node {
     /// Opens a node. A database that was rolled back is refused here, before anything is written.
+    /// Its views are whole: where they are not, this makes them so first.
     pub fn open(data: &Data) -> Result<Node, Failure> {
+        let node = Node::open_stale(data)?;
+        rebuild::bring_up(&node.store)?;
+        Ok(node)
+    }
+
+    /// Opens a node whose views may have to be rebuilt before they can be asked.
+    pub fn open_stale(data: &Data) -> Result<Node, Failure> {
         let node = Node::open_unchecked(data)?;
         node.dir.side_file().check(&node.store)?;
         Ok(node)
@@ -77,20 +94,16 @@ impl Node {
     /// Opens a node without asking whether its database was rolled back.
     pub fn open_unchecked(data: &Data) -> Result<Node, Failure> {
         let dir = DataDir::new(&data.dir);
-        let store = Store::open(&dir.database(), schema())?;
-        let root = store.read(|read| {
-            let first = record::after(read, 0, 1)?;
-            let body = first.into_iter().next().and_then(|r| r.body);
-            Ok::<_, EngineError>(body)
-        })?;
-        let missing = || {
-            Failure::machine(format!(
-                "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
-                dir.root().display()
-            ))
+        let store = match Store::open(&dir.database(), schema()) {
+            Err(OpenError::Older { .. }) => {
+                // A program of the earlier format that writes now would not know what the new one needs.
+                let _held = dir.hold_writing()?;
+                Store::migrate(&dir.database(), &mut rebuild::tell_migrating)?;
+                Store::open(&dir.database(), schema())?
+            }
+            opened => opened?,
         };
-        let root = Root::verify(&root.ok_or_else(missing)?)
-            .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))?;
+        let root = root_of(&store, &dir)?;
         Ok(Node { dir, store, root })
     }
 
@@ -104,20 +117,46 @@ impl Node {
         Audience::Organisation(self.member())
     }
 
-    /// Starts writing. Only one process may at a time.
+    /// Starts writing. Other processes may write too: each batch takes its turn.
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
         let key = self.dir.read_key::<64>(LOG_KEY)?;
-        let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key) };
+        let tombstone_key = *self.derived("tombstones")?;
+        let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key), tombstone_key };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
-        Ok(Writing { writer, _held: held })
+        Ok(Writing { writer, held })
     }
 
     /// The operator, who sits at the machine, as the gate sees him.
     pub fn operator(&self, ceiling: Tlp) -> Result<Reader, Failure> {
         let (id, name) = ("operator".to_owned(), "operator".to_owned());
-        let credential = Credential { id, name, member: self.member(), ceiling };
+        let rights = Rights::READ;
+        let credential = Credential { id, name, member: self.member(), ceiling, person: None, rights };
         Ok(self.store.read(|read| exchange::token::reader(read, &credential))?)
+    }
+
+    /// The audience that somebody chose.
+    pub fn recipients(&self, chosen: &Recipients) -> Result<Audience, Failure> {
+        if !chosen.to_member.is_empty() {
+            let members = chosen.to_member.iter().map(|id| MemberId::parse(id));
+            let members = members.collect::<Result<_, _>>().map_err(|e| Failure::usage(e.to_string()))?;
+            return Audience::of_members(members).ok_or_else(|| {
+                Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} members are named at once"))
+            });
+        }
+        if chosen.to_person.is_empty() {
+            return self.audience(chosen.community.as_deref());
+        }
+        let person = |text: &String| {
+            Person::parse(text).ok_or_else(|| {
+                Failure::usage(format!(
+                    "`{text}` is not a person: MEMBER/name, with a name of a-z, 0-9, `.`, `_`, `-`"
+                ))
+            })
+        };
+        let persons = chosen.to_person.iter().map(person).collect::<Result<_, _>>()?;
+        Audience::of_persons(persons)
+            .ok_or_else(|| Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} persons are named at once")))
     }
 
     /// Audience of a community's id, which must be known here and have the own organisation as member.
@@ -147,13 +186,31 @@ impl Node {
 
     /// A key of its own for each use, from the node's one secret.
     fn derived(&self, usage: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
-        let secret = self.dir.read_key::<32>(NODE_SECRET)?;
-        let mut hash = Sha256::new();
-        hash.update(secret.as_slice());
-        hash.update(b"polder/derived/v1/");
-        hash.update(usage.as_bytes());
-        Ok(Zeroizing::new(hash.finalize().into()))
+        Ok(derived(&*self.dir.read_key::<32>(NODE_SECRET)?, usage))
     }
+}
+
+/// A key of its own for each use, from a node's one secret.
+pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
+    let hash = Sha256::new().chain_update(secret).chain_update(b"polder/derived/v1/").chain_update(usage);
+    Zeroizing::new(hash.finalize().into())
+}
+
+/// The member's root statement: the first record.
+pub fn root_of(store: &Store, dir: &DataDir) -> Result<Root, Failure> {
+    let root = store.read(|read| {
+        let first = record::after(read, 0, 1)?;
+        let body = first.into_iter().next().and_then(|r| r.body);
+        Ok::<_, EngineError>(body)
+    })?;
+    let missing = || {
+        Failure::machine(format!(
+            "{} has no root statement: `polder init` did not finish; remove the directory and run it again",
+            dir.root().display()
+        ))
+    };
+    Root::verify(&root.ok_or_else(missing)?)
+        .map_err(|e| Failure::machine(format!("{}: {e}; restore a backup", dir.root().display())))
 }
 
 /// The time now.
@@ -166,12 +223,41 @@ pub fn now() -> Timestamp {
 /// Random bytes from the system.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "without the system's randomness no key and no salt can be made")]
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    fill_random(&mut bytes);
     bytes
+}
+
+/// Fills with random bytes from the system.
+pub fn fill_random(bytes: &mut [u8]) {
+    #[expect(clippy::expect_used, reason = "without the system's randomness no key and no salt can be made")]
+    getrandom::fill(bytes).expect("the system gives random bytes");
 }
 
 /// Time and randomness for a batch.
 pub fn circumstances() -> Circumstances {
     Circumstances { now: now(), randomness: random() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::schema;
+
+    /// A view is built under other names by changing whole words in its statements: a column of the same
+    /// name would be changed with them.
+    #[test]
+    fn no_column_has_the_name_of_a_table_or_index_of_a_view() {
+        let schema = schema();
+        let views: Vec<_> = schema.views.iter().flat_map(|view| view.tables()).copied().collect();
+        let mut names: BTreeSet<&str> = views.iter().map(|table| table.name).collect();
+        let statements = views.iter().flat_map(|table| table.sqlite);
+        names.extend(statements.filter_map(|sql| sql.split("INDEX ").nth(1)?.split(' ').next()));
+        assert!(names.len() > views.len(), "indexes were found");
+        for table in views.iter().chain(ledger::schema::TABLES).chain(&schema.local) {
+            for column in table.columns {
+                assert!(!names.contains(column), "column {}.{column} has the name of a table", table.name);
+            }
+        }
+    }
 }

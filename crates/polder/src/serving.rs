@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::Serve;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::rebuild::Background;
 
 /// Threads that take connections and write answers. Reading the database has threads of its own.
 const NETWORK_THREADS: usize = 2;
@@ -27,14 +28,20 @@ pub fn run(args: &Serve) -> Result<Exit, Failure> {
             args.listen
         )));
     }
-    let node = Node::open(&args.data)?;
+    let node = Node::open_stale(&args.data)?;
     let _held = node.dir.hold_serving()?;
+    let (writer, _writing) = node.write()?.into_parts();
     logging();
+    let _whole = Background::start(node.store.clone())?;
     let server = Server {
         store: node.store.clone(),
+        writer,
+        own: node.member(),
         title: node.root.name.clone(),
         cursor_key: *node.cursor_key()?,
         token_key: *node.token_key()?,
+        now: crate::node::now,
+        random: crate::node::fill_random,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(NETWORK_THREADS)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder token`: access for TAXII clients.
 
-use exchange::token::{self, IssueError, Order};
+use exchange::token::{self, IssueError, Order, Rights, Token};
 use model::id::MemberId;
 use serde_json::json;
 
@@ -13,13 +13,15 @@ use crate::out::say;
 /// Runs the command.
 pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
     match command {
-        TokenCommand::New { data, name, member, max_tlp, json } => {
+        TokenCommand::New { data, name, member, person, max_tlp, write, no_read, json } => {
             let node = Node::open(data)?;
             let member = match member {
                 Some(text) => MemberId::parse(text).map_err(|e| Failure::usage(e.to_string()))?,
                 None => node.member(),
             };
-            let order = Order { name, member, own: node.member(), ceiling: *max_tlp };
+            let rights = Rights { read: !*no_read, write: *write };
+            let person = person.as_deref();
+            let order = Order { name, member, own: node.member(), ceiling: *max_tlp, person, rights };
             let secret = node.token_key()?;
             let (id, token_secret) = (random(), random());
             let issued = node.store.local(|tx| token::issue(tx, &secret, &order, id, token_secret, now()));
@@ -45,18 +47,19 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                         "{}",
                         json!({
                             "id": token.id, "name": token.name, "member": token.member.to_string(),
-                            "max_tlp": token.ceiling.name(), "created": token.created.to_string(), "revoked": revoked,
+                            "max_tlp": token.ceiling.name(), "person": token.person, "read": token.rights.read,
+                            "write": token.rights.write, "created": token.created.to_string(), "revoked": revoked,
                         })
                     );
                 } else {
                     let state = revoked.map_or_else(|| "works".to_owned(), |t| format!("revoked {t}"));
-                    say!(
-                        "{}  {}  up to {}  member {}  {state}",
-                        token.id,
-                        token.name,
-                        token.ceiling,
-                        token.member
-                    );
+                    let Token { id, name, ceiling, member, .. } = &token;
+                    let rights = match token.rights {
+                        Rights { read: true, write: true } => "reads and writes",
+                        Rights { write: true, .. } => "writes",
+                        _ => "reads",
+                    };
+                    say!("{id}  {name}  {rights} up to {ceiling}  member {member}  {state}");
                 }
             }
         }

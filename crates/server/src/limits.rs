@@ -17,7 +17,13 @@ pub const ACCEPT_RANGES_MAX: usize = 32;
 pub const QUERY_PAIRS_MAX: usize = 100;
 /// Most open connections; the next one waits.
 pub const CONNECTIONS_MAX: usize = 512;
-/// A connection that has not sent the head of a request for so long is closed.
+/// Most open connections of one address; the next one is closed at once. A proxy on the same machine is
+/// one address.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 256;
+/// A connection that has not sent the head of its first request for so long is closed: nobody knows yet
+/// who is there.
+pub const FIRST_HEAD_SECONDS_MAX: u64 = 10;
+/// A connection that has not sent the head of a further request for so long is closed.
 pub const HEAD_SECONDS_MAX: u64 = 30;
 /// A connection is closed after so long, between two requests, or later by force.
 pub const CONNECTION_SECONDS_MAX: u64 = 3_600;
@@ -31,6 +37,8 @@ pub const READS_WAITING_MAX: usize = 256;
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// What `Retry-After` says when the server is busy.
 pub const BUSY_SECONDS: u64 = 1;
+/// What `Retry-After` says while a view is rebuilt.
+pub const REBUILDING_SECONDS: u64 = 10;
 /// Requests that a token may send from one address at once. A client that pages through ATT&CK a
 /// hundred objects at a time sends 248.
 pub const REQUESTS_BURST: u32 = 10_000;
@@ -42,3 +50,24 @@ pub const FAILURES_BURST: u32 = 30;
 pub const FAILURES_PER_SECOND: u32 = 1;
 /// Most keys for which requests or failures are counted.
 pub const RATE_KEYS_MAX: usize = 10_000;
+/// Requests for which one that writes counts: 100 a second in the long run.
+pub const WRITE_COST: u32 = 10;
+/// Envelopes that are taken in at the same time.
+pub const POSTS_MAX: usize = 4;
+/// Further envelopes on their way; the next one is answered 503.
+pub const POSTS_WAITING_MAX: usize = 32;
+/// Bytes of envelopes on their way and being taken in; what would be more is answered 503.
+pub const UPLOAD_BYTES_MAX: usize = 2 * CONTENT_BYTES_MAX;
+/// A client that sends nothing of its envelope for so long is answered 408.
+pub const UPLOAD_GAP_SECONDS_MAX: u64 = 20;
+/// An envelope must have come whole after so long.
+pub const UPLOAD_SECONDS_MAX: u64 = 600;
+/// Bytes of a refused request that are read and thrown away, so that its client hears why; of nobody known
+/// only the second.
+pub const DRAIN_BYTES_MAX: usize = 2 * CONTENT_BYTES_MAX;
+/// As above, for nobody known.
+pub const DRAIN_STRANGER_BYTES_MAX: usize = 1024 * 1024;
+/// Seconds for which a refused request is read.
+pub const DRAIN_SECONDS_MAX: u64 = 5;
+/// Drafts that are handed to the writer at once.
+pub const SUBMISSION_DRAFTS_MAX: usize = 5_000;

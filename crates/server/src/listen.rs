@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Listening: connections in, requests to the router, an orderly end.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,13 +15,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use crate::limits::{
-    CONNECTION_SECONDS_MAX, CONNECTIONS_MAX, GRACE_SECONDS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, HEADERS_MAX,
+    CONNECTION_SECONDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, FIRST_HEAD_SECONDS_MAX,
+    GRACE_SECONDS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, HEADERS_MAX,
 };
+use crate::rate::address_key;
 
 /// Wait after the system refused a connection (too many open files), so as not to spin.
 const REFUSED_WAIT: Duration = Duration::from_millis(100);
@@ -37,6 +40,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::default();
     let (stop, stopping) = watch::channel(());
     let mut shutdown = pin!(shutdown);
     loop {
@@ -46,9 +50,14 @@ pub async fn serve(
             accepted = accept(&listener, &connections) => accepted,
         };
         match accepted {
-            Ok((stream, address, permit)) => {
-                tokio::spawn(connection(stream, Peer(address), router.clone(), stopping.clone(), permit));
-            }
+            Ok((stream, address, permit)) => match places.take(address_key(address)) {
+                Some(place) => {
+                    let held = (permit, place);
+                    tokio::spawn(connection(stream, Peer(address), router.clone(), stopping.clone(), held));
+                }
+                // Closed without a word: whoever holds so many knows why.
+                None => tracing::warn!(%address, "too many connections from one address"),
+            },
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 sleep(REFUSED_WAIT).await;
@@ -62,6 +71,42 @@ pub async fn serve(
         tracing::warn!("connections were still open at the end and were cut off");
     }
     Ok(())
+}
+
+/// Open connections of each address: one alone may not take them all.
+#[derive(Clone, Debug, Default)]
+struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection's place; given back when it is dropped.
+#[derive(Debug)]
+struct HeldPlace {
+    places: Places,
+    address: IpAddr,
+}
+
+impl Places {
+    fn take(&self, address: IpAddr) -> Option<HeldPlace> {
+        // The counts are right after every step, so a panic elsewhere does not make them wrong.
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_insert(0);
+        if *count >= CONNECTIONS_PER_ADDRESS_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(HeldPlace { places: self.clone(), address })
+    }
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        let mut open = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
 }
 
 async fn accept(
@@ -78,11 +123,14 @@ async fn connection(
     peer: Peer,
     router: Router,
     mut stopping: watch::Receiver<()>,
-    _permit: OwnedSemaphorePermit,
+    _held: (OwnedSemaphorePermit, HeldPlace),
 ) {
     // An answer's last piece must not wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
+    let spoken = Arc::new(Notify::new());
+    let speaks = Arc::clone(&spoken);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        speaks.notify_one();
         request.extensions_mut().insert(peer);
         // A router is always ready, so it may be called at once.
         router.clone().call(request.map(Body::new))
@@ -94,10 +142,17 @@ async fn connection(
         .max_header_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => return note_end(result),
-        _ = stopping.changed() => {}
-        () = sleep(Duration::from_secs(CONNECTION_SECONDS_MAX)) => {}
+    let mut end = pin!(sleep(Duration::from_secs(CONNECTION_SECONDS_MAX)));
+    let mut first = pin!(sleep(Duration::from_secs(FIRST_HEAD_SECONDS_MAX)));
+    let mut silent = true;
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => return note_end(result),
+            _ = stopping.changed() => break,
+            () = end.as_mut() => break,
+            () = spoken.notified(), if silent => silent = false,
+            () = first.as_mut(), if silent => return tracing::debug!("connection said nothing"),
+        }
     }
     connection.as_mut().graceful_shutdown();
     if let Ok(result) = timeout(Duration::from_secs(GRACE_SECONDS_MAX), connection).await {

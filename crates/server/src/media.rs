@@ -74,6 +74,14 @@ pub fn accepts_taxii<'a>(lines: impl IntoIterator<Item = &'a str>) -> bool {
     best.is_some_and(|(_, wanted)| wanted)
 }
 
+/// Whether a `Content-Type` says that the body is a TAXII 2.1 envelope. The version may be left out.
+pub fn is_taxii(line: &str) -> bool {
+    MediaRange::parse(line).is_some_and(|range| {
+        (range.main.as_str(), range.sub.as_str()) == ("application", "taxii+json")
+            && range.parameter("version").is_none_or(|version| version == "2.1")
+    })
+}
+
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
 }
@@ -158,6 +166,31 @@ mod tests {
     }
 
     #[test]
+    fn bodies_are_taxii_or_nothing() {
+        for good in [
+            "application/taxii+json;version=2.1",
+            "application/taxii+json; version=2.1",
+            "application/taxii+json",
+            "APPLICATION/Taxii+JSON;charset=utf-8",
+            "application/taxii+json;version=\"2.1\"",
+        ] {
+            assert!(is_taxii(good), "{good}");
+        }
+        for bad in [
+            "",
+            "application/json",
+            "application/taxii+json;version=2.0",
+            "application/vnd.oasis.taxii+json;version=2.1",
+            "application/stix+json;version=2.1",
+            "*/*",
+            "application/taxii+json;version",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_taxii(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn only_so_many_ranges_are_looked_at() {
         let mut ranges = vec!["text/html"; ACCEPT_RANGES_MAX - 1];
         ranges.push("*/*");
@@ -182,6 +215,8 @@ mod tests {
         #[test]
         fn any_header_is_read(line in "[a-z/*;,=q0-9.\"\\\\ +]{0,80}", any in ".{0,80}") {
             accepts_taxii([line.as_str(), any.as_str()]);
+            is_taxii(&line);
+            is_taxii(&any);
         }
     }
 }

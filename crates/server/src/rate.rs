@@ -27,8 +27,9 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         Buckets { burst: f64::from(burst), per_second: f64::from(per_second), buckets: Mutex::default() }
     }
 
-    /// Takes a permit; if there is none, says how long to wait for the next.
-    pub(crate) fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    /// Takes so many permits; if there are not as many, says how long to wait for them.
+    pub(crate) fn take(&self, key: &K, cost: u32, now: Instant) -> Result<(), Duration> {
+        let cost = f64::from(cost);
         // The counts are right after every step, so a panic elsewhere does not make them wrong.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if !buckets.contains_key(key) && buckets.len() >= RATE_KEYS_MAX {
@@ -36,10 +37,10 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         }
         let bucket = buckets.entry(key.clone()).or_insert(Bucket { permits: self.burst, at: now });
         *bucket = Bucket { permits: self.permits(bucket, now), at: now };
-        if bucket.permits < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - bucket.permits) / self.per_second));
+        if bucket.permits < cost {
+            return Err(Duration::from_secs_f64((cost - bucket.permits) / self.per_second));
         }
-        bucket.permits -= 1.0;
+        bucket.permits -= cost;
         Ok(())
     }
 
@@ -82,30 +83,34 @@ mod tests {
         let buckets = Buckets::new(3, 2);
         let start = Instant::now();
         for _ in 0..3 {
-            assert_eq!(buckets.take(&"a", start), Ok(()));
+            assert_eq!(buckets.take(&"a", 1, start), Ok(()));
         }
-        assert_eq!(buckets.take(&"a", start), Err(Duration::from_millis(500)));
-        assert_eq!(buckets.take(&"b", start), Ok(()), "another key has its own bucket");
-        assert_eq!(buckets.take(&"a", start + Duration::from_millis(500)), Ok(()));
-        assert!(buckets.take(&"a", start + Duration::from_millis(500)).is_err());
+        assert_eq!(buckets.take(&"a", 1, start), Err(Duration::from_millis(500)));
+        assert_eq!(buckets.take(&"b", 1, start), Ok(()), "another key has its own bucket");
+        assert_eq!(buckets.take(&"a", 1, start + Duration::from_millis(500)), Ok(()));
+        assert!(buckets.take(&"a", 1, start + Duration::from_millis(500)).is_err());
         let later = start + Duration::from_secs(3_600);
         assert_eq!(
-            (0..4).filter(|_| buckets.take(&"a", later).is_ok()).count(),
+            (0..4).filter(|_| buckets.take(&"a", 1, later).is_ok()).count(),
             3,
             "never more than the burst"
         );
+        let still_later = later + Duration::from_secs(3_600);
+        assert_eq!(buckets.take(&"c", 2, still_later), Ok(()));
+        assert_eq!(buckets.take(&"c", 2, still_later), Err(Duration::from_millis(500)));
+        assert_eq!(buckets.take(&"c", 1, still_later), Ok(()), "what was refused took nothing");
     }
 
     #[test]
     fn keys_are_bounded_and_the_emptiest_is_kept() {
         let buckets = Buckets::new(2, 1);
         let start = Instant::now();
-        assert!(buckets.take(&usize::MAX, start).is_ok() && buckets.take(&usize::MAX, start).is_ok());
+        assert!(buckets.take(&usize::MAX, 1, start).is_ok() && buckets.take(&usize::MAX, 1, start).is_ok());
         for key in 0..RATE_KEYS_MAX + 10 {
-            let _ = buckets.take(&key, start);
+            let _ = buckets.take(&key, 1, start);
         }
         assert!(buckets.buckets.lock().unwrap().len() <= RATE_KEYS_MAX);
-        assert!(buckets.take(&usize::MAX, start).is_err(), "a flood of keys does not wash a limit away");
+        assert!(buckets.take(&usize::MAX, 1, start).is_err(), "a flood of keys does not wash a limit away");
     }
 
     #[test]

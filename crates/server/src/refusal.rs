@@ -4,10 +4,12 @@
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, CONNECTION, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use exchange::filter::FilterError;
+use exchange::post::PostError;
 use exchange::query::QueryError;
 use ledger::sql::EngineError;
+use store::SubmitError;
 
-use crate::limits::BUSY_SECONDS;
+use crate::limits::{BUSY_SECONDS, CONTENT_BYTES_MAX, REBUILDING_SECONDS};
 
 /// Why a request is not answered as asked, by who must act.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +17,22 @@ pub(crate) enum Refusal {
     // The sender misbehaved.
     #[error("{0}")]
     BadFilter(#[from] FilterError),
+    #[error("a body is to be at most {CONTENT_BYTES_MAX} bytes; send the objects in several envelopes")]
+    BodyTooLarge,
+    #[error("the body came too slowly and was given up; send it again")]
+    BodyTooSlow,
+    #[error("the connection ended before the body did; send it again")]
+    BodyBroken,
     #[error("the query has more parameters than anyone needs, or is not percent-encoded text")]
     BadQuery,
     #[error(
         "`next` was not given for this request; start again without it, or with the same filters as before"
     )]
     Cursor,
+    #[error("{0}")]
+    Envelope(PostError),
+    #[error("send the body as application/taxii+json;version=2.1, without content encoding")]
+    MediaType,
     #[error("this resource has the methods {0}")]
     Method(&'static str),
     #[error("say in Accept that you take application/taxii+json;version=2.1")]
@@ -29,10 +41,16 @@ pub(crate) enum Refusal {
     TargetTooLong,
 
     // The caller is not permitted.
+    #[error("this credential may not read the collection")]
+    MayNotRead,
     #[error("this credential may not write to the collection")]
-    Forbidden,
+    MayNotWrite,
+    #[error("objects are not deleted through TAXII here; their author revokes them by a new version")]
+    NoDeletion,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
+    #[error("{0}")]
+    TermsNotAccepted(QueryError),
     #[error("too many failed attempts; wait {0} s")]
     TooManyFailures(u64),
     #[error("too many requests; wait {0} s")]
@@ -47,6 +65,29 @@ pub(crate) enum Refusal {
     Engine(#[from] EngineError),
     #[error("the request could not be carried out")]
     Internal,
+    #[error("rebuilding, {0} %; try again in {REBUILDING_SECONDS} s")]
+    Rebuilding(u8),
+    #[error("the records could not be written")]
+    Submit(SubmitError),
+}
+
+impl From<PostError> for Refusal {
+    fn from(error: PostError) -> Refusal {
+        match error {
+            PostError::Engine(error) => Refusal::Engine(error),
+            told => Refusal::Envelope(told),
+        }
+    }
+}
+
+impl From<SubmitError> for Refusal {
+    fn from(error: SubmitError) -> Refusal {
+        match error {
+            SubmitError::Full => Refusal::Busy,
+            SubmitError::Engine(engine) if matches!(*engine, EngineError::Busy) => Refusal::Busy,
+            fault => Refusal::Submit(fault),
+        }
+    }
 }
 
 impl From<QueryError> for Refusal {
@@ -55,6 +96,7 @@ impl From<QueryError> for Refusal {
             QueryError::Cursor(_) => Refusal::Cursor,
             QueryError::Engine(error) => Refusal::Engine(error),
             QueryError::NotFound => Refusal::NotFound,
+            told @ QueryError::TermsNotAccepted => Refusal::TermsNotAccepted(told),
         }
     }
 }
@@ -63,10 +105,21 @@ impl Refusal {
     /// The status line.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Refusal::BadFilter(_) | Refusal::BadQuery | Refusal::Cursor => StatusCode::BAD_REQUEST,
-            Refusal::Busy | Refusal::Engine(EngineError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Engine(_) | Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::Forbidden => StatusCode::FORBIDDEN,
+            Refusal::BadFilter(_) | Refusal::BadQuery | Refusal::BodyBroken | Refusal::Cursor => {
+                StatusCode::BAD_REQUEST
+            }
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Refusal::Busy | Refusal::Engine(EngineError::Busy) | Refusal::Rebuilding(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::MayNotRead
+            | Refusal::MayNotWrite
+            | Refusal::NoDeletion
+            | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
+            Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Refusal::NotFound => StatusCode::NOT_FOUND,
@@ -82,7 +135,11 @@ impl Refusal {
             Refusal::Busy | Refusal::Engine(EngineError::Busy) => {
                 vec![(RETRY_AFTER, BUSY_SECONDS.to_string())]
             }
+            Refusal::BodyBroken | Refusal::BodyTooLarge | Refusal::BodyTooSlow => {
+                vec![(CONNECTION, "close".to_owned())]
+            }
             Refusal::Method(methods) => vec![(ALLOW, (*methods).to_owned())],
+            Refusal::Rebuilding(_) => vec![(RETRY_AFTER, REBUILDING_SECONDS.to_string())],
             Refusal::TooManyFailures(seconds) => {
                 vec![(RETRY_AFTER, seconds.to_string()), (CONNECTION, "close".to_owned())]
             }
@@ -100,7 +157,7 @@ impl Refusal {
     /// What the client is told. Of this machine's faults it learns nothing.
     pub(crate) fn description(&self) -> Option<String> {
         match self {
-            Refusal::Engine(_) | Refusal::Internal => None,
+            Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => None,
             told => Some(told.to_string()),
         }
     }

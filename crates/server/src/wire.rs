@@ -3,6 +3,7 @@
 
 use exchange::filter::Spec;
 use exchange::query::{Collection, Entry, ManifestPage, ObjectsPage, VersionsPage};
+use exchange::status::{Detail, Status};
 use model::stix::runs;
 use model::time::Timestamp;
 use serde::Serialize;
@@ -116,6 +117,53 @@ impl<'a> Versions<'a> {
     pub(crate) fn new(page: &'a VersionsPage) -> Versions<'a> {
         let versions = page.versions.iter().map(|version| version_text(*version)).collect();
         Versions { more: page.next.is_some(), next: page.next.as_deref(), versions }
+    }
+}
+
+/// Status (section 4.3.1).
+#[derive(Serialize)]
+pub(crate) struct StatusShape<'a> {
+    id: String,
+    status: &'a str,
+    request_timestamp: String,
+    total_count: u64,
+    success_count: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    successes: Vec<DetailShape<'a>>,
+    failure_count: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<DetailShape<'a>>,
+    pending_count: u64,
+}
+
+#[derive(Serialize)]
+struct DetailShape<'a> {
+    id: &'a str,
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> StatusShape<'a> {
+    pub(crate) fn new(status: &'a Status) -> StatusShape<'a> {
+        let detail = |detail: &'a Detail| DetailShape {
+            id: &detail.id,
+            version: version_text(detail.version),
+            message: detail.message.as_deref(),
+        };
+        let failure_count = status.failures.len() as u64;
+        StatusShape {
+            id: status.id.to_string(),
+            // What is answered is durable: nothing waits.
+            status: "complete",
+            request_timestamp: status.requested.to_string(),
+            total_count: status.success_count + failure_count,
+            success_count: status.success_count,
+            successes: status.successes.iter().map(detail).collect(),
+            failure_count,
+            failures: status.failures.iter().map(detail).collect(),
+            pending_count: 0,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Engines under the ledger: SQLite on a file, SQLite in memory; the one writer; migrations; the side
-//! file that keeps a rolled-back database from signing a fork.
+//! Engines under the ledger: SQLite on a file, SQLite in memory; the one writer; migrations; views that
+//! are made anew while the old ones answer; the side file that keeps a rolled-back database from signing a fork.
 //!
 //! Must not know rooms or HTTP: views and local tables are handed in.
 //!
@@ -22,11 +22,17 @@
 //! ```
 
 mod migrate;
+mod names;
 mod open;
 pub mod published;
 mod rebuild;
 mod sqlite;
+mod turn;
+mod views;
 mod writer;
 
-pub use open::{OpenError, Schema, Store};
+pub use migrate::Migrating;
+pub use open::{OpenError, Schema, Scrub, Store};
+pub use rebuild::{Rebuilt, Told};
+pub use views::{Progress, ViewReport};
 pub use writer::{BATCH_RECORDS_MAX, Pending, SubmitError, Writer};

@@ -2,6 +2,7 @@
 //! Opening a store, and running work on it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,18 @@ use ledger::sql::{EngineError, Read, Table, Tx};
 use ledger::view::View;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::migrate;
+use crate::migrate::{self, FORMAT, Migrating};
+use crate::names::{NEXT, Names, OLD};
+use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
+use crate::turn::Turn;
+use crate::views;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks at the lock. SQLite's own pauses grow up to 100 ms, and whoever comes back sooner takes
+/// the lock each time.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Read-only connections that are kept for the next reader.
 const IDLE_READERS_MAX: usize = 4;
 /// Page cache of one connection, in KiB.
@@ -30,6 +38,15 @@ pub struct Schema {
     pub views: Vec<Box<dyn View>>,
     /// Tables of local state.
     pub local: Vec<&'static Table>,
+}
+
+/// Whether what was erased can still be read on this machine, outside backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scrub {
+    /// It cannot.
+    Gone,
+    /// It still lies in these places.
+    Remains(Vec<String>),
 }
 
 /// A store could not be opened or created.
@@ -53,6 +70,18 @@ pub enum OpenError {
         /// The newest format that this program reads.
         known: i64,
     },
+    /// Made by an earlier program: [`Store::migrate`] brings it forward.
+    #[error(
+        "{path} is of format {found}, and this program works on format {known}; run any polder command on it"
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format of this program.
+        known: i64,
+    },
     /// Not there.
     #[error("there is no database at {0}; run `polder init --data DIR`, or name the right directory")]
     Missing(PathBuf),
@@ -70,6 +99,10 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) place: Place,
     pub(crate) schema: Schema,
+    /// Of each view: its tables while it is built.
+    pub(crate) names: Vec<Names>,
+    /// Records that a rebuild takes in at once.
+    pub(crate) batch: AtomicUsize,
 }
 
 pub(crate) enum Place {
@@ -91,26 +124,55 @@ impl Store {
         Store::open(path, schema)
     }
 
-    /// Opens a database that is there; tables of views and local state that are new are made, a view of
-    /// another version is rebuilt.
+    /// Opens a database that is there; tables of local state that are new are made. Views may be stale or
+    /// behind: [`Store::bring_up`] makes them whole, and until then the writer passes them by.
     pub fn open(path: &Path, schema: Schema) -> Result<Store, OpenError> {
-        if !path.is_file() {
-            return Err(OpenError::Missing(path.to_owned()));
-        }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = existing(path)?;
         migrate::check(&connection, path)?;
         migrate::bring_up(&connection, &schema)?;
+        Ok(Store::on_file(path, connection, schema))
+    }
+
+    /// Opens a database as it is, to look for what is wrong with it: nothing is made or noted.
+    pub fn open_as_found(path: &Path, schema: Schema) -> Result<Store, OpenError> {
+        let connection = existing(path)?;
+        migrate::check(&connection, path)?;
+        Ok(Store::on_file(path, connection, schema))
+    }
+
+    /// Brings a database of an earlier format forward, in one transaction; one of this format is left alone.
+    /// No other process may write meanwhile.
+    pub fn migrate(path: &Path, told: &mut dyn FnMut(Migrating)) -> Result<(), OpenError> {
+        let connection = existing(path)?;
+        match migrate::check(&connection, path) {
+            Err(OpenError::Older { .. }) => migrate::forward(&connection, migrate::STEPS, path, told),
+            answer => answer,
+        }
+    }
+
+    /// The format of databases that this program works on.
+    pub fn newest_format() -> i64 {
+        FORMAT
+    }
+
+    fn on_file(path: &Path, connection: Connection, schema: Schema) -> Store {
         let (readers, local) = (Mutex::new(Vec::new()), Mutex::new(Some(connection)));
-        let place = Place::File { path: path.to_owned(), readers, local };
-        Ok(Store { shared: Arc::new(Shared { place, schema }) })
+        Store::at(Place::File { path: path.to_owned(), readers, local }, schema)
+    }
+
+    fn at(place: Place, schema: Schema) -> Store {
+        let names = schema.views.iter().map(|view| Names::next(view.tables())).collect();
+        Store {
+            shared: Arc::new(Shared { place, schema, names, batch: AtomicUsize::new(BATCH_RECORDS_MAX) }),
+        }
     }
 
     /// A store in memory, for tests.
     pub fn memory(schema: Schema) -> Result<Store, OpenError> {
-        let connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
-        set_up(&connection, WRITER_CACHE_KIB)?;
+        let mut connection = Connection::open_in_memory().map_err(|e| engine_error("open memory", e))?;
+        set_up(&mut connection, WRITER_CACHE_KIB)?;
         migrate::create(&connection, &schema)?;
-        Ok(Store { shared: Arc::new(Shared { place: Place::Memory(Mutex::new(connection)), schema }) })
+        Ok(Store::at(Place::Memory(Mutex::new(connection)), schema))
     }
 
     /// Runs `work` on one state of the database, read-only.
@@ -145,6 +207,7 @@ impl Store {
             Place::Memory(connection) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", |tx| work(tx)),
             Place::File { path, local, .. } => {
                 let mut slot = lock(local);
+                let _turn = Turn::take(path)?;
                 let connection = match slot.take() {
                     Some(connection) => connection,
                     None => self::writer(path)?,
@@ -154,6 +217,32 @@ impl Store {
                 answer
             }
         }
+    }
+
+    /// Makes the bytes of what was erased unreadable: they are overwritten in the file (`secure_delete`), and
+    /// the write-ahead log, which still holds them, is emptied.
+    pub fn scrub(&self) -> Result<Scrub, EngineError> {
+        let Place::File { path, .. } = &self.shared.place else { return Ok(Scrub::Gone) };
+        let connection = self::writer(path)?;
+        let held = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+            .map_err(|e| engine_error("empty the write-ahead log", e))?;
+        Ok(match held {
+            0 => Scrub::Gone,
+            _ => Scrub::Remains(vec![format!(
+                "the write-ahead log of {}, which a reader holds; it is emptied when the last polder on it ends",
+                path.display()
+            )]),
+        })
+    }
+
+    /// Runs `work` in a transaction that no append runs beside.
+    pub(crate) fn appending<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        // SQLite has one writing transaction at a time, whatever it writes.
+        self.local(work)
     }
 
     /// The views.
@@ -168,14 +257,31 @@ impl Store {
 
     /// Tables that should be there and are not.
     pub fn missing_tables(&self) -> Result<Vec<&'static str>, EngineError> {
-        self.read(|read| migrate::missing(read, &self.shared.schema))
+        self.read(|read| views::missing(read, &self.tables()))
     }
 
-    /// SQLite's own check of the file's pages and indexes; empty when all is well.
-    pub fn integrity(&self) -> Result<Vec<String>, EngineError> {
+    /// Tables of half-built views and of views that were switched away.
+    pub fn left_over_tables(&self) -> Result<Vec<String>, EngineError> {
+        self.read(|read| {
+            let mut left_over = Vec::new();
+            for table in self.views().iter().flat_map(|view| view.tables()) {
+                for name in [format!("{}{NEXT}", table.name), format!("{}{OLD}", table.name)] {
+                    if views::exists(read, &name)? {
+                        left_over.push(name);
+                    }
+                }
+            }
+            Ok(left_over)
+        })
+    }
+
+    /// SQLite's own check of the file's pages; empty when all is well. The quick one does not compare
+    /// indexes with their tables.
+    pub fn integrity(&self, quick: bool) -> Result<Vec<String>, EngineError> {
+        let sql = if quick { "PRAGMA quick_check" } else { "PRAGMA integrity_check" };
         self.read(|read| {
             let mut faults = Vec::new();
-            read.query("PRAGMA quick_check", &[], &mut |row| {
+            read.query(sql, &[], &mut |row| {
                 let line = row.text(0)?;
                 if line != "ok" {
                     faults.push(line.to_owned());
@@ -220,12 +326,19 @@ impl Drop for RollBack<'_> {
     }
 }
 
+fn existing(path: &Path) -> Result<Connection, OpenError> {
+    if !path.is_file() {
+        return Err(OpenError::Missing(path.to_owned()));
+    }
+    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, EngineError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
+    let mut connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
     // SQLite looks at the file only now: say which one is damaged.
-    set_up(&connection, WRITER_CACHE_KIB).map_err(|error| match error {
+    set_up(&mut connection, WRITER_CACHE_KIB).map_err(|error| match error {
         EngineError::Corrupt(what) => EngineError::Corrupt(format!("{}: {what}", path.display())),
         other => other,
     })?;
@@ -239,22 +352,28 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, EngineError> {
 
 fn reader(path: &Path) -> Result<Connection, EngineError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
+    let mut connection = Connection::open_with_flags(path, flags)
         .map_err(|e| engine_error(&format!("open {}", path.display()), e))?;
-    common(&connection, READER_CACHE_KIB)?;
+    common(&mut connection, READER_CACHE_KIB)?;
     Ok(connection)
 }
 
-fn common(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
+/// Asked by SQLite before each further attempt to take a lock.
+fn wait_a_moment(attempts: i32) -> bool {
+    std::thread::sleep(BUSY_PAUSE);
+    BUSY_PAUSE * attempts.unsigned_abs() < BUSY_TIMEOUT
+}
+
+fn common(connection: &mut Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    connection.busy_handler(Some(wait_a_moment)).map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(fault)
 }
 
 /// DESIGN section 6: WAL with FULL, so that what was answered survives a power cut as far as the disk
 /// keeps its word; `secure_delete`, because erasure must be real; a large checkpoint interval.
-fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
+fn set_up(connection: &mut Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
     common(connection, cache_kib)?;
     // Takes hold only in an empty database: bodies of a few kilobytes then fit on one page.

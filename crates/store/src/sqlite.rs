@@ -139,6 +139,7 @@ pub(crate) fn engine_error(operation: &str, error: rusqlite::Error) -> EngineErr
         ffi::SQLITE_IOERR_WRITE,
         ffi::SQLITE_IOERR_FSYNC,
         ffi::SQLITE_IOERR_TRUNCATE,
+        ffi::SQLITE_IOERR_SHMOPEN,
         ffi::SQLITE_IOERR_SHMSIZE,
         ffi::SQLITE_IOERR_DIR_FSYNC,
     ]

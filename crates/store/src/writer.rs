@@ -2,7 +2,7 @@
 //! The one writer of a process: takes what waits, appends it in one transaction, answers each caller.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use ledger::append::{Appended, Circumstances, Outcome, Signer, append};
@@ -12,6 +12,8 @@ use rusqlite::Connection;
 
 use crate::open::{Place, Store, in_transaction, lock, writer};
 use crate::published::{PublishedError, SideFile};
+use crate::turn::Turn;
+use crate::views::Keeping;
 
 /// Most records that one transaction takes.
 pub const BATCH_RECORDS_MAX: usize = 10_000;
@@ -27,6 +29,9 @@ pub enum SubmitError {
     /// The side file could not be written. The records are kept, their checkpoint was not let out.
     #[error(transparent)]
     Published(Arc<PublishedError>),
+    /// Too many submissions wait; nothing of this one was taken.
+    #[error("too much waits to be written; try again in a moment")]
+    Full,
     /// The writer has stopped after an earlier fault.
     #[error("the writer has stopped after an earlier fault; start polder again")]
     Stopped,
@@ -95,6 +100,17 @@ impl Writer {
         }
         Pending(pending)
     }
+
+    /// Hands over drafts if there is room for them in the queue; never waits.
+    pub fn try_submit(&self, drafts: Vec<Draft>) -> Result<Pending, SubmitError> {
+        let (answer, pending) = sync_channel(1);
+        let jobs = self.jobs.as_ref().ok_or(SubmitError::Stopped)?;
+        match jobs.try_send(Job { drafts, answer }) {
+            Ok(()) => Ok(Pending(pending)),
+            Err(TrySendError::Full(_)) => Err(SubmitError::Full),
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Stopped),
+        }
+    }
 }
 
 impl Drop for Writer {
@@ -161,8 +177,17 @@ impl State {
 
     fn append(&mut self, drafts: &[Draft]) -> Result<Appended, Arc<EngineError>> {
         let circumstances = (self.circumstances)();
-        let (signer, views) = (&self.signer, &self.store.shared.schema.views);
-        let work = |tx: &mut crate::sqlite::Session<'_>| append(tx, signer, views, drafts, &circumstances);
+        let (signer, shared) = (&self.signer, &self.store.shared);
+        let work = |tx: &mut crate::sqlite::Session<'_>| {
+            let keeping = Keeping::read(tx, shared)?;
+            let appended = append(tx, signer, &keeping.views, drafts, &circumstances)?;
+            keeping.note(tx)?;
+            Ok(appended)
+        };
+        let _turn = match &self.store.shared.place {
+            Place::File { path, .. } => Some(Turn::take(path)?),
+            Place::Memory(_) => None,
+        };
         match (&self.own, &self.store.shared.place) {
             (Some(connection), _) => in_transaction(connection, "BEGIN IMMEDIATE", work),
             (None, Place::Memory(connection)) => in_transaction(&lock(connection), "BEGIN IMMEDIATE", work),

@@ -24,7 +24,9 @@ pub use page::{
 };
 
 use crate::cursor::CursorError;
-use crate::view::collection_uuid;
+use crate::standing::Standing;
+use crate::token::Rights;
+use crate::view::{collection_uuid, collections_of};
 
 /// A question could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +40,20 @@ pub enum QueryError {
     /// Absent or hidden; nobody is told which (404).
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
+    /// The organisation has to accept the community's present terms first (403).
+    #[error(
+        "your organisation has not accepted the present terms of this community; ask its steward for them, then \
+         accept with `polder community accept`"
+    )]
+    TermsNotAccepted,
 }
 
 /// What the gate releases to one reader: asked once for each distinct audience.
 #[derive(Clone, Debug)]
 pub struct Permitted {
     reader: Reader,
+    rights: Rights,
+    /// Permitted rows of `audiences` by the audience of the collection in which their records stand.
     rows: BTreeMap<Audience, BTreeMap<i64, Marking>>,
 }
 
@@ -54,13 +64,29 @@ impl Permitted {
         for (row, head) in heads(read)? {
             // Other kinds of record never stand in a collection.
             if head.kind.is_stix() && release(&head, reader, Exit::Taxii).is_ok() {
-                rows.entry(head.audience).or_default().insert(row, head.marking);
+                // Of what names several organisations only the reader's own collection can be his.
+                let own = Audience::Organisation(reader.member);
+                let placed_in = collections_of(&head.audience).into_iter();
+                let open = placed_in.filter(|a| matches!(a, Audience::Community(_)) || *a == own);
+                for audience in open {
+                    rows.entry(audience).or_default().insert(row, head.marking);
+                }
             }
         }
-        Ok(Permitted { reader: reader.clone(), rows })
+        Ok(Permitted { reader: reader.clone(), rights: Rights::READ, rows })
     }
 
-    /// Permitted rows of `audiences` with one audience.
+    /// The same for a credential that may not only read, or not even that.
+    pub fn with_rights(self, rights: Rights) -> Permitted {
+        Permitted { rights, ..self }
+    }
+
+    /// Who asks.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Permitted rows of `audiences` whose records stand in the collection of an audience.
     pub(crate) fn of(&self, audience: &Audience) -> impl Iterator<Item = (i64, Marking)> + '_ {
         self.rows.get(audience).into_iter().flatten().map(|(row, marking)| (*row, *marking))
     }
@@ -79,10 +105,13 @@ pub struct Collection {
     pub audience: Audience,
     /// Since when there is one.
     pub created: Timestamp,
-    /// Whether this reader may read it; a collection that may not be read is not shown at all.
+    /// Whether this credential may read it. A collection that it may neither read nor write is not shown.
     pub can_read: bool,
-    /// Whether this reader may write to it.
+    /// Whether this credential may write to it: it has the right, and the collection is its organisation's
+    /// own or that of a community in which its organisation is.
     pub can_write: bool,
+    /// As what the reader stands before it.
+    pub standing: Standing,
     /// Its row; `None` for an organisation's own as long as nothing was ever put in.
     row: Option<i64>,
 }
@@ -93,7 +122,8 @@ pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Col
     let reader = &permitted.reader;
     let own = Audience::Organisation(reader.member);
     // Only what can be open at all is looked at: the cost tells nothing of the other collections.
-    let mut audiences: Vec<Audience> = reader.communities.iter().copied().map(Audience::Community).collect();
+    let communities = reader.communities.union(&reader.client_communities);
+    let mut audiences: Vec<Audience> = communities.copied().map(Audience::Community).collect();
     audiences.extend(permitted.rows.keys().cloned());
     audiences.sort_unstable();
     audiences.dedup();
@@ -104,7 +134,7 @@ pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Col
             open.push(collection);
         }
     }
-    open.sort_by_key(|collection| collection.row);
+    open.sort_by_key(|collection| (collection.created, collection.uuid));
     let row = stored(read, &own)?;
     open.splice(0..0, open_collection(read, permitted, own, row)?);
     Ok(open)
@@ -117,8 +147,13 @@ pub fn collection(read: &mut dyn Read, permitted: &Permitted, uuid: &str) -> Res
     let uuid = Uuid::try_parse(uuid).ok().filter(|_| uuid.len() == 36).ok_or(QueryError::NotFound)?;
     let audience = if uuid == collection_uuid(&own) { own } else { Audience::Community(CommunityId(uuid)) };
     let row = stored(read, &audience)?;
-    if row.is_none() && matches!(audience, Audience::Community(_)) {
-        return Err(QueryError::NotFound);
+    if let Audience::Community(id) = &audience {
+        if permitted.reader.unaccepted.contains(id) {
+            return Err(QueryError::TermsNotAccepted);
+        }
+        if row.is_none() {
+            return Err(QueryError::NotFound);
+        }
     }
     open_collection(read, permitted, audience, row)?.ok_or(QueryError::NotFound)
 }
@@ -140,21 +175,25 @@ fn open_collection(
     stored: Option<(i64, Timestamp)>,
 ) -> Result<Option<Collection>, EngineError> {
     let reader = &permitted.reader;
-    let member = match &audience {
-        Audience::Community(id) => reader.communities.contains(id),
-        Audience::Organisation(_) => false,
-    };
+    let standing = Standing::of(reader, &audience);
     let released = match stored {
         // Whoever opens it anyway needs no probe.
-        Some((row, _)) if !member => holds_released(read, row, permitted, &audience)?,
+        Some((row, _)) if standing == Standing::Stranger => holds_released(read, row, permitted, &audience)?,
         _ => false,
     };
     if !may_open(&audience, reader, released) {
         return Ok(None);
     }
+    let (can_read, can_write) =
+        (permitted.rights.read, permitted.rights.write && standing == Standing::Member);
+    if !can_read && !can_write {
+        return Ok(None);
+    }
     let (title, description) = match &audience {
-        Audience::Organisation(_) => ("Own records".to_owned(), "Records for the own organisation only"),
-        Audience::Community(id) if member => {
+        Audience::Organisation(_) | Audience::Members(_) | Audience::Persons(_) => {
+            ("Own records".to_owned(), "Records for the own organisation")
+        }
+        Audience::Community(id) if standing == Standing::Member => {
             (name_of(read, *id)?, "Records for the members of this community")
         }
         Audience::Community(_) => {
@@ -168,9 +207,9 @@ fn open_collection(
         audience,
         // An own collection that was never written to has no time; the epoch tells nothing.
         created: stored.map_or(Timestamp::EPOCH, |(_, created)| created),
-        can_read: true,
-        // Writing through TAXII comes with its own rules of admission.
-        can_write: false,
+        can_read,
+        can_write,
+        standing,
         row: stored.map(|(row, _)| row),
     }))
 }
@@ -271,6 +310,17 @@ pub fn community_document(read: &mut dyn Read, id: CommunityId) -> Result<Option
         Ok(Flow::Stop)
     })?;
     Ok(document)
+}
+
+/// Declared clients of a member, for the operator; not behind the gate.
+pub fn clients(read: &mut dyn Read, of: MemberId) -> Result<Vec<MemberId>, EngineError> {
+    let mut all = Vec::new();
+    let sql = "SELECT client FROM clients WHERE of_member = ?1 AND ended = 0 ORDER BY client";
+    read.query(sql, &[Value::Blob(&of.0)], &mut |row| {
+        all.push(member_of(row.blob(0)?)?);
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
 }
 
 fn member_of(bytes: &[u8]) -> Result<MemberId, EngineError> {

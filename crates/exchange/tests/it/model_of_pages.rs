@@ -69,7 +69,12 @@ pub fn readers() -> impl Strategy<Value = Reader> {
 }
 
 fn filters() -> impl Strategy<Value = Filters> {
-    let times = btree_set((0i64..4).prop_map(|n| Timestamp::from_micros(START + n * 1_000)), 0..3);
+    // Version 0 is that of observables, which have no other.
+    let time = prop_oneof![
+        4 => (0i64..4).prop_map(|n| Timestamp::from_micros(START + n * 1_000)),
+        1 => Just(Timestamp::EPOCH),
+    ];
+    let times = btree_set(time, 0..3);
     let versions = prop_oneof![
         3 => Just(Versions::last()),
         1 => Just(Versions::All),

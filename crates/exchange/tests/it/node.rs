@@ -6,6 +6,7 @@ use exchange::query::{self, Collection, Permitted, QueryError, Question};
 use exchange::token::LOCAL_TABLES;
 use exchange::view::CollectionView;
 use ledger::audience::Heads;
+use ledger::definitions::DefinitionView;
 use ledger::schema::{BODIES, RECORDS};
 use ledger::sql::{EngineError, Read, Tx, Value};
 use ledger::view::{Body, Record, View};
@@ -90,7 +91,8 @@ pub struct Node {
 
 impl Node {
     pub fn new() -> Node {
-        let schema = Schema { views: vec![Box::new(CollectionView)], local: LOCAL_TABLES.to_vec() };
+        let views: Vec<Box<dyn View>> = vec![Box::new(DefinitionView), Box::new(CollectionView)];
+        let schema = Schema { views, local: LOCAL_TABLES.to_vec() };
         Node { store: Store::memory(schema).unwrap(), kept: Vec::new(), clock: START }
     }
 
@@ -187,8 +189,9 @@ fn write(tx: &mut dyn Tx, batch: &[Kept]) -> Result<(), EngineError> {
                 Value::Blob(&key.0),
                 Value::text_or_null(key.id().is_none().then_some(kept.item.id.as_str())),
                 Value::Int(kept.item.version),
+                Value::Blob(b"no salts"),
                 Value::Blob(b""),
-                Value::Blob(b""),
+                Value::Null,
             ])?;
         }
         Ok(())
@@ -215,6 +218,7 @@ pub fn apply(tx: &mut dyn Tx, batch: &[Kept]) -> Result<(), EngineError> {
             time: Timestamp::from_micros(kept.time),
             audience_row: row_of(&all, &kept.item),
             head,
+            committed: head,
             subject: SubjectKey::of(&kept.item.id),
             id: &kept.item.id,
             version: Timestamp::from_micros(kept.item.version),

@@ -2,9 +2,11 @@
 //! Parsers of outside text take anything without a panic, and what they take they print again.
 
 use exchange::cursor::{self, Bound};
-use exchange::filter::{Fields, Filters, Wish, parse_time};
+use exchange::filter::{Fields, Filters, Versions, Wish, parse_time};
 use exchange::standard::community::{Community, id_of_subject};
+use exchange::standard::terms::Terms;
 use model::id::{CommunityId, MemberId};
+use model::time::Timestamp;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -17,6 +19,31 @@ const NAMES: [&str; 8] = [
     "match[version]",
     "match[spec_version]",
     "match[odd]",
+];
+
+/// What a value of `match[version]` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    All,
+    At(i64),
+    Bad,
+    First,
+    Last,
+}
+
+const VERSION_WORDS: [(&str, Word); 12] = [
+    ("first", Word::First),
+    ("last", Word::Last),
+    ("all", Word::All),
+    ("1970-01-01T00:00:00.000Z", Word::At(0)),
+    ("1970-01-01T00:00:00Z", Word::At(0)),
+    ("1970-01-01t00:00:01.0z", Word::At(1)),
+    ("1970-01-01T00:00:01.000000000Z", Word::At(1)),
+    ("1970-01-01T00:00:02+00:00", Word::At(2)),
+    ("First", Word::Bad),
+    (" last", Word::Bad),
+    ("", Word::Bad),
+    ("1970-01-01T01:00:00+01:00", Word::Bad),
 ];
 
 proptest! {
@@ -35,6 +62,34 @@ proptest! {
         if let Some(time) = parse_time(&text) {
             prop_assert_eq!(parse_time(&time.to_string()), Some(time));
         }
+    }
+
+    #[test]
+    fn version_lists_mean_what_they_say(list in vec(proptest::sample::select(VERSION_WORDS.to_vec()), 1..5)) {
+        let text = list.iter().map(|(text, _)| *text).collect::<Vec<_>>().join(",");
+        let parsed = Wish::parse([("match[version]", text.as_str())], Fields::Object);
+        let mut words: Vec<Word> = list.iter().map(|(_, word)| *word).collect();
+        words.sort_unstable();
+        let twice = words.windows(2).any(|pair| pair[0] == pair[1]);
+        let alone = words.contains(&Word::All) && words.len() > 1;
+        if twice || alone || words.contains(&Word::Bad) {
+            prop_assert!(parsed.is_err(), "{}", text);
+            return Ok(());
+        }
+        let wanted = if words == [Word::All] {
+            Versions::All
+        } else {
+            let times = words.iter().filter_map(|word| match word {
+                Word::At(second) => Some(Timestamp::from_micros(second * 1_000_000)),
+                _ => None,
+            });
+            Versions::These {
+                first: words.contains(&Word::First),
+                last: words.contains(&Word::Last),
+                times: times.collect(),
+            }
+        };
+        prop_assert_eq!(parsed.unwrap().filters.versions, wanted);
     }
 
     #[test]
@@ -57,7 +112,7 @@ proptest! {
     ) {
         let other = other.into_iter().map(|(name, value)| (name, value.into())).collect();
         let id = CommunityId(uuid::Builder::from_random_bytes(id).into_uuid());
-        let community = Community { id, name, members, terms, other };
+        let community = Community { id, name, members, terms: Terms::new(&terms), other };
         let printed = community.print().unwrap();
         prop_assert_eq!(Community::parse(&printed), Ok(community));
         prop_assert_eq!(Community::parse(&printed).unwrap().print(), Ok(printed));

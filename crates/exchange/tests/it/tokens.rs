@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tokens over a store.
 
-use exchange::token::{IssueError, Order, authenticate, issue, list, reader, revoke};
+use exchange::token::{IssueError, Order, Rights, authenticate, issue, list, reader, revoke};
 use model::marking::Tlp;
 use model::time::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::node::{Item, Node, START, community, member, tlp, to_community};
 const KEY: [u8; 32] = [3; 32];
 
 fn order(name: &str, of: u8, ceiling: Option<Tlp>) -> Order<'_> {
-    Order { name, member: member(of), own: member(1), ceiling }
+    Order { name, member: member(of), own: member(1), ceiling, person: None, rights: Rights::READ }
 }
 
 fn new_token(node: &Node, order: &Order<'_>, n: u8) -> Result<String, IssueError> {
@@ -102,6 +102,22 @@ fn a_reader_is_in_the_communities_of_its_member() {
         let credential = node.store.read(|read| authenticate(read, &KEY, &text)).unwrap().unwrap();
         let reader = node.store.read(|read| reader(read, &credential)).unwrap();
         assert_eq!(reader.communities.into_iter().collect::<Vec<_>>(), communities);
-        assert_eq!((reader.member, reader.ceiling, reader.person), (member(of), Tlp::Amber, false));
+        assert_eq!((reader.member, reader.ceiling, reader.person), (member(of), Tlp::Amber, None));
     }
+}
+
+#[test]
+fn rights_are_given_once() {
+    let node = Node::new();
+    for (n, (read, write)) in [(1, (true, false)), (2, (true, true)), (3, (false, true))] {
+        let rights = Rights { read, write };
+        let name = format!("t{n}");
+        let text = new_token(&node, &Order { rights, ..order(&name, 1, None) }, n).unwrap();
+        let credential = node.store.read(|read| authenticate(read, &KEY, &text)).unwrap().unwrap();
+        assert_eq!(credential.rights, rights);
+        assert_eq!(node.store.read(list).unwrap().last().unwrap().rights, rights);
+    }
+    let none = Rights { read: false, write: false };
+    let refused = new_token(&node, &Order { rights: none, ..order("t4", 1, None) }, 4);
+    assert!(matches!(refused, Err(IssueError::NoRights)));
 }

@@ -27,9 +27,10 @@ macro_rules! replays {
 }
 
 replays! {
-    authorization bundle checkpoint community cursor entry findings id indicator_csv indicator_list jcs key
-    log_reader log_time marking marking_definition markings_member media_type merkle_proof note observable pattern
-    proof query request_target root root_signed scan side_file stix_20 stix_object stix_split tiles timestamp token unpack
+    acceptance authorization bundle checkpoint client community cursor entry envelope findings id
+    indicator_csv indicator_list jcs key log_reader log_time marking marking_definition markings_member
+    media_type merkle_proof note observable pattern proof query recall request_target revoked root
+    root_signed scan side_file stix_20 stix_object stix_split tiles timestamp token unpack
 }
 
 fn replay(name: &str) {

@@ -65,6 +65,8 @@ pub struct Splitter<R> {
     ended: bool,
     /// Top-level values met.
     values: u64,
+    /// Of them arrays.
+    bare_arrays: u64,
     /// Whether the top-level object at hand holds something nested too deep.
     deep: bool,
     state: State,
@@ -83,6 +85,7 @@ impl<R: Read> Splitter<R> {
             keep: 0,
             ended: false,
             values: 0,
+            bare_arrays: 0,
             deep: false,
             state,
             objects: 0,
@@ -97,6 +100,16 @@ impl<R: Read> Splitter<R> {
     /// Top-level values met so far: bundles, arrays, objects.
     pub fn values(&self) -> u64 {
         self.values
+    }
+
+    /// Whether the last object stood in the `objects` of a bundle or envelope.
+    pub fn in_wrapper(&self) -> bool {
+        self.state == State::Array { wrapped: true }
+    }
+
+    /// Arrays met so far in which objects stand without a bundle or envelope around.
+    pub fn bare_arrays(&self) -> u64 {
+        self.bare_arrays
     }
 
     /// The next item, or `None` at the end.
@@ -137,6 +150,7 @@ impl<R: Read> Splitter<R> {
             }
             Some(b'[') => {
                 self.at += 1;
+                self.bare_arrays += 1;
                 self.state = State::Array { wrapped: false };
                 Ok(None)
             }

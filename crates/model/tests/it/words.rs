@@ -205,3 +205,52 @@ fn runs_of_markings_survive() {
         assert!(runs::parse(odd.as_bytes()).is_none(), "{odd}");
     }
 }
+
+/// One spelling for one audience, limits at and over the edge, and who lies within whom.
+#[test]
+fn audiences_have_one_spelling() {
+    use model::head::{Audience, Person};
+    use model::limits::{AUDIENCE_NAMES_MAX, PERSON_NAME_BYTES_MAX};
+    let member = |n: u16| {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&n.to_be_bytes());
+        MemberId(id)
+    };
+    let of = |count: u16| Audience::of_members((0..count).map(member).collect());
+    assert_eq!(of(0), None);
+    assert_eq!(of(1), Some(Audience::Organisation(member(0))));
+    assert!(of(AUDIENCE_NAMES_MAX as u16).is_some() && of(AUDIENCE_NAMES_MAX as u16 + 1).is_none());
+    let jo = Person::new(member(1), "jo").unwrap();
+    for name in ["", "Jo", "j o", "j/o", &"j".repeat(PERSON_NAME_BYTES_MAX + 1)] {
+        assert_eq!(Person::new(member(1), name), None, "{name}");
+    }
+    let persons = Audience::of_persons([jo.clone(), Person::new(member(0), "al").unwrap()].into()).unwrap();
+    for audience in [of(1).unwrap(), of(3).unwrap(), persons.clone()] {
+        assert_eq!(Audience::parse(&audience.to_string()), Some(audience));
+    }
+    let (a, b) = (member(0), member(1));
+    for wrong in [
+        format!("members:{b},{a}"),
+        format!("members:{a},{a}"),
+        format!("members:{a}"),
+        format!("members:{a},"),
+        "members:".to_owned(),
+        "persons:".to_owned(),
+        format!("persons:{a}"),
+        format!("organisation:{a},{b}"),
+    ] {
+        assert_eq!(Audience::parse(&wrong), None, "{wrong}");
+    }
+    let ring = Audience::Community(CommunityId(model::uuid::Uuid::from_u128(1)));
+    for (few, many, within) in [
+        (of(2).unwrap(), of(3).unwrap(), true),
+        (of(3).unwrap(), of(2).unwrap(), false),
+        (of(1).unwrap(), of(2).unwrap(), true),
+        (ring.clone(), ring.clone(), true),
+        (of(2).unwrap(), ring, false),
+        (persons.clone(), of(2).unwrap(), true),
+        (of(2).unwrap(), persons, false),
+    ] {
+        assert_eq!(few.is_within(&many), within, "{few} in {many}");
+    }
+}

@@ -6,8 +6,11 @@
 mod attacks;
 mod bad_input;
 mod crash;
+mod faults;
+mod golden;
 mod hunting;
 mod ledger;
+mod recalling;
 mod sharing;
 mod support;
 mod tidy;

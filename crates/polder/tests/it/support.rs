@@ -2,8 +2,10 @@
 //! Running the program in a directory of its own.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -115,6 +117,13 @@ impl Bench {
         report
     }
 
+    /// Member of the node in `d`, by the side file's first line.
+    pub fn member(&self) -> model::id::MemberId {
+        let published = fs::read_to_string(self.path("d/published")).unwrap();
+        let member = published.split('/').nth(1).unwrap();
+        model::id::MemberId::parse(member).unwrap()
+    }
+
     /// Effective marking of every exported object by id.
     pub fn exported(&self, data: &str) -> std::collections::BTreeMap<String, String> {
         let bundle = self.run(&["export", "--data", data, "--format", "stix"]).expect(0);
@@ -139,6 +148,66 @@ impl Bench {
     }
 }
 
+/// A running `serve`, which ends with the test.
+pub struct Serving {
+    child: Child,
+    // Kept open: what the server says must have somewhere to go.
+    _stderr: BufReader<ChildStderr>,
+    pub address: String,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Bench {
+    /// Starts `serve` on a port of its own.
+    pub fn serve(&self, data: &str) -> Serving {
+        let mut child = self
+            .command(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--http"])
+            .env("POLDER_LOG", "off")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address =
+            address.unwrap_or_else(|| panic!("it does not say where it listens: {line}")).to_owned();
+        Serving { child, _stderr: stderr, address }
+    }
+}
+
+impl Serving {
+    /// Status and document of an answer.
+    pub fn ask(&self, path: &str, token: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+             Accept: application/taxii+json;version=2.1\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}")))
+    }
+
+    /// The document at a path.
+    #[track_caller]
+    pub fn get(&self, path: &str, token: &str) -> Value {
+        let (status, document) = self.ask(path, token);
+        assert_eq!(status, 200, "{path}: {document}");
+        document
+    }
+}
+
 /// The folder of shared data beside the checkout, where there is one. A test that needs it and finds none
 /// says so (`CONTRIBUTING.md`).
 pub fn shared(test: &str) -> Option<PathBuf> {
@@ -149,7 +218,6 @@ pub fn shared(test: &str) -> Option<PathBuf> {
     let line = format!("SKIPPED: {test}: no folder ../shared beside the checkout\n");
     match std::env::var_os("POLDER_SKIPS") {
         Some(file) => {
-            use std::io::Write as _;
             fs::OpenOptions::new()
                 .append(true)
                 .create(true)

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::head::{Audience, Head};
+use model::head::{Audience, Head, Person};
 use model::id::{CommunityId, MemberId};
 use model::kind::Kind;
 use model::marking::{Marking, Pap, Tlp};
@@ -75,7 +75,7 @@ fn what_is_not_understood_stays_with_its_author() {
 #[test]
 fn red_goes_to_no_file_and_no_service() {
     let red = head(Marking::tlp(Tlp::Red), Audience::Organisation(OWN));
-    let person = Reader { person: true, ..reader(OWN, Tlp::Red, &[]) };
+    let person = Reader { person: Some("jo".into()), ..reader(OWN, Tlp::Red, &[]) };
     assert_eq!(release(&red, &person, Exit::Taxii), Ok(Grounds::Author));
     for exit in [Exit::Export, Exit::Proof] {
         assert_eq!(release(&red, &person, exit), Err(Reason::NamedPersonsOnly));
@@ -100,6 +100,81 @@ fn collections_open_for_whom_they_are() {
     assert!(may_open(&shared, &stranger, true) && !may_open(&shared, &stranger, false));
 }
 
+/// TLP 2.0: AMBER may be passed on to clients, AMBER+STRICT may not.
+#[test]
+fn clients_see_up_to_amber() {
+    let client = Reader {
+        client_of: [PARTNER].into(),
+        client_communities: [ring()].into(),
+        ..Reader::service(STRANGER, Tlp::AmberStrict)
+    };
+    let to = [
+        Audience::Community(ring()),
+        Audience::Organisation(PARTNER),
+        Audience::Members([PARTNER, MemberId([7; 32])].into()),
+    ];
+    for audience in to {
+        for (tlp, sees) in [(Tlp::Green, true), (Tlp::Amber, true), (Tlp::AmberStrict, false)] {
+            let got = release(&head(Marking::tlp(tlp), audience.clone()), &client, Exit::Taxii);
+            assert_eq!(got, if sees { Ok(Grounds::Client) } else { Err(Reason::NotARecipient) }, "{tlp}");
+        }
+    }
+    let persons = Audience::Persons([Person::new(PARTNER, "jo").unwrap()].into());
+    assert!(release(&head(Marking::tlp(Tlp::Amber), persons), &client, Exit::Taxii).is_err());
+}
+
+/// What is blocked, or looked up, by machines is seen by others (PAP).
+#[test]
+fn permissible_actions_bind_lists_and_look_ups() {
+    let own = reader(OWN, Tlp::AmberStrict, &[]);
+    for (pap, acts) in
+        [(None, true), (Some(Pap::Clear), true), (Some(Pap::Green), true), (Some(Pap::Amber), false)]
+    {
+        let marking = Marking { pap, ..Marking::tlp(Tlp::Green) };
+        let head = head(marking, Audience::Organisation(OWN));
+        for exit in [Exit::BlockList, Exit::Lookup] {
+            let expected = if acts { Ok(Grounds::Author) } else { Err(Reason::ActionsNotPermitted) };
+            assert_eq!(release(&head, &own, exit), expected, "{pap:?}");
+        }
+        assert!(release(&head, &own, Exit::Taxii).is_ok());
+    }
+}
+
+/// Nothing of a community reaches a member that has not accepted its terms, not even what is CLEAR: it would
+/// miss behind its cursor what it could not see meanwhile.
+#[test]
+fn terms_come_first() {
+    let reader = Reader { unaccepted: [ring()].into(), ..Reader::service(PARTNER, Tlp::AmberStrict) };
+    for tlp in [Tlp::Clear, Tlp::Green] {
+        let head = head(Marking::tlp(tlp), Audience::Community(ring()));
+        assert_eq!(release(&head, &reader, Exit::Taxii), Err(Reason::TermsNotAccepted));
+        assert!(!may_open(&head.audience, &reader, true));
+        let author = Reader { member: OWN, ..reader.clone() };
+        assert_eq!(release(&head, &author, Exit::Taxii), Ok(Grounds::Author));
+    }
+}
+
+/// A thousand names are as good as one, and RED knows persons.
+#[test]
+fn named_members_and_persons() {
+    let both = Audience::Members([PARTNER, STRANGER].into());
+    assert_eq!(
+        release(
+            &head(Marking::tlp(Tlp::AmberStrict), both),
+            &reader(STRANGER, Tlp::AmberStrict, &[]),
+            Exit::Taxii
+        ),
+        Ok(Grounds::Recipient)
+    );
+    let jo = Audience::Persons([Person::new(PARTNER, "jo").unwrap()].into());
+    let red = head(Marking::tlp(Tlp::Red), jo);
+    let person = |name: &str| Reader { person: Some(name.into()), ..reader(PARTNER, Tlp::Red, &[]) };
+    assert_eq!(release(&red, &person("jo"), Exit::Taxii), Ok(Grounds::Person));
+    assert_eq!(release(&red, &person("al"), Exit::Taxii), Err(Reason::NamedPersonsOnly));
+    assert_eq!(release(&red, &person("jo"), Exit::Export), Err(Reason::NamedPersonsOnly));
+    assert_eq!(release(&red, &reader(PARTNER, Tlp::Red, &[]), Exit::Taxii), Err(Reason::NamedPersonsOnly));
+}
+
 fn any_head() -> impl Strategy<Value = Head> {
     let marking = (
         prop::option::of(prop::sample::select(Tlp::ALL.to_vec())),
@@ -109,6 +184,8 @@ fn any_head() -> impl Strategy<Value = Head> {
     let audience = prop_oneof![
         (1u8..4).prop_map(|m| Audience::Organisation(MemberId([m; 32]))),
         (1u128..4).prop_map(|c| Audience::Community(CommunityId(Uuid::from_u128(c)))),
+        (1u8..3).prop_map(|m| Audience::Members([MemberId([m; 32]), MemberId([m + 1; 32])].into())),
+        (1u8..4).prop_map(|m| Audience::Persons([Person::new(MemberId([m; 32]), "jo").unwrap()].into())),
     ];
     (1u8..4, 1u16..6, marking, audience).prop_map(|(author, kind, (tlp, pap, unknown), audience)| Head {
         author: MemberId([author; 32]),
@@ -124,13 +201,15 @@ fn any_reader() -> impl Strategy<Value = Reader> {
         |(m, ceiling, set, person)| {
             let communities: BTreeSet<CommunityId> =
                 set.into_iter().map(|c| CommunityId(Uuid::from_u128(c))).collect();
-            Reader { member: MemberId([m; 32]), ceiling, communities, person }
+            let person = person.then(|| "jo".to_owned());
+            let client_of = if m % 2 == 0 { [MemberId([1; 32])].into() } else { BTreeSet::new() };
+            Reader { communities, client_of, person, ..Reader::service(MemberId([m; 32]), ceiling) }
         },
     )
 }
 
 fn any_exit() -> impl Strategy<Value = Exit> {
-    prop::sample::select(vec![Exit::Export, Exit::Proof, Exit::Taxii])
+    prop::sample::select(vec![Exit::BlockList, Exit::Export, Exit::Lookup, Exit::Proof, Exit::Taxii])
 }
 
 proptest! {
@@ -154,7 +233,7 @@ proptest! {
     /// A lower ceiling and fewer communities never let anyone see more.
     #[test]
     fn fewer_rights_never_widen(head in any_head(), reader in any_reader(), exit in any_exit()) {
-        let fewer = Reader { communities: BTreeSet::new(), person: false, ceiling: reader.ceiling.min(Tlp::Amber), ..reader.clone() };
+        let fewer = Reader { communities: BTreeSet::new(), person: None, ceiling: reader.ceiling.min(Tlp::Amber), ..reader.clone() };
         if release(&head, &fewer, exit).is_ok() {
             prop_assert!(release(&head, &reader, exit).is_ok());
         }
@@ -174,7 +253,7 @@ proptest! {
     fn ceilings_hold(head in any_head(), reader in any_reader(), exit in any_exit()) {
         if release(&head, &reader, exit).is_ok() {
             prop_assert!(head.marking.label() <= reader.ceiling);
-            prop_assert!(head.marking.label() != Tlp::Red || (reader.person && exit == Exit::Taxii));
+            prop_assert!(head.marking.label() != Tlp::Red || (reader.person.is_some() && exit == Exit::Taxii));
         }
     }
 }

@@ -2,19 +2,24 @@
 //! A router over a node, asked without sockets.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use exchange::command::new_community;
-use exchange::token::{Order, issue};
+use exchange::token::{Order, Rights, issue};
 use http_body_util::BodyExt;
+use ledger::append::{Circumstances, Signer};
+use ledger::checkpoint::Origin;
 use model::head::Audience;
 use model::marking::Tlp;
 use model::time::Timestamp;
 use serde_json::Value;
 use server::{Peer, Server, router};
+use store::{Store, Writer};
 use tower_service::Service;
+use trust::composite::PrivateKey;
 
 use crate::node::{Item, Node, START, community, id, member, tlp, to_community};
 
@@ -70,18 +75,31 @@ impl Face {
     pub fn over(node: Node) -> Face {
         let server = Server {
             store: node.store.clone(),
+            writer: writer(&node.store),
+            own: member(1),
             title: "test node".to_owned(),
             cursor_key: [9; 32],
             token_key: TOKEN_KEY,
+            now: || Timestamp::from_micros(NOW.load(Ordering::Relaxed)),
+            random,
         };
         Face { node, router: router(server) }
     }
 
     /// Issues a token for a member.
     pub fn token(&self, of: u8, ceiling: Option<Tlp>) -> String {
+        self.token_with(of, ceiling, Rights::READ)
+    }
+
+    /// A token that may write, up to AMBER+STRICT.
+    pub fn writing(&self, of: u8) -> String {
+        self.token_with(of, Some(Tlp::AmberStrict), Rights { read: true, write: true })
+    }
+
+    pub fn token_with(&self, of: u8, ceiling: Option<Tlp>, rights: Rights) -> String {
         let count = self.node.store.read(exchange::token::list).unwrap().len() as u8;
         let name = format!("token {count}");
-        let order = Order { name: &name, member: member(of), own: member(1), ceiling };
+        let order = Order { name: &name, member: member(of), own: member(1), ceiling, person: None, rights };
         let now = Timestamp::from_micros(START);
         self.node.store.local(|tx| issue(tx, &TOKEN_KEY, &order, [count; 6], [count; 32], now)).unwrap()
     }
@@ -90,10 +108,35 @@ impl Face {
         send(self.router.clone(), request).await
     }
 
+    /// POST of an envelope as a TAXII client does it.
+    pub async fn post(&self, token: &str, collection: &str, body: impl Into<Body>) -> Answer {
+        let mut request = request("POST", &format!("{collection}objects/"), Some(token));
+        request.headers_mut().insert("content-type", TAXII.parse().unwrap());
+        *request.body_mut() = body.into();
+        self.send(request).await
+    }
+
     /// GET as a TAXII client does it.
     pub async fn get(&self, token: &str, path: &str) -> Answer {
         self.send(request("GET", path, Some(token))).await
     }
+}
+
+/// The clock of the nodes here.
+pub static NOW: AtomicI64 = AtomicI64::new(START + 1_000_000_000_000);
+
+fn random(bytes: &mut [u8]) {
+    static DRAWN: AtomicI64 = AtomicI64::new(0);
+    let drawn = DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    bytes.iter_mut().enumerate().for_each(|(nth, byte)| *byte = drawn[nth % 8] ^ nth as u8);
+}
+
+fn writer(store: &Store) -> Writer {
+    let origin = Origin { member: [1; 32], log: 1 };
+    let signer = Signer { origin, key: PrivateKey::from_bytes(&[5; 64]), tombstone_key: [6; 32] };
+    let circumstances =
+        || Circumstances { now: Timestamp::from_micros(NOW.load(Ordering::Relaxed)), randomness: [0; 32] };
+    store.writer(signer, None, circumstances).unwrap()
 }
 
 pub async fn send(mut router: Router, mut request: Request<Body>) -> Answer {

@@ -8,5 +8,6 @@ mod face;
 #[path = "../../../exchange/tests/it/node.rs"]
 #[allow(dead_code, reason = "the exchange's own tests use all of it")]
 mod node;
+mod post;
 mod protocol;
 mod sockets;

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use server::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+use server::limits::{
+    CONNECTIONS_PER_ADDRESS_MAX, CONTENT_BYTES_MAX, FIRST_HEAD_SECONDS_MAX, HEAD_BYTES_MAX, HEADERS_MAX,
+};
 use server::serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -100,4 +102,78 @@ async fn head_has_no_body() {
     let mut answer = String::new();
     timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_connections() {
+    let face = Face::new();
+    let token = face.token(1, None);
+    let running = run(&face).await;
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS_PER_ADDRESS_MAX {
+        open.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    // The last that has a place is answered; then one more is not.
+    let last = open.last_mut().unwrap();
+    last.write_all(get("/taxii2/", &token, "").as_bytes()).await.unwrap();
+    assert!(read_until(last, "}").await.starts_with("HTTP/1.1 200 "));
+    let mut over = TcpStream::connect(running.address).await.unwrap();
+    let _ = over.write_all(get("/taxii2/", &token, "").as_bytes()).await;
+    let ended = timeout(Duration::from_secs(5), over.read(&mut [0; 10])).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)), "closed at once");
+    open.clear();
+    let mut answered = false;
+    for _ in 0..100 {
+        let mut again = TcpStream::connect(running.address).await.unwrap();
+        let _ = again.write_all(get("/taxii2/", &token, "").as_bytes()).await;
+        let mut start = [0; 12];
+        if timeout(Duration::from_secs(5), again.read_exact(&mut start)).await.unwrap().is_ok() {
+            answered = start.as_slice() == b"HTTP/1.1 200";
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(answered, "places are given back");
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed_early() {
+    let face = Face::new();
+    let token = face.token(1, None);
+    let running = run(&face).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    let mut speaking = TcpStream::connect(running.address).await.unwrap();
+    speaking.write_all(get("/taxii2/", &token, "").as_bytes()).await.unwrap();
+    read_until(&mut speaking, "}").await;
+    silent.write_all(b"GET /taxii2/ HTTP/1.1\r\nHost: ").await.unwrap();
+    let patience = Duration::from_secs(FIRST_HEAD_SECONDS_MAX + 5);
+    let ended = timeout(patience, silent.read(&mut [0; 10])).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)));
+    speaking.write_all(get("/taxii2/", &token, "").as_bytes()).await.unwrap();
+    assert!(read_until(&mut speaking, "}").await.starts_with("HTTP/1.1 200 "), "known ones may pause");
+}
+
+#[tokio::test]
+async fn a_refused_body_does_not_lose_the_answer() {
+    let face = Face::new();
+    let running = run(&face).await;
+    for (token, wanted) in [(face.writing(2), "413"), (face.token(2, None), "403")] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let length = CONTENT_BYTES_MAX + 1;
+        let head = get(
+            &format!("{}objects/", makers()),
+            &token,
+            &format!("Content-Type: {TAXII}\r\nContent-Length: {length}\r\n"),
+        );
+        stream.write_all(head.replacen("GET", "POST", 1).as_bytes()).await.unwrap();
+        let piece = vec![b' '; 1 << 20];
+        let mut left = length;
+        while left > 0 {
+            let bytes = left.min(piece.len());
+            timeout(Duration::from_secs(10), stream.write_all(&piece[..bytes])).await.unwrap().unwrap();
+            left -= bytes;
+        }
+        let answer = read_until(&mut stream, "}").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {wanted} ")), "{answer}");
+    }
 }

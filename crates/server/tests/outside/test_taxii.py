@@ -73,8 +73,8 @@ class Node:
             polder("community", "add", "--data", self.data, made["community"], member)
         return made["community"]
 
-    def token(self, name, member=None, max_tlp=None):
-        args = ["token", "new", "--data", self.data, "--name", name, "--json"]
+    def token(self, name, member=None, max_tlp=None, *more):
+        args = ["token", "new", "--data", self.data, "--name", name, "--json", *more]
         args += ["--member", member] if member else []
         args += ["--max-tlp", max_tlp] if max_tlp else []
         return polder(*args)["token"]

@@ -69,7 +69,7 @@ proptest! {
             prop_assert_eq!(report.faults, Vec::<String>::new());
         }
         let kept = definitions(&store);
-        store.rebuild().unwrap();
+        store.rebuild_all(&mut |_| Flow::Continue).unwrap();
         prop_assert_eq!(definitions(&store), kept);
     }
 }

@@ -1,29 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The first pass over a file: what marks its objects, wherever in the file it stands.
+//! The first pass over an input: what marks its objects, wherever in the input it stands.
 
 use std::collections::HashMap;
 use std::io::Read;
 
-use ledger::append::as_strict_as;
 use memchr::memmem;
+use model::diagnostic::Diagnostic;
 use model::id::SubjectKey;
 use model::marking::Marking;
 use model::stix::{Definitions, Item, Object, Splitter};
 
-use crate::import::Report;
-use crate::wrapper::Wrapped;
+use super::Note;
+use super::wrapper::Wrapped;
 
 /// Rounds in which a marking goes on from observable to observable (a file in a directory on a host).
 const REFERENCE_ROUNDS_MAX: usize = 16;
 
-/// What the second pass must know of the whole file.
-#[derive(Default)]
+/// What the second pass must know of the whole input.
+#[derive(Debug, Default)]
 pub struct Survey {
-    /// Markings that the wrapper carries.
-    pub wrapped: Wrapped,
-    /// Marking definitions of the author and of the file.
-    pub definitions: Definitions,
+    wrapped: Wrapped,
+    definitions: Definitions,
     observables: HashMap<SubjectKey, Marking>,
+    /// Elements met where an object is expected, good or bad.
+    pub objects: u64,
+    /// Top-level values met: bundles, arrays, objects.
+    pub values: u64,
+    /// The first object that stands in no wrapper's `objects`; empty if it was a bad one.
+    pub bare: Option<Vec<u8>>,
+    /// Arrays of objects that stand in no wrapper.
+    pub bare_arrays: u64,
+    /// What ended the reading before the end.
+    pub fault: Option<Diagnostic>,
 }
 
 /// An observable that was met, before all definitions are known.
@@ -33,15 +41,35 @@ struct Met {
 }
 
 impl Survey {
-    /// Reads the file. What is wrong with it is told by the second pass.
-    pub fn of(source: impl Read, definitions: Definitions, envelope: Marking, report: &mut Report) -> Survey {
+    /// Reads the input, which `place` names. What is wrong with its objects is told by the second pass.
+    pub fn of(
+        source: impl Read,
+        place: &str,
+        definitions: Definitions,
+        envelope: Marking,
+        note: Note<'_>,
+    ) -> Survey {
         let mut survey = Survey { definitions, ..Survey::default() };
         let mut met = Vec::new();
         let mut splitter = Splitter::new(source);
-        let place = report.file.clone();
-        while let Ok(Some(item)) = splitter.next_item() {
+        loop {
+            let item = match splitter.next_item() {
+                Ok(Some(item)) => item,
+                Ok(None) => break,
+                Err(error) => {
+                    survey.fault = Some(Diagnostic::error("unreadable", place, error.to_string()));
+                    break;
+                }
+            };
+            match &item {
+                _ if splitter.in_wrapper() || survey.bare.is_some() => {}
+                Item::Object(bytes) => survey.bare = Some(bytes.clone()),
+                Item::Bad { counts: true, .. } => survey.bare = Some(Vec::new()),
+                Item::Bad { .. } | Item::Markings(_) => {}
+            }
+            survey.objects = splitter.objects();
             match item {
-                Item::Markings(bytes) => survey.wrapped.add(&bytes, &place, report),
+                Item::Markings(bytes) => survey.wrapped.add(&bytes, place, note),
                 Item::Object(bytes) if may_matter(&bytes) => {
                     let Some(object) = Object::parse(&bytes, "", &mut Vec::new()) else { continue };
                     if let Some(definition) = object.definition {
@@ -50,26 +78,34 @@ impl Survey {
                         met.push(Met { object, ordinal: splitter.objects() });
                     }
                 }
+                Item::Bad { diagnostic, counts: false } => survey.fault = Some(diagnostic),
                 Item::Bad { .. } | Item::Object(_) => {}
             }
         }
-        if splitter.values() > 1 {
-            survey.wrapped.refuse_in_company(&place, report);
+        survey.values = splitter.values();
+        survey.bare_arrays = splitter.bare_arrays();
+        if survey.values > 1 {
+            survey.wrapped.refuse_in_company(place, note);
         }
         survey.mark_observables(&met, envelope);
         survey
     }
 
     /// What an object's own properties, the wrapper and the envelope say.
-    pub fn marking(&self, object: &Object, ordinal: u64, envelope: Marking) -> Marking {
+    pub(super) fn marking(&self, object: &Object, ordinal: u64, envelope: Marking) -> Marking {
         let around = self.wrapped.of(ordinal.saturating_sub(1));
         object.marking(&self.definitions).strictest(around).strictest(envelope)
     }
 
     /// The marking as strict as those of the observables of this file that the object refers to.
-    pub fn with_references(&self, object: &Object, marking: Marking) -> Marking {
+    pub(super) fn with_references(&self, object: &Object, marking: Marking) -> Marking {
         let named = object.observable_refs.iter().filter_map(|key| self.observables.get(key));
-        named.fold(marking, |marking, other| as_strict_as(marking, *other))
+        named.fold(marking, |marking, other| marking.as_strict_as(*other))
+    }
+
+    /// Whether the object carries a marking that is not understood.
+    pub(super) fn misses_definition(&self, object: &Object) -> bool {
+        object.marking(&self.definitions).unknown
     }
 
     fn mark_observables(&mut self, met: &[Met], envelope: Marking) {
@@ -77,7 +113,7 @@ impl Survey {
             let marking = self.marking(object, *ordinal, envelope);
             let held = self.observables.entry(object.key).or_insert(marking);
             // One id under several markings: the strictest counts for what refers to it.
-            *held = as_strict_as(*held, marking);
+            *held = held.as_strict_as(marking);
         }
         for _ in 0..REFERENCE_ROUNDS_MAX {
             let mut changed = false;

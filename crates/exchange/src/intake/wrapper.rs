@@ -6,11 +6,11 @@ use model::diagnostic::Diagnostic;
 use model::marking::Marking;
 use model::stix::runs::{self, Run};
 
-use crate::import::Report;
+use super::Note;
 
 /// Runs of objects and their markings.
 #[derive(Debug, Default)]
-pub struct Wrapped {
+pub(super) struct Wrapped {
     runs: Vec<Run>,
     met: bool,
     unreadable: bool,
@@ -18,34 +18,34 @@ pub struct Wrapped {
 
 impl Wrapped {
     /// Takes in the member's bytes. What cannot be read restricts every object of the file.
-    pub fn add(&mut self, bytes: &[u8], place: &str, report: &mut Report) {
+    pub(super) fn add(&mut self, bytes: &[u8], place: &str, note: Note<'_>) {
         let runs = if self.met { None } else { runs::parse(bytes) };
         self.met = true;
         match runs {
             Some(runs) => self.runs = runs,
-            None => self.refuse(place, report),
+            None => self.refuse(place, note),
         }
     }
 
     /// The file holds several documents: whose objects the list counts cannot be told.
-    pub fn refuse_in_company(&mut self, place: &str, report: &mut Report) {
+    pub(super) fn refuse_in_company(&mut self, place: &str, note: Note<'_>) {
         if self.met {
-            self.refuse(place, report);
+            self.refuse(place, note);
         }
     }
 
-    fn refuse(&mut self, place: &str, report: &mut Report) {
+    fn refuse(&mut self, place: &str, note: Note<'_>) {
         if !self.unreadable {
             let message = "`x_polder_markings` cannot be read, or stands in one of several documents: all objects \
                            stay in the own organisation";
             let fix = "export the file again, or import bundles one by one";
-            report.note(Diagnostic::warning("markings-unreadable", place, message).with_fix(fix));
+            note(Diagnostic::warning("markings-unreadable", place, message).with_fix(fix));
         }
         self.unreadable = true;
     }
 
     /// What the wrapper says of the object with this place, from 0.
-    pub fn of(&self, ordinal: u64) -> Marking {
+    pub(super) fn of(&self, ordinal: u64) -> Marking {
         if self.unreadable {
             return Marking { unknown: true, ..Marking::NONE };
         }
