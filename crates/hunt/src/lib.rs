@@ -28,4 +28,5 @@ pub mod run;
 pub mod scan;
 pub mod standard;
 pub mod time;
+pub mod unpack;
 pub mod view;

@@ -219,7 +219,9 @@ fn iso_time(bytes: &[u8]) -> Option<Timestamp> {
     let shift = offset_micros(
         rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest),
     );
-    Some(Timestamp::from_micros(time.micros().checked_sub(shift)?))
+    let time = Timestamp::from_micros(time.micros().checked_sub(shift)?);
+    // At both ends of time an offset leads to years that cannot be written.
+    (Timestamp::MIN..=Timestamp::MAX).contains(&time).then_some(time)
 }
 
 /// Microseconds east of Greenwich.
@@ -295,6 +297,9 @@ mod tests {
             "[13/Foo/2020:14:26:40 +0200]",
             "2020-13-01T00:00:00Z",
             "{\"a\":{\"ts\":1600000000}}",
+            // Years 0 and 10000.
+            "0001-01-01T00:00:00+23:59 text",
+            "9999-12-31T23:59:59-23:59 text",
         ] {
             assert_eq!(at(line), None, "{line}");
         }

@@ -16,8 +16,10 @@ use crate::sql::{EngineError, Flow, Read, Value};
 
 /// Most entries that one recall names.
 pub const RECALL_ENTRIES_MAX: usize = 10_000;
-/// Longest reason in bytes.
+/// Longest reason in bytes; it has no control characters.
 pub const REASON_BYTES_MAX: usize = 2_000;
+/// Largest index that canonical JSON keeps exactly (RFC 7493 section 2.2).
+const INDEX_MAX: u64 = (1 << 53) - 1;
 /// First part of the subject of a recall.
 pub const SUBJECT_TYPE: &str = "x-polder-recall";
 const VERSION: u64 = 1;
@@ -139,7 +141,8 @@ impl Recall {
             _ => return Err(RecallError::Form("act")),
         };
         let reason = text("reason")?.to_owned();
-        if reason.len() > REASON_BYTES_MAX {
+        // It is shown to people, on terminals too.
+        if reason.len() > REASON_BYTES_MAX || reason.contains(char::is_control) {
             return Err(RecallError::Form("reason"));
         }
         let listed = document.get("entries").and_then(Json::as_array).ok_or(RecallError::Form("entries"))?;
@@ -148,7 +151,9 @@ impl Recall {
         }
         let place = |value: &Json| {
             let origin = value.get("log")?.as_str()?.parse().ok()?;
-            Some(EntryPlace { origin, index: value.get("index")?.as_u64()? })
+            // RFC 8785 prints a larger number as the nearest that a double holds: another entry.
+            let index = value.get("index")?.as_u64().filter(|index| *index <= INDEX_MAX)?;
+            Some(EntryPlace { origin, index })
         };
         let entries = listed.iter().map(place).collect::<Option<Vec<_>>>();
         Ok(Recall { act, entries: entries.ok_or(RecallError::Form("entries"))?, reason })
@@ -246,7 +251,10 @@ mod tests {
             ("withdraw", "forget", RecallError::Form("act")),
             ("withdraw", "narrow", RecallError::Form("marking")),
             ("\"index\":3", "\"index\":-3", RecallError::Form("entries")),
+            // The largest index that RFC 8785 prints as itself, and one more.
+            ("\"index\":3", "\"index\":9007199254740992", RecallError::Form("entries")),
             ("/1\"", "/01\"", RecallError::Form("entries")),
+            ("a customer", "a\\u001b[2J customer", RecallError::Form("reason")),
             ("\"reason\"", "\"reasons\"", RecallError::Form("reason")),
         ] {
             assert_eq!(Recall::parse(good.replacen(from, to, 1).as_bytes()), Err(error), "{from}");

@@ -19,6 +19,10 @@ pub struct TimestampError(String);
 impl Timestamp {
     /// 1970-01-01T00:00:00Z: the version of objects that have none (cyber observables).
     pub const EPOCH: Timestamp = Timestamp(0);
+    /// 0001-01-01T00:00:00Z, the earliest that can be written.
+    pub const MIN: Timestamp = Timestamp(-62_135_596_800_000_000);
+    /// 9999-12-31T23:59:59.999999Z, the latest that can be written.
+    pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999);
 
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Timestamp {
@@ -36,21 +40,39 @@ impl Timestamp {
             return Ok(Timestamp(micros));
         }
         let refused = || TimestampError(text.chars().take(64).collect());
-        let bytes = text.as_bytes();
-        // jiff reads more than RFC 3339 (a bare date, a space, a zone name): hold it to the shape.
-        let shaped = bytes.len() <= 40
-            && matches!(bytes.get(10), Some(b'T' | b't'))
-            && !text.contains('[')
-            && (text.ends_with(['Z', 'z'])
-                || matches!(bytes.get(bytes.len().wrapping_sub(6)), Some(b'+' | b'-')));
-        if !shaped {
+        // jiff reads more than RFC 3339: a bare date, hours alone, a decimal comma, a zone's name.
+        if !is_rfc_3339(text.as_bytes()) {
             return Err(refused());
         }
         let time: jiff::Timestamp = text.parse().map_err(|_| refused())?;
         // A time before the epoch is floored too, towards the past.
         let micros = time.as_nanosecond().div_euclid(1_000);
-        i64::try_from(micros).map(Timestamp).map_err(|_| refused())
+        let time = i64::try_from(micros).map(Timestamp).map_err(|_| refused())?;
+        if (Timestamp::MIN..=Timestamp::MAX).contains(&time) { Ok(time) } else { Err(refused()) }
     }
+}
+
+/// The shape of RFC 3339 section 5.6, in either case, with at most nine digits of a fraction.
+fn is_rfc_3339(text: &[u8]) -> bool {
+    let Some((head, rest)) = text.split_first_chunk::<19>() else { return false };
+    let shaped = head.iter().enumerate().all(|(at, byte)| match at {
+        4 | 7 => *byte == b'-',
+        10 => matches!(byte, b'T' | b't'),
+        13 | 16 => *byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let digits = rest.strip_prefix(b".").map(|f| f.iter().take_while(|b| b.is_ascii_digit()).count());
+    let zone = match digits {
+        None => rest,
+        Some(1..=9) => rest.get(1 + digits.unwrap_or(0)..).unwrap_or_default(),
+        Some(_) => return false,
+    };
+    shaped
+        && match zone {
+            [b'Z' | b'z'] => true,
+            [b'+' | b'-', h1, h2, b':', m1, m2] => [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()),
+            _ => false,
+        }
 }
 
 /// The form nearly all feeds use, `2024-01-31T08:30:00.123Z`, read without a general parser.

@@ -32,7 +32,8 @@ pub(crate) fn shown(headers: &HeaderMap) -> Shown {
     line.to_str().ok().and_then(token).map_or(Shown::Unreadable, Shown::Token)
 }
 
-fn token(line: &str) -> Option<String> {
+/// The text of the token in an `Authorization` line, if there is one.
+pub fn token(line: &str) -> Option<String> {
     let (scheme, rest) = line.trim().split_once(' ')?;
     let rest = rest.trim_start();
     if scheme.eq_ignore_ascii_case("bearer") {

@@ -22,16 +22,16 @@
 //! # }
 //! ```
 
-mod auth;
+pub mod auth;
 mod body;
 mod delete;
 pub mod limits;
 mod listen;
-mod media;
+pub mod media;
 mod post;
 mod rate;
 mod refusal;
-mod target;
+pub mod target;
 mod taxii;
 mod upload;
 mod wire;

@@ -63,7 +63,7 @@ impl MediaRange {
 
 /// Whether an `Accept` header (its lines in order) lets the server answer in TAXII 2.1. Without the
 /// header it may not: the specification asks clients to send it.
-pub(crate) fn accepts_taxii<'a>(lines: impl IntoIterator<Item = &'a str>) -> bool {
+pub fn accepts_taxii<'a>(lines: impl IntoIterator<Item = &'a str>) -> bool {
     let mut best: Option<(u8, bool)> = None;
     let ranges = lines.into_iter().flat_map(|line| split_outside_quotes(line, ','));
     for range in ranges.take(ACCEPT_RANGES_MAX).filter_map(MediaRange::parse) {
@@ -75,7 +75,7 @@ pub(crate) fn accepts_taxii<'a>(lines: impl IntoIterator<Item = &'a str>) -> boo
 }
 
 /// Whether a `Content-Type` says that the body is a TAXII 2.1 envelope. The version may be left out.
-pub(crate) fn is_taxii(line: &str) -> bool {
+pub fn is_taxii(line: &str) -> bool {
     MediaRange::parse(line).is_some_and(|range| {
         (range.main.as_str(), range.sub.as_str()) == ("application", "taxii+json")
             && range.parameter("version").is_none_or(|version| version == "2.1")

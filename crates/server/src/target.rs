@@ -8,22 +8,31 @@ pub(crate) const API_ROOT: &str = "/taxii2/root/";
 
 /// A resource of TAXII 2.1 (sections 4 and 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
+pub enum Endpoint {
+    /// The API root.
     ApiRoot,
+    /// One collection.
     Collection(String),
+    /// All collections.
     Collections,
+    /// Discovery.
     Discovery,
+    /// Manifest of a collection.
     Manifest(String),
+    /// One object of a collection.
     Object(String, String),
+    /// The objects of a collection.
     Objects(String),
+    /// Status of an earlier request.
     Status(String),
+    /// Versions of one object of a collection.
     Versions(String, String),
 }
 
 impl Endpoint {
     /// The resource of a path; the slash at the end may be missing, as some clients lose their
     /// credentials when they are sent elsewhere.
-    pub(crate) fn parse(path: &str) -> Option<Endpoint> {
+    pub fn parse(path: &str) -> Option<Endpoint> {
         let path = path.strip_prefix('/')?;
         let path = path.strip_suffix('/').unwrap_or(path);
         let parts: Vec<String> = path.split('/').map(decode).collect::<Option<_>>()?;
@@ -49,7 +58,7 @@ impl Endpoint {
     }
 
     /// The methods that the resource has.
-    pub(crate) fn methods(&self) -> &'static str {
+    pub fn methods(&self) -> &'static str {
         match self {
             Endpoint::Object(..) => "GET, HEAD, DELETE",
             Endpoint::Objects(_) => "GET, HEAD, POST",
@@ -60,11 +69,11 @@ impl Endpoint {
 
 /// The query is not in the form of a URI's (400).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadQuery;
+pub struct BadQuery;
 
 /// Decoded query parameters in their order. A plus sign is itself: no value of TAXII has spaces, and
 /// clients send `+00:00` without encoding it.
-pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, BadQuery> {
+pub fn query_pairs(query: &str) -> Result<Vec<(String, String)>, BadQuery> {
     let parts: Vec<&str> =
         query.split('&').filter(|part| !part.is_empty()).take(QUERY_PAIRS_MAX + 1).collect();
     if parts.len() > QUERY_PAIRS_MAX {

@@ -158,7 +158,9 @@ pub fn subject(id: CommunityId) -> String {
 /// Community of a subject that [`subject`] printed.
 pub fn id_of_subject(subject: &str) -> Option<CommunityId> {
     let id = subject.strip_prefix(SUBJECT_TYPE)?.strip_prefix("--")?;
-    Uuid::try_parse(id).ok().map(CommunityId)
+    let id = CommunityId(Uuid::try_parse(id).ok()?);
+    // Other spellings of a UUID are read too; a community has one subject.
+    (self::subject(id) == subject).then_some(id)
 }
 
 #[cfg(test)]
@@ -239,5 +241,8 @@ mod tests {
         let id = sample().id;
         assert_eq!(id_of_subject(&subject(id)), Some(id));
         assert_eq!(id_of_subject("indicator--5f2c0f3e-8f4b-4c1d-9a55-0c1d2e3f4a5b"), None);
+        for other in ["5F2C0F3E-8F4B-4C1D-9A55-0C1D2E3F4A5B", "5f2c0f3e8f4b4c1d9a550c1d2e3f4a5b"] {
+            assert_eq!(id_of_subject(&format!("x-polder-community--{other}")), None, "{other}");
+        }
     }
 }

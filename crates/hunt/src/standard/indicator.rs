@@ -3,6 +3,7 @@
 
 use memchr::memmem;
 use model::diagnostic::Diagnostic;
+use model::limits::ID_BYTES_MAX;
 use model::observable::{Observable, ObservableKind};
 use model::stix::{Item, Splitter};
 use model::time::Timestamp;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use super::millis;
 use super::pattern::compile;
-use crate::indicator::{Indicator, Mode, Reading, too_wide};
+use crate::indicator::{Indicator, Mode, Reading, excerpt, too_wide};
 use crate::limits::{INDICATOR_BYTES_MAX, LIST_BYTES_MAX, LIST_ENTRIES_MAX};
 
 /// Namespace of the ids of imported indicators. Drawn once at random, never changed: the same entry must
@@ -76,13 +77,15 @@ fn read_object(object: &Value, place: &str, reading: &mut Reading) {
     if text("type") != Some("indicator") || revoked {
         return;
     }
-    let id = text("id").unwrap_or(place).to_owned();
+    // A longer one is none, and would end up in messages.
+    let id = text("id").filter(|id| id.len() <= ID_BYTES_MAX).unwrap_or(place).to_owned();
     // STIX 2.0 has no `pattern_type`: its patterns are STIX patterns.
     let pattern_type = text("pattern_type").unwrap_or("stix");
     let Some(pattern) = text("pattern") else {
         return reading.refuse(Diagnostic::error("pattern-missing", id, "the indicator has no pattern"));
     };
     if pattern_type != "stix" {
+        let pattern_type = excerpt(pattern_type);
         let what = format!("a pattern of type `{pattern_type}` cannot be matched against a raw log");
         return reading.refuse(Diagnostic::error("pattern-not-supported", id, what));
     }

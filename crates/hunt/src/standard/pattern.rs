@@ -8,7 +8,7 @@
 
 use model::observable::{Observable, ObservableKind};
 
-use crate::indicator::Mode;
+use crate::indicator::{Mode, excerpt};
 use crate::limits::{PATTERN_BYTES_MAX, PATTERN_DEPTH_MAX, PATTERN_VALUES_MAX};
 
 /// A pattern, or a part of one, that is not compiled.
@@ -175,15 +175,14 @@ impl Parser<'_> {
 
     fn wanted(&self, wanted: &'static str) -> PatternError {
         let (at, found) = match self.tokens.get(self.at) {
-            Some((at, Token::Word(word))) => (*at, word.clone()),
-            Some((at, Token::Text(text))) => (*at, format!("'{text}'")),
+            Some((at, token)) => (*at, excerpt(&token_text(token))),
             None => (self.end, "the end".to_owned()),
         };
         PatternError::Grammar { at, found, wanted }
     }
 
     fn unsupported(&self, part: impl Into<String>) -> PatternError {
-        PatternError::Unsupported { part: part.into() }
+        PatternError::Unsupported { part: excerpt(&part.into()) }
     }
 
     /// observation *(OR observation)
@@ -332,9 +331,8 @@ fn token_text(token: &Token) -> String {
 fn term(path: &str, operator: &str, negated: bool, value: &Token) -> Result<Term, PatternError> {
     let part = || {
         let not = if negated { "NOT " } else { "" };
-        let text: String =
-            format!("{path} {not}{operator} {}", token_text(value)).chars().take(200).collect();
-        PatternError::Unsupported { part: text }
+        let [path, operator] = [path, operator].map(excerpt);
+        PatternError::Unsupported { part: format!("{path} {not}{operator} {}", excerpt(&token_text(value))) }
     };
     let Token::Text(text) = value else { return Err(part()) };
     if negated {

@@ -32,6 +32,21 @@ fn told(pattern: &str) -> Vec<String> {
 }
 
 #[test]
+fn messages_quote_only_the_beginning_of_what_is_long() {
+    let long = "x".repeat(5_000);
+    for object in [
+        format!(r#"{{"type":"indicator","id":"{long}","pattern":"[x]"}}"#),
+        format!(r#"{{"type":"indicator","pattern":"[{long}"}}"#),
+        format!(r#"{{"type":"indicator","pattern":"[EXISTS a:{long}]"}}"#),
+        format!(r#"{{"type":"indicator","pattern_type":"{long}","pattern":"x"}}"#),
+    ] {
+        let (_, diagnostics) = read_indicator(object.as_bytes());
+        assert_eq!(diagnostics.len(), 1);
+        assert!(diagnostics[0].to_string().len() < 1_000, "{}", diagnostics[0].to_string().len());
+    }
+}
+
+#[test]
 fn patterns_of_equality_compile() {
     for (pattern, expected) in [
         ("[ipv4-addr:value = '203.0.113.7']", vec!["ip 203.0.113.7"]),

@@ -16,7 +16,7 @@ use trust::member::{fingerprint, fingerprint_hex, parse_fingerprint};
 
 use crate::checkpoint::Origin;
 
-/// Longest name of an organisation.
+/// Longest name, country and sector of an organisation.
 pub const NAME_BYTES_MAX: usize = 200;
 /// Largest statement that is read.
 pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
@@ -115,9 +115,9 @@ impl Root {
         }
         Ok(Root {
             member,
-            name: text(statement, "name")?.to_owned(),
-            country: text(statement, "country")?.to_owned(),
-            sector: text(statement, "sector")?.to_owned(),
+            name: shown(statement, "name")?,
+            country: shown(statement, "country")?,
+            sector: shown(statement, "sector")?,
             created: time(statement, "created")?,
             root_key,
             origin,
@@ -125,6 +125,13 @@ impl Root {
             recovery,
         })
     }
+}
+
+/// A text that is shown to people: who signs it may be hostile.
+fn shown(statement: &Value, name: &'static str) -> Result<String, RootError> {
+    let text = text(statement, name)?;
+    let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(RootError::Unreadable(name)) }
 }
 
 /// The statement and the bytes of its signature; nothing is verified.

@@ -8,3 +8,4 @@ mod checkpoint;
 mod entry;
 mod merkle;
 mod proof;
+mod root;

@@ -176,7 +176,11 @@ impl Observable {
         if text.len() > OBSERVABLE_BYTES_MAX {
             return Err(refused("it is longer than 8192 bytes"));
         }
-        canonical(kind, text).map(|bytes| Observable { kind, canonical: bytes.into() }).map_err(refused)
+        let canonical = canonical(kind, text).map_err(refused)?;
+        if kind == ObservableKind::Url && !url::can_be_written(&canonical) {
+            return Err(refused("with its percent escapes it is longer than 8192 bytes"));
+        }
+        Ok(Observable { kind, canonical: canonical.into() })
     }
 
     /// What a line of a plain list is: address, network, hash, e-mail address, URL, domain or JA4, by its

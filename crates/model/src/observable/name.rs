@@ -66,13 +66,17 @@ pub fn reverse_labels(name: &str) -> String {
 pub(super) fn email_canonical(text: &str) -> Result<Vec<u8>, &'static str> {
     let text = text.strip_prefix("mailto:").unwrap_or(text);
     let (local, domain) = text.rsplit_once('@').ok_or("it has no @")?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | '"' | '<' | '>' | '/');
+    // A colon is in no local part without quotes (RFC 5322 section 3.2.3), and would read as `mailto:` again.
+    let plain =
+        |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | '"' | '<' | '>' | '/' | ':');
+    // Some letters are longer in lower case.
+    let local = local.to_lowercase();
     if local.is_empty() || local.len() > LOCAL_BYTES_MAX || !local.chars().all(plain) {
-        return Err("the part before the @ has 1 to 64 bytes without quotes, slashes or spaces");
+        return Err("the part before the @ has 1 to 64 bytes without quotes, colons, slashes or spaces");
     }
     let mut bytes = reverse_labels(&name_to_ascii(domain)?).into_bytes();
     bytes.extend_from_slice(b".@");
-    bytes.extend_from_slice(local.to_lowercase().as_bytes());
+    bytes.extend_from_slice(local.as_bytes());
     Ok(bytes)
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! URLs: scheme, user and fragment dropped, host reversed, path and query percent-decoded once.
 
+use super::OBSERVABLE_BYTES_MAX;
 use super::ip::parse_address;
 use super::name::{name_to_ascii, reverse_labels};
 use crate::id::hex;
@@ -60,6 +61,12 @@ pub(super) fn display(canonical: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Whether the URL with a scheme before it is short enough to be read again: an escape is three bytes for one.
+pub(super) fn can_be_written(canonical: &[u8]) -> bool {
+    let bytes_max = OBSERVABLE_BYTES_MAX - "https://".len();
+    canonical.len() * 3 <= bytes_max || display(canonical).len() <= bytes_max
 }
 
 fn escape(byte: u8, text: &mut String) {

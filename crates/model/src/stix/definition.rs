@@ -108,6 +108,18 @@ pub fn classify(id: &str, words: &DefinitionWords) -> (Definition, bool) {
     }
 }
 
+/// What two definitions of one id say together: never less than either, in whatever order they come.
+fn both(a: Definition, b: Definition) -> Definition {
+    let says = |definition| matches!(definition, Definition::Says(_));
+    let contradict = !(says(a) && says(b));
+    let marking = a.marking().strictest(b.marking());
+    let marking = Marking { unknown: marking.unknown || contradict, ..marking };
+    match marking {
+        Marking { tlp: None, pap: None, unknown: true } => Definition::Unknown,
+        marking => Definition::Says(marking),
+    }
+}
+
 /// Marking definitions that are known when an object is read.
 #[derive(Clone, Debug, Default)]
 pub struct Definitions(HashMap<String, Definition>);
@@ -116,14 +128,11 @@ impl Definitions {
     /// Adds one; of two for one id the stricter counts, since a definition never changes.
     pub fn add(&mut self, id: &str, definition: Definition) {
         let held = self.0.get(id).copied();
-        let both = match held {
-            Some(held) if held != definition => match (held, definition) {
-                (Definition::Says(a), Definition::Says(b)) => Definition::Says(a.strictest(b)),
-                _ => Definition::Unknown,
-            },
+        let together = match held {
+            Some(held) if held != definition => both(held, definition),
             _ => definition,
         };
-        self.0.insert(id.to_owned(), both);
+        self.0.insert(id.to_owned(), together);
     }
 
     /// What an id means: canonical labels are known without their definition; an id that was never

@@ -234,6 +234,18 @@ fn definitions_in_the_wild() {
     );
 }
 
+#[test]
+fn two_definitions_of_one_id_say_no_less_than_each() {
+    let red = Definition::Says(Marking::tlp(Tlp::Red));
+    for other in [Definition::Statement, Definition::Unknown, Definition::Says(Marking::tlp(Tlp::Clear))] {
+        for both in [[red, other], [other, red]] {
+            let mut definitions = Definitions::default();
+            both.into_iter().for_each(|definition| definitions.add("marking-definition--x", definition));
+            assert_eq!(definitions.of("marking-definition--x").marking().tlp, Some(Tlp::Red), "{other:?}");
+        }
+    }
+}
+
 fn any_marking() -> impl Strategy<Value = Marking> {
     let tlp = prop::option::of(prop::sample::select(Tlp::ALL.to_vec()));
     let pap = prop::option::of(prop::sample::select(vec![Pap::Clear, Pap::Green, Pap::Amber, Pap::Red]));

@@ -229,6 +229,29 @@ fn ja4_has_a_shape() {
     assert!(!is_ja4(b"q13i0310h3_55b375c5d22e_06cda9e17597_"));
 }
 
+#[test]
+fn an_email_address_that_grows_in_lower_case_is_measured_there() {
+    let address = |letters: usize| format!("{}@b.example", "İ".repeat(letters));
+    assert!(Observable::parse(ObservableKind::Email, &address(21)).is_ok());
+    assert!(Observable::parse(ObservableKind::Email, &address(22)).is_err(), "66 bytes in lower case");
+}
+
+#[test]
+fn mailto_is_taken_away_once_and_never_again() {
+    for text in ["mailto:mailto:a@b.example", "MAILTO:a@b.example"] {
+        assert!(Observable::parse(ObservableKind::Email, text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_url_that_its_escapes_make_too_long_is_refused() {
+    let url = |letters: usize| format!("http://host.example/{}", "é".repeat(letters));
+    let longest = Observable::parse(ObservableKind::Url, &url(1_361)).unwrap();
+    let written = format!("https://{}", longest.display());
+    assert_eq!(Observable::parse(ObservableKind::Url, &written), Ok(longest));
+    assert!(Observable::parse(ObservableKind::Url, &url(1_362)).is_err());
+}
+
 fn texts() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         "1.2.3.4",

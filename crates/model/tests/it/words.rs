@@ -46,6 +46,29 @@ fn times_in_all_their_forms() {
 }
 
 #[test]
+fn a_time_has_the_shape_of_rfc_3339() {
+    for text in [
+        "2024-01-31T08:30:00,5Z",
+        "2024-01-31T08Z",
+        "2024-01-31T08:30Z",
+        "2024-01-31T08:30:00.Z",
+        "2024-01-31T08:30:00+01",
+        "2024-01-31T08:30:00+01:00:30",
+    ] {
+        assert!(Timestamp::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_written_is_none() {
+    assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), Ok(Timestamp::MIN));
+    assert_eq!(Timestamp::parse("9999-12-31T23:59:59.999999Z"), Ok(Timestamp::MAX));
+    for text in ["0000-12-31T23:59:59Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+        assert!(Timestamp::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn keys_of_ids() {
     let id = "x-mitre-tactic--4ca45d45-df4d-4613-8980-bac22d278fa5";
     assert_eq!(SubjectKey::of(id).id().as_deref(), Some(id));

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("exchange", GROUND, &["store"]),
     ("hunt", GROUND, &["store"]),
     ("server", &["exchange", "hunt", "ledger", "model", "policy", "store", "trust"], &[]),
+    ("fuzzing", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &[]),
     ("polder", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &[]),
 ];
 
