@@ -32,6 +32,8 @@ pub enum Claim {
 /// What others have shared with one sender.
 #[derive(Debug)]
 pub struct Creators {
+    /// Rows of `audiences` of the sender's own records.
+    mine: BTreeSet<i64>,
     readable: BTreeMap<i64, Marking>,
     communities: BTreeSet<CommunityId>,
     sender: MemberId,
@@ -42,10 +44,13 @@ pub struct Creators {
 impl Creators {
     /// For `reader` as the sender, on the node of `own`.
     pub fn of(read: &mut dyn Read, reader: &Reader, own: MemberId) -> Result<Creators, EngineError> {
-        let theirs = heads(read)?.into_iter().filter(|(_, head)| {
-            head.author != reader.member && head.kind.is_stix() && release(head, reader, Exit::Taxii).is_ok()
-        });
+        let (mine, all): (Vec<_>, Vec<_>) =
+            heads(read)?.into_iter().partition(|(_, head)| head.author == reader.member);
+        let theirs = all
+            .into_iter()
+            .filter(|(_, head)| head.kind.is_stix() && release(head, reader, Exit::Taxii).is_ok());
         Ok(Creators {
+            mine: mine.into_iter().map(|(row, _)| row).collect(),
             readable: theirs.map(|(row, head)| (row, head.marking)).collect(),
             communities: reader.communities.clone(),
             sender: reader.member,
@@ -67,15 +72,24 @@ impl Creators {
             return Ok(if named { Claim::Others } else { Claim::Free });
         }
         let (mut others, mut same) = (named, Vec::new());
+        let (mut first_of_mine, mut first_of_theirs) = (i64::MAX, i64::MAX);
         let sql = "SELECT version, seq, audience FROM subjects WHERE subject = ?1";
         read.query(sql, &[Value::Blob(&object.key.0)], &mut |row| {
+            if self.mine.contains(&row.int(2)?) {
+                first_of_mine = first_of_mine.min(row.int(1)?);
+            }
             let Some(marking) = self.readable.get(&row.int(2)?) else { return Ok(Flow::Continue) };
+            first_of_theirs = first_of_theirs.min(row.int(1)?);
             others = true;
             if row.int(0)? == object.version.micros() {
                 same.push((row.int(1)?, *marking));
             }
             Ok(Flow::Continue)
         })?;
+        // Others who hold it came after him: they passed on what he had made.
+        if first_of_mine < first_of_theirs && !named {
+            return Ok(Claim::Free);
+        }
         let mut given: Option<Marking> = None;
         for (seq, marking) in same {
             if holds(read, seq, body)? {
