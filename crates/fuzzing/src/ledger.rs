@@ -106,7 +106,7 @@ pub(crate) fn root_signed(data: &[u8]) {
         created: Timestamp::from_micros(micros),
         root_key: KEY.public_key().clone(),
         origin: Origin { member, log },
-        log_keys: must(LogPublicKeys::composite_alone(&KEY.public_key().to_bytes()).ok(), "a key is one"),
+        log_keys: must(LogPublicKeys::composite_alone(KEY.public_key().as_bytes()).ok(), "a key is one"),
         recovery: None,
     };
     let body = root.sign(&KEY, [0; 32]);

@@ -20,7 +20,7 @@ fn verify(name: &str, country: &str, sector: &str) -> Result<(), RootError> {
         created: Timestamp::EPOCH,
         root_key: key.public_key().clone(),
         origin: Origin { member, log: 1 },
-        log_keys: LogPublicKeys::composite_alone(&key.public_key().to_bytes()).unwrap(),
+        log_keys: LogPublicKeys::composite_alone(key.public_key().as_bytes()).unwrap(),
         recovery: None,
     };
     Root::verify(&root.sign(&key, [0; 32])).map(|_| ())
