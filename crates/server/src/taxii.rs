@@ -11,7 +11,7 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, Header
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use exchange::filter::{Fields, Wish};
-use exchange::query::{self, Collection, ObjectsPage, Permitted, Question};
+use exchange::query::{self, Collection, Gate, ObjectsPage, Permitted, Question};
 use exchange::token::{self, Credential};
 use ledger::sql::Read;
 use model::time::Timestamp;
@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     requests: Buckets<(String, IpAddr)>,
     failures: Buckets<IpAddr>,
     waiting: Waiting,
+    gate: Gate,
 }
 
 impl Shared {
@@ -52,6 +53,7 @@ impl Shared {
             requests: Buckets::new(REQUESTS_BURST, REQUESTS_PER_SECOND),
             failures: Buckets::new(FAILURES_BURST, FAILURES_PER_SECOND),
             waiting: Waiting::default(),
+            gate: Gate::default(),
         }
     }
 }
@@ -247,12 +249,12 @@ fn answer(
         (&Method::GET | &Method::HEAD, _) if !asked.acceptable => Err(Refusal::NotAcceptable),
         (&Method::GET | &Method::HEAD, _) => {
             let reader = token::reader(read, &credential)?;
-            let permitted = Permitted::ask(read, &reader)?;
+            let permitted = shared.gate.ask(read, &reader)?;
             get(shared, read, endpoint, &permitted, &credential, &asked.query)
         }
         (&Method::POST, Endpoint::Objects(c)) | (&Method::DELETE, Endpoint::Object(c, _)) => {
             let reader = token::reader(read, &credential)?;
-            let permitted = Permitted::ask(read, &reader)?;
+            let permitted = shared.gate.ask(read, &reader)?;
             // Section 5.4 and 5.7: 404 where it may not be read either, else 403.
             let collection = query::collection(read, &permitted, c)?;
             Err(if collection.can_read { Refusal::Forbidden } else { Refusal::NotFound })

@@ -2,7 +2,7 @@
 //! A node for tests: records go in as a test says, past the ledger's admission.
 
 use exchange::filter::{Fields, Wish};
-use exchange::query::{self, Collection, Permitted, QueryError, Question};
+use exchange::query::{self, Collection, Permitted, QueryError, Question, Way};
 use exchange::token::LOCAL_TABLES;
 use exchange::view::CollectionView;
 use ledger::audience::Heads;
@@ -85,13 +85,15 @@ pub struct Kept {
 pub struct Node {
     pub store: Store,
     pub kept: Vec<Kept>,
+    /// How pages are found.
+    pub way: Way,
     clock: i64,
 }
 
 impl Node {
     pub fn new() -> Node {
         let schema = Schema { views: vec![Box::new(CollectionView)], local: LOCAL_TABLES.to_vec() };
-        Node { store: Store::memory(schema).unwrap(), kept: Vec::new(), clock: START }
+        Node { store: Store::memory(schema).unwrap(), kept: Vec::new(), way: Way::default(), clock: START }
     }
 
     /// Appends a batch; answers the first `seq`.
@@ -131,7 +133,7 @@ impl Node {
     }
 
     pub fn permitted(&self, reader: &Reader) -> Permitted {
-        self.read(|read| Permitted::ask(read, reader)).unwrap()
+        self.read(|read| Permitted::ask(read, reader)).unwrap().by(self.way)
     }
 
     pub fn collection(&self, reader: &Reader, audience: &Audience) -> Result<Collection, QueryError> {

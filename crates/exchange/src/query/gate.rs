@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the gate releases to a reader, and verdicts that are kept from one request to the next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ledger::audience::heads_after;
+use ledger::sql::{EngineError, Read};
+use model::head::{Audience, Head};
+use model::marking::Marking;
+use policy::{Exit, Reader, may_open, release};
+
+use super::QueryError;
+use crate::limits::{AUDIENCES_PER_READER_MAX, GATE_READERS_MAX, GATE_ROWS_MAX};
+
+/// Permitted rows of `audiences` with one audience, and their markings.
+pub(crate) type Rows = BTreeMap<i64, Marking>;
+
+/// What the gate releases to one reader: asked once for each distinct head.
+#[derive(Clone, Debug)]
+pub struct Permitted {
+    pub(super) reader: Reader,
+    pub(super) rows: BTreeMap<Audience, Rows>,
+    pub(super) way: Way,
+}
+
+/// How a page is found. The answer is the same; tests compare them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Whatever reads less.
+    #[default]
+    Cheapest,
+    /// Along the order of the collection.
+    Order,
+    /// By the ranges of the permitted audiences.
+    Ranges,
+}
+
+impl Permitted {
+    /// Asks the gate about every head there is, at the TAXII door.
+    pub fn ask(read: &mut dyn Read, reader: &Reader) -> Result<Permitted, QueryError> {
+        let mut permitted = Permitted { reader: reader.clone(), rows: BTreeMap::new(), way: Way::default() };
+        permitted.ask_after(read, 0)?;
+        permitted.within_limit()
+    }
+
+    /// The same, found in one way only.
+    #[must_use]
+    pub fn by(self, way: Way) -> Permitted {
+        Permitted { way, ..self }
+    }
+
+    /// Asks about the heads after row `last`; answers the newest row.
+    fn ask_after(&mut self, read: &mut dyn Read, last: i64) -> Result<i64, EngineError> {
+        let mut newest = last;
+        for (row, head) in heads_after(read, last)? {
+            newest = row;
+            self.add(row, head);
+        }
+        Ok(newest)
+    }
+
+    fn add(&mut self, row: i64, head: Head) {
+        // Other kinds of record never stand in a collection.
+        if head.kind.is_stix() && release(&head, &self.reader, Exit::Taxii).is_ok() {
+            self.rows.entry(head.audience).or_default().insert(row, head.marking);
+        }
+    }
+
+    /// Audiences whose collections stay shut cost a request nothing and do not count.
+    fn within_limit(self) -> Result<Permitted, QueryError> {
+        let open = self.rows.keys().filter(|audience| may_open(audience, &self.reader, true)).count();
+        if open > AUDIENCES_PER_READER_MAX {
+            return Err(QueryError::TooManyAudiences);
+        }
+        Ok(self)
+    }
+
+    /// Permitted rows of `audiences` with one audience.
+    pub(crate) fn of(&self, audience: &Audience) -> &Rows {
+        static NONE: Rows = Rows::new();
+        self.rows.get(audience).unwrap_or(&NONE)
+    }
+
+    fn count(&self) -> usize {
+        self.rows.values().map(BTreeMap::len).sum()
+    }
+}
+
+/// Keeps verdicts between requests.
+///
+/// They are sound because `policy::release` is pure: a verdict follows from the reader, which is read anew
+/// in each request's transaction and is part of the key, and from a head, and a row of `audiences` never
+/// changes. A new row is asked about by the first request that sees it. Whoever joins or leaves a community
+/// is another [`Reader`] from then on.
+#[derive(Debug, Default)]
+pub struct Gate {
+    kept: Mutex<VecDeque<Verdicts>>,
+}
+
+#[derive(Clone, Debug)]
+struct Verdicts {
+    /// Newest row of `audiences` that was asked about.
+    newest: i64,
+    permitted: Arc<Permitted>,
+}
+
+impl Gate {
+    /// What [`Permitted::ask`] answers.
+    pub fn ask(&self, read: &mut dyn Read, reader: &Reader) -> Result<Arc<Permitted>, QueryError> {
+        let newest = ledger::audience::newest(read)?;
+        // Verdicts about rows that this transaction does not see yet are not used in it.
+        let known = self.find(reader).filter(|known| known.newest <= newest);
+        let verdicts = match known {
+            Some(known) if known.newest == newest => known,
+            Some(known) => {
+                let mut permitted = Permitted::clone(&known.permitted);
+                let newest = permitted.ask_after(read, known.newest)?;
+                Verdicts { newest, permitted: Arc::new(permitted.within_limit()?) }
+            }
+            None => Verdicts { newest, permitted: Arc::new(Permitted::ask(read, reader)?) },
+        };
+        self.keep(verdicts.clone());
+        Ok(verdicts.permitted)
+    }
+
+    fn find(&self, reader: &Reader) -> Option<Verdicts> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|verdicts| verdicts.permitted.reader == *reader).cloned()
+    }
+
+    /// Puts verdicts in front; the longest unused go.
+    fn keep(&self, verdicts: Verdicts) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|other| other.permitted.reader != verdicts.permitted.reader);
+        kept.push_front(verdicts);
+        kept.truncate(GATE_READERS_MAX);
+        while kept.len() > 1 && kept.iter().map(|v| v.permitted.count()).sum::<usize>() > GATE_ROWS_MAX {
+            kept.pop_back();
+        }
+    }
+}
