@@ -71,15 +71,29 @@ fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
 
 /// Records after `seq` in order, at most `limit`.
 pub fn after(read: &mut dyn Read, seq: i64, limit: usize) -> Result<Vec<Stored>, EngineError> {
+    after_within(read, seq, limit, usize::MAX)
+}
+
+/// Records after `seq` in order, at most `limit`, and none after the one with which entries and bodies
+/// together reach `bytes`.
+pub fn after_within(
+    read: &mut dyn Read,
+    seq: i64,
+    limit: usize,
+    bytes: usize,
+) -> Result<Vec<Stored>, EngineError> {
     let mut all = Vec::new();
+    let mut met = 0;
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
                 coalesce(b.body, r.entry), b.seq IS NOT NULL
          FROM records r LEFT JOIN bodies b ON b.seq = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
         &[Value::Int(seq), Value::Int(limit as i64)],
         &mut |row| {
-            all.push(stored(row)?);
-            Ok(Flow::Continue)
+            let stored = stored(row)?;
+            met += stored.entry.len() + stored.body.as_ref().map_or(0, Vec::len);
+            all.push(stored);
+            Ok(if met < bytes { Flow::Continue } else { Flow::Stop })
         },
     )?;
     Ok(all)

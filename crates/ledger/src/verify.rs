@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Verifying a whole log: every entry, every hash, every tile, the newest checkpoint.
 
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
 use trust::composite::{PublicKey, Use};
 use trust::note::{Note, NoteKey, verify_note};
 
@@ -9,12 +13,18 @@ use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::entry::{Commitments, audience_bytes, entry_bytes, subject_bytes};
 use crate::merkle::{Hash, leaf_hash};
-use crate::record::{Stored, after};
+use crate::record::{Stored, after_within};
 use crate::sql::{EngineError, Flow, Read, Value};
 use crate::tree;
 
 /// Records that are read at once.
 const VERIFY_BATCH: usize = 2_000;
+/// Bytes after which a batch is handed over even if it has few records.
+const VERIFY_BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// Threads that hash while the next batches are read.
+const VERIFY_THREADS: usize = 2;
+/// Batches on their way: one in each thread's hands and one before each.
+const IN_FLIGHT_MAX: usize = 2 * VERIFY_THREADS;
 /// Faults that are told one by one; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
 
@@ -45,35 +55,111 @@ impl Report {
     }
 }
 
-/// Verifies this node's log against the key of its root statement.
+/// Verifies this node's log against the key of its root statement. Rows are read on the thread that calls
+/// and hashed on others; memory is bounded by the bytes of a few batches.
 pub fn verify(read: &mut dyn Read, origin: &Origin, log_key: &PublicKey) -> Result<Report, EngineError> {
     let mut report = Report::default();
     let heads = Heads::load(read)?;
     let mut leaves = tree::Builder::default();
-    let (mut seq, mut time) = (0, i64::MIN);
-    loop {
-        let rows = after(read, seq, VERIFY_BATCH)?;
-        let Some(last) = rows.last() else { break };
-        seq = last.seq;
-        for row in &rows {
-            if row.index != report.records {
-                report.fault(format!(
-                    "record {}: index {} where {} was expected",
-                    row.seq, row.index, report.records
-                ));
+    thread::scope(|scope| {
+        let threads: [(SyncSender<Batch>, Receiver<Result<Checked, EngineError>>); VERIFY_THREADS] =
+            std::array::from_fn(|_| {
+                let (batches, work) = sync_channel::<Batch>(IN_FLIGHT_MAX);
+                let (results, checked) = sync_channel(IN_FLIGHT_MAX);
+                let heads = &heads;
+                scope.spawn(move || {
+                    // Nobody listens any more after an error of another batch.
+                    for batch in work {
+                        if results.send(batch.check(heads)).is_err() {
+                            break;
+                        }
+                    }
+                });
+                (batches, checked)
+            });
+        let mut in_flight = VecDeque::new();
+        let mut next = Batch { rows: Vec::new(), index: 0, time: i64::MIN };
+        let mut seq = 0;
+        for (batches, checked) in threads.iter().cycle() {
+            next.rows = after_within(read, seq, VERIFY_BATCH, VERIFY_BATCH_BYTES)?;
+            let Some(last) = next.rows.last() else { break };
+            seq = last.seq;
+            let behind = Batch {
+                rows: Vec::new(),
+                index: next.index + next.rows.len() as u64,
+                time: last.time.micros(),
+            };
+            if in_flight.len() == IN_FLIGHT_MAX {
+                take(&mut in_flight, &mut report, &mut leaves)?;
+            }
+            batches.send(std::mem::replace(&mut next, behind)).map_err(|_| ended())?;
+            in_flight.push_back(checked);
+        }
+        while !in_flight.is_empty() {
+            take(&mut in_flight, &mut report, &mut leaves)?;
+        }
+        Ok::<(), EngineError>(())
+    })?;
+    check_tree(read, leaves, &mut report)?;
+    check_checkpoint(read, origin, log_key, &mut report)?;
+    Ok(report)
+}
+
+/// Waits for the oldest batch and adds what was found in it: faults are told in the order of the records.
+fn take(
+    in_flight: &mut VecDeque<&Receiver<Result<Checked, EngineError>>>,
+    report: &mut Report,
+    leaves: &mut tree::Builder,
+) -> Result<(), EngineError> {
+    let Some(oldest) = in_flight.pop_front() else { return Ok(()) };
+    let checked = oldest.recv().map_err(|_| ended())??;
+    report.records += checked.report.records;
+    report.erased += checked.report.erased;
+    report.more_faults += checked.report.more_faults;
+    checked.report.faults.into_iter().for_each(|fault| report.fault(fault));
+    checked.leaves.into_iter().for_each(|leaf| leaves.push(leaf));
+    Ok(())
+}
+
+fn ended() -> EngineError {
+    EngineError::shape("a thread of the verification ended before its work")
+}
+
+/// Records with what is known of the ones before them.
+struct Batch {
+    rows: Vec<Stored>,
+    /// Where the first of them must stand in the log.
+    index: u64,
+    /// When the record before them arrived.
+    time: i64,
+}
+
+/// What was found in one batch, and the hashes of its entries.
+struct Checked {
+    report: Report,
+    leaves: Vec<Hash>,
+}
+
+impl Batch {
+    fn check(&self, heads: &Heads) -> Result<Checked, EngineError> {
+        let mut report = Report::default();
+        let mut leaves = Vec::with_capacity(self.rows.len());
+        let mut time = self.time;
+        for (row, expected) in self.rows.iter().zip(self.index..) {
+            if row.index != expected {
+                report
+                    .fault(format!("record {}: index {} where {expected} was expected", row.seq, row.index));
             }
             if row.time.micros() <= time {
                 report.fault(format!("record {}: its time does not come after the one before it", row.seq));
             }
             time = row.time.micros();
-            check_row(row, &heads, &mut report)?;
+            check_row(row, heads, &mut report)?;
             leaves.push(leaf_hash(&row.entry));
             report.records += 1;
         }
+        Ok(Checked { report, leaves })
     }
-    check_tree(read, leaves, &mut report)?;
-    check_checkpoint(read, origin, log_key, &mut report)?;
-    Ok(report)
 }
 
 /// The entry is built again from what the columns say and compared with the stored bytes.

@@ -7,3 +7,4 @@ mod contract;
 mod file;
 mod laws;
 mod sample;
+mod verification;
