@@ -26,6 +26,7 @@ mod open;
 pub mod published;
 mod rebuild;
 mod sqlite;
+mod wal;
 mod writer;
 
 pub use open::{OpenError, Schema, Store};

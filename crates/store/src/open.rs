@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::migrate;
 use crate::sqlite::{Session, engine_error};
+use crate::wal::WAL_CHECKPOINT_PAGES;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -260,8 +261,8 @@ fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
     // Takes hold only in an empty database: bodies of a few kilobytes then fit on one page.
     connection.pragma_update(None, "page_size", 8_192).map_err(fault)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(fault)?;
-    for (name, value) in [("synchronous", "FULL"), ("secure_delete", "ON"), ("wal_autocheckpoint", "16000")] {
+    for (name, value) in [("synchronous", "FULL"), ("secure_delete", "ON")] {
         connection.execute_batch(&format!("PRAGMA {name} = {value}")).map_err(fault)?;
     }
-    Ok(())
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES).map_err(fault)
 }
