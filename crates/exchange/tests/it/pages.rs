@@ -301,6 +301,22 @@ fn every_way_through_many_audiences_finds_the_same() {
 }
 
 #[test]
+fn the_newest_of_many_audiences_dates_an_empty_page() {
+    let mut node = many_audiences(3 * RANGES_FEW_MAX as u32 + 2);
+    let reader = reader(2, Tlp::Green, &[1]);
+    let dates =
+        |node: &Node| objects(node, &reader, &to_community(1), &[("match[type]", "campaign")]).added_last;
+    let newest = |node: &Node| node.kept.iter().rfind(|k| k.item.marking == tlp(Tlp::Green)).unwrap().seq;
+    assert_eq!(dates(&node), node.time(newest(&node)));
+    // Behind more hidden records than one step back passes.
+    let hidden: Vec<Item> = (0..1_500)
+        .map(|n| Item::new(1, to_community(1), tlp(Tlp::Red), &format!("x-a--{n}"), START))
+        .collect();
+    node.append(&hidden);
+    assert_eq!(dates(&node), node.time(newest(&node)));
+}
+
+#[test]
 fn kept_verdicts_are_those_that_would_be_asked_anew() {
     let mut node = five_labels();
     let gate = Gate::default();
