@@ -7,7 +7,10 @@ use model::head::Audience;
 use model::id::{CommunityId, MemberId};
 use model::kind::Kind;
 
+use crate::limits::EVIDENCE_BYTES_MAX;
+use crate::standard::client::ClientOf;
 use crate::standard::community::{Community, CommunityError, subject};
+use crate::standard::terms::{Acceptance, Terms};
 
 /// A record that is to be written: what the ledger adds is its author, time and place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub enum CommandError {
     /// The document would not be one.
     #[error(transparent)]
     Community(#[from] CommunityError),
+    /// The note on where an acceptance is kept is too long or cannot be shown.
+    #[error("--evidence takes at most {EVIDENCE_BYTES_MAX} bytes without control characters")]
+    Evidence,
     /// The member is not in the community.
     #[error("{member} is not a member of {community}; nothing to do")]
     NotAMember {
@@ -44,6 +50,9 @@ pub enum CommandError {
         /// The community.
         community: CommunityId,
     },
+    /// The terms are what they were.
+    #[error("these are the present terms of {0}; nothing to do")]
+    SameTerms(CommunityId),
 }
 
 /// A new community with its first members.
@@ -53,7 +62,48 @@ pub fn new_community(
     members: BTreeSet<MemberId>,
     terms: &str,
 ) -> Result<Draft, CommandError> {
-    draft(&Community { id, name: name.into(), members, terms: terms.into(), other: Default::default() })
+    draft(&Community { id, name: name.into(), members, terms: Terms::new(terms), other: Default::default() })
+}
+
+/// The community of `current` with new terms: nothing of it is released to a member until it accepts them.
+pub fn with_terms(current: &[u8], terms: Terms) -> Result<Draft, CommandError> {
+    let community = Community::parse(current)?;
+    if community.terms.digest() == terms.digest() {
+        return Err(CommandError::SameTerms(community.id));
+    }
+    let version = community.terms.version.saturating_add(1);
+    draft(&Community { terms: Terms { version, ..terms }, ..community })
+}
+
+/// That `member` accepts the present terms of the community of `current`.
+pub fn acceptance(current: &[u8], member: MemberId, evidence: &str) -> Result<Draft, CommandError> {
+    let community = Community::parse(current)?;
+    let acceptance = Acceptance {
+        community: community.id,
+        member,
+        terms_version: community.terms.version,
+        digest: community.terms.digest(),
+        evidence: evidence.to_owned(),
+    };
+    if !acceptance.fits() {
+        return Err(CommandError::Evidence);
+    }
+    Ok(Draft {
+        kind: Kind::TERMS_ACCEPTANCE,
+        subject: acceptance.subject(),
+        audience: Audience::Community(community.id),
+        body: acceptance.print(),
+    })
+}
+
+/// That `client` is, or is no longer, the client of `of`.
+pub fn client(client: ClientOf) -> Draft {
+    Draft {
+        kind: Kind::CLIENT_OF,
+        subject: client.subject(),
+        audience: Audience::Organisation(client.of),
+        body: client.print(),
+    }
 }
 
 /// The community of `current` (the body of its newest record) with one more member.

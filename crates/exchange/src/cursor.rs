@@ -7,9 +7,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
+use trust::mac::{mac, push_part};
 
 use crate::filter::Filters;
-use crate::mac::{mac, push_part};
 
 const VERSION: u8 = 1;
 const MAC_BYTES: usize = 16;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use model::time::Timestamp;
 
 use crate::limits::{FILTER_VALUE_BYTES_MAX, FILTER_VALUES_MAX, PAGE_OBJECTS_DEFAULT, PAGE_OBJECTS_MAX};
-use crate::mac::push_part;
+use trust::mac::push_part;
 
 /// Which `match` fields a resource knows (TAXII 2.1 sections 5.3 to 5.8); it ignores the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,8 @@ pub const PAGE_PIECE_BYTES: usize = 256 * 1024;
 pub const FILTER_VALUES_MAX: usize = 100;
 /// Longest value in a `match` field: no STIX identifier, type or time is longer.
 pub const FILTER_VALUE_BYTES_MAX: usize = model::limits::ID_BYTES_MAX;
-/// Most audiences whose collections one reader may open (DESIGN section 4); beyond it he is refused.
+/// Most different audiences whose records one reader may have in the collections that he may open (DESIGN
+/// section 4); beyond it he is refused.
 pub const AUDIENCES_PER_READER_MAX: usize = 1_000;
 /// Most ranges (permitted audiences by wanted types) that are merged whatever a walk would cost.
 pub const RANGES_FEW_MAX: usize = 64;
@@ -37,7 +38,9 @@ pub const NEWEST_STEPS_MAX: usize = 100;
 pub const COMMUNITY_MEMBERS_MAX: usize = 10_000;
 /// Longest name of a community or a token.
 pub const NAME_BYTES_MAX: usize = 200;
-/// Longest terms of a community.
+/// Longest note on where a member's acceptance of terms is kept.
+pub const EVIDENCE_BYTES_MAX: usize = 500;
+/// Longest terms of a community, text and conditions together.
 pub const TERMS_BYTES_MAX: usize = 64 * 1024;
 /// Most tokens that are listed.
 pub const TOKENS_MAX: usize = 10_000;

@@ -5,20 +5,19 @@
 //! secret only a keyed hash is kept. A token's rights may shrink (revocation) but never grow: a higher
 //! ceiling is a new token with cursors of its own.
 
-use std::collections::BTreeSet;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
-use model::head::Audience;
-use model::id::{CommunityId, MemberId, hex};
+use model::head::Person;
+use model::id::{MemberId, hex};
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
 use subtle::ConstantTimeEq;
+use trust::mac::mac;
 
 use crate::limits::{NAME_BYTES_MAX, TOKENS_MAX};
-use crate::mac::mac;
+use crate::standing::{self, TOKEN_STANDING};
 
 /// Bytes of a token's public id.
 pub const ID_BYTES: usize = 6;
@@ -30,10 +29,10 @@ const PREFIX: &str = "polder_";
 pub static TOKENS: Table = Table {
     name: "tokens",
     kind: TableKind::Local,
-    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked"],
+    columns: &["id", "name", "member", "ceiling", "mac", "created", "revoked", "person"],
     sqlite: &[
         "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, member BLOB NOT NULL, \
-         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER) \
+         ceiling INTEGER NOT NULL, mac BLOB NOT NULL, created INTEGER NOT NULL, revoked INTEGER, person TEXT) \
          STRICT, WITHOUT ROWID",
         // The rule that a name stands for one working token holds on every engine and for every writer.
         "CREATE UNIQUE INDEX tokens_by_name ON tokens (name) WHERE revoked IS NULL",
@@ -41,7 +40,7 @@ pub static TOKENS: Table = Table {
 };
 
 /// The room's local state.
-pub static LOCAL_TABLES: &[&Table] = &[&TOKENS];
+pub static LOCAL_TABLES: &[&Table] = &[&TOKENS, &TOKEN_STANDING];
 
 /// A new token.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +54,8 @@ pub struct Order<'a> {
     /// Highest label that it may be given. Without it AMBER+STRICT for the own organisation, GREEN for
     /// others.
     pub ceiling: Option<Tlp>,
+    /// The person who alone uses it; only such a token may be given RED.
+    pub person: Option<&'a str>,
 }
 
 /// The token cannot be issued: the operator must ask differently, or this machine is at fault.
@@ -78,8 +79,11 @@ pub enum IssueError {
         id: String,
     },
     /// RED goes to named persons.
-    #[error("no token is given TLP:RED, which goes to named persons only; take AMBER+STRICT or lower")]
+    #[error("TLP:RED goes to named persons only; name one with --person, or take AMBER+STRICT or lower")]
     Red,
+    /// The person's name cannot be one.
+    #[error("a person's name has 1 to 64 of a-z, 0-9, `.`, `_` and `-`")]
+    Person,
     /// Too many tokens.
     #[error("this node has {TOKENS_MAX} tokens, the most it keeps")]
     TooMany,
@@ -96,8 +100,11 @@ pub fn issue(
 ) -> Result<String, IssueError> {
     let default = if order.member == order.own { Tlp::AmberStrict } else { Tlp::Green };
     let ceiling = order.ceiling.unwrap_or(default);
-    if ceiling == Tlp::Red {
+    if ceiling == Tlp::Red && order.person.is_none() {
         return Err(IssueError::Red);
+    }
+    if order.person.is_some_and(|name| Person::new(order.member, name).is_none()) {
+        return Err(IssueError::Person);
     }
     if order.name.is_empty() || order.name.len() > NAME_BYTES_MAX || order.name.chars().any(char::is_control)
     {
@@ -115,7 +122,8 @@ pub fn issue(
         return Err(IssueError::TooMany);
     }
     tx.execute(
-        "INSERT INTO tokens (id, name, member, ceiling, mac, created, revoked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)",
+        "INSERT INTO tokens (id, name, member, ceiling, mac, created, revoked, person) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7)",
         &[
             Value::Text(&id),
             Value::Text(order.name),
@@ -123,6 +131,7 @@ pub fn issue(
             Value::Int(i64::from(ceiling.rank())),
             Value::Blob(&mac(key, &[id.as_bytes(), &secret])),
             Value::Int(now.micros()),
+            Value::text_or_null(order.person),
         ],
     )?;
     Ok(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret)))
@@ -139,6 +148,8 @@ pub struct Credential {
     pub member: MemberId,
     /// Highest label that it may be given.
     pub ceiling: Tlp,
+    /// The person who alone uses it.
+    pub person: Option<String>,
 }
 
 /// Finds the credential of a token's text; `None` for anything that is not a working token.
@@ -158,7 +169,13 @@ pub fn authenticate(
     };
     let same: bool = given.as_slice().ct_eq(kept).into();
     let token = row.map(|(token, _)| token).filter(|_| same && usable);
-    Ok(token.map(|t| Credential { id: t.id, name: t.name, member: t.member, ceiling: t.ceiling }))
+    Ok(token.map(|t| Credential {
+        id: t.id,
+        name: t.name,
+        member: t.member,
+        ceiling: t.ceiling,
+        person: t.person,
+    }))
 }
 
 /// A token as the operator sees it.
@@ -176,12 +193,14 @@ pub struct Token {
     pub created: Timestamp,
     /// When it was revoked.
     pub revoked: Option<Timestamp>,
+    /// The person who alone uses it.
+    pub person: Option<String>,
 }
 
 /// All tokens, oldest first, also the revoked ones.
 pub fn list(read: &mut dyn Read) -> Result<Vec<Token>, EngineError> {
     let mut tokens = Vec::new();
-    let sql = "SELECT id, name, member, ceiling, created, revoked FROM tokens ORDER BY created, id";
+    let sql = "SELECT id, name, member, ceiling, created, revoked, person FROM tokens ORDER BY created, id";
     read.query(sql, &[], &mut |row| {
         tokens.push(token_of(row)?);
         Ok(Flow::Continue)
@@ -208,21 +227,9 @@ pub fn revoke(tx: &mut dyn Tx, id_or_name: &str, now: Timestamp) -> Result<Optio
 /// What the gate needs to know of a credential: its organisation, ceiling and communities, as they are
 /// in this transaction.
 pub fn reader(read: &mut dyn Read, credential: &Credential) -> Result<Reader, EngineError> {
-    let mut communities = BTreeSet::new();
-    let sql = "SELECT uuid FROM community_members WHERE member = ?1";
-    read.query(sql, &[Value::Blob(&credential.member.0)], &mut |row| {
-        communities.insert(community_id(row.text(0)?)?);
-        Ok(Flow::Continue)
-    })?;
-    // A token is never a named person, so the gate never gives it RED.
-    Ok(Reader { communities, ..Reader::service(credential.member, credential.ceiling) })
-}
-
-fn community_id(uuid: &str) -> Result<CommunityId, EngineError> {
-    match Audience::parse(&format!("community:{uuid}")) {
-        Some(Audience::Community(id)) => Ok(id),
-        _ => Err(EngineError::shape(format!("community_members.uuid `{uuid}`"))),
-    }
+    let service = Reader::service(credential.member, credential.ceiling);
+    let reader = standing::of_member(read, Reader { person: credential.person.clone(), ..service })?;
+    standing::held_down(read, &credential.id, reader)
 }
 
 fn split(text: &str) -> Option<(&str, [u8; SECRET_BYTES])> {
@@ -236,9 +243,9 @@ fn split(text: &str) -> Option<(&str, [u8; SECRET_BYTES])> {
 
 fn find(read: &mut dyn Read, id: &str) -> Result<Option<(Token, Vec<u8>)>, EngineError> {
     let mut found = None;
-    let sql = "SELECT id, name, member, ceiling, created, revoked, mac FROM tokens WHERE id = ?1";
+    let sql = "SELECT id, name, member, ceiling, created, revoked, person, mac FROM tokens WHERE id = ?1";
     read.query(sql, &[Value::Text(id)], &mut |row| {
-        found = Some((token_of(row)?, row.blob(6)?.to_vec()));
+        found = Some((token_of(row)?, row.blob(7)?.to_vec()));
         Ok(Flow::Stop)
     })?;
     Ok(found)
@@ -259,13 +266,16 @@ fn token_of(row: &dyn Row) -> Result<Token, EngineError> {
     let wrong = |column: &str| EngineError::shape(format!("tokens.{column} of `{id}`"));
     let member = row.blob(2)?.try_into().map(MemberId).map_err(|_| wrong("member"))?;
     let rank = usize::try_from(row.int(3)?).map_err(|_| wrong("ceiling"))?;
-    let ceiling = Tlp::ALL.get(rank).copied().filter(|t| *t != Tlp::Red).ok_or_else(|| wrong("ceiling"))?;
+    let person = row.text_opt(6)?.map(str::to_owned);
+    let ceiling = Tlp::ALL.get(rank).copied().filter(|t| *t != Tlp::Red || person.is_some());
+    let ceiling = ceiling.ok_or_else(|| wrong("ceiling"))?;
     Ok(Token {
         name: row.text(1)?.to_owned(),
         member,
         ceiling,
         created: Timestamp::from_micros(row.int(4)?),
         revoked: row.int_opt(5)?.map(Timestamp::from_micros),
+        person,
         id,
     })
 }

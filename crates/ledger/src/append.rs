@@ -2,23 +2,26 @@
 //! Appending a batch: admitted, ordered, hashed, seen by the views and covered by a checkpoint, all in
 //! one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
 use model::jcs::same_content;
+use model::kind::Kind;
 use model::marking::{Marking, Tlp};
 use model::time::Timestamp;
 use policy::{Known, Refusal, Submission, admit};
 use sha2::{Digest, Sha256};
 use trust::composite::PrivateKey;
 
+use crate::act::{self, Change, Changes};
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::draft::Draft;
 use crate::entry::entry_bytes;
 use crate::merkle::{Hash, leaf_hash};
-use crate::schema::{BODIES, RECORDS, SUBJECTS};
+use crate::recall::RecallError;
+use crate::schema::{BODIES, RECORDS, REFS, SUBJECTS};
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::tree::extend_tree;
 use crate::view::{Body, Record, View};
@@ -38,8 +41,8 @@ pub enum Outcome {
     },
     /// The same version with the same content was there already, for the same audience.
     Known,
-    /// It was there already, for the same audience and under a looser marking, which stays as it is.
-    KnownLooser,
+    /// It was there already, for the same audience and under a looser marking, which was narrowed to this.
+    Narrowed,
     /// It may not be added; the rest of the batch is not touched.
     Refused(Refused),
 }
@@ -49,6 +52,8 @@ pub enum Outcome {
 pub enum Refused {
     /// The gate refuses it.
     Gate(Refusal),
+    /// It is a recall that cannot be carried out.
+    Recall(RecallError),
     /// It refers to an observable that its author holds for other recipients only: the reference would
     /// tell them (law 1).
     RefersFurther,
@@ -60,6 +65,8 @@ pub struct Signer {
     pub origin: Origin,
     /// The composite key that is used for nothing else.
     pub key: PrivateKey,
+    /// Key of the node's tombstones.
+    pub tombstone_key: [u8; 32],
 }
 
 /// What comes from outside a batch: time and randomness.
@@ -77,6 +84,8 @@ pub struct Appended {
     pub outcomes: Vec<Outcome>,
     /// The checkpoint that covers the batch; `None` if nothing was added.
     pub checkpoint: Option<Checkpoint>,
+    /// Records that were erased: the engine has yet to make their bytes unreadable.
+    pub erased: u64,
 }
 
 /// Appends a batch. Fails only for faults of the engine; then the transaction must be rolled back.
@@ -88,7 +97,8 @@ pub fn append(
     circumstances: &Circumstances,
 ) -> Result<Appended, EngineError> {
     let mut heads = Heads::load(tx.as_read())?;
-    let verdicts = judge(tx.as_read(), &heads, drafts)?;
+    let Judged { verdicts, mut changes } = judge(tx.as_read(), signer, &heads, drafts)?;
+    act::follow(tx.as_read(), &heads, &mut changes)?;
     let place = Place::read(tx.as_read(), circumstances.now)?;
     let mut outcomes = Vec::with_capacity(drafts.len());
     let mut rows = Vec::with_capacity(drafts.len());
@@ -100,8 +110,8 @@ pub fn append(
                 outcomes.push(Outcome::Known);
                 continue;
             }
-            Verdict::KnownLooser => {
-                outcomes.push(Outcome::KnownLooser);
+            Verdict::Narrow => {
+                outcomes.push(Outcome::Narrowed);
                 continue;
             }
             Verdict::Refuse(refused) => {
@@ -118,15 +128,18 @@ pub fn append(
         outcomes.push(Outcome::Added { seq, index });
         rows.push(NewRow { draft, row, seq, index, time, leaf: leaf_hash(&entry), entry });
     }
-    if rows.is_empty() {
-        return Ok(Appended { outcomes, checkpoint: None });
+    if !rows.is_empty() {
+        write_rows(tx, &rows)?;
+        apply_views(tx, views, &heads, &rows)?;
     }
-    write_rows(tx, &rows)?;
-    apply_views(tx, views, &heads, &rows)?;
+    let erased = act::carry_out(tx, &signer.tombstone_key, views, &mut heads, &changes)?;
+    if rows.is_empty() {
+        return Ok(Appended { outcomes, checkpoint: None, erased });
+    }
     let leaves: Vec<Hash> = rows.iter().map(|r| r.leaf).collect();
     let last = rows.last().map_or(place.time, |r| r.time);
     let checkpoint = extend_tree(tx, signer, place.index, &leaves, last, circumstances.randomness)?;
-    Ok(Appended { outcomes, checkpoint: Some(checkpoint) })
+    Ok(Appended { outcomes, checkpoint: Some(checkpoint), erased })
 }
 
 /// Where the next record goes.
@@ -198,8 +211,14 @@ struct NewRow<'d> {
 enum Verdict {
     Add(Marking),
     Known,
-    KnownLooser,
+    Narrow,
     Refuse(Refused),
+}
+
+/// What becomes of the drafts, and what they change of records that are held.
+struct Judged {
+    verdicts: Vec<Verdict>,
+    changes: Changes,
 }
 
 /// A version of a subject that is held or comes earlier in the batch.
@@ -218,21 +237,33 @@ enum Content {
     Stored(i64),
 }
 
-fn judge(read: &mut dyn Read, heads: &Heads, drafts: &[Draft]) -> Result<Vec<Verdict>, EngineError> {
+fn judge(
+    read: &mut dyn Read,
+    signer: &Signer,
+    heads: &Heads,
+    drafts: &[Draft],
+) -> Result<Judged, EngineError> {
     let mut held = held_versions(read, heads, drafts)?;
     let in_batch = observables_in_batch(drafts);
     let mut verdicts: Vec<Option<Verdict>> = drafts.iter().map(|_| None).collect();
-    // Observables first: what refers to one must know whether it was admitted.
-    let of_kind = |observable: bool| {
-        drafts.iter().enumerate().filter(move |(_, d)| d.subject.key.is_observable() == observable)
-    };
-    for (nth, draft) in of_kind(true).chain(of_kind(false)) {
+    let mut changes = Changes::new();
+    let mut withdrawn = HashSet::new();
+    let any_withdrawn = act::any_withdrawn(read)?;
+    // Recalls first: what they withdraw does not come again in the same batch. Then observables: what refers
+    // to one must know whether it was admitted.
+    let of_rank = |rank: u8| drafts.iter().enumerate().filter(move |(_, d)| self::rank(d) == rank);
+    for (nth, draft) in of_rank(0).chain(of_rank(1)).chain(of_rank(2)) {
         let subject = &draft.subject;
         let versions = held.entry(subject.key).or_default();
-        let known = known(read, drafts, draft, versions)?;
-        let mut told = versions.iter().filter(|h| h.author == draft.author && h.audience == draft.audience);
+        let mut known = known(read, drafts, draft, versions)?;
+        known.withdrawn = withdrawn.contains(&(draft.author, subject.key))
+            || any_withdrawn && act::is_withdrawn(read, &signer.tombstone_key, draft.author, &subject.id)?;
+        let told = versions.iter().filter(|h| h.author == draft.author && h.audience == draft.audience);
         let told_any = told.clone().next().is_some();
-        let told_this = told.find(|h| h.version == subject.version).map(|h| h.marking);
+        let told_this: Vec<(Marking, Content)> =
+            told.filter(|h| h.version == subject.version).map(|h| (h.marking, h.content)).collect();
+        let looser_held = told_this.iter().any(|(held, _)| held.is_looser_than(draft.marking));
+        let widens = draft.widens && told_this.iter().all(|(held, _)| draft.marking.is_looser_than(*held));
         let submission = Submission {
             author: draft.author,
             kind: draft.kind,
@@ -244,13 +275,34 @@ fn judge(read: &mut dyn Read, heads: &Heads, drafts: &[Draft]) -> Result<Vec<Ver
         };
         let verdict = match admit(&submission, &known) {
             Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
-            Ok(false) if told_this.is_some_and(|held| is_looser(held, draft.marking)) => Verdict::KnownLooser,
-            Ok(false) if told_this.is_some() => Verdict::Known,
+            Ok(false) if looser_held => {
+                for (_, content) in &told_this {
+                    if let Content::Stored(seq) = content {
+                        let change = Change::Narrow { marking: draft.marking, audience: None };
+                        act::add(&mut changes, *seq, change);
+                    }
+                }
+                Verdict::Narrow
+            }
+            Ok(false) if !told_this.is_empty() && !widens => Verdict::Known,
             Ok(true) if draft.only_if_new && told_any => Verdict::Known,
+            Ok(_) if draft.kind == Kind::RECALL => match act::of_recall(read, heads, draft)? {
+                Err(error) => Verdict::Refuse(Refused::Recall(error)),
+                Ok((effects, gone)) => {
+                    effects.into_iter().for_each(|(seq, change)| act::add(&mut changes, seq, change));
+                    withdrawn.extend(gone.into_iter().map(|key| (draft.author, key)));
+                    Verdict::Add(draft.marking)
+                }
+            },
             // The same version for other recipients is a record of its own.
             Ok(_) => follow_references(draft, &held, &in_batch),
         };
         if let Verdict::Add(marking) = verdict {
+            if subject.key.is_observable() {
+                for seq in act::referrers(read, heads, subject.key, draft.author, marking)? {
+                    act::add(&mut changes, seq, Change::Narrow { marking, audience: None });
+                }
+            }
             held.entry(subject.key).or_default().push(Held {
                 author: draft.author,
                 audience: draft.audience.clone(),
@@ -264,8 +316,18 @@ fn judge(read: &mut dyn Read, heads: &Heads, drafts: &[Draft]) -> Result<Vec<Ver
             *slot = Some(verdict);
         }
     }
-    // Every draft was judged in one of the two rounds.
-    Ok(verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Refuse(Refused::RefersFurther))).collect())
+    // Every draft was judged in one of the three rounds.
+    let verdicts = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Refuse(Refused::RefersFurther)));
+    Ok(Judged { verdicts: verdicts.collect(), changes })
+}
+
+/// In which round a draft is judged.
+fn rank(draft: &Draft) -> u8 {
+    match (draft.kind == Kind::RECALL, draft.subject.key.is_observable()) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => 2,
+    }
 }
 
 /// What the author holds of the draft's subject.
@@ -349,16 +411,6 @@ fn observables_in_batch(drafts: &[Draft]) -> Observables<'_> {
     map
 }
 
-/// The marking of what refers to something that is marked `other`: no looser, and no stricter than needed.
-pub fn as_strict_as(marking: Marking, other: Marking) -> Marking {
-    let tlp = if other.label() > marking.label() { Some(other.label()) } else { marking.tlp };
-    Marking { tlp, pap: marking.pap.max(other.pap), unknown: marking.unknown || other.unknown }
-}
-
-fn is_looser(held: Marking, marking: Marking) -> bool {
-    held.label() < marking.label() || held.pap < marking.pap || (marking.unknown && !held.unknown)
-}
-
 /// An object that refers to an observable goes no further than its author's strictest marking of it, and
 /// not beyond the recipients whom its author told of it.
 fn follow_references(
@@ -385,7 +437,7 @@ fn follow_references(
         if !all.is_empty() && !told {
             return Verdict::Refuse(Refused::RefersFurther);
         }
-        marking = all.into_iter().fold(marking, |marking, (other, _)| as_strict_as(marking, other));
+        marking = all.into_iter().fold(marking, |marking, (other, _)| marking.as_strict_as(other));
     }
     Verdict::Add(marking)
 }
@@ -406,9 +458,11 @@ fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
                 Value::Int(subject.version.micros()),
                 Value::Blob(&r.draft.salts.to_bytes()),
                 Value::Blob(&r.entry),
+                Value::Null,
             ])
         })
     })?;
+    write_refs(tx, rows)?;
     tx.insert_many(&BODIES, &mut |push| {
         rows.iter().try_for_each(|r| push(&[Value::Int(r.seq), Value::Blob(&r.draft.body)]))
     })?;
@@ -427,6 +481,16 @@ fn write_rows(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
     })
 }
 
+fn write_refs(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+    let mut refs: Vec<(SubjectKey, i64)> =
+        rows.iter().flat_map(|r| r.draft.observable_refs.iter().map(|key| (*key, r.seq))).collect();
+    refs.sort_unstable();
+    refs.dedup();
+    tx.insert_many(&REFS, &mut |push| {
+        refs.iter().try_for_each(|(key, seq)| push(&[Value::Blob(&key.0), Value::Int(*seq)]))
+    })
+}
+
 fn apply_views(
     tx: &mut dyn Tx,
     views: &[Box<dyn View>],
@@ -441,6 +505,7 @@ fn apply_views(
                 time: r.time,
                 audience_row: r.row,
                 head: heads.of(r.row)?,
+                committed: heads.of(r.row)?,
                 subject: r.draft.subject.key,
                 id: &r.draft.subject.id,
                 version: r.draft.subject.version,

@@ -8,14 +8,14 @@ use model::stix::{Definition, Definitions, Object};
 use crate::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
 use crate::view::{Body, Record, View};
 
-/// Marking definitions by author and id.
+/// Marking definitions by author and id; one that was shared with several audiences stands there for each.
 pub static DEFINITIONS: Table = Table {
     name: "definitions",
     kind: TableKind::View,
     columns: &["author", "id", "code", "seq"],
     sqlite: &["CREATE TABLE definitions (
         author BLOB NOT NULL, id TEXT NOT NULL, code INTEGER NOT NULL, seq INTEGER NOT NULL,
-        PRIMARY KEY (author, id)) STRICT, WITHOUT ROWID"],
+        PRIMARY KEY (author, id, seq)) STRICT, WITHOUT ROWID"],
 };
 
 static TABLES: &[&Table] = &[&DEFINITIONS];
@@ -30,7 +30,7 @@ impl View for DefinitionView {
     }
 
     fn version(&self) -> i64 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -39,18 +39,21 @@ impl View for DefinitionView {
 
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError> {
         let code = type_code("marking-definition");
-        for record in records.iter().filter(|r| r.head.kind.is_stix() && Some(r.subject.type_code()) == code)
-        {
-            let definition = match record.body {
-                // What the definition meant is gone with it: what it marks is restricted again.
-                Body::Erased => Definition::Unknown,
-                Body::Present(body) => Object::parse(body, record.id, &mut Vec::<Diagnostic>::new())
-                    .and_then(|object| object.definition)
-                    .unwrap_or(Definition::Unknown),
+        for record in records.iter().filter(|r| r.head.kind.is_stix()) {
+            let body = match record.body {
+                // What the definition meant is gone with it: what it marks is restricted from now on.
+                Body::Erased => {
+                    tx.execute("DELETE FROM definitions WHERE seq = ?1", &[Value::Int(record.seq)])?;
+                    continue;
+                }
+                Body::Present(_) if Some(record.subject.type_code()) != code => continue,
+                Body::Present(body) => body,
             };
+            let definition = Object::parse(body, record.id, &mut Vec::<Diagnostic>::new())
+                .and_then(|object| object.definition)
+                .unwrap_or(Definition::Unknown);
             tx.execute(
-                "INSERT INTO definitions (author, id, code, seq) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (author, id) DO UPDATE SET code = excluded.code, seq = excluded.seq",
+                "INSERT INTO definitions (author, id, code, seq) VALUES (?1, ?2, ?3, ?4)",
                 &[
                     Value::Blob(&record.head.author.0),
                     Value::Text(record.id),

@@ -33,6 +33,9 @@ pub struct Draft {
     pub commitments: Commitments,
     /// Append only if the author holds no version of the subject for this audience; otherwise it is known.
     pub only_if_new: bool,
+    /// Append even if the same version is held for the same audience under a stricter marking: from now on
+    /// more may see it. Without this an import that is repeated would undo a narrowing.
+    pub widens: bool,
 }
 
 /// What a record is about.
@@ -110,6 +113,7 @@ impl Draft {
             salts,
             commitments,
             only_if_new: false,
+            widens: false,
         }
     }
 }

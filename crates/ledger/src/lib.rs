@@ -15,6 +15,7 @@
 //! assert_eq!(Checkpoint::parse(&text), Ok(checkpoint));
 //! ```
 
+mod act;
 pub mod append;
 pub mod audience;
 pub mod checkpoint;
@@ -23,6 +24,7 @@ pub mod draft;
 pub mod entry;
 pub mod merkle;
 pub mod proof;
+pub mod recall;
 pub mod record;
 pub mod root;
 pub mod schema;

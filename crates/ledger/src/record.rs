@@ -20,43 +20,50 @@ pub struct Stored {
     pub index: u64,
     /// Time of arrival.
     pub time: Timestamp,
-    /// Row of `audiences`.
+    /// Row of `audiences` that holds now.
     pub audience_row: i64,
-    /// Key of the subject.
+    /// Row of `audiences` that the entry commits to.
+    pub committed_row: i64,
+    /// Key of the subject; of an erased record one that nothing has.
     pub key: SubjectKey,
-    /// The subject's id.
+    /// The subject's id; empty once it was erased.
     pub id: String,
     /// The subject's version.
     pub version: Timestamp,
-    /// Salts of the entry.
-    pub salts: Salts,
+    /// Salts of the entry; `None` once they were erased.
+    pub salts: Option<Salts>,
     /// Bytes of the entry.
     pub entry: Vec<u8>,
     /// Body; `None` once it was erased.
     pub body: Option<Vec<u8>>,
 }
 
-const COLUMNS_FROM: &str = "the columns of `stored`";
+/// Key of an erased record: the hash of no id.
+const ERASED: SubjectKey = SubjectKey([255; 17]);
 
 fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
-    let key: [u8; 17] = row
-        .blob(4)?
-        .try_into()
-        .map_err(|_| EngineError::shape(format!("records.subject in {COLUMNS_FROM}")))?;
-    let key = SubjectKey(key);
+    let wrong = |column: &str| {
+        EngineError::shape(format!("records.{column} of seq {}", row.int(0).unwrap_or_default()))
+    };
+    let erased = row.blob(7)?.is_empty();
+    let key =
+        if erased { ERASED } else { SubjectKey(row.blob(4)?.try_into().map_err(|_| wrong("subject"))?) };
     let id = match row.text_opt(5)? {
         Some(id) => id.to_owned(),
-        None => key
-            .id()
-            .ok_or_else(|| EngineError::shape(format!("records.id of seq {}", row.int(0).unwrap_or(0))))?,
+        None if erased => String::new(),
+        None => key.id().ok_or_else(|| wrong("id"))?,
     };
-    let salts = Salts::from_bytes(row.blob(7)?)
-        .ok_or_else(|| EngineError::shape(format!("records.salts of seq {}", row.int(0).unwrap_or(0))))?;
+    let salts = match erased {
+        true => None,
+        false => Some(Salts::from_bytes(row.blob(7)?).ok_or_else(|| wrong("salts"))?),
+    };
+    let audience_row = row.int(3)?;
     Ok(Stored {
         seq: row.int(0)?,
         index: row.int(1)? as u64,
         time: Timestamp::from_micros(row.int(2)?),
-        audience_row: row.int(3)?,
+        audience_row,
+        committed_row: row.int_opt(11)?.unwrap_or(audience_row),
         key,
         id,
         version: Timestamp::from_micros(row.int(6)?),
@@ -86,7 +93,7 @@ pub fn after_within(
     let mut met = 0;
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
-                coalesce(b.body, r.entry), b.seq IS NOT NULL
+                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed
          FROM records r LEFT JOIN bodies b ON b.seq = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2",
         &[Value::Int(seq), Value::Int(limit as i64)],
         &mut |row| {
@@ -99,12 +106,17 @@ pub fn after_within(
     Ok(all)
 }
 
+/// The record with this `seq`.
+pub fn at(read: &mut dyn Read, seq: i64) -> Result<Option<Stored>, EngineError> {
+    Ok(after(read, seq - 1, 1)?.into_iter().next().filter(|record| record.seq == seq))
+}
+
 /// Records of a subject, newest version first; of one version the earliest first.
 pub fn of_subject(read: &mut dyn Read, key: SubjectKey) -> Result<Vec<Stored>, EngineError> {
     let mut all = Vec::new();
     read.query(
         "SELECT r.seq, r.idx, r.time, r.audience, r.subject, r.id, r.version, r.salts, r.entry,
-                coalesce(b.body, r.entry), b.seq IS NOT NULL
+                coalesce(b.body, r.entry), b.seq IS NOT NULL, r.committed
          FROM subjects s JOIN records r ON r.seq = s.seq LEFT JOIN bodies b ON b.seq = r.seq
          WHERE s.subject = ?1 AND r.log = ?2 ORDER BY s.version DESC, s.seq",
         &[Value::Blob(&key.0), Value::Int(OWN_LOG)],
@@ -129,7 +141,7 @@ pub fn each_batch<T: Tx>(tx: &mut T, batch: usize, each: &mut Fold<'_>) -> Resul
         seq = last.seq;
         let records = rows
             .iter()
-            .map(|r| r.view(heads.of(r.audience_row)?))
+            .map(|r| Ok(r.view(heads.of(r.audience_row)?, heads.of(r.committed_row)?)))
             .collect::<Result<Vec<_>, EngineError>>()?;
         each(tx, &records)?;
     }
@@ -137,16 +149,17 @@ pub fn each_batch<T: Tx>(tx: &mut T, batch: usize, each: &mut Fold<'_>) -> Resul
 
 impl Stored {
     /// As views see it.
-    pub fn view<'a>(&'a self, head: &'a Head) -> Result<Record<'a>, EngineError> {
-        Ok(Record {
+    pub fn view<'a>(&'a self, head: &'a Head, committed: &'a Head) -> Record<'a> {
+        Record {
             seq: self.seq,
             time: self.time,
             audience_row: self.audience_row,
             head,
+            committed,
             subject: self.key,
             id: &self.id,
             version: self.version,
             body: self.body.as_deref().map_or(Body::Erased, Body::Present),
-        })
+        }
     }
 }

@@ -3,26 +3,40 @@
 
 use crate::sql::{Table, TableKind};
 
-/// Distinct heads of records: the gate is asked once for each and reader.
+/// Distinct heads of records: the gate is asked once for each and reader. The writer, which holds all of
+/// them under its lock, sees to it that none stands twice; a spec may be too long for an index.
 pub static AUDIENCES: Table = Table {
     name: "audiences",
     kind: TableKind::Records,
     columns: &["id", "author", "kind", "marking", "spec"],
     sqlite: &["CREATE TABLE audiences (
         id INTEGER PRIMARY KEY, author BLOB NOT NULL, kind INTEGER NOT NULL, marking INTEGER NOT NULL,
-        spec TEXT NOT NULL, UNIQUE (author, kind, marking, spec)) STRICT"],
+        spec TEXT NOT NULL) STRICT"],
 };
 
 /// Envelopes in the node's order of arrival. `log` and `idx` are the place in a tree; `id` is there only
-/// where the key does not tell it.
+/// where the key does not tell it. `audience` is what holds now; `committed`, where it is not null, what the
+/// entry commits to: narrowing changes the one and not the other. An erased record has empty salts.
 pub static RECORDS: Table = Table {
     name: "records",
     kind: TableKind::Records,
-    columns: &["seq", "log", "idx", "time", "audience", "subject", "id", "version", "salts", "entry"],
+    columns: &[
+        "seq",
+        "log",
+        "idx",
+        "time",
+        "audience",
+        "subject",
+        "id",
+        "version",
+        "salts",
+        "entry",
+        "committed",
+    ],
     sqlite: &["CREATE TABLE records (
         seq INTEGER PRIMARY KEY, log INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL,
         audience INTEGER NOT NULL, subject BLOB NOT NULL, id TEXT, version INTEGER NOT NULL,
-        salts BLOB NOT NULL, entry BLOB NOT NULL) STRICT"],
+        salts BLOB NOT NULL, entry BLOB NOT NULL, committed INTEGER) STRICT"],
 };
 
 /// Bodies, byte for byte as received.
@@ -41,6 +55,26 @@ pub static SUBJECTS: Table = Table {
     sqlite: &["CREATE TABLE subjects (
         subject BLOB NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, audience INTEGER NOT NULL,
         revoked INTEGER NOT NULL, PRIMARY KEY (subject, version, seq)) STRICT, WITHOUT ROWID"],
+};
+
+/// Which records refer to an observable: its id is its value, so they may go no further than it (law 1).
+pub static REFS: Table = Table {
+    name: "refs",
+    kind: TableKind::Records,
+    columns: &["subject", "seq"],
+    sqlite: &[
+        "CREATE TABLE refs (subject BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) \
+         STRICT, WITHOUT ROWID",
+        "CREATE INDEX refs_by_seq ON refs (seq)",
+    ],
+};
+
+/// What was withdrawn: HMACs under the node's key, never an id.
+pub static TOMBSTONES: Table = Table {
+    name: "tombstones",
+    kind: TableKind::Local,
+    columns: &["mac", "seq"],
+    sqlite: &["CREATE TABLE tombstones (mac BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID"],
 };
 
 /// Logs whose records are held; row 1 is this node's own.
@@ -73,4 +107,5 @@ pub static CHECKPOINTS: Table = Table {
 };
 
 /// All of them, in the order in which they are created.
-pub static TABLES: &[&Table] = &[&AUDIENCES, &RECORDS, &BODIES, &SUBJECTS, &LOGS, &TILES, &CHECKPOINTS];
+pub static TABLES: &[&Table] =
+    &[&AUDIENCES, &RECORDS, &BODIES, &SUBJECTS, &REFS, &TOMBSTONES, &LOGS, &TILES, &CHECKPOINTS];

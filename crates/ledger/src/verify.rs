@@ -164,13 +164,20 @@ impl Batch {
 
 /// The entry is built again from what the columns say and compared with the stored bytes.
 fn check_row(row: &Stored, heads: &Heads, report: &mut Report) -> Result<(), EngineError> {
-    let head = heads.of(row.audience_row)?;
-    let Some(body) = &row.body else {
-        report.erased += 1;
-        return Ok(());
+    let head = heads.of(row.committed_row)?;
+    let (body, salts) = match (&row.body, &row.salts) {
+        (Some(body), Some(salts)) => (body, salts),
+        (None, None) => {
+            report.erased += 1;
+            return Ok(());
+        }
+        _ => {
+            report.fault(format!("record {}: body and salts were not erased together", row.seq));
+            return Ok(());
+        }
     };
     let subject = subject_bytes(&row.id, row.version);
-    let commitments = Commitments::new(&row.salts, &subject, body, &audience_bytes(&head.audience));
+    let commitments = Commitments::new(salts, &subject, body, &audience_bytes(&head.audience));
     if entry_bytes(head, &commitments, row.time) != row.entry {
         report.fault(format!("record {} ({}): entry, envelope and body do not agree", row.seq, row.id));
     }

@@ -27,6 +27,8 @@ pub struct Record<'a> {
     pub audience_row: i64,
     /// What the gate decides by.
     pub head: &'a Head,
+    /// What the entry commits to: the head at first, before it was narrowed.
+    pub committed: &'a Head,
     /// Key of the subject.
     pub subject: SubjectKey,
     /// The subject's id as text.
@@ -49,5 +51,9 @@ pub trait View: Send + Sync {
     /// The view's tables.
     fn tables(&self) -> &'static [&'static Table];
     /// Takes in a batch of records in the order of their `seq`.
+    ///
+    /// An erased record takes everything with it that this view derived from it, found by its `seq` alone:
+    /// when a view is built anew neither subject nor id of it is known. A record whose head changed comes
+    /// first as erased and then again, at its old `seq`, with the new head.
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError>;
 }

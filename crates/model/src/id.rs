@@ -131,6 +131,9 @@ const TYPES: &[&str] = &[
     // documents of Polder itself
     "x-polder-member",
     "x-polder-community",
+    "x-polder-recall",
+    "x-polder-acceptance",
+    "x-polder-client",
 ];
 
 const FIRST_OBSERVABLE: u8 = 21;

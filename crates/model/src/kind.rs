@@ -51,6 +51,27 @@ const TABLE: &[KindFacts] = &[
         body_bytes_max: BODY_BYTES_MAX,
         shareable: true,
     },
+    KindFacts {
+        code: 5,
+        name: "recall",
+        standard: "docs/record.md, recall",
+        body_bytes_max: 1024 * 1024,
+        shareable: true,
+    },
+    KindFacts {
+        code: 6,
+        name: "terms-acceptance",
+        standard: "docs/record.md, acceptance of terms",
+        body_bytes_max: 64 * 1024,
+        shareable: true,
+    },
+    KindFacts {
+        code: 7,
+        name: "client-of",
+        standard: "docs/record.md, client",
+        body_bytes_max: 64 * 1024,
+        shareable: true,
+    },
 ];
 
 impl Kind {
@@ -62,6 +83,12 @@ impl Kind {
     pub const STIX_21: Kind = Kind(3);
     /// A STIX 2.0 object, as received.
     pub const STIX_20: Kind = Kind(4);
+    /// An author's act on records of his own: withdraw or narrow.
+    pub const RECALL: Kind = Kind(5);
+    /// A member accepts a community's terms.
+    pub const TERMS_ACCEPTANCE: Kind = Kind(6);
+    /// A member declares who its client is.
+    pub const CLIENT_OF: Kind = Kind(7);
 
     /// Kind of a stored number; numbers that this program does not know are kept as they are.
     pub const fn from_code(code: u16) -> Kind {

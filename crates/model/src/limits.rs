@@ -13,3 +13,7 @@ pub const JSON_VALUES_MAX: usize = 1_000_000;
 pub const OBSERVABLE_REFS_MAX: usize = 10_000;
 /// Most diagnostics that are kept for one input; the rest are counted.
 pub const DIAGNOSTICS_MAX: usize = 1_000;
+/// Most members or persons that one audience names.
+pub const AUDIENCE_NAMES_MAX: usize = 1_000;
+/// Longest name of a person.
+pub const PERSON_NAME_BYTES_MAX: usize = 64;

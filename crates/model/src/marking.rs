@@ -157,6 +157,18 @@ impl Marking {
         self.tlp.unwrap_or(Tlp::AmberStrict)
     }
 
+    /// The marking of what refers to something that is marked `other`: as strict as both, and it says no
+    /// label where neither of them restricts more than being unmarked.
+    pub fn as_strict_as(self, other: Marking) -> Marking {
+        let tlp = if other.label() > self.label() { Some(other.label()) } else { self.tlp };
+        Marking { tlp, pap: self.pap.max(other.pap), unknown: self.unknown || other.unknown }
+    }
+
+    /// Whether `self` lets through anything that `other` does not.
+    pub fn is_looser_than(self, other: Marking) -> bool {
+        self.label() < other.label() || self.pap < other.pap || (other.unknown && !self.unknown)
+    }
+
     /// Number in the store: bits 0-2 label + 1 (0 unmarked), bits 3-5 PAP + 1, bit 6 unknown.
     pub fn code(self) -> i64 {
         let tlp = self.tlp.map_or(0, |t| i64::from(t.rank()) + 1);

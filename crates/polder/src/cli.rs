@@ -40,6 +40,15 @@ pub enum Command {
     /// Communities: who shares with whom
     #[command(subcommand)]
     Community(CommunityCommand),
+    /// Clients, to whom TLP:AMBER may be passed on
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Share an object of your own with more recipients, or under a looser label
+    Share(Share),
+    /// Take back what you shared: retract, narrow or withdraw it
+    Recall(Recall),
+    /// Say why a member can, or cannot, see an object
+    Explain(Explain),
     /// Access tokens for TAXII clients
     #[command(subcommand)]
     Token(TokenCommand),
@@ -106,12 +115,147 @@ pub struct Import {
     /// Label for the objects, in the envelope; never loosens: the strictest wins
     #[arg(long, value_parser = tlp, value_name = "LABEL")]
     pub tlp: Option<Tlp>,
-    /// Share with this community; otherwise they stay in the own organisation
-    #[arg(long, value_name = "ID")]
-    pub community: Option<String>,
+    #[command(flatten)]
+    pub recipients: Recipients,
     /// Print one JSON object for each file
     #[arg(long)]
     pub json: bool,
+}
+
+/// For whom something is; the own organisation when nothing is given.
+#[derive(Debug, Args)]
+pub struct Recipients {
+    /// Share with this community
+    #[arg(long, value_name = "ID", conflicts_with_all = ["to_member", "to_person"])]
+    pub community: Option<String>,
+    /// Share with this member; may stand several times
+    #[arg(long, value_name = "ID", conflicts_with = "to_person")]
+    pub to_member: Vec<String>,
+    /// Share with this person, MEMBER/name; may stand several times
+    #[arg(long, value_name = "PERSON")]
+    pub to_person: Vec<String>,
+}
+
+/// `share`.
+#[derive(Debug, Args)]
+pub struct Share {
+    #[command(flatten)]
+    pub data: Data,
+    /// STIX id of the object
+    pub id: String,
+    #[command(flatten)]
+    pub recipients: Recipients,
+    /// Label in the envelope; what the object itself says holds all the same
+    #[arg(long, value_parser = tlp, value_name = "LABEL")]
+    pub tlp: Option<Tlp>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a recall does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecallAct {
+    /// Fewer may see it.
+    Narrow(Tlp),
+    /// It was wrong.
+    Retract,
+    /// It must not be held.
+    Withdraw,
+}
+
+/// The three acts; exactly one.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Acts {
+    /// It was wrong: it stays, revoked by a new version
+    #[arg(long)]
+    retract: bool,
+    /// Fewer may see it from now on: at least as strict as this
+    #[arg(long, value_parser = tlp, value_name = "LABEL")]
+    narrow: Option<Tlp>,
+    /// It must not be held: body, subject and salts are erased
+    #[arg(long)]
+    withdraw: bool,
+}
+
+impl Acts {
+    /// The act that was chosen.
+    pub fn chosen(&self) -> RecallAct {
+        match (self.retract, self.narrow) {
+            (true, _) => RecallAct::Retract,
+            (_, Some(tlp)) => RecallAct::Narrow(tlp),
+            (false, None) => RecallAct::Withdraw,
+        }
+    }
+}
+
+/// `recall`.
+#[derive(Debug, Args)]
+pub struct Recall {
+    #[command(flatten)]
+    pub data: Data,
+    /// STIX id of the object
+    pub id: String,
+    #[command(flatten)]
+    pub act: Acts,
+    /// With --narrow: from now on only for the own organisation
+    #[arg(long, conflicts_with_all = ["retract", "withdraw"])]
+    pub own_only: bool,
+    /// Why, for those who held it
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Print the receipt as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub data: Data,
+    /// STIX id of the object
+    pub id: String,
+    /// The member
+    #[arg(long = "for", value_name = "MEMBER")]
+    pub member: String,
+    /// A person of that member, by name
+    #[arg(long)]
+    pub person: Option<String>,
+    /// Ceiling of the credential; by default AMBER+STRICT for the own organisation, GREEN for others, RED for persons
+    #[arg(long, value_parser = tlp, value_name = "LABEL")]
+    pub max_tlp: Option<Tlp>,
+    /// Print one JSON object for each record
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `client`.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Declare a member your client: it may see what reaches you under TLP:AMBER or looser
+    Add {
+        #[command(flatten)]
+        data: Data,
+        /// The client's member id
+        member: String,
+    },
+    /// End it
+    Remove {
+        #[command(flatten)]
+        data: Data,
+        /// The client's member id
+        member: String,
+    },
+    /// List your clients
+    List {
+        #[command(flatten)]
+        data: Data,
+        /// Print one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Format of an export.
@@ -163,6 +307,56 @@ pub enum CommunityCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give a community new terms; members read nothing until they accept them
+    Terms {
+        #[command(flatten)]
+        data: Data,
+        /// The community's id
+        community: String,
+        /// File with the text
+        #[arg(long)]
+        text: Option<PathBuf>,
+        /// On what law sharing rests
+        #[arg(long)]
+        legal_basis: Option<String>,
+        /// What may be done with what is shared
+        #[arg(long)]
+        permitted_use: Option<String>,
+        /// Country in which it may be held, ISO 3166-1 alpha-2; may stand several times
+        #[arg(long, value_parser = country)]
+        country: Vec<String>,
+        /// After how many days it is to be deleted
+        #[arg(long)]
+        retention_days: Option<u32>,
+        /// Who answers for damage
+        #[arg(long)]
+        liability: Option<String>,
+    },
+    /// Accept a community's present terms, for the own organisation or, as its steward, for a member
+    Accept {
+        #[command(flatten)]
+        data: Data,
+        /// The community's id
+        community: String,
+        /// The member who has accepted them on paper
+        #[arg(long = "for", value_name = "MEMBER", requires = "evidence")]
+        member: Option<String>,
+        /// Where that paper is kept
+        #[arg(long)]
+        evidence: Option<String>,
+    },
+    /// Take a member out: it sees nothing more of the community
+    Remove {
+        #[command(flatten)]
+        data: Data,
+        /// The community's id
+        community: String,
+        /// The member's id, 64 hexadecimal digits
+        member: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// List communities and their members
     List {
         #[command(flatten)]
@@ -186,6 +380,9 @@ pub enum TokenCommand {
         /// Member who reads with it; the own organisation when not given
         #[arg(long, value_name = "ID")]
         member: Option<String>,
+        /// The person who alone uses it, by name; TLP:RED goes to such tokens only
+        #[arg(long, value_name = "NAME")]
+        person: Option<String>,
         /// Strictest label that it may be given; AMBER+STRICT for the own organisation, GREEN for others
         #[arg(long, value_parser = tlp, value_name = "LABEL")]
         max_tlp: Option<Tlp>,

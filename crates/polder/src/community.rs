@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use exchange::command;
 use exchange::query;
+use exchange::standard::terms::{Conditions, Terms};
 use ledger::append::Outcome;
 use ledger::draft::{Draft, Subject};
 use model::id::{CommunityId, MemberId};
@@ -30,16 +31,56 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
         }
         CommunityCommand::Add { data, community, member, json } => {
             let node = Node::open(data)?;
-            let id = uuid::Uuid::try_parse(community)
-                .map(CommunityId)
-                .map_err(|_| Failure::usage(format!("`{community}` is not a community's id")))?;
+            let (id, current) = current(&node, community)?;
             let member = MemberId::parse(member).map_err(|e| Failure::usage(e.to_string()))?;
-            let current = node.store.read(|read| query::community_document(read, id))?;
-            let unknown =
-                || Failure::not_found(format!("no community {id} here; `polder community list` shows them"));
-            let draft = command::with_member(&current.ok_or_else(unknown)?, member).map_err(usage)?;
-            append(&node, draft)?;
+            append(&node, command::with_member(&current, member).map_err(usage)?)?;
             told(*json, id, member, &format!("{member} is a member of {id} now"));
+        }
+        CommunityCommand::Remove { data, community, member, json } => {
+            let node = Node::open(data)?;
+            let (id, current) = current(&node, community)?;
+            let member = MemberId::parse(member).map_err(|e| Failure::usage(e.to_string()))?;
+            append(&node, command::without_member(&current, member).map_err(usage)?)?;
+            told(*json, id, member, &format!("{member} is no longer a member of {id}"));
+        }
+        CommunityCommand::Accept { data, community, member, evidence } => {
+            let node = Node::open(data)?;
+            let (id, current) = current(&node, community)?;
+            let member = match member {
+                Some(text) => MemberId::parse(text).map_err(|e| Failure::usage(e.to_string()))?,
+                None => node.member(),
+            };
+            let evidence = evidence.as_deref().unwrap_or_default();
+            append(&node, command::acceptance(&current, member, evidence).map_err(usage)?)?;
+            say!("{member} accepts the terms of {id}");
+        }
+        CommunityCommand::Terms {
+            data,
+            community,
+            text,
+            legal_basis,
+            permitted_use,
+            country,
+            retention_days,
+            liability,
+        } => {
+            let node = Node::open(data)?;
+            let (id, current) = current(&node, community)?;
+            let text = match text {
+                Some(path) => std::fs::read_to_string(path).map_err(|e| Failure::io("read", path, &e))?,
+                None => String::new(),
+            };
+            let conditions = Conditions {
+                legal_basis: legal_basis.clone(),
+                permitted_use: permitted_use.clone(),
+                countries: country.iter().cloned().collect(),
+                retention_days: *retention_days,
+                liability: liability.clone(),
+            };
+            let terms = Terms { version: 1, text, conditions };
+            append(&node, command::with_terms(&current, terms).map_err(usage)?)?;
+            say!("{id} has new terms");
+            eprintln!("Its members read nothing of it until they accept them.");
         }
         CommunityCommand::List { data, json } => {
             let node = Node::open(data)?;
@@ -58,6 +99,17 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Id and newest document of a community.
+fn current(node: &Node, community: &str) -> Result<(CommunityId, Vec<u8>), Failure> {
+    let id = uuid::Uuid::try_parse(community)
+        .map(CommunityId)
+        .map_err(|_| Failure::usage(format!("`{community}` is not a community's id")))?;
+    let document = node.store.read(|read| query::community_document(read, id))?;
+    let unknown =
+        || Failure::not_found(format!("no community {id} here; `polder community list` shows them"));
+    Ok((id, document.ok_or_else(unknown)?))
+}
+
 fn usage(error: command::CommandError) -> Failure {
     Failure::usage(error.to_string())
 }
@@ -70,7 +122,8 @@ fn told(as_json: bool, id: CommunityId, member: MemberId, text: &str) {
     }
 }
 
-fn append(node: &Node, draft: command::Draft) -> Result<(), Failure> {
+/// Appends a document of the own organisation.
+pub fn append(node: &Node, draft: command::Draft) -> Result<(), Failure> {
     let subject = Subject::document(draft.subject, now());
     // Its members know who is in it; others need not.
     let marking = Marking::tlp(Tlp::AmberStrict);
@@ -78,8 +131,7 @@ fn append(node: &Node, draft: command::Draft) -> Result<(), Failure> {
     let outcomes = node.write()?.submit(vec![draft]).wait()?;
     match outcomes.as_slice() {
         [Outcome::Added { .. }] => Ok(()),
-        _ => Err(Failure::machine(
-            "the change was not taken: the clock stands before the community's last change",
-        )),
+        [Outcome::Known] => Err(Failure::usage("that is so already; nothing to do")),
+        _ => Err(Failure::machine("the change was not taken: the clock stands before the last change")),
     }
 }

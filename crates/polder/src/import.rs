@@ -93,7 +93,7 @@ pub fn diagnostic_json(diagnostic: &Diagnostic) -> serde_json::Value {
 /// Runs the command.
 pub fn run(args: &Import) -> Result<Exit, Failure> {
     let node = Node::open(&args.data)?;
-    let audience = node.audience(args.community.as_deref())?;
+    let audience = node.recipients(&args.recipients)?;
     let writing = node.write()?;
     let mut exit = Exit::Done;
     for path in &args.files {
@@ -295,12 +295,11 @@ impl<'n> Importer<'n> {
             match outcome {
                 Outcome::Added { .. } => self.report.added += 1,
                 Outcome::Known => self.report.known += 1,
-                Outcome::KnownLooser => {
+                Outcome::Narrowed => {
                     self.report.known += 1;
-                    let message = "is held under a looser marking, which this import does not narrow";
-                    let fix =
-                        "narrowing is not built yet; make a new version that carries the stricter marking";
-                    self.report.note(Diagnostic::warning("marking-not-narrowed", id, message).with_fix(fix));
+                    let message = "was held under a looser marking, and is as strict as this import says now";
+                    let fix = "whoever has read it has it: `polder recall --narrow` makes a record of it";
+                    self.report.note(Diagnostic::warning("marking-narrowed", id, message).with_fix(fix));
                 }
                 Outcome::Refused(refused) => {
                     self.report.refused += 1;
@@ -344,6 +343,8 @@ fn refusal(id: String, refused: Refused) -> Diagnostic {
         Refused::Gate(refusal) => {
             Diagnostic::error(refusal.code(), id, refusal.to_string()).with_fix(refusal.fix())
         }
+        Refused::Recall(error) => Diagnostic::error(error.code(), id, error.to_string())
+            .with_fix("make the recall anew with `polder recall`"),
         Refused::RefersFurther => {
             let message = "refers to an observable that you hold for other recipients only";
             Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::cli::Init;
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
-use crate::node::{LOG_KEY, NODE_SECRET, ROOT_KEY, circumstances, now, random, schema};
+use crate::node::{LOG_KEY, NODE_SECRET, ROOT_KEY, circumstances, derived, now, random, schema};
 use crate::out::say;
 
 /// Runs the command.
@@ -82,7 +82,8 @@ fn clear(dir: &DataDir) -> std::io::Result<()> {
 fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
     let root_key = key(dir, ROOT_KEY)?;
     let log_key = key(dir, LOG_KEY)?;
-    dir.write_key(NODE_SECRET, &*Zeroizing::new(random::<32>()))?;
+    let secret = Zeroizing::new(random::<32>());
+    dir.write_key(NODE_SECRET, &*secret)?;
     let member = MemberId(fingerprint(root_key.public_key()));
     let created = now();
     let root = Root {
@@ -103,7 +104,8 @@ fn make(args: &Init, dir: &DataDir) -> Result<MemberId, Failure> {
     let draft =
         Draft::new(Kind::MEMBER_ROOT, subject, body, member, Audience::Organisation(member), marking, salts);
     let store = Store::create(&dir.database(), schema())?;
-    let signer = Signer { origin: root.origin, key: log_key };
+    let tombstone_key = derived(&secret, "tombstones");
+    let signer = Signer { origin: root.origin, key: log_key, tombstone_key: *tombstone_key };
     let writer = store.writer(signer, Some(dir.side_file()), circumstances)?;
     let outcome: Result<_, SubmitError> = writer.submit(vec![draft]).wait();
     outcome?;

@@ -85,8 +85,9 @@ fn prove(data: &Data, id: &str, version: Option<&str>, ceiling: Tlp) -> Result<E
         let mut refused = None;
         for row in rows.into_iter().filter(|row| version.is_none_or(|v| v == row.version)) {
             let head = heads.of(row.audience_row)?;
+            let committed = heads.of(row.committed_row)?;
             match release(head, &reader, policy::Exit::Proof) {
-                Ok(_) => return build(read, row, head, &node),
+                Ok(_) => return build(read, row, committed, &node),
                 Err(reason) => refused = Some(reason),
             }
         }
@@ -113,15 +114,16 @@ fn build(
     head: &model::head::Head,
     node: &Node,
 ) -> Result<(Proof, u64), Failure> {
-    let body =
-        row.body.ok_or_else(|| Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)))?;
+    let (Some(body), Some(salts)) = (row.body, row.salts) else {
+        return Err(Failure::not_found(format!("{} was withdrawn; its body is gone", row.id)));
+    };
     let note = verify::newest_note(read)?.ok_or_else(|| Failure::machine("the log has no checkpoint"))?;
     let size = tree::size(read)?;
     let root = record::after(read, 0, 1)?.into_iter().next().and_then(|first| first.body);
     let proof = Proof {
         path: tree::inclusion_proof(read, row.index, size)?,
         entry: row.entry,
-        salts: row.salts,
+        salts,
         envelope: Envelope { head: head.clone(), id: row.id, version: row.version, time: row.time },
         body,
         index: row.index,

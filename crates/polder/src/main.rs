@@ -2,9 +2,11 @@
 //! The one binary: command line, wiring, listeners. Everything else is in the crates below.
 
 mod cli;
+mod client;
 mod community;
 mod datadir;
 mod doctor;
+mod explain;
 mod export;
 mod failure;
 mod finding;
@@ -16,6 +18,7 @@ mod input;
 mod log;
 mod node;
 mod out;
+mod recall;
 mod serving;
 mod survey;
 mod token;
@@ -55,7 +58,11 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::Community(command) => community::run(command),
+        Command::Client(command) => client::run(command),
         Command::Token(command) => token::run(command),
+        Command::Share(args) => recall::share(args),
+        Command::Recall(args) => recall::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Serve(args) => serving::run(args),
         Command::Hunt(args) => hunting::run(args),
         Command::Seen(args) => hunting::seen(args),

@@ -6,8 +6,9 @@ use ledger::append::{Circumstances, Signer};
 use ledger::record;
 use ledger::root::Root;
 use ledger::sql::EngineError;
-use model::head::Audience;
+use model::head::{Audience, Person};
 use model::id::{CommunityId, MemberId};
+use model::limits::AUDIENCE_NAMES_MAX;
 use model::marking::Tlp;
 use model::time::Timestamp;
 use policy::Reader;
@@ -16,7 +17,7 @@ use store::{Schema, Store, Writer};
 use trust::composite::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::cli::Data;
+use crate::cli::{Data, Recipients};
 use crate::datadir::{DataDir, Held};
 use crate::failure::Failure;
 
@@ -108,7 +109,8 @@ impl Node {
     pub fn write(&self) -> Result<Writing, Failure> {
         let held = self.dir.hold_writing()?;
         let key = self.dir.read_key::<64>(LOG_KEY)?;
-        let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key) };
+        let tombstone_key = *self.derived("tombstones")?;
+        let signer = Signer { origin: self.root.origin, key: PrivateKey::from_bytes(&key), tombstone_key };
         let writer = self.store.writer(signer, Some(self.dir.side_file()), circumstances)?;
         Ok(Writing { writer, _held: held })
     }
@@ -116,8 +118,32 @@ impl Node {
     /// The operator, who sits at the machine, as the gate sees him.
     pub fn operator(&self, ceiling: Tlp) -> Result<Reader, Failure> {
         let (id, name) = ("operator".to_owned(), "operator".to_owned());
-        let credential = Credential { id, name, member: self.member(), ceiling };
+        let credential = Credential { id, name, member: self.member(), ceiling, person: None };
         Ok(self.store.read(|read| exchange::token::reader(read, &credential))?)
+    }
+
+    /// The audience that somebody chose.
+    pub fn recipients(&self, chosen: &Recipients) -> Result<Audience, Failure> {
+        if !chosen.to_member.is_empty() {
+            let members = chosen.to_member.iter().map(|id| MemberId::parse(id));
+            let members = members.collect::<Result<_, _>>().map_err(|e| Failure::usage(e.to_string()))?;
+            return Audience::of_members(members).ok_or_else(|| {
+                Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} members are named at once"))
+            });
+        }
+        if chosen.to_person.is_empty() {
+            return self.audience(chosen.community.as_deref());
+        }
+        let person = |text: &String| {
+            Person::parse(text).ok_or_else(|| {
+                Failure::usage(format!(
+                    "`{text}` is not a person: MEMBER/name, with a name of a-z, 0-9, `.`, `_`, `-`"
+                ))
+            })
+        };
+        let persons = chosen.to_person.iter().map(person).collect::<Result<_, _>>()?;
+        Audience::of_persons(persons)
+            .ok_or_else(|| Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} persons are named at once")))
     }
 
     /// Audience of a community's id, which must be known here and have the own organisation as member.
@@ -147,13 +173,14 @@ impl Node {
 
     /// A key of its own for each use, from the node's one secret.
     fn derived(&self, usage: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
-        let secret = self.dir.read_key::<32>(NODE_SECRET)?;
-        let mut hash = Sha256::new();
-        hash.update(secret.as_slice());
-        hash.update(b"polder/derived/v1/");
-        hash.update(usage.as_bytes());
-        Ok(Zeroizing::new(hash.finalize().into()))
+        Ok(derived(&*self.dir.read_key::<32>(NODE_SECRET)?, usage))
     }
+}
+
+/// A key of its own for each use, from a node's one secret.
+pub fn derived(secret: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
+    let hash = Sha256::new().chain_update(secret).chain_update(b"polder/derived/v1/").chain_update(usage);
+    Zeroizing::new(hash.finalize().into())
 }
 
 /// The time now.

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use ledger::append::as_strict_as;
 use memchr::memmem;
 use model::id::SubjectKey;
 use model::marking::Marking;
@@ -69,7 +68,7 @@ impl Survey {
     /// The marking as strict as those of the observables of this file that the object refers to.
     pub fn with_references(&self, object: &Object, marking: Marking) -> Marking {
         let named = object.observable_refs.iter().filter_map(|key| self.observables.get(key));
-        named.fold(marking, |marking, other| as_strict_as(marking, *other))
+        named.fold(marking, |marking, other| marking.as_strict_as(*other))
     }
 
     fn mark_observables(&mut self, met: &[Met], envelope: Marking) {
@@ -77,7 +76,7 @@ impl Survey {
             let marking = self.marking(object, *ordinal, envelope);
             let held = self.observables.entry(object.key).or_insert(marking);
             // One id under several markings: the strictest counts for what refers to it.
-            *held = as_strict_as(*held, marking);
+            *held = held.as_strict_as(marking);
         }
         for _ in 0..REFERENCE_ROUNDS_MAX {
             let mut changed = false;

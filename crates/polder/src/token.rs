@@ -13,13 +13,14 @@ use crate::out::say;
 /// Runs the command.
 pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
     match command {
-        TokenCommand::New { data, name, member, max_tlp, json } => {
+        TokenCommand::New { data, name, member, person, max_tlp, json } => {
             let node = Node::open(data)?;
             let member = match member {
                 Some(text) => MemberId::parse(text).map_err(|e| Failure::usage(e.to_string()))?,
                 None => node.member(),
             };
-            let order = Order { name, member, own: node.member(), ceiling: *max_tlp };
+            let order =
+                Order { name, member, own: node.member(), ceiling: *max_tlp, person: person.as_deref() };
             let secret = node.token_key()?;
             let (id, token_secret) = (random(), random());
             let issued = node.store.local(|tx| token::issue(tx, &secret, &order, id, token_secret, now()));
@@ -45,7 +46,7 @@ pub fn run(command: &TokenCommand) -> Result<Exit, Failure> {
                         "{}",
                         json!({
                             "id": token.id, "name": token.name, "member": token.member.to_string(),
-                            "max_tlp": token.ceiling.name(), "created": token.created.to_string(), "revoked": revoked,
+                            "max_tlp": token.ceiling.name(), "person": token.person, "created": token.created.to_string(), "revoked": revoked,
                         })
                     );
                 } else {

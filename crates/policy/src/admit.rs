@@ -35,6 +35,8 @@ pub struct Known {
     pub same_version: Option<bool>,
     /// Version at which the object was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Whether its author has withdrawn it.
+    pub withdrawn: bool,
 }
 
 /// Why a record is not added.
@@ -52,6 +54,8 @@ pub enum Refusal {
     UnknownKind,
     /// The same id and version is held with other content.
     VersionConflict,
+    /// Its author has withdrawn it.
+    Withdrawn,
 }
 
 impl Refusal {
@@ -64,6 +68,7 @@ impl Refusal {
             Refusal::TooLarge => "object-too-large",
             Refusal::UnknownKind => "unknown-kind",
             Refusal::VersionConflict => "version-conflict",
+            Refusal::Withdrawn => "withdrawn",
         }
     }
 
@@ -76,6 +81,7 @@ impl Refusal {
             Refusal::TooLarge => "split the object",
             Refusal::UnknownKind => "run a newer polder",
             Refusal::VersionConflict => "raise `modified`, or give a changed copy an id of its own",
+            Refusal::Withdrawn => "make a new object with an id of its own, if it may be held after all",
         }
     }
 }
@@ -89,6 +95,7 @@ impl fmt::Display for Refusal {
             Refusal::TooLarge => "the body is larger than its kind allows",
             Refusal::UnknownKind => "this kind of record is not known here",
             Refusal::VersionConflict => "the same id and version is held with other content",
+            Refusal::Withdrawn => "its author has withdrawn it, and it is not taken again",
         })
     }
 }
@@ -98,6 +105,9 @@ pub fn admit(submission: &Submission, known: &Known) -> Result<bool, Refusal> {
     let facts = submission.kind.facts().ok_or(Refusal::UnknownKind)?;
     if submission.body_bytes > facts.body_bytes_max {
         return Err(Refusal::TooLarge);
+    }
+    if known.withdrawn {
+        return Err(Refusal::Withdrawn);
     }
     if submission.created.is_some_and(|created| submission.version < created) {
         return Err(Refusal::ModifiedBeforeCreated);

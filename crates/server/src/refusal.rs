@@ -36,7 +36,7 @@ pub(crate) enum Refusal {
     #[error("too many failed attempts; wait {0} s")]
     TooManyFailures(u64),
     #[error("{0}")]
-    TooManyAudiences(QueryError),
+    Reader(QueryError),
     #[error("too many requests; wait {0} s")]
     TooManyRequests(u64),
     #[error("show a token as password of HTTP Basic with any user name, or as Bearer")]
@@ -57,7 +57,7 @@ impl From<QueryError> for Refusal {
             QueryError::Cursor(_) => Refusal::Cursor,
             QueryError::Engine(error) => Refusal::Engine(error),
             QueryError::NotFound => Refusal::NotFound,
-            QueryError::TooManyAudiences => Refusal::TooManyAudiences(error),
+            told @ (QueryError::TermsNotAccepted | QueryError::TooManyAudiences) => Refusal::Reader(told),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Refusal {
             Refusal::BadFilter(_) | Refusal::BadQuery | Refusal::Cursor => StatusCode::BAD_REQUEST,
             Refusal::Busy | Refusal::Engine(EngineError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::Forbidden | Refusal::TooManyAudiences(_) => StatusCode::FORBIDDEN,
+            Refusal::Forbidden | Refusal::Reader(_) => StatusCode::FORBIDDEN,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Refusal::NotFound => StatusCode::NOT_FOUND,

@@ -12,8 +12,10 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use exchange::filter::{Fields, Wish};
 use exchange::query::{self, Collection, Gate, ObjectsPage, Permitted, Question};
+use exchange::standing::{self, Standing};
 use exchange::token::{self, Credential};
 use ledger::sql::Read;
+use model::id::CommunityId;
 use model::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -63,6 +65,8 @@ impl Shared {
 struct Note {
     token: Option<(String, String)>,
     objects: usize,
+    /// What is to be kept of the credential before the answer goes out.
+    standing: Option<(CommunityId, Standing)>,
 }
 
 /// An answer before it has header lines of its own.
@@ -212,9 +216,16 @@ async fn run(shared: &Arc<Shared>, asked: Asked) -> (Result<Answer, Refusal>, No
         let _places = (queued, reading);
         let mut note = Note::default();
         let result = work.server.store.read(|read| answer(&work, read, &asked, &token, &mut note));
-        (result, note)
+        let kept = result.and_then(|answer| keep(&work, &note).map(|()| answer));
+        (kept, note)
     });
     task.await.unwrap_or((Err(Refusal::Internal), Note::default()))
+}
+
+/// From here on this token never sees more of the collection than it does now.
+fn keep(shared: &Shared, note: &Note) -> Result<(), Refusal> {
+    let (Some((community, least)), Some((token, _))) = (note.standing, &note.token) else { return Ok(()) };
+    Ok(shared.server.store.local(|tx| standing::note(tx, token, community, least))?)
 }
 
 /// A failed authentication counts against its address. Whoever shows a working token is never locked
@@ -250,7 +261,7 @@ fn answer(
         (&Method::GET | &Method::HEAD, _) => {
             let reader = token::reader(read, &credential)?;
             let permitted = shared.gate.ask(read, &reader)?;
-            get(shared, read, endpoint, &permitted, &credential, &asked.query)
+            get(shared, read, endpoint, &permitted, &credential, &asked.query, note)
         }
         (&Method::POST, Endpoint::Objects(c)) | (&Method::DELETE, Endpoint::Object(c, _)) => {
             let reader = token::reader(read, &credential)?;
@@ -272,9 +283,14 @@ fn get(
     permitted: &Permitted,
     credential: &Credential,
     query: &str,
+    note: &mut Note,
 ) -> Result<Answer, Refusal> {
     let title = &shared.server.title;
-    let open = |read: &mut dyn Read, id: &str| query::collection(read, permitted, id);
+    let mut open = |read: &mut dyn Read, id: &str| -> Result<Collection, Refusal> {
+        let collection = query::collection(read, permitted, id)?;
+        note.standing = standing::to_note(read, &credential.id, &collection.audience, collection.standing)?;
+        Ok(collection)
+    };
     let question = |collection| Question {
         permitted,
         collection,
@@ -289,9 +305,11 @@ fn get(
         // Nothing is written through TAXII yet, so there is no status to tell.
         Endpoint::Status(_) => Err(Refusal::NotFound),
         Endpoint::Collections => Answer::json(&wire::Collections::new(&query::collections(read, permitted)?)),
-        Endpoint::Collection(c) => Answer::json(&wire::CollectionShape::new(&open(read, c)?)),
+        Endpoint::Collection(c) => {
+            Answer::json(&wire::CollectionShape::new(&query::collection(read, permitted, c)?))
+        }
         Endpoint::Manifest(c) => {
-            let collection: Collection = open(read, c)?;
+            let collection = open(read, c)?;
             let wish = wish(query, Fields::Collection)?;
             let page = query::manifest(read, &question(&collection), &wish)?;
             let (first, last, count) = (page.added_first, page.added_last, page.entries.len());

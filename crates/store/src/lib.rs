@@ -29,5 +29,5 @@ mod sqlite;
 mod wal;
 mod writer;
 
-pub use open::{OpenError, Schema, Store};
+pub use open::{OpenError, Schema, Scrub, Store};
 pub use writer::{BATCH_RECORDS_MAX, Pending, SubmitError, Writer};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ledger::sql::{EngineError, Read, Table, Tx};
 use ledger::view::View;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::migrate;
@@ -31,6 +32,15 @@ pub struct Schema {
     pub views: Vec<Box<dyn View>>,
     /// Tables of local state.
     pub local: Vec<&'static Table>,
+}
+
+/// Whether what was erased can still be read on this machine, outside backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scrub {
+    /// It cannot.
+    Gone,
+    /// It still lies in these places.
+    Remains(Vec<String>),
 }
 
 /// A store could not be opened or created.
@@ -157,6 +167,23 @@ impl Store {
         }
     }
 
+    /// Makes the bytes of what was erased unreadable: they are overwritten in the file (`secure_delete`), and
+    /// the write-ahead log, which still holds them, is emptied.
+    pub fn scrub(&self) -> Result<Scrub, EngineError> {
+        let Place::File { path, .. } = &self.shared.place else { return Ok(Scrub::Gone) };
+        let connection = self::writer(path)?;
+        let held = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+            .map_err(|e| engine_error("empty the write-ahead log", e))?;
+        Ok(match held {
+            0 => Scrub::Gone,
+            _ => Scrub::Remains(vec![format!(
+                "the write-ahead log of {}, which a reader holds; it is emptied when the last polder on it ends",
+                path.display()
+            )]),
+        })
+    }
+
     /// The views.
     pub fn views(&self) -> &[Box<dyn View>] {
         &self.shared.schema.views
@@ -249,6 +276,9 @@ fn reader(path: &Path) -> Result<Connection, EngineError> {
 fn common(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    // Without this guarantee SQLite looks at the bound values while it plans, and so compiles a statement
+    // anew whenever other values are bound: for each range of a page and each probe of an import.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(fault)
 }
@@ -265,4 +295,28 @@ fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
         connection.execute_batch(&format!("PRAGMA {name} = {value}")).map_err(fault)?;
     }
     connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn statements_are_compiled_once_whatever_is_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let writing =
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+        writing.execute_batch("CREATE TABLE t (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID").unwrap();
+        for connection in [&writing, &reader(&path).unwrap()] {
+            let sql = "SELECT b FROM t WHERE a = ?1 AND b > ?2 AND b <= ?3 ORDER BY b LIMIT ?4";
+            let mut statement = connection.prepare(sql).unwrap();
+            for n in 0..10 {
+                assert!(!statement.exists([n, n + 1, n + 2, n + 3]).unwrap());
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
 }

@@ -22,6 +22,7 @@
 pub mod composite;
 mod hex;
 pub mod limits;
+pub mod mac;
 pub mod member;
 pub mod mldsa;
 pub mod note;

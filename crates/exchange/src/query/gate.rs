@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the gate releases to a reader, and verdicts that are kept from one request to the next.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::audience::heads_after;
 use ledger::sql::{EngineError, Read};
 use model::head::{Audience, Head};
 use model::marking::Marking;
-use policy::{Exit, Reader, may_open, release};
+use policy::{Exit, Reader, release};
+use sha2::{Digest, Sha256};
 
 use super::QueryError;
 use crate::limits::{AUDIENCES_PER_READER_MAX, GATE_READERS_MAX, GATE_ROWS_MAX};
+use crate::view::collections_of;
 
-/// Permitted rows of `audiences` with one audience, and their markings.
+/// Permitted rows of `audiences` whose records stand in one collection, and their markings.
 pub(crate) type Rows = BTreeMap<i64, Marking>;
 
 /// What the gate releases to one reader: asked once for each distinct head.
 #[derive(Clone, Debug)]
 pub struct Permitted {
     pub(super) reader: Reader,
+    /// Permitted rows of `audiences` by the audience of the collection in which their records stand.
     pub(super) rows: BTreeMap<Audience, Rows>,
+    /// Digests of the different audiences among them: one may name a thousand members.
+    audiences: BTreeSet<[u8; 32]>,
     pub(super) way: Way,
 }
 
@@ -39,7 +44,8 @@ pub enum Way {
 impl Permitted {
     /// Asks the gate about every head there is, at the TAXII door.
     pub fn ask(read: &mut dyn Read, reader: &Reader) -> Result<Permitted, QueryError> {
-        let mut permitted = Permitted { reader: reader.clone(), rows: BTreeMap::new(), way: Way::default() };
+        let (rows, audiences) = (BTreeMap::new(), BTreeSet::new());
+        let mut permitted = Permitted { reader: reader.clone(), rows, audiences, way: Way::default() };
         permitted.ask_after(read, 0)?;
         permitted.within_limit()
     }
@@ -55,28 +61,34 @@ impl Permitted {
         let mut newest = last;
         for (row, head) in heads_after(read, last)? {
             newest = row;
-            self.add(row, head);
+            self.add(row, &head);
         }
         Ok(newest)
     }
 
-    fn add(&mut self, row: i64, head: Head) {
+    fn add(&mut self, row: i64, head: &Head) {
         // Other kinds of record never stand in a collection.
-        if head.kind.is_stix() && release(&head, &self.reader, Exit::Taxii).is_ok() {
-            self.rows.entry(head.audience).or_default().insert(row, head.marking);
+        if !head.kind.is_stix() || release(head, &self.reader, Exit::Taxii).is_err() {
+            return;
+        }
+        // Of what names several organisations only the reader's own collection can be his.
+        let own = Audience::Organisation(self.reader.member);
+        let placed_in = collections_of(&head.audience).into_iter();
+        let open = placed_in.filter(|a| matches!(a, Audience::Community(_)) || *a == own);
+        for audience in open {
+            self.rows.entry(audience).or_default().insert(row, head.marking);
+            self.audiences.insert(Sha256::digest(head.audience.to_string()).into());
         }
     }
 
-    /// Audiences whose collections stay shut cost a request nothing and do not count.
     fn within_limit(self) -> Result<Permitted, QueryError> {
-        let open = self.rows.keys().filter(|audience| may_open(audience, &self.reader, true)).count();
-        if open > AUDIENCES_PER_READER_MAX {
+        if self.audiences.len() > AUDIENCES_PER_READER_MAX {
             return Err(QueryError::TooManyAudiences);
         }
         Ok(self)
     }
 
-    /// Permitted rows of `audiences` with one audience.
+    /// Permitted rows of `audiences` whose records stand in the collection of an audience.
     pub(crate) fn of(&self, audience: &Audience) -> &Rows {
         static NONE: Rows = Rows::new();
         self.rows.get(audience).unwrap_or(&NONE)

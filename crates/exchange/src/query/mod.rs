@@ -24,6 +24,7 @@ pub use page::{
 
 use crate::cursor::CursorError;
 use crate::limits::AUDIENCES_PER_READER_MAX;
+use crate::standing::Standing;
 use crate::view::collection_uuid;
 
 /// Rows that are fetched side by side.
@@ -43,6 +44,12 @@ pub enum QueryError {
     /// Absent or hidden; nobody is told which (404).
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
+    /// The organisation has to accept the community's present terms first (403).
+    #[error(
+        "your organisation has not accepted the present terms of this community; ask its steward for them, then \
+         accept with `polder community accept`"
+    )]
+    TermsNotAccepted,
     /// The operator must give the reader several credentials, or the authors fewer audiences (403).
     #[error(
         "this credential may read records of more than {AUDIENCES_PER_READER_MAX} different audiences, the most that \
@@ -74,6 +81,8 @@ pub struct Collection {
     pub can_read: bool,
     /// Whether this reader may write to it.
     pub can_write: bool,
+    /// As what the reader stands before it.
+    pub standing: Standing,
     /// Its row; `None` for an organisation's own as long as nothing was ever put in.
     row: Option<i64>,
 }
@@ -84,9 +93,9 @@ pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Col
     let reader = &permitted.reader;
     let own = Audience::Organisation(reader.member);
     // Only what can be open at all is looked at: the cost tells nothing of the other collections.
-    let mut audiences: Vec<Audience> = reader.communities.iter().copied().map(Audience::Community).collect();
-    // What another organisation keeps for itself stays shut, however it is marked.
-    audiences.extend(permitted.rows.keys().filter(|audience| may_open(audience, reader, true)).cloned());
+    let communities = reader.communities.union(&reader.client_communities);
+    let mut audiences: Vec<Audience> = communities.copied().map(Audience::Community).collect();
+    audiences.extend(permitted.rows.keys().cloned());
     audiences.sort_unstable();
     audiences.dedup();
     let mut open = Vec::new();
@@ -96,7 +105,7 @@ pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Col
             open.push(collection);
         }
     }
-    open.sort_by_key(|collection| collection.row);
+    open.sort_by_key(|collection| (collection.created, collection.uuid));
     let row = stored(read, &own)?;
     open.splice(0..0, open_collection(read, permitted, own, row)?);
     Ok(open)
@@ -109,8 +118,13 @@ pub fn collection(read: &mut dyn Read, permitted: &Permitted, uuid: &str) -> Res
     let uuid = Uuid::try_parse(uuid).ok().filter(|_| uuid.len() == 36).ok_or(QueryError::NotFound)?;
     let audience = if uuid == collection_uuid(&own) { own } else { Audience::Community(CommunityId(uuid)) };
     let row = stored(read, &audience)?;
-    if row.is_none() && matches!(audience, Audience::Community(_)) {
-        return Err(QueryError::NotFound);
+    if let Audience::Community(id) = &audience {
+        if permitted.reader.unaccepted.contains(id) {
+            return Err(QueryError::TermsNotAccepted);
+        }
+        if row.is_none() {
+            return Err(QueryError::NotFound);
+        }
     }
     open_collection(read, permitted, audience, row)?.ok_or(QueryError::NotFound)
 }
@@ -132,21 +146,20 @@ fn open_collection(
     stored: Option<(i64, Timestamp)>,
 ) -> Result<Option<Collection>, EngineError> {
     let reader = &permitted.reader;
-    let member = match &audience {
-        Audience::Community(id) => reader.communities.contains(id),
-        Audience::Organisation(_) => false,
-    };
+    let standing = Standing::of(reader, &audience);
     let released = match stored {
         // Whoever opens it anyway needs no probe.
-        Some((row, _)) if !member => holds_released(read, row, permitted, &audience)?,
+        Some((row, _)) if standing == Standing::Stranger => holds_released(read, row, permitted, &audience)?,
         _ => false,
     };
     if !may_open(&audience, reader, released) {
         return Ok(None);
     }
     let (title, description) = match &audience {
-        Audience::Organisation(_) => ("Own records".to_owned(), "Records for the own organisation only"),
-        Audience::Community(id) if member => {
+        Audience::Organisation(_) | Audience::Members(_) | Audience::Persons(_) => {
+            ("Own records".to_owned(), "Records for the own organisation")
+        }
+        Audience::Community(id) if standing == Standing::Member => {
             (name_of(read, *id)?, "Records for the members of this community")
         }
         Audience::Community(_) => {
@@ -163,6 +176,7 @@ fn open_collection(
         can_read: true,
         // Writing through TAXII comes with its own rules of admission.
         can_write: false,
+        standing,
         row: stored.map(|(row, _)| row),
     }))
 }
@@ -263,6 +277,17 @@ pub fn community_document(read: &mut dyn Read, id: CommunityId) -> Result<Option
         Ok(Flow::Stop)
     })?;
     Ok(document)
+}
+
+/// Declared clients of a member, for the operator; not behind the gate.
+pub fn clients(read: &mut dyn Read, of: MemberId) -> Result<Vec<MemberId>, EngineError> {
+    let mut all = Vec::new();
+    let sql = "SELECT client FROM clients WHERE of_member = ?1 AND ended = 0 ORDER BY client";
+    read.query(sql, &[Value::Blob(&of.0)], &mut |row| {
+        all.push(member_of(row.blob(0)?)?);
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
 }
 
 fn member_of(bytes: &[u8]) -> Result<MemberId, EngineError> {

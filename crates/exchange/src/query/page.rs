@@ -244,8 +244,9 @@ impl<'a> Desk<'a> {
     }
 
     /// When the first and the last of a page were added (section 3.4). The specification is silent about
-    /// an empty page: what the client said, else the newest that this reader is served, else the birth
-    /// of the collection. Never a time that tells of hidden activity or moves a client back.
+    /// an empty page: how far the client said that it is, else the newest that this reader is served, else the
+    /// birth of the collection. Never a time that tells of hidden activity or moves a client back: behind a
+    /// cursor a page is empty when what stood there was withdrawn meanwhile.
     fn dates(
         &self,
         read: &mut dyn Read,
@@ -255,11 +256,18 @@ impl<'a> Desk<'a> {
         if let (Some(first), Some(last)) = (seqs.first(), seqs.last()) {
             return Ok((time_of(read, *first)?, time_of(read, *last)?));
         }
-        let newest = match (wish.added_after, self.place()) {
+        let reached = match &wish.next {
+            Some(text) => {
+                let position = cursor::parse(self.question.cursor_key, text, &self.bound(&wish.filters))?;
+                wish.added_after.max(Some(time_of(read, position)?))
+            }
+            None => wish.added_after,
+        };
+        let newest = match (reached, self.place()) {
             (None, Some(place)) => newest_served(read, place)?,
             _ => None,
         };
-        let time = match (wish.added_after, newest) {
+        let time = match (reached, newest) {
             (Some(after), _) => after,
             (None, Some(seq)) => time_of(read, seq)?,
             (None, None) => self.question.collection.created,

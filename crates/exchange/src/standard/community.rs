@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::limits::{COMMUNITY_MEMBERS_MAX, NAME_BYTES_MAX, TERMS_BYTES_MAX};
+use crate::standard::terms::{Conditions, Terms};
 
 const SUBJECT_TYPE: &str = "x-polder-community";
 
@@ -20,8 +21,8 @@ pub struct Community {
     pub name: String,
     /// Its members.
     pub members: BTreeSet<MemberId>,
-    /// Its terms as text.
-    pub terms: String,
+    /// Its terms.
+    pub terms: Terms,
     /// What a newer program wrote.
     pub other: Map<String, Value>,
 }
@@ -44,8 +45,8 @@ pub enum CommunityError {
     /// The name is empty, too long or cannot be shown.
     #[error("a community's name has 1 to {NAME_BYTES_MAX} bytes and no control characters")]
     Name,
-    /// The terms are too long.
-    #[error("a community's terms have at most {TERMS_BYTES_MAX} bytes")]
+    /// The terms are too long, or name a country by anything but two capital letters.
+    #[error("a community's terms have at most {TERMS_BYTES_MAX} bytes, and countries of two capital letters")]
     Terms,
     /// Too many members.
     #[error("a community has at most {COMMUNITY_MEMBERS_MAX} members")]
@@ -79,7 +80,21 @@ impl Community {
         };
         let id = text("id", take("id")?)?;
         let name = text("name", take("name")?)?;
-        let terms = text("terms", take("terms")?)?;
+        let text_of_terms = text("terms", take("terms")?)?;
+        let terms = Terms {
+            text: text_of_terms,
+            version: match take("terms_version") {
+                Err(_) => 1,
+                Ok(value) => value
+                    .as_u64()
+                    .and_then(|version| u32::try_from(version).ok())
+                    .ok_or(CommunityError::Form("terms_version"))?,
+            },
+            conditions: match take("conditions") {
+                Err(_) => Conditions::default(),
+                Ok(value) => Conditions::from_json(&value).ok_or(CommunityError::Form("conditions"))?,
+            },
+        };
         let Value::Array(list) = take("members")? else { return Err(CommunityError::Form("members")) };
         if list.len() > COMMUNITY_MEMBERS_MAX {
             return Err(CommunityError::TooManyMembers);
@@ -106,7 +121,7 @@ impl Community {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(CommunityError::Name);
         }
-        if self.terms.len() > TERMS_BYTES_MAX {
+        if !self.terms.fit() {
             return Err(CommunityError::Terms);
         }
         if self.members.len() > COMMUNITY_MEMBERS_MAX {
@@ -123,7 +138,14 @@ impl Community {
         all.insert("id".into(), Value::String(self.id.to_string()));
         all.insert("members".into(), Value::Array(members));
         all.insert("name".into(), Value::String(self.name.clone()));
-        all.insert("terms".into(), Value::String(self.terms.clone()));
+        all.insert("terms".into(), Value::String(self.terms.text.clone()));
+        // What was written before terms had versions stays as it was.
+        if self.terms.version != 1 {
+            all.insert("terms_version".into(), Value::from(self.terms.version));
+        }
+        if self.terms.conditions != Conditions::default() {
+            all.insert("conditions".into(), self.terms.conditions.to_json());
+        }
         serde_jcs::to_vec(&Value::Object(all)).map_err(|_| CommunityError::Json)
     }
 }
@@ -148,7 +170,7 @@ mod tests {
             id: CommunityId(Uuid::from_u128(0x5f2c_0f3e_8f4b_4c1d_9a55_0c1d_2e3f_4a5b)),
             name: "Chip \"makers\"".into(),
             members: [MemberId([2; 32]), MemberId([1; 32])].into(),
-            terms: "none".into(),
+            terms: Terms::new("none"),
             other: Map::new(),
         }
     }
@@ -179,7 +201,7 @@ mod tests {
         assert!(named(NAME_BYTES_MAX).is_ok());
         assert_eq!(named(NAME_BYTES_MAX + 1), Err(CommunityError::Name));
         assert_eq!(named(0), Err(CommunityError::Name));
-        let terms = |n: usize| Community { terms: "t".repeat(n), ..sample() }.print();
+        let terms = |n: usize| Community { terms: Terms::new(&"t".repeat(n)), ..sample() }.print();
         assert!(terms(TERMS_BYTES_MAX).is_ok());
         assert_eq!(terms(TERMS_BYTES_MAX + 1), Err(CommunityError::Terms));
         let with = |n: usize| {

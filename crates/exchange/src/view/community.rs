@@ -6,7 +6,7 @@ use ledger::view::{Body, Record};
 use model::head::Audience;
 use model::id::CommunityId;
 
-use super::{COMMUNITY_MEMBERS, collection_of, skip};
+use super::{COMMUNITY_MEMBERS, collection_made, skip};
 use crate::standard::community::{Community, id_of_subject};
 
 /// Takes in one record of a community.
@@ -38,7 +38,7 @@ pub(super) fn apply(tx: &mut dyn Tx, record: &Record<'_>) -> Result<(), EngineEr
         Some((true, newest)) if newest > order => return Ok(()),
         _ => {}
     }
-    collection_of(tx, &Audience::Community(id), record.time)?;
+    collection_made(tx, &Audience::Community(id), record.time)?;
     write(tx, id, document.as_ref(), record)
 }
 
@@ -49,15 +49,18 @@ fn write(
     record: &Record<'_>,
 ) -> Result<(), EngineError> {
     let uuid = id.to_string();
+    let terms = document.filter(|document| document.terms.ask()).map(|document| document.terms.digest());
     tx.execute(
-        "INSERT INTO communities (uuid, name, version, seq, author) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, version = excluded.version, seq = excluded.seq",
+        "INSERT INTO communities (uuid, name, version, seq, author, terms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, version = excluded.version, seq = excluded.seq, \
+         terms = excluded.terms",
         &[
             Value::Text(&uuid),
             Value::Text(document.map_or("", |document| &document.name)),
             Value::Int(record.version.micros()),
             Value::Int(record.seq),
             Value::Blob(&record.head.author.0),
+            terms.as_ref().map_or(Value::Null, |digest| Value::Blob(digest)),
         ],
     )?;
     tx.execute("DELETE FROM community_members WHERE uuid = ?1", &[Value::Text(&uuid)])?;

@@ -9,8 +9,9 @@
 
 mod community;
 mod place;
+mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ledger::sql::{EngineError, Flow, Table, TableKind, Tx, Value};
 use ledger::view::{Body, Record, View};
@@ -58,14 +59,39 @@ pub static PLACED: Table = Table {
     ],
 };
 
-/// Communities as their newest records say.
+/// Communities as their newest records say. `terms` is the digest of the terms, null where nothing is to be
+/// accepted.
 pub static COMMUNITIES: Table = Table {
     name: "communities",
     kind: TableKind::View,
-    columns: &["uuid", "name", "version", "seq", "author"],
+    columns: &["uuid", "name", "version", "seq", "author", "terms"],
     sqlite: &[
         "CREATE TABLE communities (uuid TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, \
-         seq INTEGER NOT NULL, author BLOB NOT NULL) STRICT, WITHOUT ROWID",
+         seq INTEGER NOT NULL, author BLOB NOT NULL, terms BLOB) STRICT, WITHOUT ROWID",
+    ],
+};
+
+/// Which terms were accepted, for whom, and who says so.
+pub static TERMS_ACCEPTED: Table = Table {
+    name: "terms_accepted",
+    kind: TableKind::View,
+    columns: &["uuid", "member", "author", "digest", "version", "seq"],
+    sqlite: &[
+        "CREATE TABLE terms_accepted (uuid TEXT NOT NULL, member BLOB NOT NULL, author BLOB NOT NULL, \
+         digest BLOB NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, \
+         PRIMARY KEY (uuid, member, author, digest)) STRICT, WITHOUT ROWID",
+    ],
+};
+
+/// Whose client is who.
+pub static CLIENTS: Table = Table {
+    name: "clients",
+    kind: TableKind::View,
+    columns: &["of_member", "client", "version", "seq", "ended"],
+    sqlite: &[
+        "CREATE TABLE clients (of_member BLOB NOT NULL, client BLOB NOT NULL, version INTEGER NOT NULL, \
+         seq INTEGER NOT NULL, ended INTEGER NOT NULL, PRIMARY KEY (of_member, client)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX clients_by_client ON clients (client, of_member)",
     ],
 };
 
@@ -90,8 +116,19 @@ pub static SKIPPED: Table = Table {
 };
 
 /// The view's tables.
-pub static TABLES: &[&Table] =
-    &[&COLLECTIONS, &PLACEMENTS, &PLACED, &COMMUNITIES, &COMMUNITY_MEMBERS, &SKIPPED];
+pub static TABLES: &[&Table] = &[
+    &COLLECTIONS,
+    &PLACEMENTS,
+    &PLACED,
+    &COMMUNITIES,
+    &COMMUNITY_MEMBERS,
+    &TERMS_ACCEPTED,
+    &CLIENTS,
+    &SKIPPED,
+];
+
+/// Largest number of a collection.
+const COLLECTION_NUMBER_MAX: i64 = (1 << 47) - 1;
 
 /// The view of the exchange room.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,7 +140,7 @@ impl View for CollectionView {
     }
 
     fn version(&self) -> i64 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -111,30 +148,40 @@ impl View for CollectionView {
     }
 
     fn apply(&self, tx: &mut dyn Tx, records: &[Record<'_>]) -> Result<(), EngineError> {
-        let mut of_audience = BTreeMap::new();
+        let mut collections: HashMap<&Audience, Vec<i64>> = HashMap::new();
         let mut fresh = Vec::new();
         for record in records {
             match record.head.kind {
                 Kind::COMMUNITY => community::apply(tx, record)?,
+                Kind::TERMS_ACCEPTANCE => standing::accept(tx, record)?,
+                Kind::CLIENT_OF => standing::client(tx, record)?,
                 Kind::MEMBER_ROOT => {
-                    collection_of(tx, &Audience::Organisation(record.head.author), record.time)?;
+                    collection_made(tx, &Audience::Organisation(record.head.author), record.time)?;
                 }
                 kind if kind.is_stix() => {
-                    let collection = match of_audience.get(&record.audience_row) {
-                        Some(collection) => *collection,
-                        None => {
-                            let collection = collection_of(tx, &record.head.audience, record.time)?;
-                            of_audience.insert(record.audience_row, collection);
-                            collection
+                    // A collection is there from the first record that was meant for it, wherever that stands
+                    // now: so it is when the view is built anew.
+                    for audience in [&record.committed.audience, &record.head.audience] {
+                        if !collections.contains_key(audience) {
+                            let made = collections_of(audience);
+                            let made = made.iter().map(|a| collection_made(tx, a, record.time));
+                            collections.insert(audience, made.collect::<Result<_, _>>()?);
                         }
-                    };
+                    }
+                    let of = |audience| collections.get(audience).map_or(&[][..], Vec::as_slice);
+                    let (now, first) = (of(&record.head.audience), of(&record.committed.audience));
+                    // What was narrowed comes into no collection in which it did not stand: its place there
+                    // would lie behind the cursors of those who follow it.
+                    let placed_in: Vec<i64> = now.iter().copied().filter(|id| first.contains(id)).collect();
                     match record.body {
                         // Placements of the batch so far must be there before one of them is taken away.
                         Body::Erased => {
                             place::insert(tx, &mut fresh)?;
-                            place::erase(tx, collection, record.seq)?;
+                            placed_in.iter().try_for_each(|id| place::erase(tx, *id, record.seq))?;
                         }
-                        Body::Present(_) => fresh.push(place::Placement::of(collection, record)),
+                        Body::Present(_) => {
+                            fresh.extend(placed_in.iter().map(|id| place::Placement::of(*id, record)));
+                        }
                     }
                 }
                 _ => {}
@@ -144,15 +191,45 @@ impl View for CollectionView {
     }
 }
 
-/// The collection of an audience, made if it is new.
-fn collection_of(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> Result<i64, EngineError> {
-    let text = audience.to_string();
-    if let Some(id) = first_int(tx, "SELECT id FROM collections WHERE audience = ?1", &[Value::Text(&text)])?
-    {
-        return Ok(id);
+/// Whose collections a record for this audience stands in: the community's, or those of the organisations
+/// that are named, also by their persons.
+pub fn collections_of(audience: &Audience) -> Vec<Audience> {
+    match audience {
+        Audience::Community(_) | Audience::Organisation(_) => vec![audience.clone()],
+        Audience::Members(members) => members.iter().copied().map(Audience::Organisation).collect(),
+        Audience::Persons(persons) => {
+            let members: BTreeSet<MemberId> = persons.iter().map(|person| person.member).collect();
+            members.into_iter().map(Audience::Organisation).collect()
+        }
     }
-    let last = first_int(tx, "SELECT id FROM collections ORDER BY id DESC LIMIT 1", &[])?;
-    let id = last.unwrap_or(0) + 1;
+}
+
+/// The collection of an audience, made if it is new. Its number follows from the audience, so that it is the
+/// same whatever was withdrawn or narrowed in the meantime.
+fn collection_made(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> Result<i64, EngineError> {
+    let text = audience.to_string();
+    let mut number = [0; 8];
+    number.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
+    // 47 bits keep the key short, and that two of 10,000 audiences meet is one chance in three million.
+    let mut id = i64::from_be_bytes(number) & COLLECTION_NUMBER_MAX;
+    loop {
+        let mut held = None;
+        let sql = "SELECT audience, created FROM collections WHERE id = ?1";
+        tx.as_read().query(sql, &[Value::Int(id)], &mut |row| {
+            held = Some((row.text(0)? == text, row.int(1)?));
+            Ok(Flow::Stop)
+        })?;
+        match held {
+            Some((true, at)) if at <= created.micros() => return Ok(id),
+            Some((true, _)) => {
+                let args = [Value::Int(id), Value::Int(created.micros())];
+                tx.execute("UPDATE collections SET created = ?2 WHERE id = ?1", &args)?;
+                return Ok(id);
+            }
+            Some((false, _)) => id = (id + 1) & COLLECTION_NUMBER_MAX,
+            None => break,
+        }
+    }
     tx.execute(
         "INSERT INTO collections (id, uuid, audience, created) VALUES (?1, ?2, ?3, ?4)",
         &[
@@ -183,17 +260,19 @@ fn first_int(tx: &mut dyn Tx, sql: &'static str, args: &[Value<'_>]) -> Result<O
 }
 
 /// Id of the collection of an audience: a community's own id, or for an organisation one that follows
-/// from its member id and has the form of a UUIDv4, which TAXII 2.1 section 5.2 demands.
+/// from its member id and has the form of a UUIDv4, which TAXII 2.1 section 5.2 demands. (Other audiences have
+/// no collection of their own.)
 pub fn collection_uuid(audience: &Audience) -> Uuid {
-    match audience {
-        Audience::Community(CommunityId(uuid)) => *uuid,
+    let hash = match audience {
+        Audience::Community(CommunityId(uuid)) => return *uuid,
         Audience::Organisation(MemberId(member)) => {
-            let hash = Sha256::new().chain_update(b"polder/collection/").chain_update(member).finalize();
-            let mut bytes = [0; 16];
-            bytes.copy_from_slice(&hash[..16]);
-            Builder::from_random_bytes(bytes).into_uuid()
+            Sha256::new().chain_update(b"polder/collection/").chain_update(member).finalize()
         }
-    }
+        other => Sha256::new().chain_update(b"polder/collection/").chain_update(other.to_string()).finalize(),
+    };
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// Number of the type of an id.

@@ -189,8 +189,9 @@ fn write(tx: &mut dyn Tx, batch: &[Kept]) -> Result<(), EngineError> {
                 Value::Blob(&key.0),
                 Value::text_or_null(key.id().is_none().then_some(kept.item.id.as_str())),
                 Value::Int(kept.item.version),
+                Value::Blob(b"no salts"),
                 Value::Blob(b""),
-                Value::Blob(b""),
+                Value::Null,
             ])?;
         }
         Ok(())
@@ -217,6 +218,7 @@ pub fn apply(tx: &mut dyn Tx, batch: &[Kept]) -> Result<(), EngineError> {
             time: Timestamp::from_micros(kept.time),
             audience_row: row_of(&all, &kept.item),
             head,
+            committed: head,
             subject: SubjectKey::of(&kept.item.id),
             id: &kept.item.id,
             version: Timestamp::from_micros(kept.item.version),

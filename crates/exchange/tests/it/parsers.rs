@@ -4,6 +4,7 @@
 use exchange::cursor::{self, Bound};
 use exchange::filter::{Fields, Filters, Wish, parse_time};
 use exchange::standard::community::{Community, id_of_subject};
+use exchange::standard::terms::Terms;
 use model::id::{CommunityId, MemberId};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -57,7 +58,7 @@ proptest! {
     ) {
         let other = other.into_iter().map(|(name, value)| (name, value.into())).collect();
         let id = CommunityId(uuid::Builder::from_random_bytes(id).into_uuid());
-        let community = Community { id, name, members, terms, other };
+        let community = Community { id, name, members, terms: Terms::new(&terms), other };
         let printed = community.print().unwrap();
         prop_assert_eq!(Community::parse(&printed), Ok(community));
         prop_assert_eq!(Community::parse(&printed).unwrap().print(), Ok(printed));

@@ -10,7 +10,7 @@ use crate::node::{Item, Node, START, community, member, tlp, to_community};
 const KEY: [u8; 32] = [3; 32];
 
 fn order(name: &str, of: u8, ceiling: Option<Tlp>) -> Order<'_> {
-    Order { name, member: member(of), own: member(1), ceiling }
+    Order { name, member: member(of), own: member(1), ceiling, person: None }
 }
 
 fn new_token(node: &Node, order: &Order<'_>, n: u8) -> Result<String, IssueError> {
@@ -102,6 +102,6 @@ fn a_reader_is_in_the_communities_of_its_member() {
         let credential = node.store.read(|read| authenticate(read, &KEY, &text)).unwrap().unwrap();
         let reader = node.store.read(|read| reader(read, &credential)).unwrap();
         assert_eq!(reader.communities.into_iter().collect::<Vec<_>>(), communities);
-        assert_eq!((reader.member, reader.ceiling, reader.person), (member(of), Tlp::Amber, false));
+        assert_eq!((reader.member, reader.ceiling, reader.person), (member(of), Tlp::Amber, None));
     }
 }

@@ -22,7 +22,11 @@ fn dump(node: &Node, table: &'static Table) -> Vec<String> {
             "SELECT collection, seq, hex(subject), version || ' ' || record || ' ' || audience || ' ' || spec \
              FROM placed ORDER BY collection, subject, version, seq"
         }
-        "communities" => "SELECT version, seq, uuid || name, hex(author) FROM communities ORDER BY uuid",
+        "communities" => {
+            "SELECT version, seq, uuid || name, hex(author) || hex(terms) FROM communities ORDER BY uuid"
+        }
+        "terms_accepted" => "SELECT version, seq, uuid, hex(member) FROM terms_accepted ORDER BY seq",
+        "clients" => "SELECT version, seq, ended, hex(of_member) || hex(client) FROM clients ORDER BY seq",
         "community_members" => "SELECT 0, 0, uuid, hex(member) FROM community_members ORDER BY uuid, member",
         _ => "SELECT seq, 0, code, '' FROM exchange_skipped ORDER BY seq",
     };
@@ -49,6 +53,8 @@ fn rebuild(tx: &mut dyn Tx, node: &[crate::node::Kept], batch: usize) -> Result<
         "DELETE FROM placed",
         "DELETE FROM communities",
         "DELETE FROM community_members",
+        "DELETE FROM terms_accepted",
+        "DELETE FROM clients",
         "DELETE FROM exchange_skipped",
     ] {
         tx.execute(sql, &[])?;

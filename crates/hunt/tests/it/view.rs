@@ -39,6 +39,7 @@ fn apply(store: &Store, rows: &[Row<'_>]) {
             time: Timestamp::from_micros(*seq),
             audience_row: 1,
             head: &head,
+            committed: &head,
             subject: SubjectKey::of(id),
             id,
             version: Timestamp::from_micros(*version),

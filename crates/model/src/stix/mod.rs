@@ -3,6 +3,7 @@
 
 pub mod definition;
 pub mod object;
+pub mod revoke;
 pub mod runs;
 pub mod split;
 pub mod version20;

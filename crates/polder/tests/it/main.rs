@@ -8,6 +8,7 @@ mod bad_input;
 mod crash;
 mod hunting;
 mod ledger;
+mod recalling;
 mod sharing;
 mod support;
 mod tidy;

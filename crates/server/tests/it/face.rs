@@ -81,7 +81,7 @@ impl Face {
     pub fn token(&self, of: u8, ceiling: Option<Tlp>) -> String {
         let count = self.node.store.read(exchange::token::list).unwrap().len() as u8;
         let name = format!("token {count}");
-        let order = Order { name: &name, member: member(of), own: member(1), ceiling };
+        let order = Order { name: &name, member: member(of), own: member(1), ceiling, person: None };
         let now = Timestamp::from_micros(START);
         self.node.store.local(|tx| issue(tx, &TOKEN_KEY, &order, [count; 6], [count; 32], now)).unwrap()
     }

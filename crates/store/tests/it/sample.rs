@@ -23,7 +23,7 @@ pub fn key() -> PrivateKey {
 }
 
 pub fn signer() -> Signer {
-    Signer { origin: Origin { member: OWN.0, log: 1 }, key: key() }
+    Signer { origin: Origin { member: OWN.0, log: 1 }, key: key(), tombstone_key: [6; 32] }
 }
 
 pub fn schema() -> Schema {

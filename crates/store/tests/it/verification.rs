@@ -31,6 +31,7 @@ fn faults_of_all_batches_are_told_in_the_order_of_the_records() {
     harm(&store, "UPDATE records SET time = time - 1000000 WHERE seq = 2001");
     harm(&store, "UPDATE records SET idx = 7 WHERE seq = 4001");
     harm(&store, "DELETE FROM bodies WHERE seq = 6000");
+    harm(&store, "UPDATE records SET salts = x'' WHERE seq = 6000");
     harm(&store, "UPDATE bodies SET body = x'7b7d' WHERE seq = 9000");
     let report = verified(&store).unwrap();
     assert_eq!((report.records, report.erased), (9_000, 1));

@@ -6,7 +6,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// Keyed hash of parts of fixed length, one after the other.
-pub(crate) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     // HMAC fills a short key with zeros to the block of 64 bytes; doing it here leaves no error to handle.
     let mut block = [0u8; 64];
     block[..32].copy_from_slice(key);
@@ -18,7 +18,7 @@ pub(crate) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// Appends a part behind its length, so that no two lists of parts look alike.
-pub(crate) fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
+pub fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
     bytes.extend_from_slice(part);
 }

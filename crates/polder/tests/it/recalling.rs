@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! An author's acts from the command line: share, narrow, retract, withdraw; and why somebody sees something.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::*;
+
+const ADDRESS: &str = r#"{"type":"ipv4-addr","spec_version":"2.1","id":"ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd","value":"198.51.100.3"}"#;
+const SECRET: &str = "kwikstaart-4711-geheim";
+
+fn community(bench: &Bench, terms: &str) -> String {
+    let args = ["community", "new", "--data", "d", "--name", "ring", "--terms", terms, "--json"];
+    bench.run(&args).expect(0).json()[0]["community"].as_str().unwrap().to_owned()
+}
+
+/// Every byte of every file below a directory.
+fn holds(dir: &Path, needle: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holds(&path, needle));
+        } else if fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+fn explain(bench: &Bench, id: &str, member: &str, more: &[&str], code: i32) -> Vec<serde_json::Value> {
+    let mut args = vec!["explain", "--data", "d", id, "--for", member, "--json"];
+    args.extend(more);
+    bench.run(&args).expect(code).json()
+}
+
+/// Law 6 on one node: not a byte of the body, the subject or the salts is left in any file.
+#[test]
+fn what_is_withdrawn_is_in_no_file() {
+    let bench = Bench::new();
+    let secret = tool(7, &format!(r#""description":"{SECRET}","#));
+    let others: Vec<String> = (100..400).map(|n| tool(n, "")).collect();
+    bench.write("a.json", bundle(&[vec![secret], others, vec![ADDRESS.to_owned()]].concat()));
+    bench.import("a.json", &["--tlp", "green"], 0);
+    assert!(!holds(&bench.path("d"), SECRET.as_bytes()).is_empty());
+    let told =
+        bench.run(&["recall", "--data", "d", &tool_id(7), "--withdraw", "--reason", "wrong plant", "--json"]);
+    let receipt = told.expect(0).json().remove(0);
+    assert_eq!((&receipt["act"], &receipt["records"]), (&"withdraw".into(), &1.into()), "{receipt}");
+    assert_eq!(receipt["remains"].as_array().map(Vec::len), Some(0));
+    assert_eq!(holds(&bench.path("d"), SECRET.as_bytes()), Vec::<String>::new());
+    // The id of an address is its value: its bytes are gone too.
+    let id = "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd";
+    bench.run(&["recall", "--data", "d", id, "--withdraw"]).expect(0).says(&["is withdrawn", "Backups"]);
+    let uuid =
+        [0xff, 0x26, 0xc0, 0x55, 0x63, 0x36, 0x5b, 0xc5, 0xb9, 0x8d, 0x13, 0xd6, 0x22, 0x67, 0x42, 0xdd];
+    assert_eq!(holds(&bench.path("d"), &uuid), Vec::<String>::new());
+    assert_eq!(holds(&bench.path("d"), b"198.51.100.3"), Vec::<String>::new());
+    // The log still verifies, the object is gone from every exit, and it is not taken again.
+    bench.verified("d");
+    assert!(!bench.exported("d").contains_key(&tool_id(7)));
+    bench.run(&["ledger", "prove", "--data", "d", &tool_id(7)]).expect(1);
+    bench.run(&["recall", "--data", "d", &tool_id(7), "--withdraw"]).expect(1).says(&["no object"]);
+    let again = bench.import("a.json", &["--tlp", "green"], 3);
+    assert_eq!((again["refused"].as_u64(), again["known"].as_u64()), (Some(2), Some(300)), "{again}");
+    bench.run(&["import", "--data", "d", "a.json"]).expect(3).says(&["withdrawn"]);
+}
+
+/// A repeated import narrows where it is stricter, and loosens nothing that was narrowed.
+#[test]
+fn narrowing_holds_against_a_nightly_import() {
+    let bench = Bench::new();
+    let other = bench.init("e");
+    let ring = community(&bench, "");
+    bench.run(&["community", "add", "--data", "d", &ring, &other]).expect(0);
+    bench.write("a.json", bundle(&[tool(1, "")]));
+    let nightly = ["--tlp", "green", "--community", &ring];
+    bench.import("a.json", &nightly, 0);
+    assert_eq!(
+        explain(&bench, &tool_id(1), &other, &[], 0)[0]["why"],
+        "it is in the community that the record is for"
+    );
+    let narrow = ["recall", "--data", "d", &tool_id(1), "--narrow", "amber+strict", "--own-only", "--json"];
+    bench.run(&narrow).expect(0);
+    let row = explain(&bench, &tool_id(1), &other, &["--max-tlp", "amber+strict"], 1).remove(0);
+    assert_eq!((row["narrowed"].as_bool(), row["released"].as_bool()), (Some(true), Some(false)), "{row}");
+    assert_eq!(bench.import("a.json", &["--tlp", "green"], 0)["known"].as_u64(), Some(1));
+    explain(&bench, &tool_id(1), &other, &["--max-tlp", "amber+strict"], 1);
+    bench.verified("d");
+    // Stricter by import: narrowed at once.
+    bench.write("b.json", bundle(&[tool(2, "")]));
+    bench.import("b.json", &nightly, 0);
+    explain(&bench, &tool_id(2), &other, &[], 0);
+    bench.import("b.json", &["--tlp", "amber", "--community", &ring], 0);
+    explain(&bench, &tool_id(2), &other, &[], 1);
+    // And sharing is an act of its own.
+    bench.run(&["share", "--data", "d", &tool_id(1), "--community", &ring, "--tlp", "green"]).expect(0);
+    explain(&bench, &tool_id(1), &other, &[], 0);
+    bench.verified("d");
+}
+
+/// An address that comes later under a stricter marking takes what refers to it along.
+#[test]
+fn a_later_stricter_address_narrows_what_refers_to_it() {
+    let bench = Bench::new();
+    let seen = r#"{"type":"observed-data","spec_version":"2.1","id":"observed-data--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00Z","modified":"2024-01-01T00:00:00Z","first_observed":"2024-01-01T00:00:00Z","last_observed":"2024-01-01T00:00:00Z","number_observed":1,"object_refs":["ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd"]}"#;
+    bench.write("a.json", bundle(&[seen.to_owned()]));
+    bench.import("a.json", &["--tlp", "green"], 0);
+    let id = "observed-data--00000000-0000-4000-8000-000000000001";
+    assert_eq!(bench.exported("d")[id], "TLP:GREEN");
+    bench.write("b.json", bundle(&[ADDRESS.to_owned()]));
+    bench.import("b.json", &["--tlp", "amber"], 0);
+    assert_eq!(bench.exported("d")[id], "TLP:AMBER");
+    let address = "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd";
+    bench.run(&["recall", "--data", "d", address, "--narrow", "amber+strict"]).expect(0);
+    assert_eq!(bench.exported("d")[id], "TLP:AMBER+STRICT");
+    bench.verified("d");
+}
+
+#[test]
+fn retracting_revokes_by_a_version() {
+    let bench = Bench::new();
+    bench.write("a.json", bundle(&[tool(1, ""), ADDRESS.to_owned()]));
+    bench.import("a.json", &["--tlp", "green"], 0);
+    bench.run(&["recall", "--data", "d", &tool_id(1), "--retract"]).expect(0).says(&["is revoked"]);
+    let out = bench.run(&["export", "--data", "d", "--format", "stix"]).expect(0).out;
+    assert!(out.contains(r#""revoked":true"#), "{out}");
+    bench.run(&["recall", "--data", "d", &tool_id(1), "--retract"]).expect(1).says(&["revoked"]);
+    let address = "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd";
+    bench.run(&["recall", "--data", "d", address, "--retract"]).expect(2).says(&["no versions", "withdraw"]);
+    bench.run(&["recall", "--data", "d", &tool_id(9), "--withdraw"]).expect(1).says(&["no object"]);
+    bench.run(&["recall", "--data", "d", &tool_id(1)]).expect(2);
+    bench.run(&["recall", "--data", "d", &tool_id(1), "--withdraw", "--retract"]).expect(2);
+}
+
+/// Terms are accepted before anything is released; who is whose client counts for AMBER.
+#[test]
+fn terms_and_clients_decide_with_the_label() {
+    let bench = Bench::new();
+    let (partner, client) = (bench.init("e"), bench.init("f"));
+    let ring = community(&bench, "");
+    bench.run(&["community", "add", "--data", "d", &ring, &partner]).expect(0);
+    for (n, label) in [(1, "green"), (2, "amber"), (3, "amber+strict")] {
+        bench.write("a.json", bundle(&[tool(n, "")]));
+        bench.import("a.json", &["--tlp", label, "--community", &ring], 0);
+    }
+    let strict = ["--max-tlp", "amber+strict"];
+    (1..4).for_each(|n| drop(explain(&bench, &tool_id(n), &partner, &strict, 0)));
+    bench.write("terms.txt", "For defence alone.");
+    let terms = ["community", "terms", "--data", "d", &ring, "--text", "terms.txt", "--retention-days", "90"];
+    bench.run(&terms).expect(0).says(&["new terms", "accept"]);
+    bench.run(&terms).expect(2).says(&["present terms"]);
+    let row = explain(&bench, &tool_id(1), &partner, &strict, 1).remove(0);
+    assert_eq!(row["why"], "the reader has not accepted the present terms of the community");
+    bench
+        .run(&["community", "accept", "--data", "d", &ring, "--for", &partner])
+        .expect(2)
+        .says(&["--evidence"]);
+    let accept = ["community", "accept", "--data", "d", &ring, "--for", &partner, "--evidence", "letter 12"];
+    bench.run(&accept).expect(0);
+    explain(&bench, &tool_id(1), &partner, &strict, 0);
+    // A client of the own organisation sees AMBER and GREEN, not AMBER+STRICT.
+    (1..4).for_each(|n| drop(explain(&bench, &tool_id(n), &client, &strict, 1)));
+    bench.run(&["client", "add", "--data", "d", &client]).expect(0);
+    for (n, code) in [(1, 0), (2, 0), (3, 1)] {
+        explain(&bench, &tool_id(n), &client, &strict, code);
+    }
+    assert_eq!(bench.run(&["client", "list", "--data", "d"]).expect(0).out.trim(), client);
+    bench.run(&["client", "remove", "--data", "d", &client]).expect(0);
+    explain(&bench, &tool_id(1), &client, &strict, 1);
+    bench.run(&["community", "remove", "--data", "d", &ring, &partner]).expect(0);
+    explain(&bench, &tool_id(1), &partner, &strict, 1);
+}
+
+/// RED goes to the persons that it names, and to nobody else of their organisation.
+#[test]
+fn red_is_for_named_persons() {
+    let bench = Bench::new();
+    let partner = bench.init("e");
+    bench.write("a.json", bundle(&[tool(1, "")]));
+    let jo = format!("{partner}/jo");
+    bench.import("a.json", &["--tlp", "red", "--to-person", &jo], 0);
+    explain(&bench, &tool_id(1), &partner, &["--person", "jo"], 0);
+    explain(&bench, &tool_id(1), &partner, &["--person", "al"], 1);
+    explain(&bench, &tool_id(1), &partner, &["--max-tlp", "red"], 1);
+    let token = ["token", "new", "--data", "d", "--name", "x", "--member", &partner, "--max-tlp", "red"];
+    bench.run(&token).expect(2).says(&["--person"]);
+    bench.run(&[&token[..], &["--person", "jo"]].concat()).expect(0);
+    bench.run(&["import", "--data", "d", "a.json", "--to-person", "jo"]).expect(2).says(&["MEMBER/name"]);
+    // Several organisations by name.
+    bench.write("b.json", bundle(&[tool(2, "")]));
+    let other = "ab".repeat(32);
+    bench.import("b.json", &["--tlp", "amber", "--to-member", &partner, "--to-member", &other], 0);
+    explain(&bench, &tool_id(2), &partner, &["--max-tlp", "amber"], 0);
+    explain(&bench, &tool_id(2), &"cd".repeat(32), &["--max-tlp", "amber"], 1);
+}
