@@ -62,33 +62,16 @@ pub fn verify(read: &mut dyn Read, origin: &Origin, log_key: &PublicKey) -> Resu
     let heads = Heads::load(read)?;
     let mut leaves = tree::Builder::default();
     thread::scope(|scope| {
-        let threads: [(SyncSender<Batch>, Receiver<Result<Checked, EngineError>>); VERIFY_THREADS] =
-            std::array::from_fn(|_| {
-                let (batches, work) = sync_channel::<Batch>(IN_FLIGHT_MAX);
-                let (results, checked) = sync_channel(IN_FLIGHT_MAX);
-                let heads = &heads;
-                scope.spawn(move || {
-                    // Nobody listens any more after an error of another batch.
-                    for batch in work {
-                        if results.send(batch.check(heads)).is_err() {
-                            break;
-                        }
-                    }
-                });
-                (batches, checked)
-            });
+        let lanes: [Lane; VERIFY_THREADS] = std::array::from_fn(|_| lane(scope, &heads));
         let mut in_flight = VecDeque::new();
         let mut next = Batch { rows: Vec::new(), index: 0, time: i64::MIN };
         let mut seq = 0;
-        for (batches, checked) in threads.iter().cycle() {
+        for (batches, checked) in lanes.iter().cycle() {
             next.rows = after_within(read, seq, VERIFY_BATCH, VERIFY_BATCH_BYTES)?;
             let Some(last) = next.rows.last() else { break };
             seq = last.seq;
-            let behind = Batch {
-                rows: Vec::new(),
-                index: next.index + next.rows.len() as u64,
-                time: last.time.micros(),
-            };
+            let index = next.index + next.rows.len() as u64;
+            let behind = Batch { rows: Vec::new(), index, time: last.time.micros() };
             if in_flight.len() == IN_FLIGHT_MAX {
                 take(&mut in_flight, &mut report, &mut leaves)?;
             }
@@ -105,9 +88,28 @@ pub fn verify(read: &mut dyn Read, origin: &Origin, log_key: &PublicKey) -> Resu
     Ok(report)
 }
 
+type Found = Result<Checked, EngineError>;
+/// Where batches go in, and what was found in them comes out in the same order.
+type Lane = (SyncSender<Batch>, Receiver<Found>);
+
+/// A thread that checks batches until no more come.
+fn lane<'scope>(scope: &'scope thread::Scope<'scope, '_>, heads: &'scope Heads) -> Lane {
+    let (batches, work) = sync_channel::<Batch>(IN_FLIGHT_MAX);
+    let (results, checked) = sync_channel(IN_FLIGHT_MAX);
+    scope.spawn(move || {
+        for batch in work {
+            // Nobody listens any more after an error of another batch.
+            if results.send(batch.check(heads)).is_err() {
+                break;
+            }
+        }
+    });
+    (batches, checked)
+}
+
 /// Waits for the oldest batch and adds what was found in it: faults are told in the order of the records.
 fn take(
-    in_flight: &mut VecDeque<&Receiver<Result<Checked, EngineError>>>,
+    in_flight: &mut VecDeque<&Receiver<Found>>,
     report: &mut Report,
     leaves: &mut tree::Builder,
 ) -> Result<(), EngineError> {

@@ -100,7 +100,8 @@ fn now() -> Timestamp {
 }
 
 fn writer(store: &Store) -> Writer {
-    let signer = Signer { origin: Origin { member: [7; 32], log: 1 }, key: PrivateKey::from_bytes(&[7; 64]) };
+    let origin = Origin { member: [7; 32], log: 1 };
+    let signer = Signer { origin, key: PrivateKey::from_bytes(&[7; 64]), tombstone_key: [7; 32] };
     store.writer(signer, None, || Circumstances { now: now(), randomness: [1; 32] }).expect("a writer")
 }
 
