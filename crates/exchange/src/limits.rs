@@ -13,15 +13,23 @@ pub const PAGE_PIECE_BYTES: usize = 256 * 1024;
 pub const FILTER_VALUES_MAX: usize = 100;
 /// Longest value in a `match` field: no STIX identifier, type or time is longer.
 pub const FILTER_VALUE_BYTES_MAX: usize = model::limits::ID_BYTES_MAX;
-/// Rows that the gate may refuse in the walk along a collection before the page is finished by merging
-/// the permitted audiences' own ranges.
-pub const WALK_REFUSED_MAX: usize = 4_096;
-/// Most audiences of one collection whose ranges are merged for a reader (DESIGN section 4).
+/// Most different audiences whose records one reader may have in the collections that he may open (DESIGN
+/// section 4); beyond it he is refused.
 pub const AUDIENCES_PER_READER_MAX: usize = 1_000;
+/// Most ranges (permitted audiences by wanted types) that are merged whatever a walk would cost.
+pub const RANGES_FEW_MAX: usize = 64;
+/// What one probe of a range costs, in rows of a walk along the order.
+pub const PROBE_COST: usize = 12;
+/// What one merged row costs, in rows of a walk along the order.
+pub const MERGED_ROW_COST: usize = 5;
+/// Fewest rows fetched of a range at once.
+pub const RANGE_ROWS_MIN: usize = 4;
 /// Rows fetched in one step of a walk.
 pub const WALK_ROWS: usize = 1_024;
-/// Fewest rows fetched in one step of a merged range.
-pub const MERGE_ROWS_MIN: usize = 8;
+/// Most readers whose verdicts of the gate are kept.
+pub const GATE_READERS_MAX: usize = 64;
+/// Most verdicts of the gate that are kept, over all readers.
+pub const GATE_ROWS_MAX: usize = 200_000;
 /// Most objects with several records that one page keeps in mind; beyond that they are looked up again.
 pub const PROBES_KEPT_MAX: usize = 10_000;
 /// Steps back in search of the newest placement that is served, for the header of an empty page.

@@ -222,9 +222,14 @@ pub(crate) fn marking(data: &[u8]) {
             let both = a.strictest(*b);
             assert!(both == b.strictest(*a) && not_looser(both, *a) && not_looser(both, *b));
             let referring = a.as_strict_as(*b);
-            assert!(
-                !both.is_looser_than(*a) && !referring.is_looser_than(*a) && !referring.is_looser_than(*b)
-            );
+            // A label that one of both says counts, even where it restricts less than saying none.
+            let said = a.tlp.is_none() || !both.is_looser_than(*a);
+            assert!(said, "{both} of {a} and {b}");
+            let strict = !referring.is_looser_than(*a) && !referring.is_looser_than(*b);
+            assert!(strict, "{referring} of {a} with {b}");
+            // What nobody marked stays at home, and so does whatever becomes as strict as that.
+            let stays = |m: Marking| m.unknown || m.tlp.is_none();
+            assert!(stays(referring) || !stays(*a) && !stays(*b), "{referring} of {a} with {b}");
         }
     }
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -12,12 +12,29 @@ use crate::sql::{EngineError, Flow, Read, Row, Tx, Value};
 
 /// All heads with the number of their row, in the order of the rows.
 pub fn heads(read: &mut dyn Read) -> Result<Vec<(i64, Head)>, EngineError> {
+    heads_after(read, 0)
+}
+
+/// The heads of the rows after one row. Rows are numbered from 1 and never change, so whoever knows all
+/// up to a row needs these alone.
+pub fn heads_after(read: &mut dyn Read, row: i64) -> Result<Vec<(i64, Head)>, EngineError> {
     let mut heads = Vec::new();
-    read.query("SELECT id, author, kind, marking, spec FROM audiences ORDER BY id", &[], &mut |row| {
+    let sql = "SELECT id, author, kind, marking, spec FROM audiences WHERE id > ?1 ORDER BY id";
+    read.query(sql, &[Value::Int(row)], &mut |row| {
         heads.push((row.int(0)?, head(row)?));
         Ok(Flow::Continue)
     })?;
     Ok(heads)
+}
+
+/// Number of the newest row; 0 if there is none.
+pub fn newest(read: &mut dyn Read) -> Result<i64, EngineError> {
+    let mut newest = 0;
+    read.query("SELECT id FROM audiences ORDER BY id DESC LIMIT 1", &[], &mut |row| {
+        newest = row.int(0)?;
+        Ok(Flow::Stop)
+    })?;
+    Ok(newest)
 }
 
 fn head(row: &dyn Row) -> Result<Head, EngineError> {

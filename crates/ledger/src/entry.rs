@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use model::head::{Audience, Head};
-use model::id::hex;
 use model::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -89,17 +88,28 @@ impl Commitments {
 /// compares it with a canonicaliser.
 pub fn entry_bytes(head: &Head, commitments: &Commitments, time: Timestamp) -> Vec<u8> {
     let mut text = String::with_capacity(480);
+    text.push_str(r#"{"audience":""#);
+    push_hex(&mut text, &commitments.audience);
+    text.push_str(r#"","author":""#);
+    push_hex(&mut text, &head.author.0);
+    text.push_str(r#"","body":""#);
+    push_hex(&mut text, &commitments.body);
+    text.push_str(r#"","kind":""#);
+    text.push_str(head.kind.name());
     // Writing into a String cannot fail.
-    let _ = write!(
-        text,
-        r#"{{"audience":"{}","author":"{}","body":"{}","kind":"{}","marking":"{}","subject":"{}","time":"{time}","v":{ENTRY_VERSION}}}"#,
-        hex(&commitments.audience),
-        head.author,
-        hex(&commitments.body),
-        head.kind.name(),
-        head.marking,
-        hex(&commitments.subject),
-    );
+    let _ = write!(text, r#"","marking":"{}","subject":""#, head.marking);
+    push_hex(&mut text, &commitments.subject);
+    let _ = write!(text, r#"","time":"{time}","v":{ENTRY_VERSION}}}"#);
     debug_assert!(text.len() <= ENTRY_BYTES_MAX);
     text.into_bytes()
+}
+
+/// Each record has four hashes to write: a text of its own for each would cost more than the digits.
+fn push_hex(text: &mut String, hash: &[u8; 32]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 64];
+    for (two, byte) in digits.chunks_exact_mut(2).zip(hash) {
+        two.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    text.extend(std::str::from_utf8(&digits));
 }

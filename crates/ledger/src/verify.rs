@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Verifying a whole log: every entry, every hash, every tile, the newest checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use trust::log_key::LogPublicKeys;
 
@@ -10,12 +12,18 @@ use crate::checkpoint::{Checkpoint, Origin};
 use crate::entry::{Commitments, audience_bytes, entry_bytes, subject_bytes};
 use crate::logs::{OWN_LOGS_MAX, OwnLog, own_logs, row_of};
 use crate::merkle::{Hash, leaf_hash};
-use crate::record::{Stored, after};
+use crate::record::{Stored, batch_after};
 use crate::sql::{EngineError, Flow, Read, Value};
 use crate::tree;
 
 /// Records that are read at once.
 const VERIFY_BATCH: usize = 2_000;
+/// Bytes after which a batch is handed over even if it has few records.
+const VERIFY_BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// Threads that hash while the next batches are read.
+const VERIFY_THREADS: usize = 2;
+/// Batches on their way: one in each thread's hands and one before each.
+const IN_FLIGHT_MAX: usize = 2 * VERIFY_THREADS;
 /// Faults that are told one by one; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
 
@@ -58,32 +66,11 @@ pub fn verify(read: &mut dyn Read, origin: &Origin, log_keys: &LogPublicKeys) ->
     verify_all(read, &keys)
 }
 
-/// Verifies all logs of this node: every entry, every tile, and the newest checkpoint of each.
+/// Verifies all logs of this node: every entry, every tile, and the newest checkpoint of each. Rows are read
+/// on the thread that calls and hashed on others; memory is bounded by the bytes of a few batches.
 pub fn verify_all(read: &mut dyn Read, keys: &KeysOf<'_>) -> Result<Report, EngineError> {
     let mut report = Report::default();
-    let heads = Heads::load(read)?;
-    let mut logs: BTreeMap<i64, tree::Builder> = BTreeMap::new();
-    let (mut seq, mut time) = (0, i64::MIN);
-    loop {
-        let rows = after(read, seq, VERIFY_BATCH)?;
-        let Some(last) = rows.last() else { break };
-        seq = last.seq;
-        for row in rows.iter().filter(|row| row.log <= OWN_LOGS_MAX) {
-            let leaves = logs.entry(row.log).or_default();
-            if row.index != leaves.size() {
-                let expected = leaves.size();
-                report
-                    .fault(format!("record {}: index {} where {expected} was expected", row.seq, row.index));
-            }
-            if row.time.micros() <= time {
-                report.fault(format!("record {}: its time does not come after the one before it", row.seq));
-            }
-            time = row.time.micros();
-            check_row(row, &heads, &mut report)?;
-            leaves.push(leaf_hash(&row.entry));
-            report.records += 1;
-        }
-    }
+    let mut logs = check_records(read, &mut report)?;
     let own = own_logs(read)?;
     if let Some(log) = logs.keys().find(|log| own.iter().all(|own| row_of(&own.origin) != **log)) {
         report.fault(format!("there are records of log {log}, which the node does not have"));
@@ -97,6 +84,120 @@ pub fn verify_all(read: &mut dyn Read, keys: &KeysOf<'_>) -> Result<Report, Engi
         check_checkpoint(read, &log.origin, keys, &mut report)?;
     }
     Ok(report)
+}
+
+/// Trees of the own logs, by their numbers.
+type Trees = BTreeMap<i64, tree::Builder>;
+
+fn check_records(read: &mut dyn Read, report: &mut Report) -> Result<Trees, EngineError> {
+    let heads = Heads::load(read)?;
+    let (mut sizes, mut trees) = (BTreeMap::new(), Trees::new());
+    thread::scope(|scope| {
+        let lanes: [Lane; VERIFY_THREADS] = std::array::from_fn(|_| lane(scope, &heads));
+        let mut in_flight = VecDeque::new();
+        let (mut seq, mut time) = (0, i64::MIN);
+        for (batches, checked) in lanes.iter().cycle() {
+            let mut rows = batch_after(read, seq, VERIFY_BATCH, VERIFY_BATCH_BYTES)?;
+            let Some(last) = rows.last() else { break };
+            seq = last.seq;
+            rows.retain(|row| row.log <= OWN_LOGS_MAX);
+            let expected = rows.iter().map(|row| next_of(&mut sizes, row.log)).collect();
+            let newest = rows.last().map_or(time, |row| row.time.micros());
+            if in_flight.len() == IN_FLIGHT_MAX {
+                take(&mut in_flight, report, &mut trees)?;
+            }
+            batches.send(Batch { rows, expected, time }).map_err(|_| ended())?;
+            time = newest;
+            in_flight.push_back(checked);
+        }
+        while !in_flight.is_empty() {
+            take(&mut in_flight, report, &mut trees)?;
+        }
+        Ok(trees)
+    })
+}
+
+/// Where the next record of a log must stand in it.
+fn next_of(sizes: &mut BTreeMap<i64, u64>, log: i64) -> u64 {
+    let size = sizes.entry(log).or_default();
+    *size += 1;
+    *size - 1
+}
+
+type Found = Result<Checked, EngineError>;
+/// Where batches go in, and what was found in them comes out in the same order.
+type Lane = (SyncSender<Batch>, Receiver<Found>);
+
+/// A thread that checks batches until no more come.
+fn lane<'scope>(scope: &'scope thread::Scope<'scope, '_>, heads: &'scope Heads) -> Lane {
+    let (batches, work) = sync_channel::<Batch>(IN_FLIGHT_MAX);
+    let (results, checked) = sync_channel(IN_FLIGHT_MAX);
+    scope.spawn(move || {
+        for batch in work {
+            // Nobody listens any more after an error of another batch.
+            if results.send(batch.check(heads)).is_err() {
+                break;
+            }
+        }
+    });
+    (batches, checked)
+}
+
+/// Waits for the oldest batch and adds what was found in it: faults are told in the order of the records.
+fn take(
+    in_flight: &mut VecDeque<&Receiver<Found>>,
+    report: &mut Report,
+    trees: &mut Trees,
+) -> Result<(), EngineError> {
+    let Some(oldest) = in_flight.pop_front() else { return Ok(()) };
+    let checked = oldest.recv().map_err(|_| ended())??;
+    report.records += checked.report.records;
+    report.erased += checked.report.erased;
+    report.more_faults += checked.report.more_faults;
+    checked.report.faults.into_iter().for_each(|fault| report.fault(fault));
+    checked.leaves.into_iter().for_each(|(log, leaf)| trees.entry(log).or_default().push(leaf));
+    Ok(())
+}
+
+fn ended() -> EngineError {
+    EngineError::shape("a thread of the verification ended before its work")
+}
+
+/// Records with what is known of the ones before them.
+struct Batch {
+    rows: Vec<Stored>,
+    /// Where each of them must stand in its log.
+    expected: Vec<u64>,
+    /// When the record before them arrived.
+    time: i64,
+}
+
+/// What was found in one batch, and the hashes of its entries with the numbers of their logs.
+struct Checked {
+    report: Report,
+    leaves: Vec<(i64, Hash)>,
+}
+
+impl Batch {
+    fn check(&self, heads: &Heads) -> Result<Checked, EngineError> {
+        let mut report = Report::default();
+        let mut leaves = Vec::with_capacity(self.rows.len());
+        let mut time = self.time;
+        for (row, expected) in self.rows.iter().zip(&self.expected) {
+            if row.index != *expected {
+                report
+                    .fault(format!("record {}: index {} where {expected} was expected", row.seq, row.index));
+            }
+            if row.time.micros() <= time {
+                report.fault(format!("record {}: its time does not come after the one before it", row.seq));
+            }
+            time = row.time.micros();
+            check_row(row, heads, &mut report)?;
+            leaves.push((row.log, leaf_hash(&row.entry)));
+            report.records += 1;
+        }
+        Ok(Checked { report, leaves })
+    }
 }
 
 /// The entry is built again from what the columns say and compared with the stored bytes.

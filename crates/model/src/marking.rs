@@ -159,9 +159,13 @@ impl Marking {
 
     /// The marking of what refers to something that is marked `other`: as strict as both, and it says no
     /// label where neither of them restricts more than being unmarked.
+    ///
+    /// A label says who may have it, which being unmarked does not. So where one of both is unmarked the
+    /// result stays with its author's organisation, whomever its audience names.
     pub fn as_strict_as(self, other: Marking) -> Marking {
         let tlp = if other.label() > self.label() { Some(other.label()) } else { self.tlp };
-        Marking { tlp, pap: self.pap.max(other.pap), unknown: self.unknown || other.unknown }
+        let stays = tlp.is_some() && (self.tlp.is_none() || other.tlp.is_none());
+        Marking { tlp, pap: self.pap.max(other.pap), unknown: self.unknown || other.unknown || stays }
     }
 
     /// Whether `self` lets through anything that `other` does not.

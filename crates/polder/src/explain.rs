@@ -2,6 +2,7 @@
 //! `polder explain`: why a member can, or cannot, see an object. For the operator, who sees everything: what
 //! it prints tells what is hidden.
 
+use exchange::query::{Permitted, QueryError};
 use exchange::standing::{Standing, of_member};
 use ledger::audience::Heads;
 use ledger::record;
@@ -22,7 +23,7 @@ pub fn run(args: &cli::Explain) -> Result<Exit, Failure> {
     let member = MemberId::parse(&args.member).map_err(|e| Failure::usage(e.to_string()))?;
     let default = if member == node.member() { Tlp::AmberStrict } else { Tlp::Green };
     let ceiling = args.max_tlp.unwrap_or(if args.person.is_some() { Tlp::Red } else { default });
-    let (rows, reader) = node.store.read(|read| {
+    let (rows, reader, refused) = node.store.read(|read| {
         let reader = Reader { person: args.person.clone(), ..Reader::service(member, ceiling) };
         let reader = of_member(read, reader)?;
         let heads = Heads::load(read)?;
@@ -33,7 +34,12 @@ pub fn run(args: &cli::Explain) -> Result<Exit, Failure> {
             let committed = heads.of(row.committed_row)?.clone();
             rows.push((row, head, committed));
         }
-        Ok::<_, EngineError>((rows, reader))
+        let refused = match Permitted::ask(read, &reader) {
+            Ok(_) => None,
+            Err(QueryError::Engine(error)) => return Err(error),
+            Err(told) => Some(told.to_string()),
+        };
+        Ok::<_, EngineError>((rows, reader, refused))
     })?;
     if rows.is_empty() {
         return Err(Failure::not_found(format!(
@@ -73,6 +79,10 @@ pub fn run(args: &cli::Explain) -> Result<Exit, Failure> {
                 if sees { "may have it" } else { "may not" }
             );
         }
+    }
+    if let Some(refused) = refused {
+        // Whatever is released to the reader, no page of it is answered.
+        eprintln!("every request of {member} is refused: {refused}");
     }
     if !args.json {
         eprintln!(

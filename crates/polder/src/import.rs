@@ -24,12 +24,12 @@ use crate::input::Input;
 use crate::node::{Node, Writing, random};
 use crate::out::say;
 
-/// Drafts that are handed over at once: one transaction.
+/// Drafts that are handed over at once: one transaction, or several to one when the writer is behind.
 const BATCH_DRAFTS: usize = 5_000;
 /// Bytes after which a batch is handed over even if it is small.
-const BATCH_BYTES: usize = 32 * 1024 * 1024;
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Batches on their way while the next is parsed.
-const IN_FLIGHT_MAX: usize = 2;
+const IN_FLIGHT_MAX: usize = 5;
 
 /// What an import did with one file.
 #[derive(Debug, Default)]

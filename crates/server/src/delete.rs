@@ -41,7 +41,7 @@ fn withdraw(shared: &Shared, asked: &Asked, text: &str, note: &mut Note) -> Resu
     let own = server.store.read::<_, Refusal>(|read| {
         let credential = Caller::identify(shared, read, asked, text, note)?;
         let Some(Endpoint::Object(collection, id)) = &asked.endpoint else { return Err(Refusal::NotFound) };
-        let caller = Caller::of(read, credential)?;
+        let caller = Caller::of(shared, read, credential)?;
         let collection = caller.writable(read, collection)?;
         if !collection.can_read {
             return Err(Refusal::MayNotRead);

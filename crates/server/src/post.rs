@@ -54,7 +54,7 @@ fn may_post(shared: &Shared, asked: &Asked, text: &str, note: &mut Note) -> Resu
             return Err(Refusal::NotAcceptable);
         }
         let Some(Endpoint::Objects(id)) = &asked.endpoint else { return Err(Refusal::NotFound) };
-        Caller::of(read, credential)?.writable(read, id).map(drop)
+        Caller::of(shared, read, credential)?.writable(read, id).map(drop)
     })
 }
 
@@ -95,7 +95,7 @@ fn take_in(shared: &Shared, asked: &Asked, text: &str, mut upload: Upload) -> Re
     let (mut posted, credential) = server.store.read::<_, Refusal>(|read| {
         // Asked again: the body may have taken minutes, and the token may be worth nothing by now.
         let credential = exchange::token::authenticate(read, &server.token_key, text)?;
-        let caller = Caller::of(read, credential.ok_or(Refusal::Unauthorized)?)?;
+        let caller = Caller::of(shared, read, credential.ok_or(Refusal::Unauthorized)?)?;
         let Some(Endpoint::Objects(id)) = &asked.endpoint else { return Err(Refusal::NotFound) };
         let collection = caller.writable(read, id)?;
         let reader = caller.permitted.reader();

@@ -52,10 +52,10 @@ pub(crate) enum Refusal {
     NotAuthor,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
-    #[error("{0}")]
-    TermsNotAccepted(QueryError),
     #[error("too many failed attempts; wait {0} s")]
     TooManyFailures(u64),
+    #[error("{0}")]
+    Reader(QueryError),
     #[error("too many requests; wait {0} s")]
     TooManyRequests(u64),
     #[error("show a token as password of HTTP Basic with any user name, or as Bearer")]
@@ -99,7 +99,7 @@ impl From<QueryError> for Refusal {
             QueryError::Cursor(_) => Refusal::Cursor,
             QueryError::Engine(error) => Refusal::Engine(error),
             QueryError::NotFound => Refusal::NotFound,
-            told @ QueryError::TermsNotAccepted => Refusal::TermsNotAccepted(told),
+            told @ (QueryError::TermsNotAccepted | QueryError::TooManyAudiences) => Refusal::Reader(told),
         }
     }
 }
@@ -130,10 +130,9 @@ impl Refusal {
             Refusal::Engine(error) if passes(error) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::MayNotRead
-            | Refusal::MayNotWrite
-            | Refusal::NotAuthor
-            | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
+            Refusal::MayNotRead | Refusal::MayNotWrite | Refusal::NotAuthor | Refusal::Reader(_) => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

@@ -11,7 +11,7 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, EXPECT, HeaderName
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use exchange::filter::{Fields, Wish};
-use exchange::query::{self, Collection, ObjectsPage, Permitted, Question};
+use exchange::query::{self, Collection, Gate, ObjectsPage, Permitted, Question};
 use exchange::standing::{self, Standing};
 use exchange::status::{self, Status};
 use exchange::token::{self, Credential};
@@ -54,6 +54,7 @@ pub(crate) struct Shared {
     requests: Buckets<(String, IpAddr)>,
     failures: Buckets<IpAddr>,
     waiting: Waiting,
+    gate: Gate,
 }
 
 impl Shared {
@@ -68,6 +69,7 @@ impl Shared {
             requests: Buckets::new(REQUESTS_BURST, REQUESTS_PER_SECOND),
             failures: Buckets::new(FAILURES_BURST, FAILURES_PER_SECOND),
             waiting: Waiting::default(),
+            gate: Gate::default(),
         }
     }
 }
@@ -327,9 +329,13 @@ impl Caller {
     }
 
     /// Asks the gate.
-    pub(crate) fn of(read: &mut dyn Read, credential: Credential) -> Result<Caller, Refusal> {
+    pub(crate) fn of(
+        shared: &Shared,
+        read: &mut dyn Read,
+        credential: Credential,
+    ) -> Result<Caller, Refusal> {
         let reader = token::reader(read, &credential)?;
-        let permitted = Permitted::ask(read, &reader)?.with_rights(credential.rights);
+        let permitted = shared.gate.ask(read, &reader)?.with_rights(credential.rights);
         Ok(Caller { credential, permitted })
     }
 
@@ -359,7 +365,7 @@ fn answer(
     let answer = match (&asked.method, endpoint) {
         (&Method::GET | &Method::HEAD, _) if !asked.acceptable => Err(Refusal::NotAcceptable),
         (&Method::GET | &Method::HEAD, _) => {
-            let caller = Caller::of(read, credential)?;
+            let caller = Caller::of(shared, read, credential)?;
             get(shared, read, endpoint, &caller, &asked.query, note)
         }
         _ => Err(Refusal::Method(endpoint.methods())),

@@ -33,6 +33,7 @@ mod rebuild;
 mod sqlite;
 mod turn;
 mod views;
+mod wal;
 mod writer;
 
 pub use migrate::Migrating;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ledger::sql::{EngineError, Read, Table, Tx};
 use ledger::view::View;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::engine::Engine;
@@ -19,6 +20,7 @@ use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
 use crate::turn::Turn;
 use crate::views;
+use crate::wal::WAL_CHECKPOINT_PAGES;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -428,6 +430,9 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, EngineError> {
 fn common(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
     let fault = |e| engine_error("set up the connection", e);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    // Without this guarantee SQLite looks at the bound values while it plans, and so compiles a statement
+    // anew whenever other values are bound: for each range of a page and each probe of an import.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(fault)
 }
@@ -440,8 +445,32 @@ fn set_up(connection: &Connection, cache_kib: i64) -> Result<(), EngineError> {
     // Takes hold only in an empty database: bodies of a few kilobytes then fit on one page.
     connection.pragma_update(None, "page_size", 8_192).map_err(fault)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(fault)?;
-    for (name, value) in [("synchronous", "FULL"), ("secure_delete", "ON"), ("wal_autocheckpoint", "16000")] {
+    for (name, value) in [("synchronous", "FULL"), ("secure_delete", "ON")] {
         connection.execute_batch(&format!("PRAGMA {name} = {value}")).map_err(fault)?;
     }
-    Ok(())
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn statements_are_compiled_once_whatever_is_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let writing =
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+        writing.execute_batch("CREATE TABLE t (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID").unwrap();
+        for connection in [&writing, &reader(&path).unwrap()] {
+            let sql = "SELECT b FROM t WHERE a = ?1 AND b > ?2 AND b <= ?3 ORDER BY b LIMIT ?4";
+            let mut statement = connection.prepare(sql).unwrap();
+            for n in 0..10 {
+                assert!(!statement.exists([n, n + 1, n + 2, n + 3]).unwrap());
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
 }

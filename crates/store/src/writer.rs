@@ -16,9 +16,13 @@ use crate::postgresql::Writing;
 use crate::published::{PublishedError, SideFile};
 use crate::turn::Turn;
 use crate::views::Keeping;
+use crate::wal::{WAL_BYTES_MAX, rein_in};
 
-/// Most records that one transaction takes.
-pub const BATCH_RECORDS_MAX: usize = 10_000;
+/// Most records that one transaction takes. The more, the fewer pages are written for each record: ids are
+/// random, so that nearly every record of a batch lies on a page of its own in a large table.
+pub const BATCH_RECORDS_MAX: usize = 20_000;
+/// Most bytes of bodies that one transaction takes from several callers.
+const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most submissions that wait for the writer; the next caller waits with them.
 const WAITING_MAX: usize = 64;
 
@@ -48,6 +52,12 @@ impl From<EngineError> for SubmitError {
 struct Job {
     drafts: Vec<Draft>,
     answer: SyncSender<Result<Vec<Outcome>, SubmitError>>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        self.drafts.iter().map(|draft| draft.body.len()).sum()
+    }
 }
 
 /// The writer: drop it to stop it, when all that waits has been written.
@@ -145,16 +155,17 @@ impl State {
     fn run(mut self, waiting: &Receiver<Job>) {
         let mut left_over = None;
         while let Some(first) = left_over.take().or_else(|| waiting.recv().ok()) {
+            let (mut count, mut bytes) = (first.drafts.len(), first.bytes());
             let mut jobs = vec![first];
-            let mut count = jobs.first().map_or(0, |j| j.drafts.len());
             while count < BATCH_RECORDS_MAX
                 && let Ok(next) = waiting.try_recv()
             {
-                if count + next.drafts.len() > BATCH_RECORDS_MAX {
+                count += next.drafts.len();
+                bytes += next.bytes();
+                if count > BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX {
                     left_over = Some(next);
                     break;
                 }
-                count += next.drafts.len();
                 jobs.push(next);
             }
             self.batch(jobs);
@@ -175,6 +186,7 @@ impl State {
             (Some(side_file), Some(checkpoint)) => side_file.publish(checkpoint).map_err(Arc::new),
             _ => Ok(()),
         };
+        self.rein_in_the_log();
         for (answer, size) in answers.into_iter().zip(sizes) {
             let result = match (&appended, &published) {
                 (Err(error), _) => Err(SubmitError::Engine(Arc::clone(error))),
@@ -183,6 +195,14 @@ impl State {
             };
             // A caller that is gone does not want the answer.
             let _ = answer.send(result);
+        }
+    }
+
+    /// Before the callers are answered, who would hand over more.
+    fn rein_in_the_log(&self) {
+        if let (Own::File(own), Place::File { path, .. }) = (&self.own, &self.store.shared.place) {
+            // What is durable stays so; a fault of the disk shows with the next batch.
+            let _ = rein_in(own, path, WAL_BYTES_MAX);
         }
     }
 

@@ -5,28 +5,32 @@
 //! count, header, `more` or cursor is made of anything else.
 
 mod choose;
+mod gate;
+mod merge;
 mod page;
 mod walk;
 
-use std::collections::BTreeMap;
-
-use ledger::audience::heads;
 use ledger::sql::{EngineError, Flow, Read, Value};
 use model::head::Audience;
 use model::id::{CommunityId, MemberId};
-use model::marking::Marking;
 use model::time::Timestamp;
-use policy::{Exit, Reader, may_open, release};
+use policy::may_open;
 use uuid::Uuid;
 
+pub use gate::{Gate, Permitted, Way};
 pub use page::{
     Entry, ManifestPage, ObjectsPage, Question, VersionsPage, manifest, object, objects, versions,
 };
 
 use crate::cursor::CursorError;
+use crate::limits::AUDIENCES_PER_READER_MAX;
 use crate::standing::Standing;
-use crate::token::Rights;
-use crate::view::{collection_uuid, collections_of};
+use crate::view::collection_uuid;
+
+/// Rows that are fetched side by side.
+const FETCH_ROWS: usize = 256;
+/// A fetch reads the rows between the wanted ones too if there are at most so many for each.
+const FETCH_SPREAD_MAX: i64 = 4;
 
 /// A question could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -46,50 +50,18 @@ pub enum QueryError {
          accept with `polder community accept`"
     )]
     TermsNotAccepted,
+    /// The operator must give the reader several credentials, or the authors fewer audiences (403).
+    #[error(
+        "this credential may read records of more than {AUDIENCES_PER_READER_MAX} different audiences, the most that \
+         one reader is served; ask the operator for a credential with a lower label or fewer communities"
+    )]
+    TooManyAudiences,
 }
 
-/// What the gate releases to one reader: asked once for each distinct audience.
-#[derive(Clone, Debug)]
-pub struct Permitted {
-    reader: Reader,
-    rights: Rights,
-    /// Permitted rows of `audiences` by the audience of the collection in which their records stand.
-    rows: BTreeMap<Audience, BTreeMap<i64, Marking>>,
-}
-
-impl Permitted {
-    /// Asks the gate about every audience there is, at the TAXII door.
-    pub fn ask(read: &mut dyn Read, reader: &Reader) -> Result<Permitted, EngineError> {
-        let mut rows: BTreeMap<Audience, BTreeMap<i64, Marking>> = BTreeMap::new();
-        for (row, head) in heads(read)? {
-            // Other kinds of record never stand in a collection.
-            if head.kind.is_stix() && release(&head, reader, Exit::Taxii).is_ok() {
-                // Of what names several organisations only the reader's own collection can be his.
-                let own = Audience::Organisation(reader.member);
-                let placed_in = collections_of(&head.audience).into_iter();
-                let open = placed_in.filter(|a| matches!(a, Audience::Community(_)) || *a == own);
-                for audience in open {
-                    rows.entry(audience).or_default().insert(row, head.marking);
-                }
-            }
-        }
-        Ok(Permitted { reader: reader.clone(), rights: Rights::READ, rows })
-    }
-
-    /// The same for a credential that may not only read, or not even that.
-    pub fn with_rights(self, rights: Rights) -> Permitted {
-        Permitted { rights, ..self }
-    }
-
-    /// Who asks.
-    pub fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
-    /// Permitted rows of `audiences` whose records stand in the collection of an audience.
-    pub(crate) fn of(&self, audience: &Audience) -> impl Iterator<Item = (i64, Marking)> + '_ {
-        self.rows.get(audience).into_iter().flatten().map(|(row, marking)| (*row, *marking))
-    }
+/// Cuts a list of row numbers into ascending stretches that lie closely enough to be read as one range.
+fn spans(rows: &[i64]) -> impl Iterator<Item = &[i64]> {
+    rows.chunk_by(|a, b| *a < *b && *b - *a <= FETCH_SPREAD_MAX)
+        .flat_map(|stretch| stretch.chunks(FETCH_ROWS))
 }
 
 /// A collection as one reader sees it (TAXII 2.1 section 5.2.1).
@@ -119,12 +91,12 @@ pub struct Collection {
 /// The collections that the reader may open: the own organisation's first, then in the order of their
 /// making.
 pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Collection>, EngineError> {
-    let reader = &permitted.reader;
+    let reader = permitted.reader();
     let own = Audience::Organisation(reader.member);
     // Only what can be open at all is looked at: the cost tells nothing of the other collections.
     let communities = reader.communities.union(&reader.client_communities);
     let mut audiences: Vec<Audience> = communities.copied().map(Audience::Community).collect();
-    audiences.extend(permitted.rows.keys().cloned());
+    audiences.extend(permitted.audiences().cloned());
     audiences.sort_unstable();
     audiences.dedup();
     let mut open = Vec::new();
@@ -142,13 +114,13 @@ pub fn collections(read: &mut dyn Read, permitted: &Permitted) -> Result<Vec<Col
 
 /// One collection by its id.
 pub fn collection(read: &mut dyn Read, permitted: &Permitted, uuid: &str) -> Result<Collection, QueryError> {
-    let own = Audience::Organisation(permitted.reader.member);
+    let own = Audience::Organisation(permitted.reader().member);
     // Only the usual form: other ways to write a UUID are other ids.
     let uuid = Uuid::try_parse(uuid).ok().filter(|_| uuid.len() == 36).ok_or(QueryError::NotFound)?;
     let audience = if uuid == collection_uuid(&own) { own } else { Audience::Community(CommunityId(uuid)) };
     let row = stored(read, &audience)?;
     if let Audience::Community(id) = &audience {
-        if permitted.reader.unaccepted.contains(id) {
+        if permitted.reader().unaccepted.contains(id) {
             return Err(QueryError::TermsNotAccepted);
         }
         if row.is_none() {
@@ -174,7 +146,7 @@ fn open_collection(
     audience: Audience,
     stored: Option<(i64, Timestamp)>,
 ) -> Result<Option<Collection>, EngineError> {
-    let reader = &permitted.reader;
+    let reader = permitted.reader();
     let standing = Standing::of(reader, &audience);
     let released = match stored {
         // Whoever opens it anyway needs no probe.
@@ -221,10 +193,10 @@ fn holds_released(
     permitted: &Permitted,
     audience: &Audience,
 ) -> Result<bool, EngineError> {
-    for (row, _) in permitted.of(audience) {
+    for row in permitted.of(audience).keys() {
         let mut found = false;
         let sql = "SELECT 1 FROM placements WHERE collection = ?1 AND audience = ?2 LIMIT 1";
-        read.query(sql, &[Value::Int(collection), Value::Int(row)], &mut |_| {
+        read.query(sql, &[Value::Int(collection), Value::Int(*row)], &mut |_| {
             found = true;
             Ok(Flow::Stop)
         })?;
@@ -325,4 +297,18 @@ pub fn clients(read: &mut dyn Read, of: MemberId) -> Result<Vec<MemberId>, Engin
 
 fn member_of(bytes: &[u8]) -> Result<MemberId, EngineError> {
     bytes.try_into().map(MemberId).map_err(|_| EngineError::shape("a member id is not 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_numbers_are_cut_into_close_ascending_stretches() {
+        let cut = |rows: &[i64]| spans(rows).map(<[i64]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(cut(&[1, 2, 6, 11, 10]), [vec![1, 2, 6], vec![11], vec![10]]);
+        assert_eq!(cut(&[]), Vec::<Vec<i64>>::new());
+        let many: Vec<i64> = (0..FETCH_ROWS as i64 + 1).collect();
+        assert_eq!(cut(&many).iter().map(Vec::len).collect::<Vec<_>>(), [FETCH_ROWS, 1]);
+    }
 }

@@ -10,16 +10,12 @@ use model::stix::runs::{self, Run};
 use model::time::Timestamp;
 
 use super::choose::choose;
+use super::gate::Rows;
 use super::walk::{Held, Place, Stand, newest_served, placed, served};
-use super::{Collection, Permitted, QueryError};
+use super::{Collection, Permitted, QueryError, spans};
 use crate::cursor::{self, Bound};
 use crate::filter::{Filters, Spec, Versions, Wish};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_PIECE_BYTES};
-
-/// Rows that are fetched side by side.
-const FETCH_ROWS: usize = 256;
-/// A fetch reads the rows between the wanted ones too if there are at most so many for each.
-const FETCH_SPREAD_MAX: i64 = 4;
 
 /// Who asks, and about which collection.
 #[derive(Clone, Copy, Debug)]
@@ -169,19 +165,19 @@ pub fn versions(
 struct Desk<'a> {
     question: &'a Question<'a>,
     uuid: String,
-    permitted: BTreeMap<i64, Marking>,
+    permitted: &'a Rows,
 }
 
 impl<'a> Desk<'a> {
     fn open(question: &'a Question<'a>) -> Desk<'a> {
-        let permitted = question.permitted.of(&question.collection.audience).collect();
+        let permitted = question.permitted.of(&question.collection.audience);
         Desk { question, uuid: question.collection.uuid.to_string(), permitted }
     }
 
     /// `None` for a collection into which nothing was ever put.
     fn place(&self) -> Option<Place<'_>> {
         let collection = self.question.collection.row?;
-        Some(Place { collection, permitted: &self.permitted })
+        Some(Place { collection, permitted: self.permitted, way: self.question.permitted.way })
     }
 
     fn bound<'b>(&'b self, filters: &'b Filters) -> Bound<'b> {
@@ -343,12 +339,6 @@ fn bodies(
     Ok(())
 }
 
-/// Cuts a list of row numbers into ascending stretches that lie closely enough to be read as one range.
-fn spans(rows: &[i64]) -> impl Iterator<Item = &[i64]> {
-    rows.chunk_by(|a, b| *a < *b && *b - *a <= FETCH_SPREAD_MAX)
-        .flat_map(|stretch| stretch.chunks(FETCH_ROWS))
-}
-
 /// Time of each placement and id of each record.
 fn envelopes(read: &mut dyn Read, stands: &[Stand]) -> Result<Vec<(Timestamp, String)>, EngineError> {
     let seqs: Vec<i64> = stands.iter().map(|stand| stand.seq).collect();
@@ -441,14 +431,5 @@ mod tests {
         let mut pieces = Pieces::default();
         assert!(pieces.push(&vec![b' '; PAGE_BYTES_MAX + 1]), "one object always goes");
         assert!(!pieces.push(b"{}"));
-    }
-
-    #[test]
-    fn row_numbers_are_cut_into_close_ascending_stretches() {
-        let cut = |rows: &[i64]| spans(rows).map(<[i64]>::to_vec).collect::<Vec<_>>();
-        assert_eq!(cut(&[1, 2, 6, 11, 10]), [vec![1, 2, 6], vec![11], vec![10]]);
-        assert_eq!(cut(&[]), Vec::<Vec<i64>>::new());
-        let many: Vec<i64> = (0..FETCH_ROWS as i64 + 1).collect();
-        assert_eq!(cut(&many).iter().map(Vec::len).collect::<Vec<_>>(), [FETCH_ROWS, 1]);
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The room's view: which collections there are, what stands in them, and who is in which community.
 //!
-//! `placements` is the order of each collection: the primary key serves the walk along it, the index by
-//! audience the merge of what one reader may see. `placed` is the same set by object, and tells of an
-//! object with several records which are newest and which came first; it is a table and not an index, so
-//! that a batch goes in sorted. Types are numbers: `model`'s code, or for other types a number made of
+//! `placements` is the order of each collection: the primary key serves the walk along it, the indexes by
+//! audience and by type the merge of what one reader may see. `placed` is the same set by object, and tells
+//! of an object with several records which are newest and which came first; it is a table and not an index,
+//! so that a batch goes in sorted. Types are numbers: `model`'s code, or for other types a number made of
 //! the name's hash, so that the same records give the same rows on every node.
 
 mod community;
@@ -45,12 +45,14 @@ pub static PLACEMENTS: Table = Table {
          audience INTEGER NOT NULL, type INTEGER NOT NULL, subject BLOB NOT NULL, version INTEGER NOT NULL, \
          spec INTEGER NOT NULL, sole INTEGER NOT NULL, PRIMARY KEY (collection, seq)) STRICT, WITHOUT ROWID",
         "CREATE INDEX placements_by_audience ON placements (collection, audience, seq)",
+        "CREATE INDEX placements_by_type ON placements (collection, audience, type, seq)",
     ],
     postgres: &[
         "CREATE TABLE placements (collection BIGINT NOT NULL, seq BIGINT NOT NULL, record BIGINT NOT NULL, \
          audience BIGINT NOT NULL, type BIGINT NOT NULL, subject BYTEA NOT NULL, version BIGINT NOT NULL, \
          spec BIGINT NOT NULL, sole BIGINT NOT NULL, PRIMARY KEY (collection, seq))",
         "CREATE INDEX placements_by_audience ON placements (collection, audience, seq)",
+        "CREATE INDEX placements_by_type ON placements (collection, audience, type, seq)",
     ],
 };
 
@@ -171,7 +173,7 @@ impl View for CollectionView {
     }
 
     fn version(&self) -> i64 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static [&'static Table] {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::filter::{Filters, Spec, Versions, Wish};
-use exchange::query::{self, QueryError};
+use exchange::query::{self, QueryError, Way};
 use model::head::Audience;
 use model::kind::Kind;
 use model::marking::{Marking, Tlp};
@@ -273,7 +273,10 @@ proptest! {
                 .filter(|_| !node.kept.is_empty())
                 .map(|index| Timestamp::from_micros(node.kept[index.index(node.kept.len())].time));
             let wish = Wish { filters, added_after, limit, next: None };
-            check_pages(&node, &reader, &audience, &wish)?;
+            for way in [Way::Cheapest, Way::Order, Way::Ranges] {
+                node.way = way;
+                check_pages(&node, &reader, &audience, &wish)?;
+            }
             // One big page is the union of the small ones: both are the model's.
             check_pages(&node, &reader, &audience, &Wish { limit: 10_000, ..wish.clone() })?;
             check_object(&node, &reader, &audience, &id, &wish)?;

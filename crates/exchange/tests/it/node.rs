@@ -2,7 +2,7 @@
 //! A node for tests: records go in as a test says, past the ledger's admission.
 
 use exchange::filter::{Fields, Wish};
-use exchange::query::{self, Collection, Permitted, QueryError, Question};
+use exchange::query::{self, Collection, Permitted, QueryError, Question, Way};
 use exchange::token::LOCAL_TABLES;
 use exchange::view::CollectionView;
 use ledger::audience::Heads;
@@ -86,6 +86,8 @@ pub struct Kept {
 pub struct Node {
     pub store: Store,
     pub kept: Vec<Kept>,
+    /// How pages are found.
+    pub way: Way,
     clock: i64,
 }
 
@@ -93,7 +95,7 @@ impl Node {
     pub fn new() -> Node {
         let views: Vec<Box<dyn View>> = vec![Box::new(DefinitionView), Box::new(CollectionView)];
         let schema = Schema { views, local: LOCAL_TABLES.to_vec() };
-        Node { store: Store::memory(schema).unwrap(), kept: Vec::new(), clock: START }
+        Node { store: Store::memory(schema).unwrap(), kept: Vec::new(), way: Way::default(), clock: START }
     }
 
     /// Appends a batch; answers the first `seq`.
@@ -133,7 +135,7 @@ impl Node {
     }
 
     pub fn permitted(&self, reader: &Reader) -> Permitted {
-        self.read(|read| Permitted::ask(read, reader)).unwrap()
+        self.read(|read| Permitted::ask(read, reader)).unwrap().by(self.way)
     }
 
     pub fn collection(&self, reader: &Reader, audience: &Audience) -> Result<Collection, QueryError> {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pages by example; the reference model of `model_of_pages` covers the rest.
 
-use exchange::limits::{PAGE_BYTES_MAX, WALK_REFUSED_MAX};
-use exchange::query::{self, ObjectsPage, QueryError};
+use exchange::limits::{AUDIENCES_PER_READER_MAX, PAGE_BYTES_MAX, RANGES_FEW_MAX};
+use exchange::query::{self, Gate, ObjectsPage, Permitted, QueryError, Way};
 use model::head::Audience;
 use model::marking::{Marking, Tlp};
 use model::time::Timestamp;
@@ -180,8 +180,8 @@ fn a_page_ends_at_its_bytes_and_goes_on_behind_them() {
 #[test]
 fn a_reader_who_sees_little_is_served_by_the_merge() {
     let mut node = Node::new();
-    // Far more hidden rows than the walk goes through, three permitted audiences among them.
-    let hidden: Vec<Item> = (0..WALK_REFUSED_MAX + 50)
+    // Far more hidden rows than visible ones, three permitted audiences among them.
+    let hidden: Vec<Item> = (0..5_000)
         .map(|n| Item::new(1, to_community(1), tlp(Tlp::Red), &format!("x-a--{n}"), START))
         .collect();
     let seen = |author, marking, n| Item::new(author, to_community(1), tlp(marking), &id("tool", n), START);
@@ -245,4 +245,130 @@ fn added_after_is_exclusive_to_the_microsecond() {
         assert_eq!(count(0), later, "strictly later than {seq}");
         assert_eq!(count(-1), later + usize::from(seq != 5));
     }
+}
+
+/// More permitted audiences than are merged in any case, scattered among hidden records; a few types.
+fn many_audiences(authors: u32) -> Node {
+    let mut node = Node::new();
+    let items: Vec<Item> = (0..6 * authors)
+        .map(|n| {
+            let marking = if n % 3 == 0 { Tlp::Green } else { Tlp::Red };
+            let kind = ["tool", "malware", "x-a"][(n / 3 % 7 % 3) as usize];
+            let id = format!("{kind}--{}", uuid::Uuid::from_u128(u128::from(n)));
+            let mut author = [0; 32];
+            author[..4].copy_from_slice(&(n % authors).to_be_bytes());
+            let item = Item::new(1, to_community(1), tlp(marking), &id, START);
+            Item { author: model::id::MemberId(author), ..item }
+        })
+        .collect();
+    node.append(&items);
+    node
+}
+
+#[test]
+fn every_way_through_many_audiences_finds_the_same() {
+    let node = many_audiences(3 * RANGES_FEW_MAX as u32 + 2);
+    let reader = reader(2, Tlp::Green, &[1]);
+    let permitted = node.permitted(&reader);
+    let collection = node.collection(&reader, &to_community(1)).unwrap();
+    for pairs in [&[][..], &[("match[type]", "tool")], &[("match[type]", "tool,x-a,malware")]] {
+        for limit in ["7", "100", "10000"] {
+            let read_all = |way| {
+                let permitted = permitted.clone().by(way);
+                let question = query::Question {
+                    permitted: &permitted,
+                    collection: &collection,
+                    credential: "r",
+                    cursor_key: &crate::node::CURSOR_KEY,
+                };
+                let (mut all, mut next) = (Vec::new(), None::<String>);
+                loop {
+                    let mut pairs = [pairs, &[("limit", limit)]].concat();
+                    pairs.extend(next.as_deref().map(|next| ("next", next)));
+                    let page = node.read(|read| query::objects(read, &question, &wish(&pairs))).unwrap();
+                    all.push(page.pieces.concat());
+                    next = page.next;
+                    if next.is_none() {
+                        return all;
+                    }
+                }
+            };
+            let walked = read_all(Way::Order);
+            assert_eq!(walked, read_all(Way::Ranges), "{pairs:?} {limit}");
+            assert_eq!(walked, read_all(Way::Cheapest), "{pairs:?} {limit}");
+        }
+    }
+}
+
+#[test]
+fn the_newest_of_many_audiences_dates_an_empty_page() {
+    let mut node = many_audiences(3 * RANGES_FEW_MAX as u32 + 2);
+    let reader = reader(2, Tlp::Green, &[1]);
+    let dates =
+        |node: &Node| objects(node, &reader, &to_community(1), &[("match[type]", "campaign")]).added_last;
+    let newest = |node: &Node| node.kept.iter().rfind(|k| k.item.marking == tlp(Tlp::Green)).unwrap().seq;
+    assert_eq!(dates(&node), node.time(newest(&node)));
+    // Behind more hidden records than one step back passes.
+    let hidden: Vec<Item> = (0..1_500)
+        .map(|n| Item::new(1, to_community(1), tlp(Tlp::Red), &format!("x-a--{n}"), START))
+        .collect();
+    node.append(&hidden);
+    assert_eq!(dates(&node), node.time(newest(&node)));
+}
+
+#[test]
+fn kept_verdicts_are_those_that_would_be_asked_anew() {
+    let mut node = five_labels();
+    let gate = Gate::default();
+    let rows = |permitted: &Permitted| format!("{permitted:?}");
+    let ask = |node: &Node, reader: &Reader| {
+        let kept = node.read(|read| gate.ask(read, reader)).unwrap();
+        assert_eq!(rows(&kept), rows(&node.permitted(reader)));
+        rows(&kept)
+    };
+    let (member, left) = (reader(2, Tlp::Green, &[1]), reader(2, Tlp::Green, &[]));
+    let before = ask(&node, &member);
+    assert_eq!(ask(&node, &member), before, "from memory");
+    assert_ne!(ask(&node, &left), before, "who left the community is asked about anew");
+    // A new audience counts with the very next request, whoever had asked before.
+    node.append(&[Item::new(3, to_community(1), tlp(Tlp::Green), &id("tool", 9), START)]);
+    assert_ne!(ask(&node, &member), before);
+    node.append(&[Item::new(4, to_community(1), tlp(Tlp::Red), &id("tool", 8), START)]);
+    let with_hidden = ask(&node, &member);
+    for n in 0..200 {
+        ask(&node, &reader(n, Tlp::Amber, &[1]));
+    }
+    assert_eq!(ask(&node, &member), with_hidden, "asked again after others took the room");
+}
+
+#[test]
+fn verdicts_about_rows_that_a_transaction_does_not_see_are_not_used_in_it() {
+    let (mut newer, older) = (five_labels(), five_labels());
+    let (gate, member) = (Gate::default(), reader(2, Tlp::Green, &[1]));
+    newer.append(&[Item::new(3, to_community(1), tlp(Tlp::Green), &id("tool", 9), START)]);
+    newer.read(|read| gate.ask(read, &member)).unwrap();
+    let seen = older.read(|read| gate.ask(read, &member)).unwrap();
+    assert_eq!(format!("{seen:?}"), format!("{:?}", older.permitted(&member)));
+}
+
+#[test]
+fn a_reader_of_too_many_audiences_is_refused() {
+    use model::id::CommunityId;
+    let mut node = Node::new();
+    let audience = |n: usize| {
+        let id = uuid::Builder::from_random_bytes((n as u128).to_be_bytes()).into_uuid();
+        Audience::Community(CommunityId(id))
+    };
+    let item = |n: usize| Item::new(1, audience(n), tlp(Tlp::Clear), &format!("x-a--{n}"), START);
+    let clear: Vec<Item> = (0..AUDIENCES_PER_READER_MAX).map(item).collect();
+    node.append(&clear);
+    // What other organisations keep for themselves does not count: nobody else may open it.
+    node.append(&[Item::new(9, Audience::Organisation(member(9)), tlp(Tlp::Clear), &id("tool", 1), START)]);
+    let stranger = reader(3, Tlp::Clear, &[]);
+    let ask = |node: &Node| node.read(|read| Permitted::ask(read, &stranger)).map(|_| ());
+    assert!(ask(&node).is_ok());
+    node.append(&[item(AUDIENCES_PER_READER_MAX)]);
+    assert!(matches!(ask(&node), Err(QueryError::TooManyAudiences)));
+    let gate = Gate::default();
+    assert!(node.read(|read| gate.ask(read, &stranger)).is_err());
 }

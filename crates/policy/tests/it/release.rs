@@ -46,6 +46,28 @@ fn five_labels_for_three_readers() {
     }
 }
 
+/// It was at home while nobody had marked it, and an act that makes fewer see it must not bring it out.
+#[test]
+fn what_nobody_marked_is_not_shown_to_the_persons_it_names_once_it_is_narrowed_to_red() {
+    let person = Person::new(PARTNER, "jo").unwrap();
+    let named = Reader { person: Some("jo".to_owned()), ..reader(PARTNER, Tlp::Red, &[]) };
+    let mut record = head(Marking::NONE, Audience::of_persons(BTreeSet::from([person])).unwrap());
+    assert_eq!(release(&record, &named, Exit::Taxii), Err(Reason::Unmarked));
+    record.marking = record.marking.as_strict_as(Marking::tlp(Tlp::Red));
+    assert_eq!(release(&record, &named, Exit::Taxii), Err(Reason::UnknownMarking));
+    let own = Reader { member: OWN, ..named };
+    assert_eq!(release(&record, &own, Exit::Taxii), Ok(Grounds::Author));
+}
+
+/// Its id is its value, so what refers to it stays where it is.
+#[test]
+fn what_refers_to_an_unmarked_observable_stays_at_home_with_it() {
+    let marking = Marking::tlp(Tlp::Green).as_strict_as(Marking::NONE);
+    let member = reader(PARTNER, Tlp::Red, &[ring()]);
+    let referring = head(marking, Audience::Community(ring()));
+    assert_eq!(release(&referring, &member, Exit::Taxii), Err(Reason::UnknownMarking));
+}
+
 #[test]
 fn unmarked_is_never_clear() {
     let shared = head(Marking::NONE, Audience::Community(ring()));

@@ -140,3 +140,49 @@ async fn a_revoked_token_is_nobody_at_once() {
     face.node.store.local(|tx| exchange::token::revoke(tx, "token 0", now)).unwrap().unwrap();
     assert_eq!(face.get(&token, "/taxii2/").await.status, StatusCode::UNAUTHORIZED);
 }
+
+/// Verdicts of the gate are kept between requests; what changes them counts at once.
+#[tokio::test]
+async fn members_and_audiences_count_with_the_next_request() {
+    use exchange::command::new_community;
+
+    use crate::node::{Item, START, community, member, tlp, to_community};
+
+    let mut face = Face::new();
+    let token = face.token(2, Some(Tlp::Green));
+    let seen = |answer: Answer| answer.ids().len();
+    let objects = format!("{}objects/", makers());
+    assert_eq!(seen(face.get(&token, &objects).await), 2, "CLEAR and GREEN");
+    let by_another = Item::new(3, to_community(1), tlp(Tlp::Green), &id("tool", 7), START);
+    face.node.append(&[by_another]);
+    assert_eq!(seen(face.get(&token, &objects).await), 3);
+    let without = new_community(community(1), "makers", [member(1)].into(), "").unwrap();
+    let ending =
+        Item::new(1, to_community(1), tlp(Tlp::Green), &without.subject, START + 1).body(&without.body);
+    face.node.append(&[Item { kind: without.kind, ..ending }]);
+    assert_eq!(seen(face.get(&token, &objects).await), 1, "CLEAR alone");
+}
+
+#[tokio::test]
+async fn who_may_read_too_many_audiences_is_told_so() {
+    use exchange::limits::AUDIENCES_PER_READER_MAX;
+    use model::head::Audience;
+    use model::id::CommunityId;
+
+    use crate::node::{Item, START, tlp};
+
+    let mut face = Face::new();
+    let token = face.token(3, Some(Tlp::Clear));
+    let item = |n: usize| {
+        let id = uuid::Builder::from_random_bytes((n as u128).to_be_bytes()).into_uuid();
+        Item::new(1, Audience::Community(CommunityId(id)), tlp(Tlp::Clear), &format!("x-a--{n}"), START)
+    };
+    // One audience is there already.
+    face.node.append(&(1..AUDIENCES_PER_READER_MAX).map(item).collect::<Vec<_>>());
+    assert_eq!(face.get(&token, "/taxii2/root/collections/").await.status, StatusCode::OK);
+    face.node.append(&[item(0)]);
+    let answer = face.get(&token, "/taxii2/root/collections/").await;
+    check_error(&answer, 403);
+    let told = answer.json()["description"].as_str().unwrap().to_owned();
+    assert!(told.contains("more than 1000 different audiences"), "{told}");
+}

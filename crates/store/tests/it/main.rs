@@ -12,3 +12,4 @@ mod sample;
 mod server;
 mod tls;
 mod tree;
+mod verification;
