@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use model::head::Audience;
 use model::id::{CommunityId, MemberId};
 use model::kind::Kind;
+use policy::Role;
 
 use crate::limits::EVIDENCE_BYTES_MAX;
 use crate::standard::client::ClientOf;
@@ -50,6 +51,16 @@ pub enum CommandError {
         /// The community.
         community: CommunityId,
     },
+    /// The member has that role.
+    #[error("{member} is {} of {community} already; nothing to do", .role.name())]
+    SameRole {
+        /// Whose role was to change.
+        member: MemberId,
+        /// The community.
+        community: CommunityId,
+        /// The role.
+        role: Role,
+    },
     /// The terms are what they were.
     #[error("these are the present terms of {0}; nothing to do")]
     SameTerms(CommunityId),
@@ -62,7 +73,8 @@ pub fn new_community(
     members: BTreeSet<MemberId>,
     terms: &str,
 ) -> Result<Draft, CommandError> {
-    draft(&Community { id, name: name.into(), members, terms: Terms::new(terms), other: Default::default() })
+    let (name, terms) = (name.into(), Terms::new(terms));
+    draft(&Community { id, name, members, roles: Default::default(), terms, other: Default::default() })
 }
 
 /// The community of `current` with new terms: nothing of it is released to a member until it accepts them.
@@ -121,6 +133,24 @@ pub fn without_member(current: &[u8], member: MemberId) -> Result<Draft, Command
     if !community.members.remove(&member) {
         return Err(CommandError::NotAMember { member, community: community.id });
     }
+    community.roles.remove(&member);
+    draft(&community)
+}
+
+/// The community of `current` with another role for one of its members.
+pub fn with_role(current: &[u8], member: MemberId, role: Role) -> Result<Draft, CommandError> {
+    let mut community = Community::parse(current)?;
+    let id = community.id;
+    match community.role(member) {
+        None => return Err(CommandError::NotAMember { member, community: id }),
+        Some(held) if held == role => return Err(CommandError::SameRole { member, community: id, role }),
+        Some(_) => {}
+    }
+    if role == Role::default() {
+        community.roles.remove(&member);
+    } else {
+        community.roles.insert(member, role);
+    }
     draft(&community)
 }
 
@@ -149,5 +179,22 @@ mod tests {
         assert_eq!(with_member(&two.body, b), Err(CommandError::AlreadyMember { member: b, community: id }));
         assert_eq!(without_member(&two.body, b).unwrap(), one);
         assert_eq!(without_member(&one.body, b), Err(CommandError::NotAMember { member: b, community: id }));
+    }
+
+    #[test]
+    fn a_role_is_given_taken_and_gone_with_the_membership() {
+        let (a, b) = (MemberId([1; 32]), MemberId([2; 32]));
+        let id = CommunityId(Uuid::from_u128(0x5f2c_0f3e_8f4b_4c1d_9a55_0c1d_2e3f_4a5b));
+        let plain = new_community(id, "makers", [a, b].into(), "").unwrap();
+        let steward = with_role(&plain.body, b, Role::Steward).unwrap();
+        let same = CommandError::SameRole { member: b, community: id, role: Role::Steward };
+        assert_eq!(with_role(&steward.body, b, Role::Steward), Err(same));
+        assert_eq!(with_role(&steward.body, b, Role::Contributor).unwrap(), plain);
+        let gone = without_member(&steward.body, b).unwrap();
+        let back = with_member(&gone.body, b).unwrap();
+        assert_eq!(back, plain, "who comes back has no role from before");
+        let stranger = MemberId([3; 32]);
+        let missing = CommandError::NotAMember { member: stranger, community: id };
+        assert_eq!(with_role(&plain.body, stranger, Role::Observer), Err(missing));
     }
 }

@@ -18,9 +18,10 @@ use model::stix::{Item, Splitter};
 use model::time::Timestamp;
 use policy::Reader;
 
-use crate::intake::{Claim, Creators, Intake, Survey, narrowed, refusal};
+use crate::intake::{Claim, Creators, Intake, Survey, narrowed, refusal, removed_by_steward};
 use crate::limits::{ENVELOPE_OBJECTS_MAX, MESSAGE_BYTES_MAX};
 use crate::status::{Detail, Status};
+use crate::view::Removed;
 
 /// Who posts, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +101,10 @@ impl Envelope {
         salts: &mut dyn FnMut() -> Salts,
     ) -> Result<Posted, EngineError> {
         let (author, envelope) = (sender.reader.member, Marking::NONE);
+        let creators = Creators::of(read, sender.reader, sender.own)?;
         let mut desk = Desk {
-            creators: Creators::of(read, sender.reader, sender.own)?,
+            removed: Removed::of(read, sender.audience, |row| creators.know(row))?,
+            creators,
             intake: Intake { author, audience: sender.audience, envelope, survey: &self.survey },
             around: &self.around,
             posted: Posted { drafts: Vec::new(), parts: Vec::new() },
@@ -180,6 +183,7 @@ fn is_empty_envelope(bytes: &[u8]) -> bool {
 struct Desk<'a> {
     creators: Creators,
     intake: Intake<'a>,
+    removed: Removed,
     around: &'a [String],
     posted: Posted,
 }
@@ -199,6 +203,11 @@ impl Desk<'_> {
             }
             return Ok(());
         };
+        if self.removed.contains(&object.key) {
+            let refused = removed_by_steward(&object.id);
+            self.part(object.id, object.version, false, vec![told(&refused)]);
+            return Ok(());
+        }
         let marking = match self.creators.claim(read, &object, &bytes)? {
             Claim::Copy(given) => marking.as_strict_as(given),
             Claim::Free => marking,

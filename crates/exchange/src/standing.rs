@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
 use model::head::Audience;
 use model::id::{CommunityId, MemberId};
-use policy::Reader;
+use policy::{Reader, Role};
 use uuid::Uuid;
 
 /// As what a reader stands before a community's collection, the least first.
@@ -147,6 +147,23 @@ fn memberships(read: &mut dyn Read, member: MemberId) -> Result<Vec<(CommunityId
         Ok(Flow::Continue)
     })?;
     Ok(all)
+}
+
+/// Role of a member in a community; `None` if it is not in it. The author of a community is its steward.
+pub fn role(
+    read: &mut dyn Read,
+    community: CommunityId,
+    member: MemberId,
+) -> Result<Option<Role>, EngineError> {
+    let mut role = None;
+    let sql = "SELECT m.role, c.author FROM community_members m JOIN communities c ON c.uuid = m.uuid \
+               WHERE m.uuid = ?1 AND m.member = ?2";
+    read.query(sql, &[Value::Text(&community.to_string()), Value::Blob(&member.0)], &mut |row| {
+        let author = row.blob(1)? == member.0;
+        role = Some(if author { Role::Steward } else { Role::from_code(row.int(0)?) });
+        Ok(Flow::Stop)
+    })?;
+    Ok(role)
 }
 
 fn community_of(uuid: &str) -> Result<CommunityId, EngineError> {

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 
 use model::head::{Audience, Head};
-use model::id::{MemberId, SubjectKey};
+use model::id::{CommunityId, MemberId, SubjectKey};
 use model::marking::Marking;
 use trust::mac::{mac, push_part};
 
 use crate::audience::Heads;
 use crate::draft::Draft;
-use crate::recall::{Act, Recall, RecallError, seq_of};
+use crate::recall::{Act, EntryPlace, Recall, RecallError, seq_of};
 use crate::record::{Stored, at};
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::view::{Body, Record, View};
@@ -61,6 +61,9 @@ pub(crate) fn of_recall(
         Ok(recall) => recall,
         Err(error) => return Ok(Err(error)),
     };
+    if let Act::Remove { community } = recall.act {
+        return of_removal(read, heads, &recall.entries, community);
+    }
     let (mut changes, mut subjects) = (Changes::new(), Vec::new());
     for place in &recall.entries {
         let Some(seq) = seq_of(read, place)? else { return Ok(Err(RecallError::NoSuchEntry)) };
@@ -75,6 +78,7 @@ pub(crate) fn of_recall(
         subjects.push(named.key);
         for (seq, row) in of_author(read, heads, named.key, draft.author)? {
             let change = match &recall.act {
+                Act::Remove { .. } => continue,
                 Act::Withdraw => Change::Withdraw,
                 Act::Narrow { marking, audience } => {
                     let present = &heads.of(row)?.audience;
@@ -92,6 +96,24 @@ pub(crate) fn of_recall(
         subjects.clear();
     }
     Ok(Ok((changes, subjects)))
+}
+
+/// A removal changes no record, whoever its author is: it must be about what the community has.
+fn of_removal(
+    read: &mut dyn Read,
+    heads: &Heads,
+    entries: &[EntryPlace],
+    community: CommunityId,
+) -> Result<Result<(Changes, Vec<SubjectKey>), RecallError>, EngineError> {
+    for place in entries {
+        let Some(seq) = seq_of(read, place)? else { return Ok(Err(RecallError::NoSuchEntry)) };
+        let Some(named) = at(read, seq)? else { return Ok(Err(RecallError::NoSuchEntry)) };
+        let head = heads.of(named.audience_row)?;
+        if !head.kind.is_stix() || head.audience != Audience::Community(community) {
+            return Ok(Err(RecallError::NotInCommunity));
+        }
+    }
+    Ok(Ok((Changes::new(), Vec::new())))
 }
 
 /// `seq` and effective head of a subject's records by one author.

@@ -6,9 +6,10 @@
 //! entries by their place in a log, never by the id of what they are about: the act outlives it.
 
 use model::head::Audience;
-use model::id::MemberId;
+use model::id::{CommunityId, MemberId};
 use model::jcs;
 use model::marking::Marking;
+use model::uuid::Uuid;
 use serde_json::{Value as Json, json};
 
 use crate::checkpoint::Origin;
@@ -33,6 +34,12 @@ pub enum Act {
         marking: Marking,
         /// From now on only for these; it must lie within the present audience.
         audience: Option<Audience>,
+    },
+    /// A steward takes another's object out of the collection of his community; its author goes on holding
+    /// it. The ledger keeps the act; who is steward, and what the collection shows, is the exchange room's.
+    Remove {
+        /// The community.
+        community: CommunityId,
     },
     /// It must not be held.
     Withdraw,
@@ -71,6 +78,9 @@ pub enum RecallError {
     /// Another's record, or one that is no object that was shared.
     #[error("an entry that it names is not an object of the recall's author")]
     NotOwn,
+    /// The entry is not for the community out of whose collection it is to be taken.
+    #[error("an entry that it names is not for that community")]
+    NotInCommunity,
     /// The audience is not within the present one.
     #[error("the audience to narrow to is not within the present one")]
     NotWithin,
@@ -85,6 +95,7 @@ impl RecallError {
         match self {
             RecallError::Form(_) => "recall-form",
             RecallError::NoSuchEntry => "recall-no-such-entry",
+            RecallError::NotInCommunity => "recall-not-in-community",
             RecallError::NotOwn => "recall-not-own",
             RecallError::NotWithin => "recall-not-within",
             RecallError::TooManyEntries => "recall-too-many-entries",
@@ -103,6 +114,10 @@ impl Recall {
         let mut document = json!({ "entries": entries, "reason": self.reason, "v": VERSION });
         match &self.act {
             Act::Withdraw => document["act"] = json!("withdraw"),
+            Act::Remove { community } => {
+                document["act"] = json!("remove");
+                document["community"] = json!(community.to_string());
+            }
             Act::Narrow { marking, audience } => {
                 document["act"] = json!("narrow");
                 document["marking"] = json!(marking.to_string());
@@ -128,6 +143,12 @@ impl Recall {
         }
         let act = match text("act")? {
             "withdraw" => Act::Withdraw,
+            "remove" => {
+                let uuid = Uuid::try_parse(text("community")?).map(CommunityId).ok();
+                // Other spellings of a UUID would be other documents of the same act.
+                let uuid = uuid.filter(|id| text("community").is_ok_and(|text| id.to_string() == text));
+                Act::Remove { community: uuid.ok_or(RecallError::Form("community"))? }
+            }
             "narrow" => Act::Narrow {
                 marking: Marking::parse(text("marking")?).ok_or(RecallError::Form("marking"))?,
                 audience: match document.get("audience") {
@@ -236,7 +257,13 @@ mod tests {
     #[test]
     fn what_is_printed_can_be_read() {
         let narrow = |audience| Act::Narrow { marking: Marking::tlp(Tlp::Amber), audience };
-        for act in [Act::Withdraw, narrow(None), narrow(Some(Audience::Organisation(MemberId([7; 32]))))] {
+        let community = CommunityId(Uuid::from_u128(7));
+        for act in [
+            Act::Withdraw,
+            Act::Remove { community },
+            narrow(None),
+            narrow(Some(Audience::Organisation(MemberId([7; 32])))),
+        ] {
             let recall = sample(act);
             assert_eq!(Recall::parse(&recall.print()), Ok(recall));
         }

@@ -4,18 +4,23 @@
 use std::collections::BTreeSet;
 
 use exchange::command;
-use exchange::query;
+use exchange::intake::refusal;
+use exchange::query::{self, Permitted, QueryError};
+use exchange::recall::Standing;
 use exchange::standard::terms::{Conditions, Terms};
+use exchange::standing;
 use ledger::append::Outcome;
 use ledger::draft::{Draft, Subject};
+use ledger::recall::REASON_BYTES_MAX;
 use model::id::{CommunityId, MemberId};
 use model::marking::{Marking, Tlp};
-use serde_json::json;
+use policy::Role;
+use serde_json::{Map, Value, json};
 
 use crate::cli::CommunityCommand;
 use crate::failure::{Exit, Failure};
 use crate::init::salts;
-use crate::node::{Node, now, random};
+use crate::node::{Node, fill_random, now, random};
 use crate::out::say;
 
 /// Runs the command.
@@ -42,6 +47,16 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
             let member = MemberId::parse(member).map_err(|e| Failure::usage(e.to_string()))?;
             append(&node, command::without_member(&current, member).map_err(usage)?)?;
             told(*json, id, member, &format!("{member} is no longer a member of {id}"));
+        }
+        CommunityCommand::Role { data, community, member, role, json } => {
+            let node = Node::open(data)?;
+            let (id, current) = current(&node, community)?;
+            let member = MemberId::parse(member).map_err(|e| Failure::usage(e.to_string()))?;
+            append(&node, command::with_role(&current, member, *role).map_err(usage)?)?;
+            told(*json, id, member, &format!("{member} is {} of {id} now", role.name()));
+        }
+        CommunityCommand::RemoveObject { data, community, id, reason, json } => {
+            remove_object(data, community, id, reason, *json)?;
         }
         CommunityCommand::Accept { data, community, member, evidence } => {
             let node = Node::open(data)?;
@@ -85,13 +100,17 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
         CommunityCommand::List { data, json } => {
             let node = Node::open(data)?;
             for row in node.store.read(query::communities)? {
-                let members: Vec<String> = row.members.iter().map(MemberId::to_string).collect();
                 if *json {
+                    let members: Vec<String> = row.members.iter().map(|(m, _)| m.to_string()).collect();
+                    let roles: Map<String, Value> =
+                        row.members.iter().map(|(m, role)| (m.to_string(), role.name().into())).collect();
                     let id = row.id.to_string();
-                    say!("{}", json!({ "community": id, "name": row.name, "members": members }));
+                    let shown =
+                        json!({ "community": id, "name": row.name, "members": members, "roles": roles });
+                    say!("{shown}");
                 } else {
                     say!("{}  {}", row.id, row.name);
-                    members.iter().for_each(|member| say!("  {member}"));
+                    row.members.iter().for_each(|(member, role)| say!("  {member}  {}", role.name()));
                 }
             }
         }
@@ -134,4 +153,53 @@ pub fn append(node: &Node, draft: command::Draft) -> Result<(), Failure> {
         [Outcome::Known] => Err(Failure::usage("that is so already; nothing to do")),
         _ => Err(Failure::machine("the change was not taken: the clock stands before the last change")),
     }
+}
+
+/// As a steward: takes an object out of a collection.
+fn remove_object(
+    data: &crate::cli::Data,
+    community: &str,
+    id: &str,
+    reason: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    if reason.len() > REASON_BYTES_MAX || reason.contains(char::is_control) {
+        let most = format!("a reason has at most {REASON_BYTES_MAX} bytes and no control characters");
+        return Err(Failure::usage(most));
+    }
+    let node = Node::open(data)?;
+    let (community, _) = current(&node, community)?;
+    let reader = node.operator(Tlp::AmberStrict)?;
+    let found = node.store.read(|read| {
+        let role = standing::role(read, community, node.member())?;
+        let permitted = Permitted::ask(read, &reader)?;
+        Ok::<_, QueryError>((role, Standing::of(read, &permitted, community, id)?))
+    });
+    let (role, standing) = found.map_err(|e| match e {
+        QueryError::Engine(error) => Failure::from(error),
+        told => Failure::usage(told.to_string()),
+    })?;
+    if !role.is_some_and(Role::may_remove) {
+        return Err(Failure::usage(format!(
+            "the own organisation is no steward of {community}; its author gives roles with `polder community role`"
+        )));
+    }
+    let drafts = standing.removal(node.member(), reason, now(), &mut |bytes| fill_random(bytes));
+    if drafts.is_empty() {
+        return Err(Failure::not_found(format!(
+            "no object {id} that the own organisation may see is in {community}"
+        )));
+    }
+    let outcomes = node.write()?.submit(drafts).wait()?;
+    for outcome in outcomes {
+        if let Outcome::Refused(reason) = outcome {
+            return Err(Failure::usage(refusal(id, reason).to_string()));
+        }
+    }
+    if json {
+        say!("{}", json!({ "community": community.to_string(), "id": id, "removed": true }));
+    } else {
+        say!("{id} is no longer in the collection of {community}; its author goes on holding it");
+    }
+    Ok(())
 }

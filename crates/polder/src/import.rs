@@ -4,7 +4,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use exchange::intake::{Intake, Survey, narrowed, refusal};
+use exchange::intake::{Intake, Survey, narrowed, refusal, removed_by_steward};
+use exchange::view::Removed;
 use hunt::limits::LIST_BYTES_MAX;
 use hunt::standard::IndicatorAuthor;
 use ledger::append::Outcome;
@@ -12,6 +13,7 @@ use ledger::draft::Draft;
 use ledger::entry::Salts;
 use model::diagnostic::{Diagnostic, Severity};
 use model::head::Audience;
+use model::id::SubjectKey;
 use model::limits::DIAGNOSTICS_MAX;
 use model::marking::{Marking, Tlp};
 use model::stix::{Item, Object, Splitter};
@@ -140,6 +142,8 @@ pub struct Importer<'n> {
     batch_bytes: usize,
     in_flight: std::collections::VecDeque<(Vec<String>, Pending)>,
     salts: SaltSource,
+    /// What stewards took out of the collection that is imported into.
+    removed: Option<Removed>,
     unmarked: u64,
     report: Report,
 }
@@ -162,6 +166,7 @@ impl<'n> Importer<'n> {
             batch_bytes: 0,
             in_flight: std::collections::VecDeque::new(),
             salts: SaltSource::default(),
+            removed: None,
             unmarked: 0,
             report: Report { file, ..Report::default() },
         }
@@ -207,6 +212,15 @@ impl<'n> Importer<'n> {
         };
         let draft = intake.draft(object, marking, bytes, self.salts.next());
         self.add(draft)
+    }
+
+    /// Whether a steward took the object out of the collection that is imported into.
+    fn is_removed(&mut self, key: &SubjectKey) -> Result<bool, Failure> {
+        if self.removed.is_none() {
+            let audience = self.audience.clone();
+            self.removed = Some(self.node.store.read(|read| Removed::of(read, &audience, |_| true))?);
+        }
+        Ok(self.removed.as_ref().is_some_and(|removed| removed.contains(key)))
     }
 
     /// Indicator lists: each becomes a STIX indicator of the own organisation.
@@ -258,6 +272,11 @@ impl<'n> Importer<'n> {
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Failure> {
+        if self.is_removed(&draft.subject.key)? {
+            self.report.refused += 1;
+            self.report.note(removed_by_steward(&draft.subject.id));
+            return Ok(());
+        }
         self.unmarked += u64::from(draft.marking.tlp.is_none());
         self.batch_bytes += draft.body.len();
         self.batch.push(draft);

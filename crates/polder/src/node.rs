@@ -196,13 +196,19 @@ impl Node {
         let id = uuid::Uuid::try_parse(text).map(CommunityId).map_err(|_| {
             Failure::usage(format!("`{text}` is not a community's id; `polder community list` shows them"))
         })?;
-        if self.operator(Tlp::AmberStrict)?.communities.contains(&id) {
-            Ok(Audience::Community(id))
-        } else {
-            Err(Failure::usage(format!(
+        if !self.operator(Tlp::AmberStrict)?.communities.contains(&id) {
+            return Err(Failure::usage(format!(
                 "the own organisation is in no community {id}; `polder community list` shows them"
-            )))
+            )));
         }
+        let role = self.store.read(|read| exchange::standing::role(read, id, self.member()))?;
+        if !role.is_some_and(policy::Role::may_contribute) {
+            return Err(Failure::usage(format!(
+                "the own organisation is an observer of {id} and adds nothing to it; its author gives roles with \
+                 `polder community role`"
+            )));
+        }
+        Ok(Audience::Community(id))
     }
 
     /// Key under which tokens are kept.

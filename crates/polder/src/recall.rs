@@ -136,6 +136,7 @@ fn remains(node: &Node) -> Result<Vec<String>, Failure> {
 /// The holder's statement, not a proof (DESIGN section 2).
 fn receipt(node: &Node, args: &cli::Recall, act: &Act, records: usize, remains: &[String]) {
     let (word, marking) = match act {
+        Act::Remove { .. } => ("remove", None),
         Act::Withdraw => ("withdraw", None),
         Act::Narrow { marking, .. } => ("narrow", Some(marking.to_string())),
     };

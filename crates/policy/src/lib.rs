@@ -27,6 +27,8 @@
 
 mod admit;
 mod release;
+mod role;
 
 pub use admit::{Known, Refusal, Submission, admit};
 pub use release::{Exit, Grounds, Reader, Reason, may_open, release};
+pub use role::Role;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! DELETE of an object (TAXII 2.1 section 5.7): its author withdraws it.
+//! DELETE of an object (TAXII 2.1 section 5.7): its author withdraws it; a steward of the community takes
+//! another's out of its collection.
 
 use std::sync::Arc;
 
 use exchange::filter::Wish;
 use exchange::query::{self, Question};
-use exchange::recall::OwnRecords;
+use exchange::recall::{OwnRecords, Standing};
+use exchange::standing::role;
 use ledger::append::Outcome;
 use ledger::recall::Act;
+use model::head::Audience;
 use store::Scrub;
 
 use crate::refusal::Refusal;
@@ -15,7 +18,9 @@ use crate::target::{Endpoint, query_pairs};
 use crate::taxii::{Answer, Asked, Caller, Note, Shared};
 
 /// Why, as the record of the withdrawal says.
-const REASON: &str = "deleted through TAXII";
+const WITHDRAWN: &str = "deleted through TAXII";
+/// Why, as the record of the removal says.
+const REMOVED: &str = "taken out of the collection by a steward through TAXII";
 
 /// Answers a request that takes an object back.
 pub(crate) async fn run(shared: &Arc<Shared>, asked: Asked) -> (Result<Answer, Refusal>, Note) {
@@ -38,7 +43,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, asked: Asked) -> (Result<Answer, R
 
 fn withdraw(shared: &Shared, asked: &Asked, text: &str, note: &mut Note) -> Result<Answer, Refusal> {
     let server = &shared.server;
-    let own = server.store.read::<_, Refusal>(|read| {
+    let drafts = server.store.read::<_, Refusal>(|read| {
         let credential = Caller::identify(shared, read, asked, text, note)?;
         let Some(Endpoint::Object(collection, id)) = &asked.endpoint else { return Err(Refusal::NotFound) };
         let caller = Caller::of(shared, read, credential)?;
@@ -52,10 +57,18 @@ fn withdraw(shared: &Shared, asked: &Asked, text: &str, note: &mut Note) -> Resu
         let question = Question { permitted, collection: &collection, credential, cursor_key };
         // What he may not see is not there, whoever's it is.
         query::versions(read, &question, id, &Wish::default())?;
-        let own = OwnRecords::of(read, permitted.reader().member, id)?;
-        if own.stand_in(&collection.audience) { Ok(own) } else { Err(Refusal::NotAuthor) }
+        let member = permitted.reader().member;
+        let (now, fill) = ((server.now)(), &mut |bytes: &mut [u8]| (server.random)(bytes));
+        let own = OwnRecords::of(read, member, id)?;
+        if own.stand_in(&collection.audience) {
+            return Ok(own.recall(&Act::Withdraw, WITHDRAWN, now, fill));
+        }
+        let Audience::Community(community) = collection.audience else { return Err(Refusal::NotAuthor) };
+        if !role(read, community, member)?.is_some_and(|role| role.may_remove()) {
+            return Err(Refusal::NotAuthor);
+        }
+        Ok(Standing::of(read, permitted, community, id)?.removal(member, REMOVED, now, fill))
     })?;
-    let drafts = own.recall(&Act::Withdraw, REASON, (server.now)(), &mut |bytes| (server.random)(bytes));
     let outcomes = server.writer.try_submit(drafts)?.wait()?;
     if !outcomes.iter().all(|outcome| matches!(outcome, Outcome::Added { .. })) {
         return Err(Refusal::Internal);

@@ -48,7 +48,7 @@ pub(crate) enum Refusal {
     MayNotRead,
     #[error("this credential may not write to the collection")]
     MayNotWrite,
-    #[error("only the member that added an object can take it back")]
+    #[error("only the member that added an object can take it back, or a steward of the community")]
     NotAuthor,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,

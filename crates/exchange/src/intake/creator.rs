@@ -59,6 +59,11 @@ impl Creators {
         })
     }
 
+    /// Whether the sender made or may read what has this row of `audiences`.
+    pub fn know(&self, row: i64) -> bool {
+        self.mine.contains(&row) || self.readable.contains_key(&row)
+    }
+
     /// How an object stands.
     pub fn claim(&mut self, read: &mut dyn Read, object: &Object, body: &[u8]) -> Result<Claim, EngineError> {
         if object.key.is_observable() {

@@ -73,6 +73,14 @@ pub fn refusal(id: &str, refused: Refused) -> Diagnostic {
     }
 }
 
+/// What is told of an object that a steward took out of the collection into which it is sent again.
+pub fn removed_by_steward(id: &str) -> Diagnostic {
+    let message =
+        "a steward took this object out of the community's collection, and it is not taken into it again";
+    let fix = "ask the steward; if it belongs there after all, send a copy with an id of its own";
+    Diagnostic::error("removed-by-steward", id, message).with_fix(fix)
+}
+
 /// What is told of an object that was held under a looser marking.
 pub fn narrowed(id: &str) -> Diagnostic {
     let message = "was held under a looser marking, and is as strict as this says now";

@@ -14,7 +14,7 @@ use ledger::sql::{EngineError, Flow, Read, Value};
 use model::head::Audience;
 use model::id::{CommunityId, MemberId};
 use model::time::Timestamp;
-use policy::may_open;
+use policy::{Role, may_open};
 use uuid::Uuid;
 
 pub use gate::{Gate, Permitted, Way};
@@ -24,7 +24,7 @@ pub use page::{
 
 use crate::cursor::CursorError;
 use crate::limits::AUDIENCES_PER_READER_MAX;
-use crate::standing::Standing;
+use crate::standing::{Standing, role};
 use crate::view::collection_uuid;
 
 /// Rows that are fetched side by side.
@@ -156,8 +156,15 @@ fn open_collection(
     if !may_open(&audience, reader, released) {
         return Ok(None);
     }
-    let (can_read, can_write) =
-        (permitted.rights.read, permitted.rights.write && standing == Standing::Member);
+    let can_read = permitted.rights.read;
+    let can_write = permitted.rights.write
+        && standing == Standing::Member
+        && match &audience {
+            Audience::Community(id) => {
+                role(read, *id, reader.member)?.is_some_and(|role| role.may_contribute())
+            }
+            _ => true,
+        };
     if !can_read && !can_write {
         return Ok(None);
     }
@@ -227,8 +234,8 @@ pub struct CommunityRow {
     pub seq: i64,
     /// Who may change it.
     pub author: MemberId,
-    /// Its members.
-    pub members: Vec<MemberId>,
+    /// Its members and their roles.
+    pub members: Vec<(MemberId, Role)>,
 }
 
 /// A community, for its operator; not behind the gate.
@@ -248,9 +255,12 @@ pub fn community(read: &mut dyn Read, id: CommunityId) -> Result<Option<Communit
         Ok(Flow::Stop)
     })?;
     let Some(mut community) = found else { return Ok(None) };
-    let sql = "SELECT member FROM community_members WHERE uuid = ?1 ORDER BY member";
+    let sql = "SELECT member, role FROM community_members WHERE uuid = ?1 ORDER BY member";
     read.query(sql, &[Value::Text(&uuid)], &mut |row| {
-        community.members.push(member_of(row.blob(0)?)?);
+        let member = member_of(row.blob(0)?)?;
+        let author = member == community.author;
+        let role = if author { Role::Steward } else { Role::from_code(row.int(1)?) };
+        community.members.push((member, role));
         Ok(Flow::Continue)
     })?;
     Ok(Some(community))

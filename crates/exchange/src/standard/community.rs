@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The document of a community (`docs/record.md`, community): its id, name, terms and members.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::id::{CommunityId, MemberId};
+use policy::Role;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -21,6 +22,8 @@ pub struct Community {
     pub name: String,
     /// Its members.
     pub members: BTreeSet<MemberId>,
+    /// Roles of members that do not merely contribute.
+    pub roles: BTreeMap<MemberId, Role>,
     /// Its terms.
     pub terms: Terms,
     /// What a newer program wrote.
@@ -107,7 +110,11 @@ impl Community {
             }
         }
         let id = CommunityId(Uuid::try_parse(&id).map_err(|_| CommunityError::Form("id"))?);
-        let community = Community { id, name, members, terms, other };
+        let roles = match other.remove("roles") {
+            None => BTreeMap::new(),
+            Some(roles) => roles_of(&roles).ok_or(CommunityError::Form("roles"))?,
+        };
+        let community = Community { id, name, members, roles, terms, other };
         community.check()?;
         Ok(community)
     }
@@ -127,7 +134,16 @@ impl Community {
         if self.members.len() > COMMUNITY_MEMBERS_MAX {
             return Err(CommunityError::TooManyMembers);
         }
+        // A role outlives no membership, and what everyone is by himself is not said.
+        if self.roles.iter().any(|(m, role)| !self.members.contains(m) || *role == Role::Contributor) {
+            return Err(CommunityError::Form("roles"));
+        }
         Ok(())
+    }
+
+    /// Role of a member, as the document says.
+    pub fn role(&self, member: MemberId) -> Option<Role> {
+        self.members.contains(&member).then(|| self.roles.get(&member).copied().unwrap_or_default())
     }
 
     /// Prints the document in canonical form (RFC 8785).
@@ -138,6 +154,10 @@ impl Community {
         all.insert("id".into(), Value::String(self.id.to_string()));
         all.insert("members".into(), Value::Array(members));
         all.insert("name".into(), Value::String(self.name.clone()));
+        if !self.roles.is_empty() {
+            let role = |(member, role): (&MemberId, &Role)| (member.to_string(), Value::from(role.name()));
+            all.insert("roles".into(), Value::Object(self.roles.iter().map(role).collect()));
+        }
         all.insert("terms".into(), Value::String(self.terms.text.clone()));
         // What was written before terms had versions stays as it was.
         if self.terms.version != 1 {
@@ -148,6 +168,16 @@ impl Community {
         }
         serde_jcs::to_vec(&Value::Object(all)).map_err(|_| CommunityError::Json)
     }
+}
+
+/// `{"<member id>":"observer"|"steward"}`.
+fn roles_of(value: &Value) -> Option<BTreeMap<MemberId, Role>> {
+    let each = |(member, role): (&String, &Value)| {
+        Some((MemberId::parse(member).ok()?, Role::parse(role.as_str()?)?))
+    };
+    let roles: BTreeMap<MemberId, Role> = value.as_object()?.iter().map(each).collect::<Option<_>>()?;
+    // Two spellings of one id would be two roles of one member.
+    (roles.len() == value.as_object()?.len()).then_some(roles)
 }
 
 /// Subject of the records of a community.
@@ -172,6 +202,7 @@ mod tests {
             id: CommunityId(Uuid::from_u128(0x5f2c_0f3e_8f4b_4c1d_9a55_0c1d_2e3f_4a5b)),
             name: "Chip \"makers\"".into(),
             members: [MemberId([2; 32]), MemberId([1; 32])].into(),
+            roles: BTreeMap::new(),
             terms: Terms::new("none"),
             other: Map::new(),
         }
@@ -186,6 +217,27 @@ mod tests {
             r#"{{"id":"5f2c0f3e-8f4b-4c1d-9a55-0c1d2e3f4a5b","members":["{one}","{two}"],"name":"Chip \"makers\"","terms":"none"}}"#
         );
         assert_eq!(String::from_utf8(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn roles_are_of_members_and_are_said_only_where_they_are_not_the_usual_one() {
+        let mut community = sample();
+        community.roles = [(MemberId([1; 32]), Role::Steward), (MemberId([2; 32]), Role::Observer)].into();
+        let body = community.print().unwrap();
+        assert_eq!(Community::parse(&body).unwrap(), community);
+        assert_eq!(community.role(MemberId([2; 32])), Some(Role::Observer));
+        assert_eq!(community.role(MemberId([3; 32])), None);
+        let text = String::from_utf8(body).unwrap();
+        let (one, two) = ("01".repeat(32), "02".repeat(32));
+        assert!(text.contains(&format!(r#""roles":{{"{one}":"steward","{two}":"observer"}}"#)), "{text}");
+        for bad in [
+            text.replace("observer", "contributor"),
+            text.replace("observer", "king"),
+            text.replace(&format!("\"{two}\":"), &format!("\"{}\":", "03".repeat(32))),
+            text.replace(&format!("{{\"{one}\":\"steward\""), "{\"x\":\"steward\""),
+        ] {
+            assert_eq!(Community::parse(bad.as_bytes()), Err(CommunityError::Form("roles")), "{bad}");
+        }
     }
 
     #[test]

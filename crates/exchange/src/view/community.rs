@@ -67,7 +67,8 @@ fn write(
     let Some(document) = document else { return Ok(()) };
     tx.insert_many(&COMMUNITY_MEMBERS, &mut |push| {
         for member in &document.members {
-            push(&[Value::Text(&uuid), Value::Blob(&member.0)])?;
+            let role = document.role(*member).unwrap_or_default();
+            push(&[Value::Text(&uuid), Value::Blob(&member.0), Value::Int(role.code())])?;
         }
         Ok(())
     })

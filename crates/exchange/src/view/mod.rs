@@ -9,11 +9,14 @@
 
 mod community;
 mod place;
+mod removal;
 mod standing;
+
+pub use removal::Removed;
 
 use std::collections::{BTreeSet, HashMap};
 
-use ledger::sql::{EngineError, Flow, Table, TableKind, Tx, Value};
+use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
 use ledger::view::{Body, Record, View};
 use model::head::Audience;
 use model::id::{CommunityId, MemberId, type_code};
@@ -127,15 +130,28 @@ pub static CLIENTS: Table = Table {
 pub static COMMUNITY_MEMBERS: Table = Table {
     name: "community_members",
     kind: TableKind::View,
-    columns: &["uuid", "member"],
+    columns: &["uuid", "member", "role"],
     sqlite: &[
-        "CREATE TABLE community_members (uuid TEXT NOT NULL, member BLOB NOT NULL, PRIMARY KEY (uuid, member)) \
-         STRICT, WITHOUT ROWID",
+        "CREATE TABLE community_members (uuid TEXT NOT NULL, member BLOB NOT NULL, role INTEGER NOT NULL, \
+         PRIMARY KEY (uuid, member)) STRICT, WITHOUT ROWID",
         "CREATE INDEX community_members_by_member ON community_members (member, uuid)",
     ],
     postgres: &[
-        r#"CREATE TABLE community_members (uuid TEXT COLLATE "C" NOT NULL, member BYTEA NOT NULL, PRIMARY KEY (uuid, member))"#,
+        r#"CREATE TABLE community_members (uuid TEXT COLLATE "C" NOT NULL, member BYTEA NOT NULL, role BIGINT NOT NULL,
+         PRIMARY KEY (uuid, member))"#,
         "CREATE INDEX community_members_by_member ON community_members (member, uuid)",
+    ],
+};
+
+/// What stewards took out of their collections: such a record does not come back into it.
+pub static REMOVED: Table = Table {
+    name: "removed",
+    kind: TableKind::View,
+    columns: &["collection", "seq"],
+    sqlite: &["CREATE TABLE removed (collection INTEGER NOT NULL, seq INTEGER NOT NULL, \
+               PRIMARY KEY (collection, seq)) STRICT, WITHOUT ROWID"],
+    postgres: &[
+        "CREATE TABLE removed (collection BIGINT NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (collection, seq))",
     ],
 };
 
@@ -157,6 +173,7 @@ pub static TABLES: &[&Table] = &[
     &COMMUNITY_MEMBERS,
     &TERMS_ACCEPTED,
     &CLIENTS,
+    &REMOVED,
     &SKIPPED,
 ];
 
@@ -173,7 +190,7 @@ impl View for CollectionView {
     }
 
     fn version(&self) -> i64 {
-        3
+        4
     }
 
     fn tables(&self) -> &'static [&'static Table] {
@@ -192,6 +209,11 @@ impl View for CollectionView {
                 Kind::COMMUNITY => community::apply(tx, record)?,
                 Kind::TERMS_ACCEPTANCE => standing::accept(tx, record)?,
                 Kind::CLIENT_OF => standing::client(tx, record)?,
+                Kind::RECALL => {
+                    // What it is about may have come in the same batch.
+                    place::insert(tx, &mut fresh)?;
+                    removal::apply(tx, record)?;
+                }
                 Kind::MEMBER_ROOT => {
                     collection_made(tx, &Audience::Organisation(record.head.author), record.time)?;
                 }
@@ -209,7 +231,12 @@ impl View for CollectionView {
                     let (now, first) = (of(&record.head.audience), of(&record.committed.audience));
                     // What was narrowed comes into no collection in which it did not stand: its place there
                     // would lie behind the cursors of those who follow it.
-                    let placed_in: Vec<i64> = now.iter().copied().filter(|id| first.contains(id)).collect();
+                    let mut placed_in: Vec<i64> =
+                        now.iter().copied().filter(|id| first.contains(id)).collect();
+                    if record.head != record.committed {
+                        // It comes again because it was narrowed.
+                        removal::without_removed(tx, &mut placed_in, record.seq)?;
+                    }
                     match record.body {
                         // Placements of the batch so far must be there before one of them is taken away.
                         Body::Erased => {
@@ -277,6 +304,17 @@ fn collection_made(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> 
         ],
     )?;
     Ok(id)
+}
+
+/// Number of the collection of an audience, if there is one.
+pub(crate) fn collection_number(read: &mut dyn Read, audience: &str) -> Result<Option<i64>, EngineError> {
+    let mut number = None;
+    let sql = "SELECT id FROM collections WHERE audience = ?1";
+    read.query(sql, &[Value::Text(audience)], &mut |row| {
+        number = Some(row.int(0)?);
+        Ok(Flow::Stop)
+    })?;
+    Ok(number)
 }
 
 fn skip(tx: &mut dyn Tx, seq: i64, code: &str) -> Result<(), EngineError> {

@@ -267,6 +267,7 @@ impl World {
         assert!(matches!(outcome, Outcome::Added { .. }), "{outcome:?}");
         for kept in self.kept.iter_mut().filter(|k| k.item.id == id(object) && !k.erased) {
             match &act {
+                Act::Remove { .. } => unreachable!("only a steward removes"),
                 Act::Withdraw => {
                     kept.erased = true;
                     self.withdrawn.insert((author, id(object)));

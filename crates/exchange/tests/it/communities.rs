@@ -14,7 +14,13 @@ fn item(author: u8, draft: &Draft, version: i64) -> Item {
 }
 
 fn members(node: &Node) -> Vec<MemberId> {
-    node.read(|read| query::community(read, community(1))).unwrap().unwrap().members
+    node.read(|read| query::community(read, community(1)))
+        .unwrap()
+        .unwrap()
+        .members
+        .into_iter()
+        .map(|(member, _)| member)
+        .collect()
 }
 
 fn skipped(node: &Node) -> Vec<(i64, String)> {

@@ -112,7 +112,8 @@ proptest! {
     ) {
         let other = other.into_iter().map(|(name, value)| (name, value.into())).collect();
         let id = CommunityId(uuid::Builder::from_random_bytes(id).into_uuid());
-        let community = Community { id, name, members, terms: Terms::new(&terms), other };
+        let roles = Default::default();
+        let community = Community { id, name, members, roles, terms: Terms::new(&terms), other };
         let printed = community.print().unwrap();
         prop_assert_eq!(Community::parse(&printed), Ok(community));
         prop_assert_eq!(Community::parse(&printed).unwrap().print(), Ok(printed));

@@ -27,7 +27,10 @@ fn dump(node: &Node, table: &'static Table) -> Vec<String> {
         }
         "terms_accepted" => "SELECT version, seq, uuid, hex(member) FROM terms_accepted ORDER BY seq",
         "clients" => "SELECT version, seq, ended, hex(of_member) || hex(client) FROM clients ORDER BY seq",
-        "community_members" => "SELECT 0, 0, uuid, hex(member) FROM community_members ORDER BY uuid, member",
+        "community_members" => {
+            "SELECT role, 0, uuid, hex(member) FROM community_members ORDER BY uuid, member"
+        }
+        "removed" => "SELECT collection, seq, '', '' FROM removed ORDER BY collection, seq",
         _ => "SELECT seq, 0, code, '' FROM exchange_skipped ORDER BY seq",
     };
     let mut rows = Vec::new();
@@ -55,6 +58,7 @@ fn rebuild(tx: &mut dyn Tx, node: &[crate::node::Kept], batch: usize) -> Result<
         "DELETE FROM community_members",
         "DELETE FROM terms_accepted",
         "DELETE FROM clients",
+        "DELETE FROM removed",
         "DELETE FROM exchange_skipped",
     ] {
         tx.execute(sql, &[])?;

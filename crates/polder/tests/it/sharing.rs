@@ -201,3 +201,33 @@ fn the_tour() {
     assert!(!ran.out.contains("Nobody marked this note"), "the unmarked was shown to an AMBER token");
     assert_eq!(std::fs::read_dir(bench.dir.path()).unwrap().count(), 0, "it cleans up");
 }
+
+/// A steward of the operator's own community, and an observer, by the command line.
+#[test]
+fn roles_of_a_community() {
+    let bench = Bench::new();
+    let other = Bench::bare().init("d");
+    let made = bench.run(&["community", "new", "--data", "d", "--name", "Ring", "--json"]).expect(0).json();
+    let community = made[0]["community"].as_str().unwrap();
+    bench.run(&["community", "add", "--data", "d", community, &other]).expect(0);
+    let role = |role: &str, code| {
+        bench.run(&["community", "role", "--data", "d", community, &other, role]).expect(code)
+    };
+    role("observer", 0).says(&["observer"]);
+    role("observer", 2).says(&["already"]);
+    role("king", 2).says(&["contributor, observer, steward"]);
+    let listed = bench.run(&["community", "list", "--data", "d", "--json"]).expect(0).json();
+    assert_eq!(listed[0]["roles"][&other], "observer");
+    bench.write("a.json", bundle(&[marked(1, "green"), marked(2, "green")]));
+    bench.import("a.json", &["--community", community], 0);
+    let remove = |id: &str, code| {
+        let args = ["community", "remove-object", "--data", "d", community, id, "--reason", "not ours"];
+        bench.run(&args).expect(code)
+    };
+    remove(&tool_id(1), 0).says(&["no longer"]);
+    remove("tool--00000000-0000-4000-8000-000000000009", 1);
+    let report = bench.import("a.json", &["--community", community], 3);
+    assert_eq!((report["known"].as_u64(), report["refused"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(report["diagnostics"][0]["code"], "removed-by-steward");
+    assert_eq!(bench.verified("d"), 7);
+}

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use exchange::command::new_community;
 use exchange::token::{Order, Rights, issue};
 use http_body_util::BodyExt;
-use ledger::append::{Circumstances, Signer};
+use ledger::append::{Circumstances, Outcome, Signer};
 use ledger::checkpoint::Origin;
 use ledger::draft::{Draft, Subject};
 use ledger::entry::Salts;
@@ -77,13 +77,20 @@ impl Face {
     /// Community 1 with its members and nothing else, all of it appended by the ledger's own rules.
     pub fn appended() -> Face {
         let node = Node::new();
-        let founding = new_community(community(1), "makers", [member(1), member(2)].into(), "").unwrap();
-        let subject = Subject::document(founding.subject, Timestamp::from_micros(START));
+        let members = [member(1), member(2), member(4)].into();
+        let face = Face::over(node);
+        face.document(new_community(community(1), "makers", members, "").unwrap(), START);
+        face
+    }
+
+    /// Appends a document of member 1, who is the author of the community.
+    pub fn document(&self, made: exchange::command::Draft, version: i64) {
+        let subject = Subject::document(made.subject, Timestamp::from_micros(version));
         let salts = Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
-        let (kind, body, audience) = (founding.kind, founding.body, to_community(1));
-        let draft = Draft::new(kind, subject, body, member(1), audience, tlp(Tlp::Green), salts);
-        writer(&node.store).submit(vec![draft]).wait().unwrap();
-        Face::over(node)
+        let draft =
+            Draft::new(made.kind, subject, made.body, member(1), made.audience, tlp(Tlp::Green), salts);
+        let outcomes = writer(&self.node.store).submit(vec![draft]).wait().unwrap();
+        assert!(matches!(outcomes.as_slice(), [Outcome::Added { .. }]), "{outcomes:?}");
     }
 
     pub fn over(node: Node) -> Face {
@@ -145,7 +152,7 @@ fn random(bytes: &mut [u8]) {
     bytes.iter_mut().enumerate().for_each(|(nth, byte)| *byte = drawn[nth % 8] ^ nth as u8);
 }
 
-fn writer(store: &Store) -> Writer {
+pub fn writer(store: &Store) -> Writer {
     let origin = Origin { member: [1; 32], log: 1 };
     let signer = Signer {
         origin,

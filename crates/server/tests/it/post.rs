@@ -3,15 +3,22 @@
 
 use axum::body::Body;
 use axum::http::StatusCode;
+use exchange::command::with_role;
 use exchange::limits::{ENVELOPE_OBJECTS_MAX, STATUS_SUCCESSES_MAX};
+use exchange::query::{Permitted, community_document};
+use exchange::recall::{OwnRecords, Standing};
 use exchange::standard::identity::identity_id;
 use exchange::token::Rights;
+use ledger::recall::Act;
+use ledger::sql::Flow;
 use model::marking::Tlp;
+use model::time::Timestamp;
+use policy::{Reader, Role};
 use serde_json::{Value, json};
 use server::limits::CONTENT_BYTES_MAX;
 
-use crate::face::{Answer, Face, TAXII, makers, own_collection, request};
-use crate::node::{id, member};
+use crate::face::{Answer, Face, TAXII, makers, own_collection, request, writer};
+use crate::node::{START, community, id, member, tlp};
 
 /// A tool: `minute` is its version.
 fn tool(n: u8, minute: u32, label: Option<Tlp>) -> Value {
@@ -401,7 +408,7 @@ async fn a_status_is_for_its_credential_and_a_day() {
 #[tokio::test]
 async fn an_author_takes_back_what_he_added() {
     let face = Face::appended();
-    let (author, other, reader) = (face.writing(2), face.writing(1), face.token(1, None));
+    let (author, other, reader) = (face.writing(2), face.writing(4), face.token(1, None));
     let sensor = face.token_with(2, Some(Tlp::AmberStrict), Rights { read: false, write: true });
     for object in [green(1, 0), green(1, 5), green(2, 0)] {
         successes(&face.post(&author, &makers(), envelope(&[object])).await, 1);
@@ -433,6 +440,78 @@ async fn an_author_takes_back_what_he_added() {
     assert_eq!(delete(&author, &path(1)).await.0, 404);
     assert_eq!(failure(&face.post(&author, &makers(), envelope(&[green(1, 9)])).await), "withdrawn");
     assert_eq!(delete(&author, &format!("{}?match[version]=all", path(2))).await.0, 200);
+}
+
+/// Gives a member of community 1 a role.
+fn give(face: &Face, to: u8, role: Role, version: i64) {
+    let current = face.node.store.read(|read| community_document(read, community(1))).unwrap().unwrap();
+    face.document(with_role(&current, member(to), role).unwrap(), version);
+}
+
+#[tokio::test]
+async fn an_observer_reads_and_adds_nothing() {
+    let face = Face::appended();
+    let token = face.writing(4);
+    successes(&face.post(&token, &makers(), envelope(&[green(1, 0)])).await, 1);
+    give(&face, 4, Role::Observer, START + 1);
+    assert_eq!(face.post(&token, &makers(), envelope(&[green(2, 0)])).await.status, StatusCode::FORBIDDEN);
+    let collection = face.get(&token, &makers()).await.json();
+    assert_eq!((&collection["can_read"], &collection["can_write"]), (&json!(true), &json!(false)));
+    assert_eq!(face.get(&token, &format!("{}objects/", makers())).await.ids(), [id("tool", 1)]);
+}
+
+/// It goes out of that collection, stays its author's, and comes back neither by another version, nor by an
+/// act of its author, nor when the view is made anew.
+#[tokio::test]
+async fn a_steward_takes_anothers_object_out_of_the_collection_alone() {
+    let face = Face::appended();
+    let (author, steward, reader) = (face.writing(2), face.writing(4), face.token(1, None));
+    for object in [green(1, 0), green(1, 5), green(2, 0)] {
+        successes(&face.post(&author, &makers(), envelope(&[object])).await, 1);
+    }
+    let path = format!("{}objects/{}/", makers(), id("tool", 1));
+    assert_eq!(face.send(request("DELETE", &path, Some(&steward))).await.status, StatusCode::FORBIDDEN);
+    give(&face, 4, Role::Steward, START + 1);
+    assert_eq!(face.send(request("DELETE", &path, Some(&steward))).await.status, StatusCode::OK);
+    assert_eq!(face.send(request("DELETE", &path, Some(&steward))).await.status, StatusCode::NOT_FOUND);
+    let all = format!("{}manifest/?match[version]=all", makers());
+    let own = face.node.store.read(|read| OwnRecords::of(read, member(2), &id("tool", 1))).unwrap();
+    assert_eq!(own.count(), 2, "its author goes on holding it");
+    for minute in [0, 9] {
+        let again = face.post(&author, &makers(), envelope(&[green(1, minute)])).await;
+        assert_eq!(failure(&again), "removed-by-steward");
+    }
+    let narrow = Act::Narrow { marking: tlp(Tlp::Amber), audience: None };
+    let acts = own.recall(&narrow, "", Timestamp::from_micros(START), &mut |bytes| bytes.fill(7));
+    writer(&face.node.store).submit(acts).wait().unwrap();
+    for _ in 0..2 {
+        for token in [&author, &steward, &reader] {
+            assert_eq!(face.get(token, &path).await.status, StatusCode::NOT_FOUND);
+            assert_eq!(face.get(token, &all).await.ids(), [id("tool", 2)]);
+        }
+        face.node.store.rebuild_all(&mut |_| Flow::Continue).unwrap();
+    }
+}
+
+/// Who writes such a record without being steward has written it in vain.
+#[tokio::test]
+async fn a_removal_by_who_is_no_steward_removes_nothing() {
+    let face = Face::appended();
+    let author = face.writing(2);
+    successes(&face.post(&author, &makers(), envelope(&[green(1, 0)])).await, 1);
+    let reader = Reader { communities: [community(1)].into(), ..Reader::service(member(4), Tlp::Amber) };
+    let standing = face.node.store.read(|read| {
+        let permitted = Permitted::ask(read, &reader).unwrap();
+        Standing::of(read, &permitted, community(1), &id("tool", 1))
+    });
+    let removal =
+        standing.unwrap().removal(member(4), "", Timestamp::from_micros(START), &mut |bytes| bytes.fill(3));
+    assert_eq!(removal.len(), 1);
+    writer(&face.node.store).submit(removal).wait().unwrap();
+    assert_eq!(face.get(&author, &format!("{}objects/", makers())).await.ids(), [id("tool", 1)]);
+    let skipped = face.node.store.view_reports().unwrap();
+    let told = skipped.iter().flat_map(|view| &view.skipped).any(|(code, _)| code == "removal-not-steward");
+    assert!(told, "{skipped:?}");
 }
 
 proptest::proptest! {
