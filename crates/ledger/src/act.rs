@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use model::head::{Audience, Head};
 use model::id::{CommunityId, MemberId, SubjectKey};
-use model::marking::Marking;
+use model::marking::{Marking, Tlp};
 use trust::mac::{mac, push_part};
 
 use crate::audience::Heads;
@@ -134,48 +134,63 @@ fn of_author(
     Ok(rows)
 }
 
-/// Records by `author` that refer to an observable and are marked looser than `marking`: its id is its
-/// value, so they are narrowed with it (law 1).
-pub(crate) fn referrers(
+/// What becomes of an author's records that refer to an observable of his, whose id is its value (law 1): they
+/// are as strict as `marking`, and none is for others than those whom he has `told` of it.
+pub(crate) fn of_referrers(
     read: &mut dyn Read,
     heads: &Heads,
     key: SubjectKey,
     author: MemberId,
     marking: Marking,
-) -> Result<Vec<i64>, EngineError> {
+    told: &[(Marking, Audience)],
+) -> Result<Vec<(i64, Change)>, EngineError> {
+    let own = Audience::Organisation(author);
     let mut found = Vec::new();
     let sql = "SELECT x.seq, r.audience FROM refs x JOIN records r ON r.seq = x.seq WHERE x.subject = ?1";
     read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
         let head = heads.of(row.int(1)?)?;
-        if head.author == author && head.marking.is_looser_than(marking) {
-            found.push(row.int(0)?);
+        let heard = |(marking, audience): &(Marking, Audience)| {
+            *audience == head.audience || marking.label() == Tlp::Clear
+        };
+        let further = head.audience != own && !told.iter().any(heard);
+        if head.author == author && (further || head.marking.as_strict_as(marking) != head.marking) {
+            found.push((row.int(0)?, Change::Narrow { marking, audience: further.then(|| own.clone()) }));
         }
         Ok(Flow::Continue)
     })?;
     Ok(found)
 }
 
-/// Narrowing an observable narrows what refers to it; what refers to that in turn follows.
+/// Narrowing or withdrawing an observable narrows what refers to it; what refers to that in turn follows.
 pub(crate) fn follow(read: &mut dyn Read, heads: &Heads, changes: &mut Changes) -> Result<(), EngineError> {
-    let mut open: Vec<(i64, Marking)> = changes
-        .iter()
-        .filter_map(|(seq, change)| match change {
-            Change::Narrow { marking, .. } => Some((*seq, *marking)),
-            Change::Withdraw => None,
-        })
-        .collect();
-    while let Some((seq, marking)) = open.pop() {
+    let mut open: Vec<i64> = changes.keys().copied().collect();
+    while let Some(seq) = open.pop() {
         let Some(record) = at(read, seq)? else { continue };
         if !record.key.is_observable() {
             continue;
         }
-        let head = heads.of(record.audience_row)?;
-        let marking = head.marking.as_strict_as(marking);
-        for referrer in referrers(read, heads, record.key, head.author, marking)? {
+        let author = heads.of(record.audience_row)?.author;
+        let (mut told, mut marking) = (Vec::new(), None);
+        for (seq, row) in of_author(read, heads, record.key, author)? {
+            let head = heads.of(row)?;
+            let (narrowed, audience) = match changes.get(&seq) {
+                Some(Change::Narrow { marking, audience }) => {
+                    (head.marking.as_strict_as(*marking), audience.clone())
+                }
+                Some(Change::Withdraw) | None => (head.marking, None),
+            };
+            marking = Some(marking.map_or(narrowed, |m: Marking| m.as_strict_as(narrowed)));
+            // What is withdrawn was told to nobody any more.
+            if changes.get(&seq) != Some(&Change::Withdraw) {
+                told.push((narrowed, audience.unwrap_or_else(|| head.audience.clone())));
+            }
+        }
+        let Some(marking) = marking else { continue };
+        for (referrer, change) in of_referrers(read, heads, record.key, author, marking, &told)? {
             let before = changes.get(&referrer).cloned();
-            add(changes, referrer, Change::Narrow { marking, audience: None });
+            add(changes, referrer, change);
             if changes.get(&referrer) != before.as_ref() {
-                open.push((referrer, marking));
+                open.push(referrer);
             }
         }
     }

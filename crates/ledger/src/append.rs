@@ -6,11 +6,10 @@ use std::collections::{HashMap, HashSet};
 
 use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
-use model::jcs::same_content;
 use model::kind::Kind;
 use model::marking::{Marking, Tlp};
 use model::time::Timestamp;
-use policy::{Known, Refusal, Submission, admit};
+use policy::{Refusal, Submission, admit};
 use sha2::{Digest, Sha256};
 use trust::log_key::LogKey;
 
@@ -19,6 +18,7 @@ use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::draft::Draft;
 use crate::entry::entry_bytes;
+use crate::held::{Content, Held, Versions, held_versions};
 use crate::logs::row_of;
 use crate::merkle::{Hash, leaf_hash};
 use crate::recall::RecallError;
@@ -219,22 +219,6 @@ struct Judged {
     changes: Changes,
 }
 
-/// A version of a subject that is held or comes earlier in the batch.
-struct Held {
-    author: MemberId,
-    audience: Audience,
-    marking: Marking,
-    version: Timestamp,
-    revoked: bool,
-    content: Content,
-}
-
-#[derive(Clone, Copy)]
-enum Content {
-    Draft(usize),
-    Stored(i64),
-}
-
 fn judge(
     read: &mut dyn Read,
     signer: &Signer,
@@ -253,37 +237,38 @@ fn judge(
     for (nth, draft) in of_rank(0).chain(of_rank(1)).chain(of_rank(2)) {
         let subject = &draft.subject;
         let versions = held.entry(subject.key).or_default();
-        let mut known = known(read, drafts, draft, versions)?;
+        let mut known = versions.known(read, drafts, draft)?;
         known.withdrawn = withdrawn.contains(&(draft.author, subject.key))
             || any_withdrawn && act::is_withdrawn(read, &signer.tombstone_key, draft.author, &subject.id)?;
-        let told = versions.iter().filter(|h| h.author == draft.author && h.audience == draft.audience);
-        let told_any = told.clone().next().is_some();
-        let told_this: Vec<(Marking, Content)> =
-            told.filter(|h| h.version == subject.version).map(|h| (h.marking, h.content)).collect();
-        let looser_held = told_this.iter().any(|(held, _)| held.is_looser_than(draft.marking));
-        let widens = draft.widens && told_this.iter().all(|(held, _)| draft.marking.is_looser_than(*held));
-        let submission = Submission {
-            author: draft.author,
-            kind: draft.kind,
-            body_bytes: draft.body.len(),
-            created: subject.created,
-            version: subject.version,
-            is_marking_definition: subject.is_marking_definition,
-            has_modified: subject.has_modified,
-        };
+        let told = told_before(versions, draft);
+        let looser = |h: &&usize| versions.get(**h).is_some_and(|h| h.marking.is_looser_than(draft.marking));
+        let looser: Vec<usize> = told.iter().filter(looser).copied().collect();
+        let widens = |h: &usize| versions.get(*h).is_some_and(|h| draft.marking.is_looser_than(h.marking));
+        let widens = draft.widens && told.iter().all(widens);
+        let submission = submission(draft);
         let verdict = match admit(&submission, &known) {
             Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
-            Ok(false) if looser_held => {
-                for (_, content) in &told_this {
-                    if let Content::Stored(seq) = content {
-                        let change = Change::Narrow { marking: draft.marking, audience: None };
-                        act::add(&mut changes, *seq, change);
+            Ok(new) if !looser.is_empty() && (!new || draft.only_if_new) => {
+                for nth in looser {
+                    let Some(held) = versions.get_mut(nth) else { continue };
+                    held.marking = held.marking.as_strict_as(draft.marking);
+                    match held.content {
+                        Content::Stored(seq) => {
+                            let change = Change::Narrow { marking: draft.marking, audience: None };
+                            act::add(&mut changes, seq, change);
+                        }
+                        // It comes in this batch, and is as strict as its stricter copy from the beginning.
+                        Content::Draft(first) => {
+                            if let Some(Some(Verdict::Add(marking))) = verdicts.get_mut(first) {
+                                *marking = held.marking;
+                            }
+                        }
                     }
                 }
                 Verdict::Narrow
             }
-            Ok(false) if !told_this.is_empty() && !widens => Verdict::Known,
-            Ok(true) if draft.only_if_new && told_any => Verdict::Known,
+            Ok(false) if !told.is_empty() && !widens => Verdict::Known,
+            Ok(true) if draft.only_if_new && !told.is_empty() => Verdict::Known,
             Ok(_) if draft.kind == Kind::RECALL => match act::of_recall(read, heads, draft)? {
                 Err(error) => Verdict::Refuse(Refused::Recall(error)),
                 Ok((effects, gone)) => {
@@ -296,11 +281,6 @@ fn judge(
             Ok(_) => follow_references(draft, &held, &in_batch),
         };
         if let Verdict::Add(marking) = verdict {
-            if subject.key.is_observable() {
-                for seq in act::referrers(read, heads, subject.key, draft.author, marking)? {
-                    act::add(&mut changes, seq, Change::Narrow { marking, audience: None });
-                }
-            }
             held.entry(subject.key).or_default().push(Held {
                 author: draft.author,
                 audience: draft.audience.clone(),
@@ -309,6 +289,13 @@ fn judge(
                 revoked: subject.revoked,
                 content: Content::Draft(nth),
             });
+        }
+        if subject.key.is_observable() && matches!(verdict, Verdict::Add(_) | Verdict::Narrow) {
+            let told = told_of(&held, &in_batch, subject.key, draft.author);
+            let marking = if let Verdict::Add(marking) = verdict { marking } else { draft.marking };
+            for (seq, change) in act::of_referrers(read, heads, subject.key, draft.author, marking, &told)? {
+                act::add(&mut changes, seq, change);
+            }
         }
         if let Some(slot) = verdicts.get_mut(nth) {
             *slot = Some(verdict);
@@ -319,6 +306,44 @@ fn judge(
     Ok(Judged { verdicts: verdicts.collect(), changes })
 }
 
+fn submission(draft: &Draft) -> Submission {
+    let subject = &draft.subject;
+    Submission {
+        author: draft.author,
+        kind: draft.kind,
+        body_bytes: draft.body.len(),
+        created: subject.created,
+        version: subject.version,
+        is_marking_definition: subject.is_marking_definition,
+        has_modified: subject.has_modified,
+    }
+}
+
+/// Records of the draft's subject that its author made for the same audience before: of the same version, or
+/// of any where one is enough.
+fn told_before(versions: &Versions, draft: &Draft) -> Vec<usize> {
+    let same = |nth: &usize| versions.get(*nth).is_some_and(|held| held.audience == draft.audience);
+    match draft.only_if_new {
+        true => versions.numbers_of(draft.author).filter(same).collect(),
+        false => versions.at(draft.author, draft.subject.version).into_iter().filter(same).collect(),
+    }
+}
+
+/// Under which markings and to whom an author has told of an observable, or tells in this batch.
+fn told_of(
+    held: &HashMap<SubjectKey, Versions>,
+    in_batch: &Observables<'_>,
+    key: SubjectKey,
+    author: MemberId,
+) -> Vec<(Marking, Audience)> {
+    let coming = in_batch.get(&key).into_iter().flatten().filter(|d| d.author == author);
+    let stored = held.get(&key).into_iter().flat_map(|versions| versions.of(author));
+    stored
+        .map(|h| (h.marking, h.audience.clone()))
+        .chain(coming.map(|d| (d.marking, d.audience.clone())))
+        .collect()
+}
+
 /// In which round a draft is judged.
 fn rank(draft: &Draft) -> u8 {
     match (draft.kind == Kind::RECALL, draft.subject.key.is_observable()) {
@@ -326,76 +351,6 @@ fn rank(draft: &Draft) -> u8 {
         (false, true) => 1,
         (false, false) => 2,
     }
-}
-
-/// What the author holds of the draft's subject.
-fn known(
-    read: &mut dyn Read,
-    drafts: &[Draft],
-    draft: &Draft,
-    versions: &[Held],
-) -> Result<Known, EngineError> {
-    let mut known = Known::default();
-    for held in versions.iter().filter(|h| h.author == draft.author) {
-        known.held = true;
-        if held.revoked {
-            known.revoked_at = known.revoked_at.max(Some(held.version));
-        }
-        if held.version == draft.subject.version && known.same_version != Some(false) {
-            let same = match held.content {
-                Content::Draft(nth) => drafts.get(nth).is_some_and(|d| same_content(&d.body, &draft.body)),
-                Content::Stored(seq) => same_as_stored(read, seq, &draft.body)?,
-            };
-            known.same_version = Some(same);
-        }
-    }
-    Ok(known)
-}
-
-fn same_as_stored(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {
-    let mut same = false;
-    read.query("SELECT body FROM bodies WHERE seq = ?1", &[Value::Int(seq)], &mut |row| {
-        same = same_content(row.blob(0)?, body);
-        Ok(Flow::Stop)
-    })?;
-    Ok(same)
-}
-
-/// Versions of every subject and observable that the batch names, read in key order.
-fn held_versions(
-    read: &mut dyn Read,
-    heads: &Heads,
-    drafts: &[Draft],
-) -> Result<HashMap<SubjectKey, Vec<Held>>, EngineError> {
-    let mut any = false;
-    read.query("SELECT seq FROM records LIMIT 1", &[], &mut |_| {
-        any = true;
-        Ok(Flow::Stop)
-    })?;
-    let mut held: HashMap<SubjectKey, Vec<Held>> = HashMap::with_capacity(drafts.len());
-    if !any {
-        return Ok(held);
-    }
-    let mut keys: Vec<SubjectKey> =
-        drafts.iter().flat_map(|d| d.observable_refs.iter().copied().chain([d.subject.key])).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    for key in keys {
-        let sql = "SELECT version, seq, audience, revoked FROM subjects WHERE subject = ?1";
-        read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
-            let head = heads.of(row.int(2)?)?;
-            held.entry(key).or_default().push(Held {
-                author: head.author,
-                audience: head.audience.clone(),
-                marking: head.marking,
-                version: Timestamp::from_micros(row.int(0)?),
-                revoked: row.int(3)? != 0,
-                content: Content::Stored(row.int(1)?),
-            });
-            Ok(Flow::Continue)
-        })?;
-    }
-    Ok(held)
 }
 
 type Observables<'d> = HashMap<SubjectKey, Vec<&'d Draft>>;
@@ -413,21 +368,20 @@ fn observables_in_batch(drafts: &[Draft]) -> Observables<'_> {
 /// not beyond the recipients whom its author told of it.
 fn follow_references(
     draft: &Draft,
-    held: &HashMap<SubjectKey, Vec<Held>>,
+    held: &HashMap<SubjectKey, Versions>,
     in_batch: &Observables<'_>,
 ) -> Verdict {
     let mut marking = draft.marking;
     for key in &draft.observable_refs {
-        let stored = held.get(key).into_iter().flatten().filter(|h| h.author == draft.author);
+        let stored = || held.get(key).into_iter().flat_map(|versions| versions.of(draft.author));
         let coming = in_batch.get(key).into_iter().flatten().filter(|d| d.author == draft.author);
-        let all: Vec<(Marking, &Audience)> = stored
+        let all: Vec<(Marking, &Audience)> = stored()
             .map(|h| (h.marking, &h.audience))
             .chain(coming.map(|d| (d.marking, &d.audience)))
             .collect();
         // An observable that was refused was told to nobody; of observables that name each other the later
         // ones are not judged yet.
-        let admitted = held.get(key).into_iter().flatten().filter(|h| h.author == draft.author);
-        let mut heard: Vec<(Marking, &Audience)> = admitted.map(|h| (h.marking, &h.audience)).collect();
+        let mut heard: Vec<(Marking, &Audience)> = stored().map(|h| (h.marking, &h.audience)).collect();
         if draft.subject.key.is_observable() {
             heard.clone_from(&all);
         }

@@ -23,6 +23,7 @@ pub mod consistency;
 pub mod definitions;
 pub mod draft;
 pub mod entry;
+mod held;
 pub mod logs;
 pub mod merkle;
 pub mod proof;

@@ -7,6 +7,10 @@ use model::id::MemberId;
 use model::kind::Kind;
 use model::time::Timestamp;
 
+/// Most records of one object by one author: its versions, and each version for other recipients. What comes
+/// in is compared with all of them.
+pub const VERSIONS_PER_OBJECT_MAX: u64 = 10_000;
+
 /// What is to be added, as far as the gate cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
@@ -29,8 +33,8 @@ pub struct Submission {
 /// What is known of the subject among the author's records, read in the same transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Whether any version is held.
-    pub held: bool,
+    /// How many records of it are held.
+    pub versions: u64,
     /// A record with the same version: whether its content is the same.
     pub same_version: Option<bool>,
     /// Version at which the object was revoked.
@@ -50,6 +54,8 @@ pub enum Refusal {
     Revoked,
     /// The body is larger than its kind allows.
     TooLarge,
+    /// As many records of the object are held as may be.
+    TooManyVersions,
     /// The kind is not known.
     UnknownKind,
     /// The same id and version is held with other content.
@@ -66,6 +72,7 @@ impl Refusal {
             Refusal::MarkingDefinitionChanged => "marking-definition-changed",
             Refusal::Revoked => "revoked",
             Refusal::TooLarge => "object-too-large",
+            Refusal::TooManyVersions => "too-many-versions",
             Refusal::UnknownKind => "unknown-kind",
             Refusal::VersionConflict => "version-conflict",
             Refusal::Withdrawn => "withdrawn",
@@ -79,6 +86,7 @@ impl Refusal {
             Refusal::MarkingDefinitionChanged => "make a new marking definition with an id of its own",
             Refusal::Revoked => "make a new object with an id of its own",
             Refusal::TooLarge => "split the object",
+            Refusal::TooManyVersions => "withdraw the object, and make a new one with an id of its own",
             Refusal::UnknownKind => "run a newer polder",
             Refusal::VersionConflict => "raise `modified`, or give a changed copy an id of its own",
             Refusal::Withdrawn => "make a new object with an id of its own, if it may be held after all",
@@ -93,6 +101,7 @@ impl fmt::Display for Refusal {
             Refusal::MarkingDefinitionChanged => "marking definitions cannot change (STIX 2.1 section 7.2.1)",
             Refusal::Revoked => "the object was revoked, which is permanent (STIX 2.1 section 3.6)",
             Refusal::TooLarge => "the body is larger than its kind allows",
+            Refusal::TooManyVersions => "as many versions and copies of this object are held as may be",
             Refusal::UnknownKind => "this kind of record is not known here",
             Refusal::VersionConflict => "the same id and version is held with other content",
             Refusal::Withdrawn => "its author has withdrawn it, and it is not taken again",
@@ -121,8 +130,11 @@ pub fn admit(submission: &Submission, known: &Known) -> Result<bool, Refusal> {
         Some(false) => return Err(Refusal::VersionConflict),
         None => {}
     }
-    if submission.is_marking_definition && known.held {
+    if submission.is_marking_definition && known.versions > 0 {
         return Err(Refusal::MarkingDefinitionChanged);
+    }
+    if known.versions >= VERSIONS_PER_OBJECT_MAX {
+        return Err(Refusal::TooManyVersions);
     }
     if known.revoked_at.is_some_and(|at| submission.version > at) {
         return Err(Refusal::Revoked);

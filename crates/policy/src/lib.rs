@@ -29,6 +29,6 @@ mod admit;
 mod release;
 mod role;
 
-pub use admit::{Known, Refusal, Submission, admit};
+pub use admit::{Known, Refusal, Submission, VERSIONS_PER_OBJECT_MAX, admit};
 pub use release::{Exit, Grounds, Reader, Reason, may_open, release};
 pub use role::Role;

@@ -25,7 +25,7 @@ fn submission() -> Submission {
 #[test]
 fn new_known_and_conflicting() {
     assert_eq!(admit(&submission(), &Known::default()), Ok(true));
-    let known = |same| Known { held: true, same_version: same, revoked_at: None, withdrawn: false };
+    let known = |same| Known { versions: 1, same_version: same, revoked_at: None, withdrawn: false };
     assert_eq!(admit(&submission(), &known(None)), Ok(true), "another version");
     assert_eq!(admit(&submission(), &known(Some(true))), Ok(false));
     assert_eq!(admit(&submission(), &known(Some(false))), Err(Refusal::VersionConflict));
@@ -48,7 +48,7 @@ fn times_and_revocation() {
     let same = Submission { version: at(1), ..submission() };
     assert_eq!(admit(&same, &Known::default()), Ok(true), "modified = created is the first version");
     let revoked =
-        |hour| Known { held: true, same_version: None, revoked_at: Some(at(hour)), withdrawn: false };
+        |hour| Known { versions: 1, same_version: None, revoked_at: Some(at(hour)), withdrawn: false };
     assert_eq!(admit(&submission(), &revoked(1)), Err(Refusal::Revoked));
     assert_eq!(admit(&submission(), &revoked(3)), Ok(true), "an older version is stored as one");
 }
@@ -60,13 +60,13 @@ fn marking_definitions_never_change() {
     let modified = Submission { has_modified: true, ..definition.clone() };
     assert_eq!(admit(&modified, &Known::default()), Err(Refusal::MarkingDefinitionChanged));
     for same_version in [None, Some(false)] {
-        let known = Known { held: true, same_version, revoked_at: None, withdrawn: false };
+        let known = Known { versions: 1, same_version, revoked_at: None, withdrawn: false };
         assert_eq!(admit(&definition, &known), Err(Refusal::MarkingDefinitionChanged));
     }
     assert_eq!(
         admit(
             &definition,
-            &Known { held: true, same_version: Some(true), revoked_at: None, withdrawn: false }
+            &Known { versions: 1, same_version: Some(true), revoked_at: None, withdrawn: false }
         ),
         Ok(false)
     );
@@ -77,6 +77,6 @@ fn marking_definitions_never_change() {
 fn what_was_withdrawn_does_not_come_again() {
     let known = Known { withdrawn: true, ..Known::default() };
     assert_eq!(admit(&submission(), &known), Err(Refusal::Withdrawn));
-    let held = Known { held: true, same_version: Some(true), withdrawn: true, ..Known::default() };
+    let held = Known { versions: 1, same_version: Some(true), withdrawn: true, ..Known::default() };
     assert_eq!(admit(&submission(), &held), Err(Refusal::Withdrawn));
 }

@@ -6,11 +6,17 @@ use std::thread;
 
 use ledger::append::{Outcome, Refused};
 use ledger::audience::Heads;
+use ledger::draft::{Draft, Subject};
+use ledger::entry::Salts;
+use ledger::recall::{Act, Recall, places};
 use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Tx, Value};
 use ledger::verify::verify;
+use model::head::{Audience, Head};
+use model::kind::Kind;
 use model::marking::{Marking, Tlp};
-use policy::Refusal;
+use model::time::Timestamp;
+use policy::{Refusal, VERSIONS_PER_OBJECT_MAX};
 use store::Store;
 
 use crate::sample::*;
@@ -56,7 +62,11 @@ contract!(
     modified_before_created_is_refused,
     other_form_of_the_same_content_is_known,
     placeholders_are_numbered_not_ordered,
+    many_versions_of_one_object_come_in_at_once,
     references_go_no_further_than_what_they_name,
+    the_stricter_of_two_copies_in_one_batch_counts,
+    what_is_taken_once_is_narrowed_by_a_stricter_label,
+    what_refers_to_an_observable_follows_it_home,
     rows_are_read_until_no_more_are_wanted,
     text_has_no_nul,
     text_is_ordered_by_its_bytes,
@@ -605,4 +615,110 @@ fn local_writers_wait_for_each_other(open: &dyn Fn() -> Store) {
         }
     });
     assert_eq!(int(&stores[0], "SELECT max(n) FROM scratch", &[]), 100);
+}
+
+const ADDRESS: &str = r#"{"type":"ipv4-addr","spec_version":"2.1","id":"ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd","value":"198.51.100.3"}"#;
+const SEEN: &str = r#"{"type":"observed-data","spec_version":"2.1","id":"observed-data--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00Z","modified":"2024-01-01T00:00:00Z","first_observed":"2024-01-01T00:00:00Z","last_observed":"2024-01-01T00:00:00Z","number_observed":1,"object_refs":["ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd"]}"#;
+
+/// Heads of the records of an object, in order.
+fn heads_of(store: &Store, json: &str) -> Vec<Head> {
+    let key = draft(json, OWN, own(), Marking::NONE).subject.key;
+    store
+        .read(|read| {
+            let heads = Heads::load(read)?;
+            let rows = record::of_subject(read, key)?;
+            rows.iter()
+                .map(|row| heads.of(row.audience_row).cloned())
+                .collect::<Result<Vec<_>, EngineError>>()
+        })
+        .unwrap()
+}
+
+/// The time of a batch grew with the square of the versions of one object.
+fn many_versions_of_one_object_come_in_at_once(store: &Store) {
+    let writer = writer(store, None);
+    let many = VERSIONS_PER_OBJECT_MAX as u32;
+    let minute = |n: u32| {
+        let (day, rest) = (1 + n / 1_440, n % 1_440);
+        indicator(1, rest, "").replace("modified\":\"2024-01-01", &format!("modified\":\"2024-01-{day:02}"))
+    };
+    let began = std::time::Instant::now();
+    let outcomes = submit(&writer, (0..=many).map(|n| green(&minute(n))).collect());
+    assert_eq!(added(&outcomes), many as usize);
+    let full = Outcome::Refused(Refused::Gate(Refusal::TooManyVersions));
+    assert_eq!(outcomes.last(), Some(&full));
+    assert_eq!(submit(&writer, vec![green(&minute(5)), green(&minute(many + 1))]), [Outcome::Known, full]);
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+}
+
+/// It was answered as narrowed, and the looser copy stood.
+fn the_stricter_of_two_copies_in_one_batch_counts(store: &Store) {
+    let writer = writer(store, None);
+    let both = |json: &str| {
+        let as_marked = |tlp| draft(json, OWN, community(1), Marking::tlp(tlp));
+        submit(&writer, vec![as_marked(Tlp::Green), as_marked(Tlp::AmberStrict)])
+    };
+    for json in [&indicator(1, 0, ""), ADDRESS] {
+        let outcomes = both(json);
+        assert!(matches!(outcomes.as_slice(), [Outcome::Added { .. }, Outcome::Narrowed]), "{outcomes:?}");
+        let labels: Vec<_> = heads_of(store, json).iter().map(|head| head.marking).collect();
+        assert_eq!(labels, [Marking::tlp(Tlp::AmberStrict)]);
+    }
+}
+
+/// A list that is imported again makes versions of its own time, so none was compared.
+fn what_is_taken_once_is_narrowed_by_a_stricter_label(store: &Store) {
+    let writer = writer(store, None);
+    let once = |minute: u32, tlp| {
+        let draft = draft(&indicator(1, minute, ""), OWN, community(1), Marking::tlp(tlp));
+        submit(&writer, vec![Draft { only_if_new: true, ..draft }])[0]
+    };
+    assert!(matches!(once(0, Tlp::Green), Outcome::Added { .. }));
+    assert_eq!(once(1, Tlp::AmberStrict), Outcome::Narrowed);
+    assert_eq!(once(2, Tlp::Green), Outcome::Known);
+    let labels: Vec<_> = heads_of(store, &indicator(1, 0, "")).iter().map(|head| head.marking).collect();
+    assert_eq!(labels, [Marking::tlp(Tlp::AmberStrict)]);
+}
+
+/// Whether the address is narrowed, withdrawn, or comes later for fewer: who may not have it has nothing that
+/// names it.
+fn what_refers_to_an_observable_follows_it_home(store: &Store) {
+    let writer = writer(store, None);
+    let amber = Marking::tlp(Tlp::Amber);
+    let share = |json: &str, to: Audience, marking| {
+        assert_eq!(added(&submit(&writer, vec![draft(json, OWN, to, marking)])), 1, "{json}");
+    };
+    let recall = |json: &str, n: i64, act: Act| {
+        let key = draft(json, OWN, own(), amber).subject.key;
+        let entries = store.read(|read| places(read, OWN, key)).unwrap();
+        let entries = entries.into_iter().map(|(place, _)| place).collect();
+        let body = Recall { act, entries, reason: String::new() }.print();
+        let subject = Subject::document(format!("x-polder-recall--{n}"), Timestamp::from_micros(n));
+        let salts = Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
+        let recall = Draft::new(Kind::RECALL, subject, body, OWN, own(), amber, salts);
+        assert_eq!(added(&submit(&writer, vec![recall])), 1);
+    };
+    let head = |json: &str| heads_of(store, json).pop().unwrap();
+    let of = |n: u8, json: &str| {
+        json.replace("0001\"", &format!("000{n}\"")).replace("6742dd", &format!("67420{n}"))
+    };
+    // It names an address of which nothing is known yet, and then an unmarked one for the own organisation.
+    share(SEEN, community(1), amber);
+    share(ADDRESS, own(), Marking::NONE);
+    assert_eq!((head(SEEN).audience, head(SEEN).marking.unknown), (own(), true));
+    // An unmarked one for the same community.
+    share(&of(2, SEEN), community(1), Marking::tlp(Tlp::AmberStrict));
+    share(&of(2, ADDRESS), community(1), Marking::NONE);
+    assert!(head(&of(2, SEEN)).marking.unknown);
+    // The community was told of these, until they are narrowed and withdrawn.
+    for n in [3, 4] {
+        share(&of(n, ADDRESS), community(1), amber);
+        share(&of(n, SEEN), community(1), amber);
+        assert_eq!(head(&of(n, SEEN)).audience, community(1));
+    }
+    recall(&of(3, ADDRESS), 3, Act::Narrow { marking: amber, audience: Some(own()) });
+    recall(&of(4, ADDRESS), 4, Act::Withdraw);
+    for n in [3, 4] {
+        assert_eq!((head(&of(n, SEEN)).audience, head(&of(n, SEEN)).marking), (own(), amber));
+    }
 }
