@@ -25,6 +25,7 @@ use crate::recall::RecallError;
 use crate::schema::{BODIES, RECORDS, SUBJECTS};
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::tree::extend_tree;
+use crate::verify::newest_note;
 use crate::view::{Body, Record, View};
 
 /// What became of a draft.
@@ -98,6 +99,7 @@ pub fn append(
     let Judged { verdicts, mut changes } = judge(tx.as_read(), signer, &heads, drafts)?;
     act::follow(tx.as_read(), &heads, &mut changes)?;
     let place = Place::read(tx.as_read(), row_of(&signer.origin), circumstances.now)?;
+    still_ours(tx.as_read(), signer, drafts)?;
     let mut outcomes = Vec::with_capacity(drafts.len());
     let mut rows = Vec::with_capacity(drafts.len());
     let mut strides = Strides::new(&circumstances.randomness);
@@ -138,6 +140,26 @@ pub fn append(
     let last = rows.last().map_or(place.time, |r| r.time);
     let checkpoint = extend_tree(tx, signer, place.index, &leaves, last, circumstances.randomness)?;
     Ok(Appended { outcomes, checkpoint: Some(checkpoint), erased })
+}
+
+/// Refuses to go on with a log whose keys were changed since this process read its own: what it signed would
+/// not verify. Only the statement that changes them stands under another key than what is there.
+fn still_ours(read: &mut dyn Read, signer: &Signer, drafts: &[Draft]) -> Result<(), EngineError> {
+    let changes = [Kind::MEMBER_DELEGATION, Kind::MEMBER_ROTATION, Kind::MEMBER_REVOCATION];
+    if drafts.iter().any(|draft| changes.contains(&draft.kind)) {
+        return Ok(());
+    }
+    let Some(text) = newest_note(read, row_of(&signer.origin))? else { return Ok(()) };
+    let signed = Checkpoint::read_signed(text.as_bytes())
+        .is_ok_and(|(note, checkpoint)| checkpoint.verify(&note, signer.key.public_key()).is_ok());
+    if signed {
+        return Ok(());
+    }
+    Err(EngineError::Unfit(format!(
+        "the newest checkpoint of {} is not signed by the keys that this process has: they were changed meanwhile, \
+         so start it again with the present ones; otherwise `polder ledger verify` says more",
+        signer.origin
+    )))
 }
 
 /// Where the next record goes.

@@ -30,6 +30,9 @@ pub(crate) trait Engine: Tx {
     ) -> &'static [&'static str];
     /// Whether a table or an index of this name is there.
     fn exists(&mut self, name: &str) -> Result<bool, EngineError>;
+    /// From here on this transaction gives up soon when others hold what it wants, with [`EngineError::Busy`],
+    /// where readers could be in its way and would have to wait behind it.
+    fn give_up_soon(&mut self) -> Result<(), EngineError>;
     /// The engine's own check of itself; empty when all is well. The quick one may leave indexes out.
     fn integrity(&mut self, quick: bool) -> Result<Vec<String>, EngineError>;
 }

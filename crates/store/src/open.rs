@@ -20,7 +20,7 @@ use crate::rebuild::BATCH_RECORDS_MAX;
 use crate::sqlite::{Session, engine_error};
 use crate::turn::Turn;
 use crate::views;
-use crate::wal::WAL_CHECKPOINT_PAGES;
+use crate::wal::{WAL_BYTES_MAX, WAL_CHECKPOINT_PAGES, rein_in};
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -161,6 +161,21 @@ impl fmt::Display for Place {
 }
 
 impl Place {
+    /// Whether it is a server's.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self, Place::Postgresql(_))
+    }
+
+    /// Keeps the log of a file within bounds, after this process has written to it.
+    pub(crate) fn rein_in_the_log(&self) {
+        if let Place::File { path, local, .. } = self
+            && let Some(connection) = lock(local).as_ref()
+        {
+            // What is durable stays so; a fault of the disk shows with the next transaction.
+            let _ = rein_in(connection, path, WAL_BYTES_MAX);
+        }
+    }
+
     /// A place that is there.
     fn found(location: Location) -> Result<Place, OpenError> {
         match location {

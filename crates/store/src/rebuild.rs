@@ -8,6 +8,8 @@
 //! takes its turn among those who write; readers see the old view or the new one.
 
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use ledger::audience::Heads;
 use ledger::record;
@@ -19,14 +21,18 @@ use crate::names::{NEXT, Names, OLD, Renamed, index_name, kept, rewrite};
 use crate::open::Store;
 use crate::views::{Progress, Standing, forget, last_seq, missing, next_name, note, standing};
 
-/// Most records of a batch.
-pub(crate) const BATCH_RECORDS_MAX: usize = 10_000;
+/// Most records of a batch: as many as the writer takes at once.
+pub(crate) const BATCH_RECORDS_MAX: usize = crate::writer::BATCH_RECORDS_MAX;
 /// Most bytes of records in a batch; one larger record is a batch of its own.
-const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Batches that a turn takes in. An import adds at most one batch in its turn: with two a rebuild comes up
-/// with it.
+/// Batches that a turn takes in. An import adds at most one batch of the writer's in its turn: with two a
+/// rebuild comes up with it.
 const BATCHES_PER_TURN: usize = 2;
+
+/// How often a switch is tried that readers are in the way of, and how long they are left alone after each.
+const SWITCH_TRIES_MAX: u32 = 300;
+const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 
 /// Told after each turn; `Stop` ends the build where it stands.
 pub type Told<'t> = dyn FnMut(Progress) -> Flow + 't;
@@ -107,15 +113,24 @@ impl Store {
         told: &mut Told<'_>,
         step: &mut dyn FnMut(&mut dyn Engine) -> Result<Step, EngineError>,
     ) -> Result<Rebuilt, EngineError> {
+        let mut tries = 0;
         loop {
-            match self.appending(&mut *step)? {
-                Step::Done => return Ok(Rebuilt::Done),
-                Step::More(progress) => {
+            match self.appending(&mut *step) {
+                Ok(Step::Done) => return Ok(Rebuilt::Done),
+                Ok(Step::More(progress)) => {
+                    tries = 0;
                     if told(progress) == Flow::Stop {
                         return Ok(Rebuilt::Stopped);
                     }
                 }
+                // Somebody reads a table that is to be switched, and others must not wait behind us for him.
+                Err(EngineError::Busy) if self.shared.place.is_server() && tries < SWITCH_TRIES_MAX => {
+                    tries += 1;
+                    thread::sleep(SWITCH_PAUSE);
+                }
+                Err(error) => return Err(error),
             }
+            self.shared.place.rein_in_the_log();
         }
     }
 
@@ -195,6 +210,7 @@ fn build(engine: &mut dyn Engine, view: &dyn View, names: &Names, batch: usize) 
             of: last.unsigned_abs(),
         }));
     }
+    engine.give_up_soon()?;
     switch(engine, view, Standing { cursor, ..next })?;
     Ok(Step::Done)
 }

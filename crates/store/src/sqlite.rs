@@ -241,6 +241,11 @@ impl Engine for Session<'_> {
         Ok(found)
     }
 
+    /// Readers of a file are in nobody's way.
+    fn give_up_soon(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// The quick one does not compare indexes with their tables.
     fn integrity(&mut self, quick: bool) -> Result<Vec<String>, EngineError> {
         let mut faults = Vec::new();

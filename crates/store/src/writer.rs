@@ -151,6 +151,13 @@ struct State {
     circumstances: Box<dyn FnMut() -> Circumstances + Send>,
 }
 
+/// Whether a log of `size` has with its last `added` entries come past a thousand, ten thousand, and so on.
+/// Plans that were made for a small database are bad for a large one, and a server finds out late by itself.
+fn has_grown(size: u64, added: usize) -> bool {
+    let before = size.saturating_sub(added as u64);
+    size >= 1_000 && size.ilog10() > before.max(1).ilog10()
+}
+
 impl State {
     fn run(mut self, waiting: &Receiver<Job>) {
         let mut left_over = None;
@@ -223,7 +230,13 @@ impl State {
                 };
                 in_transaction(connection, "BEGIN IMMEDIATE", work)
             }
-            (Own::Postgresql(writing), _) => writing.transaction(work),
+            (Own::Postgresql(writing), _) => {
+                let appended = writing.transaction(work)?;
+                if appended.checkpoint.as_ref().is_some_and(|c| has_grown(c.size, drafts.len())) {
+                    writing.analyze();
+                }
+                Ok(appended)
+            }
             (Own::Shared, place) => place.write(work),
         }
         .map_err(Arc::new)

@@ -177,6 +177,9 @@ pub static TABLES: &[&Table] = &[
     &SKIPPED,
 ];
 
+/// Placements that are held before they are inserted, except for the last record's.
+const PLACEMENTS_AT_ONCE: usize = 100_000;
+
 /// Largest number of a collection.
 const COLLECTION_NUMBER_MAX: i64 = (1 << 47) - 1;
 
@@ -231,10 +234,10 @@ impl View for CollectionView {
                     let (now, first) = (of(&record.head.audience), of(&record.committed.audience));
                     // What was narrowed comes into no collection in which it did not stand: its place there
                     // would lie behind the cursors of those who follow it.
+                    let narrowed = record.head != record.committed;
                     let mut placed_in: Vec<i64> =
-                        now.iter().copied().filter(|id| first.contains(id)).collect();
-                    if record.head != record.committed {
-                        // It comes again because it was narrowed.
+                        now.iter().copied().filter(|id| !narrowed || first.contains(id)).collect();
+                    if narrowed {
                         removal::without_removed(tx, &mut placed_in, record.seq)?;
                     }
                     match record.body {
@@ -245,6 +248,10 @@ impl View for CollectionView {
                         }
                         Body::Present(_) => {
                             fresh.extend(placed_in.iter().map(|id| place::Placement::of(*id, record)));
+                            // A record for a thousand members has a thousand places.
+                            if fresh.len() >= PLACEMENTS_AT_ONCE {
+                                place::insert(tx, &mut fresh)?;
+                            }
                         }
                     }
                 }

@@ -237,6 +237,14 @@ impl Writing {
         answer
     }
 
+    /// Lets the server count what is in its tables. That only helps it to plan: where it fails all goes on
+    /// as before, and a connection that died of it shows with the next transaction.
+    pub(crate) fn analyze(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.analyze();
+        }
+    }
+
     fn begun(&mut self) -> Result<Connection, EngineError> {
         if let Some(mut kept) = self.connection.take() {
             match kept.begin(BEGIN_WRITE) {

@@ -68,6 +68,11 @@ impl Connection {
         }
     }
 
+    /// Outside of a transaction.
+    pub(super) fn analyze(&mut self) {
+        let _ = self.client.batch_execute("ANALYZE");
+    }
+
     pub(super) fn roll_back(&mut self) {
         // A connection on which this fails stays open, and is not used again.
         if self.open && self.client.batch_execute("ROLLBACK").is_ok() {
@@ -304,6 +309,11 @@ impl Engine for Connection {
             },
         )?;
         Ok(found)
+    }
+
+    /// Whoever waits for an exclusive lock holds up all readers that come after him.
+    fn give_up_soon(&mut self) -> Result<(), EngineError> {
+        self.define("SET LOCAL lock_timeout = '200ms'")
     }
 
     /// What the server can tell of itself: settings that keep its word about what is durable, and indexes

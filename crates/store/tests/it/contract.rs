@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use ledger::append::{Outcome, Refused};
+use ledger::append::{Circumstances, Outcome, Refused, Signer};
 use ledger::audience::Heads;
 use ledger::draft::{Draft, Subject};
 use ledger::entry::Salts;
@@ -18,6 +18,7 @@ use model::marking::{Marking, Tlp};
 use model::time::Timestamp;
 use policy::{Refusal, VERSIONS_PER_OBJECT_MAX};
 use store::Store;
+use trust::log_key::{LOG_KEY_BYTES, LogKey};
 
 use crate::sample::*;
 
@@ -52,6 +53,7 @@ macro_rules! contract {
 
 contract!(
     one: adds_once_and_knows_again,
+    a_log_is_not_continued_with_other_keys,
     an_error_ends_its_transaction,
     an_error_rolls_everything_back,
     a_null_has_no_type,
@@ -721,4 +723,16 @@ fn what_refers_to_an_observable_follows_it_home(store: &Store) {
     for n in [3, 4] {
         assert_eq!((head(&of(n, SEEN)).audience, head(&of(n, SEEN)).marking), (own(), amber));
     }
+}
+
+/// Another directory of the same database had changed the keys, and what this process signed did not verify.
+fn a_log_is_not_continued_with_other_keys(store: &Store) {
+    submit(&writer(store, None), vec![green(&indicator(1, 0, ""))]);
+    let other = Signer { key: LogKey::from_bytes(&[9; LOG_KEY_BYTES]).unwrap(), ..signer() };
+    let circumstances = || Circumstances { now: Timestamp::from_micros(1), randomness: [0; 32] };
+    let stranger = store.writer(other, None, circumstances).unwrap();
+    let refused = stranger.submit(vec![green(&indicator(2, 0, ""))]).wait().unwrap_err();
+    let store::SubmitError::Engine(error) = refused else { panic!("{refused:?}") };
+    assert!(matches!(&*error, EngineError::Unfit(why) if why.contains("start it again")), "{error}");
+    assert_eq!(added(&submit(&writer(store, None), vec![green(&indicator(3, 0, ""))])), 1);
 }
