@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
-use model::marking::Marking;
+use model::marking::{Marking, Tlp};
 use trust::mac::{mac, push_part};
 
 use crate::audience::Heads;
@@ -77,9 +77,9 @@ pub(crate) fn of_recall(
             let change = match &recall.act {
                 Act::Withdraw => Change::Withdraw,
                 Act::Narrow { marking, audience } => {
-                    let present = &heads.of(row)?.audience;
+                    let present = heads.of(row)?;
                     let own = Audience::Organisation(draft.author);
-                    if audience.as_ref().is_some_and(|a| *a != own && !a.is_within(present)) {
+                    if audience.as_ref().is_some_and(|a| *a != own && !lies_within(a, present)) {
                         return Ok(Err(RecallError::NotWithin));
                     }
                     Change::Narrow { marking: *marking, audience: audience.clone() }
@@ -92,6 +92,14 @@ pub(crate) fn of_recall(
         subjects.clear();
     }
     Ok(Ok((changes, subjects)))
+}
+
+/// Whether nobody sees a record under this audience who did not see it before. RED for organisations is
+/// released to none of their people: naming some of them would be widening.
+fn lies_within(audience: &Audience, present: &Head) -> bool {
+    let is_persons = |audience: &Audience| matches!(audience, Audience::Persons(_));
+    let names = is_persons(audience) && !is_persons(&present.audience);
+    audience.is_within(&present.audience) && !(names && present.marking.label() == Tlp::Red)
 }
 
 /// `seq` and effective head of a subject's records by one author.

@@ -274,10 +274,18 @@ fn judge(
         let verdict = match admit(&submission, &known) {
             Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
             Ok(false) if looser_held => {
-                for (_, content) in &told_this {
-                    if let Content::Stored(seq) = content {
-                        let change = Change::Narrow { marking: draft.marking, audience: None };
-                        act::add(&mut changes, *seq, change);
+                for (held, content) in &told_this {
+                    let marking = held.as_strict_as(draft.marking);
+                    let narrowed = match content {
+                        Content::Stored(seq) => vec![*seq],
+                        // It comes earlier in this batch: it is written as strict as this at once.
+                        Content::Draft(earlier) => {
+                            narrow_draft(&mut verdicts, versions, *earlier, marking);
+                            act::referrers(read, heads, subject.key, draft.author, marking)?
+                        }
+                    };
+                    for seq in narrowed {
+                        act::add(&mut changes, seq, Change::Narrow { marking, audience: None });
                     }
                 }
                 Verdict::Narrow
@@ -317,6 +325,16 @@ fn judge(
     // Every draft was judged in one of the three rounds.
     let verdicts = verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Refuse(Refused::RefersFurther)));
     Ok(Judged { verdicts: verdicts.collect(), changes })
+}
+
+/// Narrows a record that the batch is to add.
+fn narrow_draft(verdicts: &mut [Option<Verdict>], versions: &mut [Held], nth: usize, narrower: Marking) {
+    if let Some(Some(Verdict::Add(marking))) = verdicts.get_mut(nth) {
+        *marking = narrower;
+    }
+    for held in versions.iter_mut().filter(|held| matches!(held.content, Content::Draft(at) if at == nth)) {
+        held.marking = narrower;
+    }
 }
 
 /// In which round a draft is judged.
