@@ -90,6 +90,15 @@ impl Node {
         Ok(node)
     }
 
+    /// One on a file that is there already. `dir` is empty, and its own.
+    pub fn on(files: &Files, clock: Timestamp, dir: &Path) -> Ran<Node> {
+        let store = Store::memory(Schema::default())?;
+        let clock = Arc::new(AtomicI64::new(clock.micros()));
+        let mut node = Node { ground: Ground::File, dir: dir.to_owned(), store, writer: None, clock };
+        node.start(files)?;
+        Ok(node)
+    }
+
     fn start_writer(&self) -> Ran<Writer> {
         let signer = Signer { origin: origin(), key: log_key()?, tombstone_key: [4; 32] };
         let clock = Arc::clone(&self.clock);
@@ -212,7 +221,10 @@ impl Node {
         // Connections that are still open would write to what is put there.
         self.store = Store::memory(Schema::default())?;
         for entry in fs::read_dir(&self.dir)? {
-            fs::remove_file(entry?.path())?;
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+            }
         }
         if self.has_files() {
             fs::write(self.dir.join("db"), &files.database)?;

@@ -40,7 +40,7 @@ pub fn run(seed: u64, scratch: &Path, grounds: &mut Grounds<'_>) -> Result<(), S
 fn run_steps(steps: &[Step], scratch: &Path, ground: Ground) -> Result<(), (usize, Broken)> {
     let early = |broken: Broken| (0, broken);
     let dir = tempfile::tempdir_in(scratch).map_err(|error| early(error.into()))?;
-    let mut world = World::new(ground, dir.path()).map_err(early)?;
+    let mut world = World::begin(ground, dir.path()).map_err(early)?;
     for (nth, step) in steps.iter().enumerate() {
         one(&mut world, step).map_err(|broken| (nth, broken))?;
     }

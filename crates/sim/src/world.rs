@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use exchange::command;
 use exchange::query;
@@ -20,6 +21,7 @@ use ledger::sql::{EngineError, Flow, TableKind};
 use model::head::Audience;
 use model::marking::{Marking, Tlp};
 use model::stix::Object;
+use model::time::Timestamp;
 use policy::Refusal;
 
 use crate::broken::{Broken, Ran, holds, same};
@@ -64,9 +66,40 @@ enum Work {
     Revoke(usize),
 }
 
+/// How every history on a file begins: made once, then copied.
+struct Beginning {
+    files: Files,
+    model: Model,
+    clients: Vec<Client>,
+    published: Vec<Checkpoint>,
+    clock: Timestamp,
+}
+
 impl World {
+    /// The world in which a history begins.
+    pub fn begin(ground: Ground, dir: &Path) -> Ran<World> {
+        static BEGINNING: OnceLock<Ran<Beginning>> = OnceLock::new();
+        if !matches!(ground, Ground::File) {
+            return World::new(ground, dir);
+        }
+        let beginning = BEGINNING.get_or_init(|| {
+            let own = tempfile::tempdir_in(dir)?;
+            let World { node, model, clients, published, beginning } = World::new(Ground::File, own.path())?;
+            Ok(Beginning { files: beginning, model, clients, published, clock: node.now() })
+        });
+        let Beginning { files, model, clients, published, clock } =
+            beginning.as_ref().map_err(Broken::clone)?;
+        Ok(World {
+            node: Node::on(files, *clock, dir)?,
+            model: model.clone(),
+            clients: clients.clone(),
+            published: published.clone(),
+            beginning: files.clone(),
+        })
+    }
+
     /// A node with two communities and six tokens.
-    pub fn new(ground: Ground, dir: &Path) -> Ran<World> {
+    fn new(ground: Ground, dir: &Path) -> Ran<World> {
         let mut world = World {
             node: Node::new(ground, dir)?,
             model: Model::default(),

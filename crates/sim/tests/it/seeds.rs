@@ -9,8 +9,12 @@ use std::thread;
 
 use sim::Ground;
 
+use crate::server::{Databases, server};
+
 /// What CI runs.
 const SEEDS: Range<u64> = 0..1_000;
+/// What CI runs on the other engines.
+const FEWER: Range<u64> = 0..30;
 /// Histories that run side by side.
 const THREADS: usize = 2;
 
@@ -65,4 +69,17 @@ fn run(seeds: Range<u64>, ground: &(dyn Fn() -> Ground + Sync)) {
 #[test]
 fn laws_hold_on_a_file() {
     run(seeds(SEEDS), &|| Ground::File);
+}
+
+#[test]
+fn laws_hold_in_memory() {
+    run(seeds(FEWER), &|| Ground::Memory);
+}
+
+/// A crash is there the end of a connection in mid-transaction, at whichever statement.
+#[test]
+fn laws_hold_on_a_server() {
+    let Some(server) = server("laws_hold_on_a_server") else { return };
+    let databases = Databases::default();
+    run(seeds(FEWER), &|| Ground::Postgresql(databases.fresh(&server)));
 }
