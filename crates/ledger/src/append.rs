@@ -301,7 +301,13 @@ fn judge(
                 }
             },
             // The same version for other recipients is a record of its own.
-            Ok(_) => follow_references(draft, &held, &in_batch),
+            Ok(_) => match follow_references(draft, &held, &in_batch) {
+                // What it refers to keeps it as strict as it is held: nobody more would see it.
+                Verdict::Add(marking) if told_this.iter().any(|(held, _)| !marking.is_looser_than(*held)) => {
+                    Verdict::Known
+                }
+                verdict => verdict,
+            },
         };
         if let Verdict::Add(marking) = verdict {
             if subject.key.is_observable() {

@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 use exchange::export;
 use exchange::token::{self, Credential};
 use ledger::audience::Heads;
+use ledger::checkpoint::Checkpoint;
+use ledger::logs::row_of;
+use ledger::merkle::{leaf_hash, verify_consistency, verify_inclusion};
 use ledger::recall::places;
 use ledger::record::{self, Stored};
 use ledger::sql::{EngineError, Flow, TableKind};
-use ledger::tree;
+use ledger::tree::{self, Proofs};
 use ledger::verify::verify;
 use model::id::SubjectKey;
+use policy::release;
 
 use crate::broken::{Broken, Ran, holds, same};
+use crate::deed::{Deed, Fate, Step};
 use crate::model::{Exit, Kept, may_see};
 use crate::node::{log_key, origin};
 use crate::scene::{self, OBJECTS};
@@ -21,24 +26,32 @@ use crate::sql;
 use crate::world::World;
 
 impl World {
-    /// What is cheap enough to be looked at after each step.
-    pub fn after_step(&self) -> Ran<()> {
+    /// What is cheap enough to be looked at after each step. Bytes on the disk are looked for where one might
+    /// have stayed or come back.
+    pub fn after_step(&self, step: &Step) -> Ran<()> {
+        let erases = matches!(step.deed, Deed::Withdraw { .. } | Deed::Rebuild { .. });
+        self.hold_tables()?;
+        if erases || step.fate != Fate::Done { self.hold_words() } else { Ok(()) }
+    }
+
+    fn hold_tables(&self) -> Ran<()> {
         let (stored, heads) = self.node.store().read(|read| {
             Ok::<_, EngineError>((record::after(read, 0, usize::MAX >> 1)?, Heads::load(read)?))
         })?;
         self.hold_records(&stored, &heads)?;
-        hold_references(&stored, &heads)?;
-        self.hold_words()
+        hold_references(&stored, &heads)
     }
 
     /// What is looked at once, when nothing more happens.
     pub fn at_end(&mut self) -> Ran<()> {
-        self.after_step()?;
+        self.hold_tables()?;
+        self.hold_words()?;
         for client in &mut self.clients {
             while client.poll(&self.node, &mut self.model, 2)? {}
             client.poll(&self.node, &mut self.model, 2)?;
         }
         self.hold_files()?;
+        self.hold_proofs()?;
         self.hold_hunt()?;
         self.hold_views()?;
         self.hold_log()
@@ -132,10 +145,9 @@ impl World {
             let mut expected: Vec<(i64, &[u8])> =
                 newest.values().map(|k| (k.seq, k.body.as_slice())).collect();
             expected.sort_unstable();
-            let id = self.token_id(nth)?;
             let mut got = Vec::new();
             self.node.store().read(|read| {
-                let reader = token::reader(read, &credential(&id, token))?;
+                let reader = token::reader(read, &credential(&self.ids[nth], token))?;
                 let chosen = export::select(read, &reader)?;
                 export::bodies(read, &chosen, &mut |one, body| {
                     got.push((one.seq, body.to_vec()));
@@ -146,18 +158,6 @@ impl World {
             same(1, || format!("an export for token {nth}"), &expected, &got)?;
         }
         Ok(())
-    }
-
-    fn token_id(&self, nth: usize) -> Ran<String> {
-        let name = format!("token {nth}");
-        let all = self.node.store().read(|read| token::list(read))?;
-        let found = all.into_iter().find(|token| token.name == name).map(|token| token.id);
-        found.ok_or_else(|| Broken {
-            law: 3,
-            what: format!("a token that was issued, {name}"),
-            expected: "there".to_owned(),
-            got: "absent".to_owned(),
-        })
     }
 
     /// What the node would hunt for: of each indicator what its newest version says.
@@ -210,17 +210,40 @@ impl World {
         self.hold_published()
     }
 
-    /// Law 3: each checkpoint that was let out is the beginning of the present log.
-    pub fn hold_published(&self) -> Ran<()> {
+    /// Law 3: each checkpoint that was let out is the beginning of the present log, and a stranger can tell.
+    fn hold_published(&self) -> Ran<()> {
         self.node.store().read(|read| {
-            for checkpoint in &self.published {
-                let root = tree::root_at(read, 1, checkpoint.size)?;
-                same(
-                    3,
-                    || format!("the root at size {}, which was published", checkpoint.size),
-                    &checkpoint.root,
-                    &root,
-                )?;
+            let mut proofs = Proofs::of(row_of(&origin()));
+            let size = tree::size(read, row_of(&origin()))?;
+            let newest = proofs.root(read, size)?;
+            for Checkpoint { size: old, root, .. } in &self.published {
+                let what = || format!("the checkpoint of size {old}, which was published");
+                let proof = proofs.consistency(read, *old, size)?;
+                same(3, what, &Ok(()), &verify_consistency(*old, root, size, &newest, &proof))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Law 1 at the door of proofs, which anybody may hand on; and what is released is proved.
+    fn hold_proofs(&self) -> Ran<()> {
+        self.node.store().read(|read| {
+            let heads = Heads::load(read)?;
+            let (mut proofs, log) = (Proofs::of(row_of(&origin())), row_of(&origin()));
+            let size = tree::size(read, log)?;
+            let root = proofs.root(read, size)?;
+            for kept in self.model.kept.iter().filter(|kept| !kept.erased) {
+                let Some(stored) = record::at(read, kept.seq)? else { continue };
+                let head = heads.of(stored.audience_row)?;
+                let path = proofs.inclusion(read, stored.index, size)?;
+                let proved = verify_inclusion(&leaf_hash(&stored.entry), stored.index, size, &path, &root);
+                same(3, || format!("the proof of record {}", kept.seq), &Ok(()), &proved)?;
+                for (nth, token) in self.model.tokens.iter().enumerate() {
+                    let expected = may_see(kept, &self.model.reader(token), Exit::File);
+                    let reader = token::reader(read, &credential(&self.ids[nth], token))?;
+                    let got = release(head, &reader, policy::Exit::Proof).is_ok();
+                    same(1, || format!("a proof of record {} for token {nth}", kept.seq), &expected, &got)?;
+                }
             }
             Ok(())
         })

@@ -8,8 +8,8 @@ use model::marking::Tlp;
 use crate::rng::Rng;
 use crate::scene::{AUDIENCES, OBJECTS, Sort, VERSIONS, refers_to, sort, told};
 
-/// Steps of a history.
-pub const STEPS_MAX: usize = 32;
+/// Most steps of a history.
+pub const STEPS_MAX: usize = 26;
 /// Objects of a batch.
 const BATCH_MAX: usize = 4;
 
@@ -112,7 +112,7 @@ pub enum Crash {
 /// The history of a seed.
 pub fn history(seed: u64) -> Vec<Step> {
     let mut rng = Rng::new(seed);
-    let count = 8 + rng.below(STEPS_MAX - 8);
+    let count = 8 + rng.below(STEPS_MAX - 7);
     (0..count).map(|_| step(&mut rng)).collect()
 }
 

@@ -299,6 +299,10 @@ impl Model {
         let Some(marking) = self.with_references(*author, *object, to, *marking, intents, batch) else {
             return Verdict::RefersFurther;
         };
+        if told.iter().any(|held| !marking.is_looser_than(*held)) {
+            // What it refers to keeps it as strict as it is: nobody more would see it.
+            return Verdict::Known;
+        }
         if scene::sort(*object) == Sort::Address {
             let referrers = self.referrers(*author, *object, marking);
             batch.narrow.extend(referrers.into_iter().map(|at| (at, marking, None)));

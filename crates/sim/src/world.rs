@@ -19,6 +19,7 @@ use ledger::recall::{Act, RecallError};
 use ledger::record;
 use ledger::sql::{EngineError, Flow, TableKind};
 use model::head::Audience;
+use model::id::hex;
 use model::marking::{Marking, Tlp};
 use model::stix::Object;
 use model::time::Timestamp;
@@ -44,6 +45,8 @@ pub struct World {
     pub(crate) node: Node,
     pub(crate) model: Model,
     pub(crate) clients: Vec<Client>,
+    /// Public ids of the tokens.
+    pub(crate) ids: Vec<String>,
     /// Every checkpoint that was let out.
     pub(crate) published: Vec<Checkpoint>,
     /// What lay there in the beginning.
@@ -71,6 +74,7 @@ struct Beginning {
     files: Files,
     model: Model,
     clients: Vec<Client>,
+    ids: Vec<String>,
     published: Vec<Checkpoint>,
     clock: Timestamp,
 }
@@ -84,15 +88,17 @@ impl World {
         }
         let beginning = BEGINNING.get_or_init(|| {
             let own = tempfile::tempdir_in(dir)?;
-            let World { node, model, clients, published, beginning } = World::new(Ground::File, own.path())?;
-            Ok(Beginning { files: beginning, model, clients, published, clock: node.now() })
+            let World { node, model, clients, ids, published, beginning } =
+                World::new(Ground::File, own.path())?;
+            Ok(Beginning { files: beginning, model, clients, ids, published, clock: node.now() })
         });
-        let Beginning { files, model, clients, published, clock } =
+        let Beginning { files, model, clients, ids, published, clock } =
             beginning.as_ref().map_err(Broken::clone)?;
         Ok(World {
             node: Node::on(files, *clock, dir)?,
             model: model.clone(),
             clients: clients.clone(),
+            ids: ids.clone(),
             published: published.clone(),
             beginning: files.clone(),
         })
@@ -104,6 +110,7 @@ impl World {
             node: Node::new(ground, dir)?,
             model: Model::default(),
             clients: Vec::new(),
+            ids: Vec::new(),
             published: Vec::new(),
             beginning: Files::default(),
         };
@@ -391,7 +398,7 @@ impl World {
             person: token.person.then_some("jo"),
             rights: Rights::READ,
         };
-        let (id, secret, now) = (rng.bytes(), rng.bytes(), self.node.now());
+        let (id, secret, now) = (rng.bytes::<{ token::ID_BYTES }>(), rng.bytes(), self.node.now());
         let issued =
             self.node.store().local(|tx| match token::issue(tx, &TOKEN_KEY, &order, id, secret, now) {
                 Err(token::IssueError::Engine(error)) => Err(error),
@@ -399,6 +406,7 @@ impl World {
                 Ok(text) => Ok(text),
             })?;
         self.model.tokens.push(token);
+        self.ids.push(hex(&id));
         for place in [Place::Community(1), Place::Community(2), Place::Own] {
             for wanted in [Wanted::All, Wanted::Last, rng.pick(&WANTED)] {
                 self.clients.push(Client::new(nth, place, wanted, &issued));
