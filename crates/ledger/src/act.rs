@@ -202,7 +202,8 @@ fn carry_out_some(
             Change::Narrow { marking, audience } => {
                 let held = heads.of(record.audience_row)?.clone();
                 let audience = audience.clone().unwrap_or_else(|| held.audience.clone());
-                let head = Head { marking: held.marking.as_strict_as(*marking), audience, ..held.clone() };
+                let marking = narrowed(held.marking, *marking, &audience);
+                let head = Head { marking, audience, ..held.clone() };
                 if head != held {
                     let row = heads.row(tx, &head)?;
                     moved.push((record, row));
@@ -221,6 +222,15 @@ fn carry_out_some(
     let back = moved.iter().map(|(record, _)| record);
     tell(tx, views, heads, back.map(|r| (r, r.body.as_deref().map_or(Body::Erased, Body::Present))))?;
     Ok(gone.len() as u64)
+}
+
+/// The marking of a narrowed record. What was unmarked stayed with its author; RED would be released to the
+/// persons whom the record names, so there it stays with its author as what is not understood does.
+fn narrowed(held: Marking, by: Marking, audience: &Audience) -> Marking {
+    let marking = held.as_strict_as(by);
+    let shows =
+        held.tlp.is_none() && marking.tlp == Some(Tlp::Red) && matches!(audience, Audience::Persons(_));
+    Marking { unknown: marking.unknown || shows, ..marking }
 }
 
 /// Tells the views of records that are gone, or are there again.

@@ -379,6 +379,9 @@ impl Model {
             if let Some(audience) = audience {
                 kept.audience = audience;
             }
+            // What was unmarked stayed with its author: RED does not show it to the persons it names.
+            let shows = before.0.tlp.is_none() && kept.marking.tlp == Some(Tlp::Red);
+            kept.marking.unknown |= shows && matches!(kept.audience, Audience::Persons(_));
             if before != (kept.marking, kept.audience.clone()) {
                 self.disturbed.insert((kept.object, kept.version));
             }

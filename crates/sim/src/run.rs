@@ -14,6 +14,9 @@ const RUNS_MAX: usize = 400;
 /// Makes a new ground for each run.
 pub type Grounds<'g> = dyn FnMut() -> Ground + 'g;
 
+/// Runs steps; answers how many were done when a law broke, and which.
+type Fails<'f> = dyn FnMut(&[Step]) -> Option<(usize, Broken)> + 'f;
+
 /// Runs the history of a seed.
 ///
 /// # Errors
@@ -53,11 +56,7 @@ fn one(world: &mut World, step: &Step) -> Ran<()> {
 }
 
 /// Takes away pieces, then single deeds, then what is not needed of each, as long as the same law breaks.
-fn shrink(
-    mut steps: Vec<Step>,
-    first: Broken,
-    fails: &mut dyn FnMut(&[Step]) -> Option<(usize, Broken)>,
-) -> (Vec<Step>, (usize, Broken)) {
+fn shrink(mut steps: Vec<Step>, first: Broken, fails: &mut Fails<'_>) -> (Vec<Step>, (usize, Broken)) {
     let law = first.law;
     let mut found = (steps.len(), first);
     let (mut size, mut runs) = (steps.len().div_ceil(2).max(1), 0);
@@ -141,6 +140,24 @@ mod tests {
             Deed::Poll { token: 3, pages: 2, limit: 1 },
             Deed::Narrow { author: 1, object: 2, tlp: Tlp::AmberStrict, to: Some(6) },
         ]);
+    }
+
+    /// What is unmarked stays with its author; narrowed to RED it was released to the persons it names, behind
+    /// their cursors.
+    #[test]
+    fn narrowing_does_not_show_what_was_unmarked() {
+        let unmarked = Item { tlp: None, ..add(1, 2, Tlp::Red, 6) };
+        for narrow in [
+            Deed::Narrow { author: 1, object: 2, tlp: Tlp::Red, to: None },
+            Deed::Add(vec![add(1, 2, Tlp::Red, 6)]),
+        ] {
+            holds(vec![
+                Deed::Add(vec![unmarked.clone()]),
+                Deed::Add(vec![add(1, 0, Tlp::Red, 6)]),
+                Deed::Poll { token: 3, pages: 4, limit: 4 },
+                narrow,
+            ]);
+        }
     }
 
     /// Found by seed 574: what refers to an address that is stricter was never as loose as it was shared, so

@@ -349,7 +349,7 @@ impl World {
         let size = self.model.size;
         let expected = self.model.submit(intents);
         let got = outcomes.iter().map(verdict).collect::<Ran<Vec<_>>>()?;
-        same(3, || format!("what becomes of a batch: {intents:?}"), &expected, &got)?;
+        same(3, || "what becomes of each draft of a batch".to_owned(), &expected, &got)?;
         let places = outcomes.iter().filter_map(|outcome| match outcome {
             Outcome::Added { seq, .. } => Some(*seq),
             _ => None,
