@@ -25,8 +25,23 @@ const CHANGES_AT_ONCE: usize = 64;
 /// What is to be done to one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    Narrow { marking: Marking, audience: Option<Audience> },
+    /// As strict as each of these: [`Marking::as_strict_as`] does not join them beforehand.
+    Narrow {
+        markings: Vec<Marking>,
+        audience: Option<Audience>,
+    },
     Withdraw,
+}
+
+impl Change {
+    /// As strict as `marking`, and for the same recipients.
+    pub(crate) fn stricter(marking: Marking) -> Change {
+        Change::Narrow { markings: vec![marking], audience: None }
+    }
+}
+
+fn as_strict_as_all(marking: Marking, all: &[Marking]) -> Marking {
+    all.iter().fold(marking, |marking, other| marking.as_strict_as(*other))
 }
 
 /// Changes by record, in the order of `seq`.
@@ -37,14 +52,15 @@ pub(crate) fn add(changes: &mut Changes, seq: i64, change: Change) {
     let merged = match (changes.remove(&seq), change) {
         (None, change) => change,
         (Some(Change::Withdraw), _) | (_, Change::Withdraw) => Change::Withdraw,
-        (Some(Change::Narrow { marking: m, audience: a }), Change::Narrow { marking, audience }) => {
+        (Some(Change::Narrow { markings: mut all, audience: a }), Change::Narrow { markings, audience }) => {
             // Of two audiences the narrower holds; two that do not lie within each other cannot both come
             // from one present audience except as its parts, and then the later is taken.
             let audience = match (a, audience) {
                 (Some(a), Some(b)) if a.is_within(&b) => Some(a),
                 (a, b) => b.or(a),
             };
-            Change::Narrow { marking: m.as_strict_as(marking), audience }
+            all.extend(markings.into_iter().filter(|marking| !all.contains(marking)).collect::<Vec<_>>());
+            Change::Narrow { markings: all, audience }
         }
     };
     changes.insert(seq, merged);
@@ -81,12 +97,12 @@ pub(crate) fn of_recall(
                 Act::Remove { .. } => continue,
                 Act::Withdraw => Change::Withdraw,
                 Act::Narrow { marking, audience } => {
-                    let present = &heads.of(row)?.audience;
+                    let present = heads.of(row)?;
                     let own = Audience::Organisation(draft.author);
-                    if audience.as_ref().is_some_and(|a| *a != own && !a.is_within(present)) {
+                    if audience.as_ref().is_some_and(|a| *a != own && !lies_within(a, present)) {
                         return Ok(Err(RecallError::NotWithin));
                     }
-                    Change::Narrow { marking: *marking, audience: audience.clone() }
+                    Change::Narrow { markings: vec![*marking], audience: audience.clone() }
                 }
             };
             add(&mut changes, seq, change);
@@ -116,6 +132,14 @@ fn of_removal(
     Ok(Ok((Changes::new(), Vec::new())))
 }
 
+/// Whether nobody sees a record under this audience who did not see it before. RED for organisations is
+/// released to none of their people: naming some of them would be widening.
+fn lies_within(audience: &Audience, present: &Head) -> bool {
+    let is_persons = |audience: &Audience| matches!(audience, Audience::Persons(_));
+    let names = is_persons(audience) && !is_persons(&present.audience);
+    audience.is_within(&present.audience) && !(names && present.marking.label() == Tlp::Red)
+}
+
 /// `seq` and effective head of a subject's records by one author.
 fn of_author(
     read: &mut dyn Read,
@@ -124,7 +148,7 @@ fn of_author(
     author: MemberId,
 ) -> Result<Vec<(i64, i64)>, EngineError> {
     let mut rows = Vec::new();
-    let sql = "SELECT seq, audience FROM subjects WHERE subject = ?1";
+    let sql = "SELECT seq, audience FROM subjects WHERE subject = ?1 ORDER BY seq";
     read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
         if heads.of(row.int(1)?)?.author == author {
             rows.push((row.int(0)?, row.int(1)?));
@@ -135,13 +159,13 @@ fn of_author(
 }
 
 /// What becomes of an author's records that refer to an observable of his, whose id is its value (law 1): they
-/// are as strict as `marking`, and none is for others than those whom he has `told` of it.
+/// are as strict as `markings`, and none is for others than those whom he has `told` of it.
 pub(crate) fn of_referrers(
     read: &mut dyn Read,
     heads: &Heads,
     key: SubjectKey,
     author: MemberId,
-    marking: Marking,
+    markings: &[Marking],
     told: &[(Marking, Audience)],
 ) -> Result<Vec<(i64, Change)>, EngineError> {
     let own = Audience::Organisation(author);
@@ -153,8 +177,9 @@ pub(crate) fn of_referrers(
             *audience == head.audience || marking.label() == Tlp::Clear
         };
         let further = head.audience != own && !told.iter().any(heard);
-        if head.author == author && (further || head.marking.as_strict_as(marking) != head.marking) {
-            found.push((row.int(0)?, Change::Narrow { marking, audience: further.then(|| own.clone()) }));
+        if head.author == author && (further || as_strict_as_all(head.marking, markings) != head.marking) {
+            let audience = further.then(|| own.clone());
+            found.push((row.int(0)?, Change::Narrow { markings: markings.to_vec(), audience }));
         }
         Ok(Flow::Continue)
     })?;
@@ -170,23 +195,23 @@ pub(crate) fn follow(read: &mut dyn Read, heads: &Heads, changes: &mut Changes) 
             continue;
         }
         let author = heads.of(record.audience_row)?.author;
-        let (mut told, mut marking) = (Vec::new(), None);
+        let (mut told, mut markings) = (Vec::new(), Vec::new());
         for (seq, row) in of_author(read, heads, record.key, author)? {
             let head = heads.of(row)?;
             let (narrowed, audience) = match changes.get(&seq) {
-                Some(Change::Narrow { marking, audience }) => {
-                    (head.marking.as_strict_as(*marking), audience.clone())
+                Some(Change::Narrow { markings, audience }) => {
+                    (as_strict_as_all(head.marking, markings), audience.clone())
                 }
                 Some(Change::Withdraw) | None => (head.marking, None),
             };
-            marking = Some(marking.map_or(narrowed, |m: Marking| m.as_strict_as(narrowed)));
+            markings.push(narrowed);
             // What is withdrawn was told to nobody any more.
             if changes.get(&seq) != Some(&Change::Withdraw) {
                 told.push((narrowed, audience.unwrap_or_else(|| head.audience.clone())));
             }
         }
-        let Some(marking) = marking else { continue };
-        for (referrer, change) in of_referrers(read, heads, record.key, author, marking, &told)? {
+        markings.dedup();
+        for (referrer, change) in of_referrers(read, heads, record.key, author, &markings, &told)? {
             let before = changes.get(&referrer).cloned();
             add(changes, referrer, change);
             if changes.get(&referrer) != before.as_ref() {
@@ -228,10 +253,11 @@ fn carry_out_some(
         }
         match change {
             Change::Withdraw => gone.push(record),
-            Change::Narrow { marking, audience } => {
+            Change::Narrow { markings, audience } => {
                 let held = heads.of(record.audience_row)?.clone();
                 let audience = audience.clone().unwrap_or_else(|| held.audience.clone());
-                let head = Head { marking: held.marking.as_strict_as(*marking), audience, ..held.clone() };
+                let marking = as_strict_as_all(held.marking, markings);
+                let head = Head { marking, audience, ..held.clone() };
                 if head != held {
                     let row = heads.row(tx, &head)?;
                     moved.push((record, row));

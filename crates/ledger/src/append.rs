@@ -276,8 +276,7 @@ fn judge(
                     held.marking = held.marking.as_strict_as(draft.marking);
                     match held.content {
                         Content::Stored(seq) => {
-                            let change = Change::Narrow { marking: draft.marking, audience: None };
-                            act::add(&mut changes, seq, change);
+                            act::add(&mut changes, seq, Change::stricter(draft.marking));
                         }
                         // It comes in this batch, and is as strict as its stricter copy from the beginning.
                         Content::Draft(first) => {
@@ -300,7 +299,11 @@ fn judge(
                 }
             },
             // The same version for other recipients is a record of its own.
-            Ok(_) => follow_references(draft, &held, &in_batch),
+            Ok(_) => match follow_references(draft, &held, &in_batch) {
+                // What it refers to keeps it as strict as it is held: nobody more would see it.
+                Verdict::Add(marking) if told_alike(&held, subject.key, &told, marking) => Verdict::Known,
+                verdict => verdict,
+            },
         };
         if let Verdict::Add(marking) = verdict {
             held.entry(subject.key).or_default().push(Held {
@@ -315,7 +318,8 @@ fn judge(
         if subject.key.is_observable() && matches!(verdict, Verdict::Add(_) | Verdict::Narrow) {
             let told = told_of(&held, &in_batch, subject.key, draft.author);
             let marking = if let Verdict::Add(marking) = verdict { marking } else { draft.marking };
-            for (seq, change) in act::of_referrers(read, heads, subject.key, draft.author, marking, &told)? {
+            for (seq, change) in act::of_referrers(read, heads, subject.key, draft.author, &[marking], &told)?
+            {
                 act::add(&mut changes, seq, change);
             }
         }
@@ -339,6 +343,17 @@ fn submission(draft: &Draft) -> Submission {
         is_marking_definition: subject.is_marking_definition,
         has_modified: subject.has_modified,
     }
+}
+
+/// Whether one of these records of a subject is no stricter than a new one of the same version would be.
+fn told_alike(
+    held: &HashMap<SubjectKey, Versions>,
+    key: SubjectKey,
+    told: &[usize],
+    marking: Marking,
+) -> bool {
+    let held = |nth: &usize| held.get(&key).and_then(|versions| versions.get(*nth));
+    told.iter().filter_map(held).any(|held| !marking.is_looser_than(held.marking))
 }
 
 /// Records of the draft's subject that its author made for the same audience before: of the same version, or

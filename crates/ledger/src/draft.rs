@@ -9,6 +9,7 @@ use model::stix::{Object, SpecVersion};
 use model::time::Timestamp;
 
 use crate::entry::{Commitments, Salts, audience_bytes, subject_bytes};
+use crate::sql::{EngineError, Flow, Read, Value};
 
 /// What is to be appended: parsed and hashed, so that the writer only writes.
 #[derive(Clone, Debug)]
@@ -119,6 +120,27 @@ impl Draft {
 }
 
 impl Subject {
+    /// Subject of a document that takes the place of the author's newest of this id. Views go by the version,
+    /// so it comes after that one even where the clock went back.
+    pub fn next_document(
+        read: &mut dyn Read,
+        author: MemberId,
+        id: String,
+        now: Timestamp,
+    ) -> Result<Subject, EngineError> {
+        let mut version = now;
+        read.query(
+            "SELECT s.version FROM subjects s JOIN audiences a ON a.id = s.audience \
+             WHERE s.subject = ?1 AND a.author = ?2 ORDER BY s.version DESC LIMIT 1",
+            &[Value::Blob(&SubjectKey::of(&id).0), Value::Blob(&author.0)],
+            &mut |row| {
+                version = now.max(Timestamp::from_micros(row.int(0)?.saturating_add(1)));
+                Ok(Flow::Stop)
+            },
+        )?;
+        Ok(Subject::document(id, version))
+    }
+
     /// Subject of a document that is not a STIX object.
     pub fn document(id: String, version: Timestamp) -> Subject {
         Subject {

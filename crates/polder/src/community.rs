@@ -143,7 +143,8 @@ fn told(as_json: bool, id: CommunityId, member: MemberId, text: &str) {
 
 /// Appends a document of the own organisation.
 pub fn append(node: &Node, draft: command::Draft) -> Result<(), Failure> {
-    let subject = Subject::document(draft.subject, now());
+    let (author, id) = (node.member(), draft.subject);
+    let subject = node.store.read(|read| Subject::next_document(read, author, id, now()))?;
     // Its members know who is in it; others need not.
     let marking = Marking::tlp(Tlp::AmberStrict);
     let draft = Draft::new(draft.kind, subject, draft.body, node.member(), draft.audience, marking, salts()?);

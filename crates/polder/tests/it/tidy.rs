@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("hunt", GROUND, &["store"]),
     ("server", &["exchange", "hunt", "ledger", "model", "policy", "store", "trust"], &[]),
     ("fuzzing", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &[]),
+    ("sim", &["exchange", "hunt", "ledger", "model", "policy", "store", "trust"], &[]),
     ("polder", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &[]),
 ];
 
