@@ -18,7 +18,9 @@ use model::stix::{Item, Splitter};
 use model::time::Timestamp;
 use policy::Reader;
 
-use crate::intake::{Claim, Creators, Intake, Survey, narrowed, refusal, removed_by_steward};
+use crate::intake::{
+    Claim, Creators, Intake, Survey, copy_goes_further, narrowed, refusal, removed_by_steward,
+};
 use crate::limits::{ENVELOPE_OBJECTS_MAX, MESSAGE_BYTES_MAX};
 use crate::status::{Detail, Status};
 use crate::view::Removed;
@@ -208,9 +210,14 @@ impl Desk<'_> {
             self.part(object.id, object.version, false, vec![told(&refused)]);
             return Ok(());
         }
-        let marking = match self.creators.claim(read, &object, &bytes)? {
+        let marking = match self.creators.claim(read, &object, &bytes, self.intake.audience)? {
             Claim::Copy(given) => marking.as_strict_as(given),
             Claim::Free => marking,
+            Claim::Further => {
+                let refused = copy_goes_further(&object.id);
+                self.part(object.id, object.version, false, vec![told(&refused)]);
+                return Ok(());
+            }
             Claim::Others => {
                 let refused = created_by_other(&object.id);
                 self.part(object.id, object.version, false, vec![told(&refused)]);

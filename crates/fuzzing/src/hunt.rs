@@ -12,7 +12,9 @@ use hunt::limits::{
 use hunt::reader::{Packing, ReadFacts, Source, recognise};
 use hunt::run::{Options, hunt_input};
 use hunt::scan::{IndicatorSet, Scanner, reference};
-use hunt::standard::{IndicatorAuthor, compile, indicator_object, read_bundle, read_indicator};
+use hunt::standard::{
+    IndicatorAuthor, compile, guessable_indicator_id, indicator_object, read_bundle, read_indicator,
+};
 use hunt::time::line_time;
 use hunt::unpack::Unpacked;
 use model::limits::DIAGNOSTICS_MAX;
@@ -66,7 +68,8 @@ fn check_reading(reading: &Reading, lines: u64) {
 /// An indicator becomes a STIX object that says the same.
 fn check_indicator(indicator: &Indicator) {
     check_observable(&indicator.observable);
-    let object = indicator_object(indicator, &IndicatorAuthor { identity: AUTHOR, now: NOW });
+    let id = guessable_indicator_id(&indicator.observable, indicator.mode);
+    let object = indicator_object(indicator, &id, &IndicatorAuthor { identity: AUTHOR, now: NOW });
     let mut diagnostics = Vec::new();
     let parsed = Object::parse(&object, "here", &mut diagnostics);
     assert!(parsed.is_some() && diagnostics.is_empty(), "{diagnostics:?}");

@@ -9,20 +9,28 @@ use uuid::Uuid;
 
 use crate::finding::Finding;
 use crate::indicator::Indicator;
-use crate::standard::{IndicatorAuthor, SightingFacts, indicator_id, indicator_object, sighting_objects};
+use crate::standard::{IndicatorAuthor, SightingFacts, indicator_object, sighting_objects};
 
 /// An object for a record: its STIX id and its JSON bytes.
 pub type Object = (String, Vec<u8>);
 
 /// Makes records of a list: one indicator object for each different entry, in the order of the list. A
-/// node that imports them finds what the list itself finds.
-pub fn import_list(indicators: &[Indicator], author: &IndicatorAuthor<'_>) -> Vec<Object> {
+/// node that imports them finds what the list itself finds. `id_of` gives the same id for the same value and
+/// mode, whatever else the entry says ([`crate::standard::indicator_id`]).
+pub fn import_list(
+    indicators: &[Indicator],
+    author: &IndicatorAuthor<'_>,
+    id_of: &dyn Fn(&Indicator) -> String,
+) -> Vec<Object> {
     let mut made = HashSet::new();
     indicators
         .iter()
-        .map(|indicator| (indicator_id(&indicator.observable, indicator.mode), indicator))
+        .map(|indicator| (id_of(indicator), indicator))
         .filter(|(id, _)| made.insert(id.clone()))
-        .map(|(id, indicator)| (id, indicator_object(indicator, author)))
+        .map(|(id, indicator)| {
+            let object = indicator_object(indicator, &id, author);
+            (id, object)
+        })
         .collect()
 }
 

@@ -528,6 +528,9 @@ pub struct Restore {
     /// You are sure that nothing was published after this backup was made
     #[arg(long)]
     pub newest: bool,
+    /// Leave the tokens of the backup valid: you are sure that none was revoked after it was made
+    #[arg(long)]
+    pub keep_tokens: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

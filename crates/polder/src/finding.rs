@@ -9,9 +9,10 @@ use ledger::draft::Draft;
 use ledger::record;
 use ledger::sql::EngineError;
 use model::head::{Audience, Head};
-use model::id::SubjectKey;
+use model::id::{MemberId, SubjectKey};
 use model::marking::{Marking, Tlp};
 use model::stix::Object;
+use policy::{Reader, release};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -62,7 +63,8 @@ fn list(data: &Data, as_json: bool) -> Result<Exit, Failure> {
 }
 
 /// A sighting goes no further than the indicator: as strict as the strictest record of it, and to a
-/// community only if that was given the indicator too, or the indicator may go to anyone.
+/// community only if the gate releases the indicator to its members too. A label brings out nothing that
+/// somebody has not marked: what refers to it stays at home.
 fn marking(node: &Node, indicator: &str, audience: &Audience, tlp: Option<Tlp>) -> Result<Marking, Failure> {
     let heads: Vec<Head> = node.store.read(|read| {
         let rows = record::of_subject(read, SubjectKey::of(indicator))?;
@@ -72,20 +74,26 @@ fn marking(node: &Node, indicator: &str, audience: &Audience, tlp: Option<Tlp>) 
     if heads.is_empty() {
         return Err(Failure::not_found(format!("no indicator {indicator} is held here")));
     }
-    let labelled = |m: Marking| Marking { tlp: Some(m.label()), ..m };
-    let strictest = heads
-        .iter()
-        .fold(Marking::tlp(Tlp::Clear), |marking, head| marking.strictest(labelled(head.marking)));
-    let own = *audience == node.own_audience();
-    let told =
-        own || heads.iter().any(|head| head.audience == *audience) || strictest == Marking::tlp(Tlp::Clear);
-    if !told {
+    let strictest =
+        heads.iter().map(|head| head.marking).reduce(Marking::as_strict_as).unwrap_or(Marking::NONE);
+    let marking = tlp.map_or(strictest, |tlp| strictest.as_strict_as(Marking::tlp(tlp)));
+    let Audience::Community(community) = audience else { return Ok(marking) };
+    if marking.tlp.is_none() || marking.unknown {
+        return Err(Failure::usage(format!(
+            "a record of {indicator} carries no TLP, or a marking that is not understood, so a sighting of it stays in \
+             the own organisation: leave --community out, or have its author mark the indicator first"
+        )));
+    }
+    // Any member of the community who wrote none of it.
+    let reader =
+        Reader { communities: [*community].into(), ..Reader::service(MemberId([0; 32]), Tlp::AmberStrict) };
+    if !heads.iter().any(|head| release(head, &reader, policy::Exit::Taxii).is_ok()) {
         return Err(Failure::usage(format!(
             "{indicator} was not shared with that community, so a sighting of it may not be either; share the indicator \
              first, if its marking allows it"
         )));
     }
-    Ok(tlp.map_or(strictest, |tlp| strictest.strictest(Marking::tlp(tlp))))
+    Ok(marking)
 }
 
 fn append(

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder import`: files into the ledger. What was read is added, known or refused, and these add up.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
 use exchange::intake::{Intake, Survey, narrowed, refusal, removed_by_steward};
 use exchange::view::Removed;
+use hunt::indicator::Indicator;
 use hunt::limits::LIST_BYTES_MAX;
-use hunt::standard::IndicatorAuthor;
+use hunt::standard::{IndicatorAuthor, guessable_indicator_id, indicator_id, indicator_name};
 use ledger::append::Outcome;
+use ledger::audience::Heads;
 use ledger::draft::Draft;
 use ledger::entry::Salts;
+use ledger::sql::{EngineError, Flow, Value};
 use model::diagnostic::{Diagnostic, Severity};
 use model::head::Audience;
 use model::id::SubjectKey;
@@ -19,6 +23,7 @@ use model::marking::{Marking, Tlp};
 use model::stix::{Item, Object, Splitter};
 use serde_json::json;
 use store::Pending;
+use trust::mac::{mac, push_part};
 
 use crate::cli::{Format, Import};
 use crate::failure::{Exit, Failure};
@@ -252,7 +257,19 @@ impl<'n> Importer<'n> {
             )));
         }
         let author = IndicatorAuthor { identity: &identity_id, now: crate::node::now() };
-        let objects = hunt::command::import_list(&list.indicators, &author);
+        let earlier = self.held_under_guessable_ids(&list.indicators)?;
+        let key = self.node.indicator_key()?;
+        let id_of = |indicator: &Indicator| {
+            let old = guessable_indicator_id(&indicator.observable, indicator.mode);
+            if earlier.contains(&old) {
+                return old;
+            }
+            let mut name = Vec::new();
+            push_part(&mut name, identity_id.as_bytes());
+            push_part(&mut name, &indicator_name(&indicator.observable, indicator.mode));
+            indicator_id(mac(&key, &[&name]))
+        };
+        let objects = hunt::command::import_list(&list.indicators, &author, &id_of);
         // An entry that stands twice in the list is one indicator.
         self.report.known = list.indicators.len().saturating_sub(objects.len()) as u64;
         for (id, body) in objects {
@@ -269,6 +286,29 @@ impl<'n> Importer<'n> {
             self.add(Draft { only_if_new: true, ..draft })?;
         }
         Ok(())
+    }
+
+    /// Ids of an earlier program under which the own organisation holds entries of the list: they keep them, or
+    /// every entry would be there twice.
+    fn held_under_guessable_ids(&self, indicators: &[Indicator]) -> Result<HashSet<String>, Failure> {
+        Ok(self.node.store.read(|read| {
+            let heads = Heads::load(read)?;
+            let mut held = HashSet::new();
+            for indicator in indicators {
+                let id = guessable_indicator_id(&indicator.observable, indicator.mode);
+                let key = SubjectKey::of(&id);
+                let sql = "SELECT audience FROM subjects WHERE subject = ?1";
+                let mut own = false;
+                read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
+                    own = heads.of(row.int(0)?)?.author == self.node.member();
+                    Ok(if own { Flow::Stop } else { Flow::Continue })
+                })?;
+                if own {
+                    held.insert(id);
+                }
+            }
+            Ok::<_, EngineError>(held)
+        })?)
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Failure> {

@@ -221,6 +221,11 @@ impl Node {
         self.derived("cursors")
     }
 
+    /// Key of the ids of indicators that are made of lists: an id must not tell its value.
+    pub fn indicator_key(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        self.derived("indicators")
+    }
+
     /// A key of its own for each use, from the node's one secret.
     fn derived(&self, usage: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
         Ok(derived(&*self.dir.read_key::<32>(NODE_SECRET)?, usage))

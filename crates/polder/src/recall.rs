@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder recall` and `polder share`: an author's acts on what he holds.
 
+use exchange::intake::{Claim, Creators, copy_goes_further};
 use exchange::recall::OwnRecords;
 use ledger::append::{Outcome, Refused};
 use ledger::audience::Heads;
@@ -10,7 +11,7 @@ use ledger::record::{self, Stored};
 use model::diagnostic::Diagnostic;
 use model::head::{Audience, Head};
 use model::id::SubjectKey;
-use model::marking::Marking;
+use model::marking::{Marking, Tlp};
 use model::stix::{Object, revoke};
 use model::time::Timestamp;
 use serde_json::json;
@@ -198,6 +199,7 @@ pub fn share(args: &cli::Share) -> Result<Exit, Failure> {
             held.iter().map(|(_, head)| head.marking).reduce(Marking::as_strict_as).unwrap_or(Marking::NONE)
         }
     };
+    let marking = passed_on(&node, body, &audience, marking)?;
     let draft = Draft { widens: true, ..again(&node, body, &audience, marking)? };
     let outcomes = node.write()?.submit(vec![draft]).wait()?;
     let Some(Outcome::Added { seq, index }) = outcomes.first() else {
@@ -225,6 +227,25 @@ pub fn share(args: &cli::Share) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// A copy of what another member shared goes no further than he let it go, also by its holder's own hand.
+fn passed_on(node: &Node, body: &[u8], audience: &Audience, marking: Marking) -> Result<Marking, Failure> {
+    let object = Object::parse(body, "the object", &mut Vec::new())
+        .ok_or_else(|| Failure::internal("a held object does not parse"))?;
+    let reader = node.operator(Tlp::AmberStrict)?;
+    let claim = node
+        .store
+        .read(|read| Creators::of(read, &reader, node.member())?.claim(read, &object, body, audience))?;
+    match claim {
+        Claim::Copy(given) => Ok(marking.as_strict_as(given)),
+        Claim::Further => {
+            let Diagnostic { message, fix, .. } = copy_goes_further(&object.id);
+            Err(Failure::usage(format!("{}: {message}; {}", object.id, fix.unwrap_or_default())))
+        }
+        // What came in by a file is as its importer marked it.
+        Claim::Free | Claim::Others => Ok(marking),
+    }
 }
 
 fn own_marking(node: &Node, body: &[u8]) -> Result<Marking, Failure> {

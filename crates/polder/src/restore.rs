@@ -6,11 +6,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
+use exchange::token;
 use ledger::checkpoint::{Checkpoint, Origin};
 use ledger::logs::{own_logs, row_of};
 use ledger::merkle::EMPTY_ROOT;
 use ledger::root::statement::{Authority, Reached, Saying};
-use ledger::sql::Read;
+use ledger::sql::{EngineError, Read};
 use ledger::tree;
 use model::id::hex;
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::init::new_log_key;
 use crate::key;
 use crate::keys::{self, Protection};
 use crate::log::verified;
-use crate::node::{NODE_SECRET, Node};
+use crate::node::{NODE_SECRET, Node, now};
 use crate::out::say;
 
 /// Largest checkpoint file that is read: a note with many signatures.
@@ -78,6 +79,8 @@ fn refuse_what_is_there(to: &Path) -> Result<(), Failure> {
 struct Opened {
     origin: Origin,
     size: u64,
+    /// Tokens of the backup that are revoked now.
+    revoked: usize,
 }
 
 fn open(dir: &DataDir, manifest: &Manifest, args: &Restore) -> Result<Opened, Failure> {
@@ -115,11 +118,27 @@ fn open(dir: &DataDir, manifest: &Manifest, args: &Restore) -> Result<Opened, Fa
     }
     // The side file of the backup says less than its database may hold.
     let side_file = SideFile::new(dir.root().join("published"));
+    let revoked = if args.keep_tokens { 0 } else { revoke_all(&node)? };
     if let Some(last) = beyond {
-        return next_log(&node, args, &last, &newest);
+        return Ok(Opened { revoked, ..next_log(&node, args, &last, &newest)? });
     }
     side_file.publish_held(&node.store, newest.origin)?;
-    Ok(Opened { origin: newest.origin, size: newest.size })
+    Ok(Opened { origin: newest.origin, size: newest.size, revoked })
+}
+
+/// A token that was revoked after the backup works again in it, which no log tells. And where records were
+/// lost, others take their numbers, so that a cursor of before would pass over them: cursors end with their
+/// tokens.
+fn revoke_all(node: &Node) -> Result<usize, Failure> {
+    let time = now();
+    Ok(node.store.local(|tx| {
+        let mut revoked = 0;
+        for token in token::list(tx.as_read())? {
+            // By its id: a revoked token is not found again.
+            revoked += usize::from(token::revoke(tx, &token.id, time)?.is_some());
+        }
+        Ok::<_, EngineError>(revoked)
+    })?)
 }
 
 fn order(checkpoint: &Checkpoint) -> (u32, u64) {
@@ -127,7 +146,7 @@ fn order(checkpoint: &Checkpoint) -> (u32, u64) {
 }
 
 /// How far each own log reaches.
-fn held(read: &mut dyn Read) -> Result<Vec<Checkpoint>, ledger::sql::EngineError> {
+fn held(read: &mut dyn Read) -> Result<Vec<Checkpoint>, EngineError> {
     own_logs(read)?
         .into_iter()
         .map(|log| {
@@ -178,7 +197,7 @@ fn is_beyond(node: &Node, path: &Path, known: &Checkpoint, newest: &Checkpoint) 
     let same = node.store.read(|read| {
         let log = row_of(&known.origin);
         let holds = tree::size(read, log)? >= known.size;
-        Ok::<_, ledger::sql::EngineError>(holds && tree::root_at(read, log, known.size)? == known.root)
+        Ok::<_, EngineError>(holds && tree::root_at(read, log, known.size)? == known.root)
     })?;
     if same {
         return Ok(false);
@@ -214,7 +233,7 @@ fn next_log(node: &Node, args: &Restore, last: &Checkpoint, held: &Checkpoint) -
     let body = key::sign(&saying, &place, &Authority::Root(&root), None)?;
     let lock = node.dir.hold_writing_alone()?;
     key::append_to(node, lock, origin, log_key, vec![(saying, place, body)])?;
-    Ok(Opened { origin, size: 1 })
+    Ok(Opened { origin, size: 1, revoked: 0 })
 }
 
 fn tell(args: &Restore, manifest: &Manifest, opened: &Opened) {
@@ -226,6 +245,7 @@ fn tell(args: &Restore, manifest: &Manifest, opened: &Opened) {
             json!({
                 "data": to.to_string(), "member": manifest.member.to_string(), "made": manifest.created.to_string(),
                 "held_size": size, "held_root": root, "origin": opened.origin.to_string(), "size": opened.size,
+                "tokens_revoked": opened.revoked,
             })
         );
         return;
@@ -237,5 +257,21 @@ fn tell(args: &Restore, manifest: &Manifest, opened: &Opened) {
              not here, import it again"
         );
     }
+    if args.keep_tokens {
+        eprintln!(
+            "the tokens of the backup are valid: revoke again what was revoked since, and let clients that had read \
+             further begin anew without their cursors"
+        );
+    } else if opened.revoked > 0 {
+        eprintln!(
+            "{} tokens are revoked, as one that was revoked after the backup would work again: give out new ones \
+             (--keep-tokens leaves them)",
+            opened.revoked
+        );
+    }
+    eprintln!(
+        "what was withdrawn, narrowed or removed after {} is back as it was then: do it again before you serve",
+        manifest.created
+    );
     eprintln!("see to it that the lost node never runs again: two nodes with one log fork it");
 }

@@ -317,24 +317,16 @@ impl Store {
     }
 
     /// Makes the bytes of what was erased unreadable: they are overwritten in the file (`secure_delete`), and
-    /// the write-ahead log, which still holds them, is emptied.
+    /// the write-ahead log, which still holds them, is emptied. Tables of views that the writer passed by still
+    /// hold them too.
     pub fn scrub(&self) -> Result<Scrub, EngineError> {
-        let path = match &self.shared.place {
-            Place::File { path, .. } => path,
-            Place::Memory(_) => return Ok(Scrub::Gone),
-            Place::Postgresql(server) => return Ok(Scrub::Remains(server.remains())),
-        };
-        let connection = self::writer(path)?;
-        let held = connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
-            .map_err(|e| engine_error("empty the write-ahead log", e))?;
-        Ok(match held {
-            0 => Scrub::Gone,
-            _ => Scrub::Remains(vec![format!(
-                "the write-ahead log of {}, which a reader holds; it is emptied when the last polder on it ends",
-                path.display()
-            )]),
-        })
+        let mut places = self.shared.place.read(|engine| views::passed_by(engine, self.views()))?;
+        match &self.shared.place {
+            Place::File { path, .. } => places.extend(empty_log(path)?),
+            Place::Memory(_) => {}
+            Place::Postgresql(server) => places.extend(server.remains()),
+        }
+        Ok(if places.is_empty() { Scrub::Gone } else { Scrub::Remains(places) })
     }
 
     /// Runs `work` in a transaction that no append runs beside.
@@ -415,6 +407,19 @@ impl Drop for RollBack<'_> {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
+}
+
+/// Empties the write-ahead log; a place if that cannot be done now.
+fn empty_log(path: &Path) -> Result<Option<String>, EngineError> {
+    let held = writer(path)?
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .map_err(|e| engine_error("empty the write-ahead log", e))?;
+    Ok((held != 0).then(|| {
+        format!(
+            "the write-ahead log of {}, which a reader holds; it is emptied when the last polder on it ends",
+            path.display()
+        )
+    }))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, EngineError> {

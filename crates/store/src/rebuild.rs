@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Makes all views whole: those that cannot be asked are rebuilt, those that another program's writer
-    /// passed by take in what they lack. Writes nothing when all is well.
+    /// passed by take in what they lack; tables that were switched away go. Writes nothing when all is well.
     pub fn bring_up(&self, told: &mut Told<'_>) -> Result<Rebuilt, EngineError> {
         for report in self.standings()? {
             let Some(view) = self.views().iter().find(|view| view.name() == report.name) else { continue };
@@ -96,6 +96,8 @@ impl Store {
             } else {
                 Rebuilt::Done
             };
+            // A rebuild that ended before it had dropped them left them: they hold what is erased later.
+            self.drop_tables(view.as_ref())?;
             if ended == Rebuilt::Stopped {
                 return Ok(Rebuilt::Stopped);
             }

@@ -12,7 +12,7 @@ use ledger::sql::{EngineError, Flow, Read, Table, Tx, Value};
 use ledger::view::{Record, View};
 
 use crate::engine::Engine;
-use crate::names::{NEXT, Names, Renamed, kept};
+use crate::names::{NEXT, Names, OLD, Renamed, kept};
 use crate::open::{Shared, Store};
 
 /// Version of a view whose tables cannot be used: no program has it.
@@ -134,6 +134,32 @@ pub(crate) fn missing(
         }
     }
     Ok(missing)
+}
+
+/// Tables of views into which the writer does not carry an erasure: those that were switched away, and those
+/// that another version of the code made.
+pub(crate) fn passed_by(
+    engine: &mut dyn Engine,
+    views: &[Box<dyn View>],
+) -> Result<Vec<String>, EngineError> {
+    let mut places = Vec::new();
+    for view in views {
+        let current = |found: Option<Standing>| found.is_some_and(|s| s.version == view.version());
+        let answers = current(standing(engine, view.name())?);
+        let built = current(standing(engine, next_name(view.as_ref()))?);
+        for (suffix, keeps_up) in [("", answers), (NEXT, built), (OLD, false)] {
+            for table in view.tables() {
+                let name = format!("{}{suffix}", table.name);
+                if !keeps_up && engine.exists(&name)? {
+                    places.push(format!(
+                        "table {name}, which this program does not keep up; run `polder rebuild`, which drops or \
+                         makes it anew"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(places)
 }
 
 impl Store {

@@ -81,6 +81,14 @@ pub fn removed_by_steward(id: &str) -> Diagnostic {
     Diagnostic::error("removed-by-steward", id, message).with_fix(fix)
 }
 
+/// What is told of a copy of another member's object for recipients to whom its marking does not let the
+/// copier pass it on.
+pub fn copy_goes_further(id: &str) -> Diagnostic {
+    let message = "another member shared this object with other recipients, and its marking does not let you \
+                   pass it on to these";
+    Diagnostic::error("copy-goes-further", id, message).with_fix("ask its author to share it with them")
+}
+
 /// What is told of an object that was held under a looser marking.
 pub fn narrowed(id: &str) -> Diagnostic {
     let message = "was held under a looser marking, and is as strict as this says now";

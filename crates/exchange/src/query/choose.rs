@@ -2,7 +2,7 @@
 //! Which records of an object are served: version and STIX version, judged over everything of the
 //! collection that this reader may see, before the page's position counts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ledger::sql::{EngineError, Read};
 use model::id::SubjectKey;
@@ -18,7 +18,7 @@ pub(super) struct Chooser<'a> {
     filters: &'a Filters,
     /// The served placements of objects with several records, so that many versions on one page are not
     /// looked up again for each.
-    probed: HashMap<SubjectKey, Vec<i64>>,
+    probed: HashMap<SubjectKey, HashSet<i64>>,
 }
 
 impl<'a> Chooser<'a> {
@@ -36,7 +36,8 @@ impl<'a> Chooser<'a> {
         if let Some(served) = self.probed.get(&stand.subject) {
             return Ok(served.contains(&stand.seq));
         }
-        let served = choose(&placed(read, self.place, stand.subject)?, self.filters);
+        let served: HashSet<i64> =
+            choose(&placed(read, self.place, stand.subject)?, self.filters).into_iter().collect();
         let answer = served.contains(&stand.seq);
         if self.probed.len() >= PROBES_KEPT_MAX {
             self.probed.clear();
@@ -68,7 +69,9 @@ pub(super) fn choose(visible: &[Held], filters: &Filters) -> Vec<i64> {
         // All records of one version stand side by side, so only its own marks need to be kept.
         seen.retain(|(version, _)| *version == held.version);
         let fresh = !seen.contains(&(held.version, held.spec));
-        seen.push((held.version, held.spec));
+        if fresh {
+            seen.push((held.version, held.spec));
+        }
         fresh
     });
     wanted.into_iter().map(|held| held.seq).collect()

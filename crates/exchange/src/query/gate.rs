@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::audience::heads_after;
-use ledger::sql::Read;
+use ledger::sql::{EngineError, Flow, Read, Value};
 use model::head::{Audience, Head};
 use model::marking::Marking;
 use policy::{Exit, Reader, release};
@@ -33,6 +33,8 @@ struct Verdicts {
     reader: Reader,
     /// Newest row of `audiences` that was asked about.
     newest: i64,
+    /// Number and time of the newest record then.
+    as_of: (i64, i64),
     /// Permitted rows of `audiences` by the audience of the collection in which their records stand.
     rows: BTreeMap<Audience, Rows>,
     /// Digests of the different audiences among them: one may name a thousand members.
@@ -93,11 +95,13 @@ impl Permitted {
 impl Verdicts {
     fn ask(read: &mut dyn Read, reader: &Reader) -> Result<Verdicts, QueryError> {
         let (rows, audiences) = (BTreeMap::new(), BTreeSet::new());
-        Verdicts { reader: reader.clone(), newest: 0, rows, audiences }.with_newer(read)
+        let as_of = newest_record(read)?;
+        Verdicts { reader: reader.clone(), newest: 0, as_of, rows, audiences }.with_newer(read)
     }
 
     /// Asks about the heads that are newer too.
     fn with_newer(mut self, read: &mut dyn Read) -> Result<Verdicts, QueryError> {
+        self.as_of = newest_record(read)?;
         for (row, head) in heads_after(read, self.newest)? {
             self.newest = row;
             self.add(row, &head);
@@ -106,6 +110,19 @@ impl Verdicts {
             return Err(QueryError::TooManyAudiences);
         }
         Ok(self)
+    }
+
+    /// Whether the history in which they were asked is part of the one that this transaction sees. A database
+    /// that went back (fail-over, restore) gives the same numbers again to other rows, but never the same time
+    /// to the record of a number; and a row of `audiences` comes with a record.
+    fn hold(&self, read: &mut dyn Read) -> Result<bool, EngineError> {
+        let (seq, time) = self.as_of;
+        let mut same = seq == 0;
+        read.query("SELECT time FROM records WHERE seq = ?1", &[Value::Int(seq)], &mut |row| {
+            same = row.int(0)? == time;
+            Ok(Flow::Stop)
+        })?;
+        Ok(same)
     }
 
     fn add(&mut self, row: i64, head: &Head) {
@@ -128,12 +145,23 @@ impl Verdicts {
     }
 }
 
+/// Number and time of the newest record; zeros if there is none.
+fn newest_record(read: &mut dyn Read) -> Result<(i64, i64), EngineError> {
+    let mut newest = (0, 0);
+    read.query("SELECT seq, time FROM records ORDER BY seq DESC LIMIT 1", &[], &mut |row| {
+        newest = (row.int(0)?, row.int(1)?);
+        Ok(Flow::Stop)
+    })?;
+    Ok(newest)
+}
+
 /// Keeps verdicts between requests.
 ///
 /// They are sound because `policy::release` is pure: a verdict follows from the reader, which is read anew
 /// in each request's transaction and is part of the key, and from a head, and a row of `audiences` never
 /// changes. A new row is asked about by the first request that sees it. Whoever joins or leaves a community
-/// is another [`Reader`] from then on.
+/// is another [`Reader`] from then on. Where the database under a running node went back, rows may be others:
+/// then everything is asked anew.
 #[derive(Debug, Default)]
 pub struct Gate {
     kept: Mutex<VecDeque<Arc<Verdicts>>>,
@@ -144,7 +172,10 @@ impl Gate {
     pub fn ask(&self, read: &mut dyn Read, reader: &Reader) -> Result<Permitted, QueryError> {
         let newest = ledger::audience::newest(read)?;
         // Verdicts about rows that this transaction does not see yet are not used in it.
-        let known = self.find(reader).filter(|known| known.newest <= newest);
+        let known = match self.find(reader).filter(|known| known.newest <= newest) {
+            Some(known) if known.hold(read)? => Some(known),
+            _ => None,
+        };
         let verdicts = match known {
             Some(known) if known.newest == newest => known,
             Some(known) => Arc::new(Verdicts::clone(&known).with_newer(read)?),

@@ -75,7 +75,8 @@ pub struct Collection {
     pub description: &'static str,
     /// Whose collection it is.
     pub audience: Audience,
-    /// Since when there is one.
+    /// Since when there is one: the time of a community's first document, which its members know. Of an
+    /// organisation's collection nothing tells it but the records in it, seen or not: the epoch.
     pub created: Timestamp,
     /// Whether this credential may read it. A collection that it may neither read nor write is not shown.
     pub can_read: bool,
@@ -184,7 +185,6 @@ fn open_collection(
         title,
         description,
         audience,
-        // An own collection that was never written to has no time; the epoch tells nothing.
         created: stored.map_or(Timestamp::EPOCH, |(_, created)| created),
         can_read,
         can_write,

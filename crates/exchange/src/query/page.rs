@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pages: objects, manifest entries, versions (TAXII 2.1 sections 5.3 to 5.8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ledger::sql::{EngineError, Flow, Read, Value};
 use model::id::SubjectKey;
@@ -13,7 +13,7 @@ use super::choose::choose;
 use super::gate::Rows;
 use super::walk::{Held, Place, Stand, newest_served, placed, served};
 use super::{Collection, Permitted, QueryError, spans};
-use crate::cursor::{self, Bound};
+use crate::cursor::{self, Bound, CursorError};
 use crate::filter::{Filters, Spec, Versions, Wish};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_PIECE_BYTES};
 
@@ -142,7 +142,7 @@ pub fn versions(
         ..wish.filters.clone()
     };
     let wish = Wish { filters, ..wish.clone() };
-    let chosen = choose(&visible, &wish.filters);
+    let chosen: HashSet<i64> = choose(&visible, &wish.filters).into_iter().collect();
     let mut first_of: BTreeMap<i64, i64> = BTreeMap::new();
     for held in visible.iter().filter(|held| chosen.contains(&held.seq)) {
         // A version that is there in two STIX versions is one version.
@@ -193,7 +193,7 @@ impl<'a> Desk<'a> {
     /// The page goes on behind this place: the later of cursor and `added_after`, both exclusive.
     fn start(&self, read: &mut dyn Read, wish: &Wish) -> Result<i64, QueryError> {
         let position = match &wish.next {
-            Some(text) => cursor::parse(self.question.cursor_key, text, &self.bound(&wish.filters))?,
+            Some(text) => self.position(read, text, &wish.filters)?,
             None => 0,
         };
         let after = match wish.added_after {
@@ -201,6 +201,16 @@ impl<'a> Desk<'a> {
             None => 0,
         };
         Ok(position.max(after))
+    }
+
+    /// The position of a cursor. One behind the newest record is of a history that the node has no more:
+    /// its database was restored, and other records will take those numbers.
+    fn position(&self, read: &mut dyn Read, text: &str, filters: &Filters) -> Result<i64, QueryError> {
+        let position = cursor::parse(self.question.cursor_key, text, &self.bound(filters))?;
+        match newest_until(read, i64::MAX)? {
+            Some((newest, _)) if position <= newest => Ok(position),
+            _ => Err(CursorError.into()),
+        }
     }
 
     /// The placements of a page, and whether a further one is served behind it.
@@ -244,8 +254,8 @@ impl<'a> Desk<'a> {
     }
 
     /// When the first and the last of a page were added (section 3.4). The specification is silent about
-    /// an empty page: how far the client said that it is, else the newest that this reader is served, else the
-    /// birth of the collection. Never a time that tells of hidden activity or moves a client back: behind a
+    /// an empty page: how far the client said that it is, else the newest that this reader is served, else
+    /// [`Collection::created`]. Never a time that tells of hidden activity or moves a client back: behind a
     /// cursor a page is empty when what stood there was withdrawn meanwhile.
     fn dates(
         &self,
@@ -258,7 +268,7 @@ impl<'a> Desk<'a> {
         }
         let reached = match &wish.next {
             Some(text) => {
-                let position = cursor::parse(self.question.cursor_key, text, &self.bound(&wish.filters))?;
+                let position = self.position(read, text, &wish.filters)?;
                 wish.added_after.max(Some(time_of(read, position)?))
             }
             None => wish.added_after,

@@ -38,7 +38,7 @@ pub(super) fn apply(tx: &mut dyn Tx, record: &Record<'_>) -> Result<(), EngineEr
         Some((true, newest)) if newest > order => return Ok(()),
         _ => {}
     }
-    collection_made(tx, &Audience::Community(id), record.time)?;
+    collection_made(tx, &Audience::Community(id), Some(record.time))?;
     write(tx, id, document.as_ref(), record)
 }
 

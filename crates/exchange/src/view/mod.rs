@@ -218,7 +218,7 @@ impl View for CollectionView {
                     removal::apply(tx, record)?;
                 }
                 Kind::MEMBER_ROOT => {
-                    collection_made(tx, &Audience::Organisation(record.head.author), record.time)?;
+                    collection_made(tx, &Audience::Organisation(record.head.author), None)?;
                 }
                 kind if kind.is_stix() => {
                     // A collection is there from the first record that was meant for it, wherever that stands
@@ -226,7 +226,7 @@ impl View for CollectionView {
                     for audience in [&record.committed.audience, &record.head.audience] {
                         if !collections.contains_key(audience) {
                             let made = collections_of(audience);
-                            let made = made.iter().map(|a| collection_made(tx, a, record.time));
+                            let made = made.iter().map(|a| collection_made(tx, a, None));
                             collections.insert(audience, made.collect::<Result<_, _>>()?);
                         }
                     }
@@ -277,7 +277,16 @@ pub fn collections_of(audience: &Audience) -> Vec<Audience> {
 
 /// The collection of an audience, made if it is new. Its number follows from the audience, so that it is the
 /// same whatever was withdrawn or narrowed in the meantime.
-fn collection_made(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> Result<i64, EngineError> {
+///
+/// `created` is the time of a community's document. No other record dates a collection: readers are told
+/// the date, and it must not tell of a record that is hidden from them.
+fn collection_made(
+    tx: &mut dyn Tx,
+    audience: &Audience,
+    created: Option<Timestamp>,
+) -> Result<i64, EngineError> {
+    let undated = Timestamp::EPOCH.micros();
+    let created = created.map_or(undated, Timestamp::micros);
     let text = audience.to_string();
     let mut number = [0; 8];
     number.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
@@ -291,9 +300,9 @@ fn collection_made(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> 
             Ok(Flow::Stop)
         })?;
         match held {
-            Some((true, at)) if at <= created.micros() => return Ok(id),
+            Some((true, at)) if created == undated || at != undated && at <= created => return Ok(id),
             Some((true, _)) => {
-                let args = [Value::Int(id), Value::Int(created.micros())];
+                let args = [Value::Int(id), Value::Int(created)];
                 tx.execute("UPDATE collections SET created = ?2 WHERE id = ?1", &args)?;
                 return Ok(id);
             }
@@ -307,7 +316,7 @@ fn collection_made(tx: &mut dyn Tx, audience: &Audience, created: Timestamp) -> 
             Value::Int(id),
             Value::Text(&collection_uuid(audience).to_string()),
             Value::Text(&text),
-            Value::Int(created.micros()),
+            Value::Int(created),
         ],
     )?;
     Ok(id)

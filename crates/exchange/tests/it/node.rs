@@ -113,6 +113,11 @@ impl Node {
         first
     }
 
+    /// Time goes by without a record.
+    pub fn wait(&mut self) {
+        self.clock += 1_000_000_000;
+    }
+
     /// Erases the body of a record, as a withdrawal does.
     pub fn erase(&mut self, seq: i64) {
         let kept = self.kept.iter_mut().find(|kept| kept.seq == seq).unwrap();

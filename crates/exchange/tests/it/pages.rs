@@ -100,6 +100,31 @@ fn headers_of_an_empty_page() {
 }
 
 #[test]
+fn an_empty_page_tells_no_time_of_a_hidden_record() {
+    use exchange::command::new_community;
+    let mut node = Node::new();
+    let hidden = |audience: Audience, n| Item::new(1, audience, tlp(Tlp::AmberStrict), &id("tool", n), START);
+    let own = Audience::Organisation(member(2));
+    node.append(&[hidden(own.clone(), 1), hidden(to_community(7), 2), hidden(to_community(8), 3)]);
+    let green = reader(2, Tlp::Green, &[7, 8]);
+    for audience in [&own, &to_community(7), &to_community(8)] {
+        let page = objects(&node, &green, audience, &[]);
+        assert_eq!((page.count, page.added_first, page.added_last), (0, Timestamp::EPOCH, Timestamp::EPOCH));
+        assert_eq!(node.collection(&green, audience).unwrap().created, Timestamp::EPOCH);
+    }
+    // A community is as old as its first document, whatever came into it before and after.
+    let made = new_community(community(8), "ring", [member(1), member(2)].into(), "").unwrap();
+    let document = Item::new(1, to_community(8), tlp(Tlp::Green), &made.subject, START).body(&made.body);
+    node.append(&[Item { kind: made.kind, ..document }]);
+    node.append(&[hidden(to_community(8), 4)]);
+    assert_eq!(objects(&node, &green, &to_community(8), &[]).added_last, node.time(4));
+    let permitted = node.permitted(&green);
+    let all = node.read(|read| query::collections(read, &permitted)).unwrap();
+    let listed: Vec<_> = all.into_iter().map(|collection| collection.audience).collect();
+    assert_eq!(listed, [own, to_community(7), to_community(8)], "in an order that tells nothing hidden");
+}
+
+#[test]
 fn collections_that_may_not_be_opened_are_not_there() {
     let mut node = five_labels();
     node.append(&[
@@ -349,6 +374,43 @@ fn verdicts_about_rows_that_a_transaction_does_not_see_are_not_used_in_it() {
     newer.read(|read| gate.ask(read, &member)).unwrap();
     let seen = older.read(|read| gate.ask(read, &member)).unwrap();
     assert_eq!(format!("{seen:?}"), format!("{:?}", older.permitted(&member)));
+}
+
+/// A fail-over or a point-in-time restore under a running node: the same numbers, other rows.
+#[test]
+fn verdicts_of_a_history_that_went_back_are_not_used() {
+    let (mut before, mut after) = (five_labels(), five_labels());
+    let (gate, member) = (Gate::default(), reader(2, Tlp::Green, &[1]));
+    let tool = |author, label, n| Item::new(author, to_community(1), tlp(label), &id("tool", n), START);
+    before.append(&[tool(3, Tlp::Green, 9), tool(4, Tlp::Green, 8)]);
+    after.wait();
+    // The newest row of `audiences` is the same, the one before it is not.
+    after.append(&[tool(3, Tlp::Red, 9), tool(4, Tlp::Green, 8)]);
+    let known = before.read(|read| gate.ask(read, &member)).unwrap();
+    assert_eq!(format!("{known:?}"), format!("{:?}", before.permitted(&member)));
+    let seen = after.read(|read| gate.ask(read, &member)).unwrap();
+    assert_eq!(format!("{seen:?}"), format!("{:?}", after.permitted(&member)));
+    // Also where the other history is longer already.
+    after.append(&[tool(5, Tlp::Green, 7)]);
+    before.read(|read| gate.ask(read, &member)).unwrap();
+    let seen = after.read(|read| gate.ask(read, &member)).unwrap();
+    assert_eq!(format!("{seen:?}"), format!("{:?}", after.permitted(&member)));
+}
+
+/// A restored backup holds fewer records than the node that gave the cursor.
+#[test]
+fn a_cursor_beyond_the_newest_record_is_refused() {
+    let (mut lost, restored) = (five_labels(), five_labels());
+    let item = |n| Item::new(1, to_community(1), tlp(Tlp::Green), &id("tool", n), START);
+    lost.append(&[item(1), item(2), item(3)]);
+    let one = reader(1, Tlp::AmberStrict, &[1]);
+    let next = objects(&lost, &one, &to_community(1), &[("limit", "7")]).next.unwrap();
+    let ask = |node: &Node| {
+        node.ask(&one, &to_community(1), |r, q| query::objects(r, q, &wish(&[("next", &next)])))
+            .map(|page| page.count)
+    };
+    assert_eq!(ask(&lost).unwrap(), 2);
+    assert!(matches!(ask(&restored), Err(QueryError::Cursor(_))));
 }
 
 #[test]

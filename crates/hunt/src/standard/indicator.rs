@@ -131,15 +131,14 @@ pub struct IndicatorAuthor<'a> {
     pub now: Timestamp,
 }
 
-/// The STIX 2.1 indicator of an entry of a list, as JSON bytes. Its id depends on kind, value and mode
-/// alone, so the same entry of two lists, or of two imports, is one object. A pattern made here compiles
-/// back to the same value and mode.
-pub fn indicator_object(indicator: &Indicator, author: &IndicatorAuthor<'_>) -> Vec<u8> {
+/// The STIX 2.1 indicator of an entry of a list, as JSON bytes. A pattern made here compiles back to the same
+/// value and mode.
+pub fn indicator_object(indicator: &Indicator, id: &str, author: &IndicatorAuthor<'_>) -> Vec<u8> {
     let now = millis(author.now);
     let mut object = json!({
         "type": "indicator",
         "spec_version": "2.1",
-        "id": indicator_id(&indicator.observable, indicator.mode),
+        "id": id,
         "created_by_ref": author.identity,
         "created": now,
         "modified": now,
@@ -162,13 +161,28 @@ pub fn indicator_object(indicator: &Indicator, author: &IndicatorAuthor<'_>) -> 
     object.to_string().into_bytes()
 }
 
-/// The id of [`indicator_object`]: UUIDv5 in Polder's namespace over `kind NUL canonical NUL mode`.
-pub fn indicator_id(observable: &Observable, mode: Mode) -> String {
+/// What an entry of a list is, whatever list it stands in: `kind NUL canonical NUL mode`.
+pub fn indicator_name(observable: &Observable, mode: Mode) -> Vec<u8> {
     let mut name = observable.kind().name().as_bytes().to_vec();
     name.push(0);
     name.extend_from_slice(observable.canonical());
     name.extend_from_slice(&[0, mode.code() as u8]);
-    format!("indicator--{}", Uuid::new_v5(&NAMESPACE, &name))
+    name
+}
+
+/// An id that follows from `secret`, a keyed hash of [`indicator_name`], alone: the same entry of two imports
+/// is one object, and nobody without the key finds the value of an id. It has the form of a UUIDv4, which
+/// STIX 2.1 section 2.9 asks of what has no deterministic id by the standard.
+pub fn indicator_id(secret: [u8; 32]) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&secret[..16]);
+    format!("indicator--{}", uuid::Builder::from_random_bytes(bytes).into_uuid())
+}
+
+/// The id of earlier programs: UUIDv5 in Polder's namespace over [`indicator_name`]. Anybody can compute it
+/// from a value that he guesses, so a record that names it tells the value.
+pub fn guessable_indicator_id(observable: &Observable, mode: Mode) -> String {
+    format!("indicator--{}", Uuid::new_v5(&NAMESPACE, &indicator_name(observable, mode)))
 }
 
 fn pattern(observable: &Observable, mode: Mode) -> String {

@@ -5,7 +5,10 @@ mod indicator;
 mod pattern;
 mod sighting;
 
-pub use indicator::{IndicatorAuthor, indicator_id, indicator_object, read_bundle, read_indicator};
+pub use indicator::{
+    IndicatorAuthor, guessable_indicator_id, indicator_id, indicator_name, indicator_object, read_bundle,
+    read_indicator,
+};
 pub use pattern::{PatternError, compile};
 pub use sighting::{SightingFacts, sighting_objects};
 

@@ -5,7 +5,8 @@ use hunt::command::import_list;
 use hunt::indicator::{Indicator, Mode, read_csv, read_list};
 use hunt::limits::PATTERN_DEPTH_MAX;
 use hunt::standard::{
-    IndicatorAuthor, PatternError, SightingFacts, compile, read_bundle, read_indicator, sighting_objects,
+    IndicatorAuthor, PatternError, SightingFacts, compile, guessable_indicator_id, indicator_id,
+    indicator_name, read_bundle, read_indicator, sighting_objects,
 };
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
@@ -189,7 +190,7 @@ fn an_imported_list_hunts_as_the_list_does() {
     indicators.extend(read_csv(table.as_bytes(), "T").indicators);
     assert_eq!(indicators.len(), 15);
     let author = IndicatorAuthor { identity: IDENTITY, now: now() };
-    let objects = import_list(&indicators, &author);
+    let objects = import_list(&indicators, &author, &old_id);
     assert_eq!(objects.len(), indicators.len());
     for (indicator, (id, object)) in indicators.iter().zip(&objects) {
         let (read, diagnostics) = read_indicator(object);
@@ -201,7 +202,7 @@ fn an_imported_list_hunts_as_the_list_does() {
         assert_eq!(object["created_by_ref"], IDENTITY);
         assert!(model::id::is_stix_id(object["id"].as_str().unwrap()));
     }
-    let again = import_list(&[indicators.clone(), indicators].concat(), &author);
+    let again = import_list(&[indicators.clone(), indicators].concat(), &author, &old_id);
     assert_eq!(again, objects, "the same entry is the same object, once");
 }
 
@@ -209,7 +210,8 @@ fn an_imported_list_hunts_as_the_list_does() {
 fn ids_of_indicators_never_change() {
     let indicators = read_list(b"evil.example\n1.2.3.4", "L").indicators;
     let author = IndicatorAuthor { identity: IDENTITY, now: now() };
-    let ids: Vec<String> = import_list(&indicators, &author).into_iter().map(|(id, _)| id).collect();
+    let objects = import_list(&indicators, &author, &old_id);
+    let ids: Vec<String> = objects.into_iter().map(|(id, _)| id).collect();
     assert_eq!(
         ids,
         [
@@ -218,7 +220,20 @@ fn ids_of_indicators_never_change() {
         ]
     );
     let exact = Indicator { mode: Mode::Exact, ..indicators[0].clone() };
-    assert_ne!(import_list(&[exact], &author)[0].0, ids[0]);
+    assert_ne!(import_list(&[exact], &author, &old_id)[0].0, ids[0]);
+}
+
+fn old_id(indicator: &Indicator) -> String {
+    guessable_indicator_id(&indicator.observable, indicator.mode)
+}
+
+#[test]
+fn an_id_is_as_its_secret_and_looks_random() {
+    let entry = &read_list(b"evil.example", "L").indicators[0];
+    assert_eq!(indicator_name(&entry.observable, entry.mode)[..10], *b"domain\0exa");
+    let id = indicator_id([0xab; 32]);
+    assert_eq!(id, "indicator--abababab-abab-4bab-abab-abababababab");
+    assert!(model::id::is_stix_id(&id));
 }
 
 #[test]

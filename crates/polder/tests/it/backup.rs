@@ -33,9 +33,11 @@ fn a_backup_restores_to_the_same_node() {
     assert_eq!(mode & 0o777, 0o600);
     bench.run(&["backup", "--data", "d", "b.tar"]).expect(2).says(&["exists already"]);
 
-    restore(&bench, "b.tar", "e", &["--published", "d/published"])
-        .expect(0)
-        .says(&["restored", "never runs again"]);
+    restore(&bench, "b.tar", "e", &["--published", "d/published", "--keep-tokens"]).expect(0).says(&[
+        "restored",
+        "never runs again",
+        "do it again",
+    ]);
     assert_eq!(export(&bench, "d"), export(&bench, "e"));
     assert_eq!(bench.verified("d"), bench.verified("e"));
     for file in ["published", "keys/log-1.key", "keys/node.key", "keys/root.key", "keys/recovery.key"] {
@@ -50,6 +52,27 @@ fn a_backup_restores_to_the_same_node() {
     bench.run(&["import", "--data", "e", "c.json"]).expect(0);
     assert_eq!(bench.verified("e"), 302);
     assert!(leftovers(&bench).is_empty(), "{:?}", leftovers(&bench));
+}
+
+/// A token that was revoked after the backup was made, which no log tells, must not work again.
+#[test]
+fn restoring_brings_no_revoked_token_back() {
+    let bench = Bench::new();
+    for name in ["gone", "lost"] {
+        bench.run(&["token", "new", "--data", "d", "--name", name]).expect(0);
+    }
+    bench.run(&["token", "revoke", "--data", "d", "--name", "gone"]).expect(0);
+    backup(&bench, "b.tar");
+    bench.run(&["token", "revoke", "--data", "d", "--name", "lost"]).expect(0);
+    let working = |data: &str| {
+        let tokens = bench.run(&["token", "list", "--data", data, "--json"]).expect(0).json();
+        tokens.iter().filter(|token| token["revoked"].is_null()).count()
+    };
+    let told = restore(&bench, "b.tar", "e", &["--newest", "--json"]).expect(0).json().remove(0);
+    assert_eq!((&told["tokens_revoked"], working("e")), (&1.into(), 0));
+    restore(&bench, "b.tar", "f", &["--newest"]).expect(0).says(&["1 tokens are revoked", "do it again"]);
+    restore(&bench, "b.tar", "g", &["--newest", "--keep-tokens"]).expect(0).says(&["revoke again"]);
+    assert_eq!(working("g"), 1);
 }
 
 fn leftovers(bench: &Bench) -> Vec<String> {

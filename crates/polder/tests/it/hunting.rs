@@ -149,6 +149,76 @@ fn a_finding_becomes_a_sighting() {
     bench.run(&["finding", "sight", "--data", "d", "indicator--0"]).expect(1);
 }
 
+/// What nobody marked does not come out as AMBER+STRICT by what refers to it.
+#[test]
+fn a_sighting_of_what_is_unmarked_stays_at_home() {
+    let bench = Bench::new();
+    let made = bench.run(&["community", "new", "--data", "d", "--name", "ring", "--json"]).expect(0).json();
+    let ring = made[0]["community"].as_str().unwrap();
+    let other = bench.run(&["community", "new", "--data", "d", "--name", "other", "--json"]).expect(0).json();
+    let other = other[0]["community"].as_str().unwrap();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.write("a.log", "day one 203.0.113.7\n");
+    // Meant for the community, and held back from it: nobody marked it.
+    bench.import("list.txt", &["--community", ring], 0);
+    let findings = bench.run(&["hunt", "--data", "d", "a.log", "--json"]).expect(0).json();
+    let id = findings[0]["indicator"].as_str().unwrap();
+    let sight = |more: &[&str], code| {
+        bench.run(&[&["finding", "sight", "--data", "d", id, "--json"], more].concat()).expect(code)
+    };
+    sight(&["--community", ring], 2).says(&["carries no TLP", "mark the indicator"]);
+    sight(&["--community", ring, "--tlp", "green"], 2).says(&["carries no TLP"]);
+    assert_eq!(sight(&[], 0).json()[0]["marking"], "unmarked");
+    // Marked and shared, its sighting goes where it went, and nowhere else.
+    bench.write("b.txt", "203.0.113.8\n");
+    bench.write("b.log", "day two 203.0.113.8\n");
+    bench.import("b.txt", &["--community", ring, "--tlp", "amber"], 0);
+    let findings = bench.run(&["hunt", "--data", "d", "b.log", "--json"]).expect(0).json();
+    let id = findings[0]["indicator"].as_str().unwrap();
+    let sight = |community: &str, code| {
+        let args = ["finding", "sight", "--data", "d", id, "--community", community, "--json"];
+        bench.run(&args).expect(code)
+    };
+    sight(other, 2).says(&["was not shared with that community"]);
+    assert_eq!(sight(ring, 0).json()[0]["marking"], "TLP:AMBER");
+}
+
+/// An id that follows from its value alone tells the value to whoever sees the id.
+#[test]
+fn ids_of_list_entries_cannot_be_guessed_from_their_values() {
+    let bench = Bench::new();
+    bench.init("e");
+    bench.write("list.txt", "evil.example\n1.2.3.4\n");
+    let ids = |data: &str| -> BTreeSet<String> {
+        let all = bench.exported(data).into_keys();
+        all.filter(|id| id.starts_with("indicator--")).collect()
+    };
+    let import = |data: &str| {
+        bench.run(&["import", "--data", data, "list.txt", "--tlp", "green", "--json"]).expect(0).json()
+    };
+    for data in ["d", "e"] {
+        import(data);
+        assert_eq!(import(data)[0]["known"], 2, "the same list again finds the same objects");
+    }
+    let old = [
+        "indicator--8c681047-8a03-5efc-8ef5-ff88cd017c39",
+        "indicator--de9129d1-30b1-5d3f-bb61-eea71e199476",
+    ];
+    assert!(old.iter().all(|id| !ids("d").contains(*id)));
+    assert!(ids("d").is_disjoint(&ids("e")), "each node's own");
+    // What an earlier program made keeps its id, or it would be there twice.
+    let earlier = format!(
+        r#"{{"type":"indicator","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"[domain-name:value = 'evil.example' OR domain-name:value LIKE '%.evil.example']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
+        old[0]
+    );
+    bench.init("f");
+    bench.write("earlier.json", earlier);
+    bench.run(&["import", "--data", "f", "earlier.json", "--tlp", "green"]).expect(0);
+    let report = import("f").remove(0);
+    assert_eq!((&report["known"], &report["added"]), (&1.into(), &1.into()), "{report}");
+    assert!(ids("f").contains(old[0]) && ids("f").len() == 2);
+}
+
 #[test]
 fn what_cannot_be_read_is_told() {
     let bench = Bench::bare();

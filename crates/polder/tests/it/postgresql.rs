@@ -85,11 +85,16 @@ fn a_node_works_on_a_server() {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let indicators = format!("{examples}/indicators.txt");
     let long = format!("a {} b", "x".repeat(5_000));
+    // Each node would give the entries of the list ids of its own: one makes the objects for both.
+    let maker = Bench::new();
+    maker.import(&indicators, &["--tlp", "green"], 0);
+    let objects = maker.run(&["export", "--data", "d", "--format", "stix"]).expect(0).out;
     for bench in [&bench, &file] {
         bench.write("a.json", bundle(&[tool(1, ""), marked(2, "green"), tool(3, ""), marked(4, "red")]));
         bench.import("a.json", &["--tlp", "amber"], 0);
         bench.import("a.json", &[], 0);
-        bench.run(&["import", "--data", "d", &indicators, "--tlp", "green"]).expect(0);
+        bench.write("list.json", &objects);
+        bench.import("list.json", &[], 0);
         bench.write("access.log", &long);
     }
     // Each node has an identity of its own.

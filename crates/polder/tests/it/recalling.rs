@@ -133,6 +133,37 @@ fn retracting_revokes_by_a_version() {
     bench.run(&["recall", "--data", "d", &tool_id(1), "--withdraw", "--retract"]).expect(2);
 }
 
+/// What another member gave goes no further by being one's own copy.
+#[test]
+fn a_copy_is_shared_no_further_than_it_was_given() {
+    let bench = Bench::new();
+    let author = bench.init("e");
+    let (ring, other) = (community(&bench, ""), community(&bench, ""));
+    bench.run(&["community", "add", "--data", "d", &ring, &author]).expect(0);
+    let token = ["token", "new", "--data", "d", "--name", "a", "--member", &author, "--write", "--json"];
+    let token = bench.run(&token).expect(0).json()[0]["token"].as_str().unwrap().to_owned();
+    let serving = bench.serve("d");
+    // CLEAR by its bytes, AMBER by what stands beside them.
+    let amber = format!(
+        r#"{{"x_polder_markings":[{{"marking":"TLP:AMBER","marking_ref":"{}","first":0,"last":0}}],"objects":[{}]}}"#,
+        tlp("amber"),
+        marked(1, "clear")
+    );
+    let path = format!("/taxii2/root/collections/{ring}/objects/");
+    let (code, status) = serving.post(&path, &token, &amber);
+    assert_eq!((code, &status["success_count"]), (202, &1.into()), "{status}");
+    drop(serving);
+    bench.write("a.json", bundle(&[marked(1, "clear")]));
+    bench.import("a.json", &[], 0);
+    let share = |to: &str, code| {
+        let args = ["share", "--data", "d", &tool_id(1), "--community", to, "--tlp", "clear", "--json"];
+        bench.run(&args).expect(code)
+    };
+    share(&other, 2).says(&["another member shared this object", "ask its author"]);
+    let row = share(&ring, 0).json().remove(0);
+    assert_eq!(row["marking"], "TLP:AMBER", "not looser than it was given");
+}
+
 /// Terms are accepted before anything is released; who is whose client counts for AMBER.
 #[test]
 fn terms_and_clients_decide_with_the_label() {

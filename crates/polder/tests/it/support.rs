@@ -199,6 +199,24 @@ impl Serving {
         (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}")))
     }
 
+    /// Posts an envelope: status and document of the answer.
+    pub fn post(&self, path: &str, token: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = format!(
+            "POST {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+             Accept: application/taxii+json;version=2.1\r\nContent-Type: application/taxii+json;version=2.1\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}")))
+    }
+
     /// The document at a path.
     #[track_caller]
     pub fn get(&self, path: &str, token: &str) -> Value {

@@ -3,15 +3,16 @@
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use exchange::command::with_role;
+use exchange::command::{new_community, with_role};
 use exchange::limits::{ENVELOPE_OBJECTS_MAX, STATUS_SUCCESSES_MAX};
 use exchange::query::{Permitted, community_document};
 use exchange::recall::{OwnRecords, Standing};
 use exchange::standard::identity::identity_id;
 use exchange::token::Rights;
 use ledger::recall::Act;
-use ledger::sql::Flow;
+use ledger::sql::{EngineError, Flow, Read, Row, Value as SqlValue};
 use model::marking::Tlp;
+use model::stix::Object;
 use model::time::Timestamp;
 use policy::{Reader, Role};
 use serde_json::{Value, json};
@@ -214,6 +215,87 @@ async fn a_copy_goes_no_further_than_the_original() {
     successes(&face.post(&second, &makers(), envelope(&[clear])).await, 1);
     let page = face.get(&stranger, &format!("{}objects/?match[type]=tool", makers())).await;
     assert_eq!(page.ids(), [""; 0], "the copy is AMBER too");
+}
+
+/// Not only no looser: also to nobody to whom its label does not let its recipient pass it on.
+#[tokio::test]
+async fn a_copy_goes_to_nobody_who_was_not_to_have_it() {
+    let face = Face::appended();
+    let ring = new_community(community(2), "ring", [member(1), member(2), member(3)].into(), "").unwrap();
+    face.document(ring, START);
+    let (author, copier, third) = (face.writing(4), face.writing(2), face.writing(3));
+    let ring = format!("/taxii2/root/collections/{}/", community(2));
+    let private = exchange::view::collection_uuid(&model::head::Audience::Organisation(member(2)));
+    let private = format!("/taxii2/root/collections/{private}/");
+    let labels = [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict];
+    let tools: Vec<Value> = labels.iter().zip(1..).map(|(label, n)| tool(n, 0, Some(*label))).collect();
+    successes(&face.post(&author, &makers(), envelope(&tools)).await, 4);
+    // What holds for it stands beside the object: the bytes say less.
+    let bare = tool(5, 0, Some(Tlp::Clear));
+    let run = json!([{"marking": "TLP:AMBER", "marking_ref": Tlp::Amber.stix_id(), "first": 0, "last": 0}]);
+    let beside = json!({"x_polder_markings": run, "objects": [bare]}).to_string();
+    successes(&face.post(&author, &makers(), beside).await, 1);
+    let tools = [tools, vec![bare]].concat();
+    for object in &tools[2..] {
+        let answer = face.post(&copier, &ring, envelope(std::slice::from_ref(object))).await;
+        assert_eq!(failure(&answer), "copy-goes-further");
+    }
+    // CLEAR goes anywhere, GREEN to the communities of its recipients.
+    successes(&face.post(&copier, &ring, envelope(&tools[..2])).await, 2);
+    // To those who have it, and to one's own organisation, all of it; and then no way round by that.
+    successes(&face.post(&copier, &makers(), envelope(&tools)).await, 5);
+    successes(&face.post(&copier, &private, envelope(&tools)).await, 5);
+    let answer = face.post(&copier, &ring, envelope(&tools[2..3])).await;
+    assert_eq!(failure(&answer), "copy-goes-further");
+    let page = face.get(&third, &format!("{ring}objects/?match[type]=tool")).await;
+    assert_eq!(page.ids(), [id("tool", 1), id("tool", 2)]);
+}
+
+/// An object may have any number of versions: a posted one is not compared with each of them.
+#[tokio::test]
+async fn a_posted_version_is_not_held_against_every_other() {
+    use exchange::intake::{Claim, Creators};
+    let face = Face::appended();
+    let author = face.writing(4);
+    let versions: Vec<Value> = (0..50).map(|minute| green(1, minute)).collect();
+    successes(&face.post(&author, &makers(), envelope(&versions)).await, 50);
+    let makers = model::head::Audience::Community(community(1));
+    let reader =
+        Reader { communities: [community(1)].into(), ..Reader::service(member(2), Tlp::AmberStrict) };
+    let rows = face.node.store.read(|read| {
+        let mut creators = Creators::of(read, &reader, member(1))?;
+        let mut counting = Counting { read, rows: 0 };
+        for version in &versions {
+            let body = version.to_string().into_bytes();
+            let object = Object::parse(&body, "here", &mut Vec::new()).unwrap();
+            let claim = creators.claim(&mut counting, &object, &body, &makers)?;
+            assert!(matches!(claim, Claim::Copy(_)), "{claim:?}");
+        }
+        Ok::<_, EngineError>(counting.rows)
+    });
+    // All of them once, and then of each its own row and body.
+    assert_eq!(rows.unwrap(), 50 + 2 * 50);
+}
+
+/// Counts rows.
+struct Counting<'a> {
+    read: &'a mut dyn Read,
+    rows: usize,
+}
+
+impl Read for Counting<'_> {
+    fn query(
+        &mut self,
+        sql: &'static str,
+        args: &[SqlValue<'_>],
+        on_row: &mut dyn FnMut(&dyn Row) -> Result<Flow, EngineError>,
+    ) -> Result<(), EngineError> {
+        let rows = &mut self.rows;
+        self.read.query(sql, args, &mut |row| {
+            *rows += 1;
+            on_row(row)
+        })
+    }
 }
 
 #[tokio::test]

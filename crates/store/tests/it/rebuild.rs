@@ -6,7 +6,7 @@ use std::path::Path;
 use ledger::sql::{EngineError, Flow, Table, TableKind, Tx, Value};
 use ledger::view::{Body, Record, View};
 use proptest::prelude::*;
-use store::{Rebuilt, Schema, Store};
+use store::{Rebuilt, Schema, Scrub, Store};
 
 use crate::sample::*;
 
@@ -333,6 +333,32 @@ fn what_another_program_appended_is_caught_up() {
     whole(&store);
     assert_eq!((said(&store).len(), skipped(&store)), (18, 4));
     assert_eq!(store.view_reports().unwrap()[0].behind, 0);
+}
+
+fn rename(store: &Store, sql: &'static str) {
+    store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
+}
+
+/// A rebuild that ended between its switch and its tidying up: the writer carries no erasure into what it left.
+#[test]
+fn a_table_that_was_switched_away_is_no_place_for_what_is_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = file(dir.path(), 1);
+    append(&store, 0..12, 0);
+    assert_eq!(store.scrub().unwrap(), Scrub::Gone);
+    rename(&store, "CREATE TABLE said__old (seq INTEGER PRIMARY KEY, id TEXT, times INTEGER)");
+    let Scrub::Remains(places) = store.scrub().unwrap() else { panic!("said__old was not told") };
+    assert!(places.len() == 1 && places[0].contains("said__old"), "{places:?}");
+    // All views answer, and it goes all the same.
+    whole(&store);
+    assert_eq!(store.left_over_tables().unwrap(), Vec::<String>::new());
+    assert_eq!(store.scrub().unwrap(), Scrub::Gone);
+    // Another version's tables do not hear of an erasure either.
+    let newer = file(dir.path(), 2);
+    let Scrub::Remains(places) = newer.scrub().unwrap() else { panic!("the old version was not told") };
+    assert_eq!(places.len(), 2, "{places:?}");
+    whole(&newer);
+    assert_eq!(newer.scrub().unwrap(), Scrub::Gone);
 }
 
 /// An older program that comes back after the switch makes its own version again.
