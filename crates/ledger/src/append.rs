@@ -18,11 +18,13 @@ use crate::act::{self, Change, Changes};
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::draft::Draft;
-use crate::entry::entry_bytes;
+use crate::entry::{entry_bytes, signed_entry_bytes};
+use crate::hosted::Standings;
 use crate::logs::row_of;
 use crate::merkle::{Hash, leaf_hash};
 use crate::recall::RecallError;
-use crate::schema::{BODIES, RECORDS, SUBJECTS};
+use crate::schema::{BODIES, RECORDS, SIGNATURES, SUBJECTS};
+use crate::signed::AuthorSignature;
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::tree::extend_tree;
 use crate::view::{Body, Record, View};
@@ -52,9 +54,15 @@ pub enum Refused {
     Gate(Refusal),
     /// It is a recall that cannot be carried out.
     Recall(RecallError),
+    /// Its author's keys changed while it was on its way, or the log did.
+    KeysChanged,
+    /// It is signed by a member that is not, or no longer, hosted here.
+    NotHosted,
     /// It refers to an observable that its author holds for other recipients only: the reference would
     /// tell them (law 1).
     RefersFurther,
+    /// Its author is hosted here and has a key of its own, which did not sign it.
+    Unsigned,
 }
 
 /// The keys with which a node signs the checkpoints of its log, and the log's name.
@@ -117,14 +125,22 @@ pub fn append(
                 continue;
             }
         };
-        let head = Head { author: draft.author, kind: draft.kind, marking, audience: draft.audience.clone() };
+        let head = Head { marking, ..draft.head() };
         let nth = rows.len() as i64;
         let time = Timestamp::from_micros(place.time.micros() + strides.next());
-        let entry = entry_bytes(&head, &draft.commitments, time);
         let row = heads.row(tx, &head)?;
+        let (entry, committed) = match &draft.signature {
+            None => (entry_bytes(&head, &draft.commitments, time), row),
+            Some(verified) => {
+                // The entry says what was signed; if less may be seen of it, that is as if narrowed at once.
+                let said = draft.head();
+                let sig = verified.signature.hash();
+                (signed_entry_bytes(&said, &draft.commitments, &sig, time), heads.row(tx, &said)?)
+            }
+        };
         let (seq, index) = (place.seq + nth, place.index + nth as u64);
         outcomes.push(Outcome::Added { seq, index });
-        rows.push(NewRow { draft, row, seq, index, time, leaf: leaf_hash(&entry), entry });
+        rows.push(NewRow { draft, row, committed, seq, index, time, leaf: leaf_hash(&entry), entry });
     }
     if !rows.is_empty() {
         write_rows(tx, row_of(&signer.origin), &rows)?;
@@ -199,6 +215,7 @@ impl Strides {
 struct NewRow<'d> {
     draft: &'d Draft,
     row: i64,
+    committed: i64,
     seq: i64,
     index: u64,
     time: Timestamp,
@@ -247,6 +264,7 @@ fn judge(
     let mut changes = Changes::new();
     let mut withdrawn = HashSet::new();
     let any_withdrawn = act::any_withdrawn(read)?;
+    let standings = Standings::of(read, heads, MemberId(signer.origin.member), drafts)?;
     // Recalls first: what they withdraw does not come again in the same batch. Then observables: what refers
     // to one must know whether it was admitted.
     let of_rank = |rank: u8| drafts.iter().enumerate().filter(move |(_, d)| self::rank(d) == rank);
@@ -272,6 +290,8 @@ fn judge(
             has_modified: subject.has_modified,
         };
         let verdict = match admit(&submission, &known) {
+            _ if let Some(refused) = standings.refusal(draft, &signer.origin) => Verdict::Refuse(refused),
+            _ if is_held(read, draft)? => Verdict::Known,
             Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
             Ok(false) if looser_held => {
                 for (_, content) in &told_this {
@@ -350,6 +370,22 @@ fn known(
         }
     }
     Ok(known)
+}
+
+/// Whether the very signature is held already: what was signed once is one record, and sending it again
+/// does not undo what its author did to that since.
+fn is_held(read: &mut dyn Read, draft: &Draft) -> Result<bool, EngineError> {
+    let Some(verified) = &draft.signature else { return Ok(false) };
+    let mut held = false;
+    read.query(
+        "SELECT g.signature FROM subjects s JOIN signatures g ON g.seq = s.seq WHERE s.subject = ?1",
+        &[Value::Blob(&draft.subject.key.0)],
+        &mut |row| {
+            held |= row.blob(0)? == verified.signature.bytes;
+            Ok(if held { Flow::Stop } else { Flow::Continue })
+        },
+    )?;
+    Ok(held)
 }
 
 fn same_as_stored(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {
@@ -456,7 +492,7 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
                 Value::Int(subject.version.micros()),
                 Value::Blob(&r.draft.salts.to_bytes()),
                 Value::Blob(&r.entry),
-                Value::Null,
+                if r.committed == r.row { Value::Null } else { Value::Int(r.committed) },
             ])
         })
     })?;
@@ -465,6 +501,7 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
     tx.insert_many(&BODIES, &mut |push| {
         rows.iter().try_for_each(|r| push(&[Value::Int(r.seq), Value::Blob(&r.draft.body)]))
     })?;
+    write_signatures(tx, rows)?;
     let mut sorted: Vec<&NewRow<'_>> = rows.iter().collect();
     sorted.sort_unstable_by_key(|r| (r.draft.subject.key, r.draft.subject.version, r.seq));
     tx.insert_many(&SUBJECTS, &mut |push| {
@@ -475,6 +512,25 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
                 Value::Int(r.seq),
                 Value::Int(r.row),
                 Value::Int(i64::from(r.draft.subject.revoked)),
+            ])
+        })
+    })
+}
+
+fn write_signatures(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+    let signed = |row: &NewRow<'_>| row.draft.signature.is_some();
+    if !rows.iter().any(signed) {
+        return Ok(());
+    }
+    tx.insert_many(&SIGNATURES, &mut |push| {
+        rows.iter().try_for_each(|r| {
+            let Some(verified) = &r.draft.signature else { return Ok(()) };
+            let AuthorSignature { signed, widens, bytes } = &verified.signature;
+            push(&[
+                Value::Int(r.seq),
+                Value::Int(signed.micros()),
+                Value::Int(i64::from(*widens)),
+                Value::Blob(bytes),
             ])
         })
     })
@@ -494,7 +550,7 @@ fn apply_views(
                 time: r.time,
                 audience_row: r.row,
                 head: heads.of(r.row)?,
-                committed: heads.of(r.row)?,
+                committed: heads.of(r.committed)?,
                 subject: r.draft.subject.key,
                 id: &r.draft.subject.id,
                 version: r.draft.subject.version,

@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 
 /// Largest entry in bytes.
 pub const ENTRY_BYTES_MAX: usize = 2 * 1024;
-/// Version of the entry's format.
+/// Version of an entry that its log alone vouches for.
 pub const ENTRY_VERSION: u32 = 1;
+/// Version of an entry that names its author's own signature.
+pub const SIGNED_ENTRY_VERSION: u32 = 2;
 /// Bytes of one salt.
 pub const SALT_BYTES: usize = 16;
 
@@ -88,11 +90,25 @@ impl Commitments {
 /// values are ASCII without anything to escape, so the text is canonical as it is written here; a test
 /// compares it with a canonicaliser.
 pub fn entry_bytes(head: &Head, commitments: &Commitments, time: Timestamp) -> Vec<u8> {
-    let mut text = String::with_capacity(480);
+    written(head, commitments, time, "", ENTRY_VERSION)
+}
+
+/// The entry of a record that its author signed itself: version 2 has `sig` too, SHA-256 of the signature.
+pub fn signed_entry_bytes(
+    head: &Head,
+    commitments: &Commitments,
+    sig: &[u8; 32],
+    time: Timestamp,
+) -> Vec<u8> {
+    written(head, commitments, time, &format!(r#""sig":"{}","#, hex(sig)), SIGNED_ENTRY_VERSION)
+}
+
+fn written(head: &Head, commitments: &Commitments, time: Timestamp, sig: &str, version: u32) -> Vec<u8> {
+    let mut text = String::with_capacity(560);
     // Writing into a String cannot fail.
     let _ = write!(
         text,
-        r#"{{"audience":"{}","author":"{}","body":"{}","kind":"{}","marking":"{}","subject":"{}","time":"{time}","v":{ENTRY_VERSION}}}"#,
+        r#"{{"audience":"{}","author":"{}","body":"{}","kind":"{}","marking":"{}",{sig}"subject":"{}","time":"{time}","v":{version}}}"#,
         hex(&commitments.audience),
         head.author,
         hex(&commitments.body),

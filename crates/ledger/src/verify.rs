@@ -7,10 +7,12 @@ use trust::log_key::LogPublicKeys;
 
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
-use crate::entry::{Commitments, audience_bytes, entry_bytes, subject_bytes};
+use crate::entry::{Commitments, audience_bytes, entry_bytes, signed_entry_bytes, subject_bytes};
 use crate::logs::{OWN_LOGS_MAX, OwnLog, own_logs, row_of};
 use crate::merkle::{Hash, leaf_hash};
 use crate::record::{Stored, after};
+use crate::signatures::{self, Authors};
+use crate::signed::AuthorSignature;
 use crate::sql::{EngineError, Flow, Read, Value};
 use crate::tree;
 
@@ -63,10 +65,12 @@ pub fn verify_all(read: &mut dyn Read, keys: &KeysOf<'_>) -> Result<Report, Engi
     let mut report = Report::default();
     let heads = Heads::load(read)?;
     let mut logs: BTreeMap<i64, tree::Builder> = BTreeMap::new();
+    let mut authors = Authors::of(read)?;
     let (mut seq, mut time) = (0, i64::MIN);
     loop {
         let rows = after(read, seq, VERIFY_BATCH)?;
         let Some(last) = rows.last() else { break };
+        let signatures = signatures::between(read, seq, last.seq)?;
         seq = last.seq;
         for row in rows.iter().filter(|row| row.log <= OWN_LOGS_MAX) {
             let leaves = logs.entry(row.log).or_default();
@@ -79,7 +83,11 @@ pub fn verify_all(read: &mut dyn Read, keys: &KeysOf<'_>) -> Result<Report, Engi
                 report.fault(format!("record {}: its time does not come after the one before it", row.seq));
             }
             time = row.time.micros();
-            check_row(row, &heads, &mut report)?;
+            let signature = signatures.get(&row.seq);
+            check_row(row, &heads, signature, &mut report)?;
+            if let Some(fault) = authors.fault(read, row, heads.of(row.committed_row)?, signature)? {
+                report.fault(format!("record {}: {fault}", row.seq));
+            }
             leaves.push(leaf_hash(&row.entry));
             report.records += 1;
         }
@@ -100,7 +108,12 @@ pub fn verify_all(read: &mut dyn Read, keys: &KeysOf<'_>) -> Result<Report, Engi
 }
 
 /// The entry is built again from what the columns say and compared with the stored bytes.
-fn check_row(row: &Stored, heads: &Heads, report: &mut Report) -> Result<(), EngineError> {
+fn check_row(
+    row: &Stored,
+    heads: &Heads,
+    signature: Option<&AuthorSignature>,
+    report: &mut Report,
+) -> Result<(), EngineError> {
     let head = heads.of(row.committed_row)?;
     let (body, salts) = match (&row.body, &row.salts) {
         (Some(body), Some(salts)) => (body, salts),
@@ -115,7 +128,11 @@ fn check_row(row: &Stored, heads: &Heads, report: &mut Report) -> Result<(), Eng
     };
     let subject = subject_bytes(&row.id, row.version);
     let commitments = Commitments::new(salts, &subject, body, &audience_bytes(&head.audience));
-    if entry_bytes(head, &commitments, row.time) != row.entry {
+    let entry = match signature {
+        None => entry_bytes(head, &commitments, row.time),
+        Some(signature) => signed_entry_bytes(head, &commitments, &signature.hash(), row.time),
+    };
+    if entry != row.entry {
         report.fault(format!("record {} ({}): entry, envelope and body do not agree", row.seq, row.id));
     }
     Ok(())

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line.
 
+mod hosted;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::marking::Tlp;
+
+pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]
@@ -75,6 +79,9 @@ pub enum Command {
     /// Keys of the node and of its member
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Small members that another hosts: they sign on their own machine, its node keeps their records
+    #[command(subcommand)]
+    Hosted(HostedCommand),
     /// Look for what is wrong with a node, and say what to do
     Doctor(Doctor),
     /// Make views anew from the records, while the old ones answer
@@ -628,6 +635,11 @@ pub enum KeyCommand {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Write what the member said of itself and its keys, for members that it hosts and whoever checks
+    Statements {
+        #[command(flatten)]
+        data: Data,
     },
     /// Put new keys in the place of old ones, and say so in the ledger
     #[command(subcommand)]

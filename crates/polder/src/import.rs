@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use exchange::intake::{Intake, Survey, narrowed, refusal};
+use exchange::intake::{Intake, SignedDesk, Survey, Taken, narrowed, refusal};
 use hunt::limits::LIST_BYTES_MAX;
 use hunt::standard::IndicatorAuthor;
 use ledger::append::Outcome;
@@ -175,12 +175,16 @@ impl<'n> Importer<'n> {
         let place = self.report.file.clone();
         let source = input.reader()?;
         let survey = Survey::of(source, &place, definitions, envelope, &mut |d| self.report.note(d));
+        let mut signed = self.signed_desk(&survey)?;
         let mut splitter = Splitter::new(input.reader()?);
         loop {
             match splitter.next_item() {
                 Ok(None) => return Ok(()),
-                Ok(Some(Item::Object(bytes))) => self.object(bytes, splitter.objects(), &survey)?,
-                Ok(Some(Item::Markings(_))) => {}
+                Ok(Some(Item::Object(bytes))) => match &mut signed {
+                    None => self.object(bytes, splitter.objects(), &survey)?,
+                    Some(desk) => self.signed(desk, bytes, splitter.objects())?,
+                },
+                Ok(Some(Item::Drafts(_) | Item::Markings(_))) => {}
                 Ok(Some(Item::Bad { diagnostic, counts })) => {
                     self.report.read += u64::from(counts);
                     self.report.refused += u64::from(counts);
@@ -207,6 +211,50 @@ impl<'n> Importer<'n> {
         };
         let draft = intake.draft(object, marking, bytes, self.salts.next());
         self.add(draft)
+    }
+
+    /// For a file whose author signed its objects: they are that author's, and go where it said.
+    fn signed_desk<'s>(
+        &self,
+        survey: &'s Survey,
+    ) -> Result<Option<Result<SignedDesk<'s>, Diagnostic>>, Failure> {
+        let Some(signed) = &survey.drafts else { return Ok(None) };
+        if self.envelope.is_some() || self.audience != self.node.own_audience() {
+            return Err(Failure::usage(format!(
+                "{}: what its author signed says label and recipients; leave --tlp and the recipients out",
+                self.report.file
+            )));
+        }
+        let (own, now) = (self.node.member(), crate::node::now());
+        let operator = self.node.operator(Tlp::AmberStrict)?;
+        let desk =
+            self.node.store.read(|read| SignedDesk::open(read, own, &operator, survey, signed, now))?;
+        Ok(Some(desk))
+    }
+
+    fn signed(
+        &mut self,
+        desk: &mut Result<SignedDesk<'_>, Diagnostic>,
+        bytes: Vec<u8>,
+        ordinal: u64,
+    ) -> Result<(), Failure> {
+        self.report.read += 1;
+        let mut notes = Vec::new();
+        let taken = match desk {
+            Err(reason) => Taken::Refused(reason.clone()),
+            Ok(desk) => {
+                self.node.store.read(|read| desk.take(read, bytes, ordinal, None, &mut |d| notes.push(d)))?
+            }
+        };
+        notes.into_iter().for_each(|d| self.report.note(d));
+        match taken {
+            Taken::Draft(draft) => self.add(*draft),
+            Taken::Refused(reason) => {
+                self.report.refused += 1;
+                self.report.note(reason);
+                Ok(())
+            }
+        }
     }
 
     /// Indicator lists: each becomes a STIX indicator of the own organisation.
@@ -258,7 +306,7 @@ impl<'n> Importer<'n> {
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Failure> {
-        self.unmarked += u64::from(draft.marking.tlp.is_none());
+        self.unmarked += u64::from(draft.marking.tlp.is_none() && draft.signature.is_none());
         self.batch_bytes += draft.body.len();
         self.batch.push(draft);
         if self.batch.len() >= BATCH_DRAFTS || self.batch_bytes >= BATCH_BYTES {
