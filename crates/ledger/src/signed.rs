@@ -22,7 +22,7 @@ use crate::entry::{Commitments, Salts};
 use crate::hosted::Hosted;
 use crate::merkle::Hash;
 use crate::recall::SUBJECT_TYPE;
-use crate::root::chain::{ChainError, Identity};
+use crate::root::chain::{ChainError, Delegated, Identity};
 
 /// Most signed drafts of one file or envelope: their signatures, 4.5 kB each, stand in one member of it.
 pub const SIGNED_DRAFTS_MAX: usize = 2_000;
@@ -182,7 +182,8 @@ impl Hosted {
         now: Timestamp,
     ) -> Result<Draft, SignatureError> {
         // Who is hosted no more may still take back what he said.
-        if self.ended && draft.kind != Kind::RECALL {
+        let left = self.identity.logs().iter().any(Delegated::is_revoked);
+        if (self.ended || left) && draft.kind != Kind::RECALL {
             return Err(SignatureError::Ended);
         }
         if signed_for != log {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use exchange::filter::Wish;
 use exchange::query::{self, Question};
 use exchange::recall::OwnRecords;
-use ledger::append::Outcome;
+use ledger::append::{Outcome, Refused};
 use ledger::recall::Act;
 use store::Scrub;
 
@@ -57,6 +57,9 @@ fn withdraw(shared: &Shared, asked: &Asked, text: &str, note: &mut Note) -> Resu
     })?;
     let drafts = own.recall(&Act::Withdraw, REASON, (server.now)(), &mut |bytes| (server.random)(bytes));
     let outcomes = server.writer.try_submit(drafts)?.wait()?;
+    if outcomes.contains(&Outcome::Refused(Refused::Unsigned)) {
+        return Err(Refusal::SignsItself);
+    }
     if !outcomes.iter().all(|outcome| matches!(outcome, Outcome::Added { .. })) {
         return Err(Refusal::Internal);
     }

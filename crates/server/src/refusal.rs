@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     MayNotWrite,
     #[error("only the member that added an object can take it back")]
     NotAuthor,
+    #[error("this member signs what it says itself; send a signed recall (`polder hosted recall`)")]
+    SignsItself,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
     #[error("{0}")]
@@ -133,6 +135,7 @@ impl Refusal {
             Refusal::MayNotRead
             | Refusal::MayNotWrite
             | Refusal::NotAuthor
+            | Refusal::SignsItself
             | Refusal::TermsNotAccepted(_) => StatusCode::FORBIDDEN,
             Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,

@@ -81,6 +81,13 @@ pub struct Delegated {
     revoked: Option<(Reached, Timestamp)>,
 }
 
+impl Delegated {
+    /// Whether the member that delegated has said that these keys are worth nothing any more.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
+    }
+}
+
 /// A member's keys after all that was said.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -221,7 +228,7 @@ impl Identity {
     pub fn is_hosted_by(&self, host: &Identity) -> bool {
         let (origin, keys) = (&self.root.origin, &self.root.log_keys);
         let of_host = host.logs().iter().any(|log| log.origin == *origin && log.keys == *keys);
-        self.member() != host.member() && of_host
+        self.root.is_hosted() && origin.member == host.member().0 && of_host
     }
 
     /// Hash of the recovery key.
@@ -275,7 +282,13 @@ impl Identity {
     }
 
     /// The delegation under which entry `index` was logged.
+    ///
+    /// A hosted member names its host's log, but does not vouch for it: what stands there in its name is what
+    /// it signed.
     fn delegated(&self, origin: &Origin, index: u64) -> Result<&Delegated, ChainError> {
+        if origin.member != self.root.member.0 {
+            return Err(ChainError::NotDelegated(origin.to_string()));
+        }
         let of_log = self.state.logs.iter().filter(|log| log.origin == *origin && log.from.size <= index);
         of_log.max_by_key(|log| log.from.size).ok_or_else(|| ChainError::NotDelegated(origin.to_string()))
     }

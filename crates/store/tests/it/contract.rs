@@ -13,6 +13,7 @@ use model::marking::{Marking, Tlp};
 use policy::Refusal;
 use store::Store;
 
+use crate::hosted::hosted_members_sign_themselves;
 use crate::sample::*;
 
 /// Tests of one store on each engine, and tests of several processes (each with a store of its own) on the
@@ -53,6 +54,7 @@ contract!(
     after_a_revocation_nothing_newer,
     batches_add_up_to_one_root,
     definitions_do_not_change,
+    hosted_members_sign_themselves,
     modified_before_created_is_refused,
     other_form_of_the_same_content_is_known,
     placeholders_are_numbered_not_ordered,
