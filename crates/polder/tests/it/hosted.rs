@@ -2,6 +2,8 @@
 //! Hosted members: they sign on their own machine, and the host's log carries what they said.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use serde_json::Value;
 
@@ -228,4 +230,86 @@ fn recalls_hold_against_what_was_signed_before() {
     sign(&bench, &[marked(1, "green")], &to, "anew.json");
     assert_eq!(count(&bench.import("anew.json", &[], 0), "added"), 1);
     assert_eq!(bench.exported("d").len(), 1);
+}
+
+/// Status and document of a request with a body.
+fn send(serving: &Serving, method: &str, path: &str, token: &str, body: &[u8]) -> (u16, Value) {
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    let kind = "application/taxii+json;version=2.1";
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: {kind}\r\n\
+         Content-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        serving.address,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+/// Code of the failure of the first object, or how many were taken.
+fn posted(serving: &Serving, collection: &str, token: &str, body: &[u8]) -> Result<u64, String> {
+    let (status, document) =
+        send(serving, "POST", &format!("/taxii2/root/collections/{collection}/objects/"), token, body);
+    assert_eq!(status, 202, "{document}");
+    match document["failures"][0]["message"].as_str() {
+        Some(message) => Err(message.split(": ").next().unwrap().to_owned()),
+        None => Ok(document["success_count"].as_u64().unwrap()),
+    }
+}
+
+/// Over TAXII the author brings what it signed, or the host does; nobody else, and nothing unsigned.
+#[test]
+fn a_hosted_member_posts_what_it_signed() {
+    let bench = Bench::bare();
+    let (_, firm) = hosted(&bench);
+    let other = self::firm(&bench, "g", "d");
+    let new = bench.run(&["community", "new", "--data", "d", "--name", "makers", "--json"]).expect(0);
+    let community = new.json()[0]["community"].as_str().unwrap().to_owned();
+    for member in [&firm, &other] {
+        bench.run(&["community", "add", "--data", "d", &community, member]).expect(0);
+    }
+    let token = |name: &str, more: &[&str]| {
+        let args = [&["token", "new", "--data", "d", "--name", name, "--write", "--json"], more].concat();
+        bench.run(&args).expect(0).json()[0]["token"].as_str().unwrap().to_owned()
+    };
+    let own = token("firm", &["--member", &firm]);
+    let (stranger, host) = (token("other", &["--member", &other]), token("host", &[]));
+    let serving = bench.serve("d");
+    let file = |name: &str| fs::read(bench.path(name)).unwrap();
+    sign(&bench, &[marked(1, "green"), marked(2, "green")], &["--community", &community], "s.json");
+    sign(&bench, &[marked(3, "green")], &[], "own.json");
+    let said = |code: &str| Err(code.to_owned());
+    // Who runs the node makes tokens for whom he likes: without the key they say nothing in its name.
+    let unsigned = format!("{{\"objects\":[{}]}}", marked(1, "green"));
+    assert_eq!(posted(&serving, &community, &own, unsigned.as_bytes()), said("unsigned"));
+    assert_eq!(posted(&serving, &community, &stranger, &file("s.json")), said("signed-by-other"));
+    assert_eq!(posted(&serving, &community, &own, &file("own.json")), said("signed-for-others"));
+    let changed = String::from_utf8(file("s.json")).unwrap().replacen("tool 1", "tool 9", 1);
+    assert_eq!(posted(&serving, &community, &own, changed.as_bytes()), said("signature-fails"));
+    let cut = changed.replacen("\"drafts\":[", "\"x\":[", 1);
+    assert_eq!(posted(&serving, &community, &own, cut.as_bytes()), said("drafts-unreadable"));
+    // What could be taken of it was.
+    assert_eq!(bench.verified("d"), 6);
+    assert_eq!(posted(&serving, &community, &own, &file("s.json")), Ok(2));
+    assert_eq!(posted(&serving, &community, &host, &file("s.json")), Ok(2), "known");
+    assert_eq!(bench.verified("d"), 7);
+    let page = serving.get(&format!("/taxii2/root/collections/{community}/objects/"), &stranger);
+    assert_eq!(page["objects"].as_array().unwrap().len(), 2, "{page}");
+    // DELETE is an act that its author did not sign.
+    let object = format!("/taxii2/root/collections/{community}/objects/{}/", tool_id(1));
+    let (status, told) = send(&serving, "DELETE", &object, &own, b"");
+    assert_eq!(status, 403, "{told}");
+    assert!(told.to_string().contains("hosted recall"), "{told}");
+    bench.write("entries", bench.run(&["hosted", "entries", "--data", "d", &firm]).expect(0).out);
+    let id = tool_id(1);
+    let recall = ["hosted", "recall", &id, "--dir", "f", "--entries", "entries", "--withdraw"];
+    bench.write("r.json", bench.run(&recall).expect(0).out);
+    assert_eq!(posted(&serving, &community, &own, &file("r.json")), Ok(1));
+    assert_eq!(posted(&serving, &community, &own, &file("s.json")), said("withdrawn"));
+    let page = serving.get(&format!("/taxii2/root/collections/{community}/objects/"), &stranger);
+    assert_eq!(page["objects"].as_array().unwrap().len(), 1, "{page}");
 }
