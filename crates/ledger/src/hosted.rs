@@ -3,6 +3,7 @@
 //! they sign. All of it are records under the subject of the member's root statement.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use model::id::{MemberId, SubjectKey};
 use model::jcs;
@@ -153,8 +154,8 @@ impl Standings {
     ) -> Result<Standings, EngineError> {
         let mut all = BTreeMap::new();
         for draft in drafts.iter().filter(|draft| draft.author != host) {
-            if !all.contains_key(&draft.author) {
-                all.insert(draft.author, standing(read, heads, host, draft.author)?);
+            if let Entry::Vacant(new) = all.entry(draft.author) {
+                new.insert(standing(read, heads, host, draft.author)?);
             }
         }
         Ok(Standings(all))
