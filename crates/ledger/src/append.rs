@@ -54,6 +54,8 @@ pub enum Refused {
     Gate(Refusal),
     /// It is a recall that cannot be carried out.
     Recall(RecallError),
+    /// It was signed before its author recalled something of its subject.
+    Recalled,
     /// Its author's keys changed while it was on its way, or the log did.
     KeysChanged,
     /// It is signed by a member that is not, or no longer, hosted here.
@@ -292,6 +294,7 @@ fn judge(
         let verdict = match admit(&submission, &known) {
             _ if let Some(refused) = standings.refusal(draft, &signer.origin) => Verdict::Refuse(refused),
             _ if is_held(read, draft)? => Verdict::Known,
+            _ if is_recalled(read, heads, draft)? => Verdict::Refuse(Refused::Recalled),
             Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
             Ok(false) if looser_held => {
                 for (_, content) in &told_this {
@@ -386,6 +389,32 @@ fn is_held(read: &mut dyn Read, draft: &Draft) -> Result<bool, EngineError> {
         },
     )?;
     Ok(held)
+}
+
+/// Whether its author signed a draft of a subject before he narrowed what is held of it: what he had said
+/// before, and nobody had brought, must not undo that.
+fn is_recalled(read: &mut dyn Read, heads: &Heads, draft: &Draft) -> Result<bool, EngineError> {
+    let Some(verified) = draft.signature.as_ref().filter(|_| draft.kind != Kind::RECALL) else {
+        return Ok(false);
+    };
+    let mut narrowed = false;
+    let sql = "SELECT r.audience FROM subjects s JOIN records r ON r.seq = s.seq \
+               WHERE s.subject = ?1 AND r.committed IS NOT NULL";
+    read.query(sql, &[Value::Blob(&draft.subject.key.0)], &mut |row| {
+        narrowed |= heads.of(row.int(0)?)?.author == draft.author;
+        Ok(Flow::Continue)
+    })?;
+    if !narrowed {
+        return Ok(false);
+    }
+    let mut recalled = false;
+    let sql = "SELECT r.audience FROM signatures g JOIN records r ON r.seq = g.seq WHERE g.signed >= ?1";
+    read.query(sql, &[Value::Int(verified.signature.signed.micros())], &mut |row| {
+        let head = heads.of(row.int(0)?)?;
+        recalled |= head.author == draft.author && head.kind == Kind::RECALL;
+        Ok(Flow::Continue)
+    })?;
+    Ok(recalled)
 }
 
 fn same_as_stored(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {

@@ -78,6 +78,10 @@ pub fn refusal(id: &str, refused: Refused) -> Diagnostic {
             Diagnostic::error("hosting-ended", id, "its author is not hosted here any more")
                 .with_fix("ask who runs the node")
         }
+        Refused::Recalled => {
+            let message = "its author signed it before narrowing what is held of it";
+            Diagnostic::error("signed-before-recall", id, message).with_fix("its author signs it again")
+        }
         Refused::RefersFurther => {
             let message = "refers to an observable that you hold for other recipients only";
             Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")

@@ -200,6 +200,9 @@ fn recalls_hold_against_what_was_signed_before() {
     let to = ["--to-member", host.as_str(), "--to-member", firm.as_str()];
     sign(&bench, &[marked(1, "green"), marked(2, "green")], &to, "s.json");
     assert_eq!(count(&bench.import("s.json", &[], 0), "added"), 2);
+    // Signed in time, but kept back: for others, and under a looser label.
+    sign(&bench, &[marked(1, "green")], &["--to-member", &host], "kept.json");
+    sign(&bench, &[marked(1, "green")], &[&to[..], &["--widen"]].concat(), "wider.json");
     let entries = bench.run(&["hosted", "entries", "--data", "d", &firm]).expect(0).out;
     assert_eq!(entries.lines().count(), 2);
     bench.write("entries", &entries);
@@ -223,6 +226,9 @@ fn recalls_hold_against_what_was_signed_before() {
     let again = bench.import("s.json", &[], 3);
     assert_eq!((count(&again, "known"), count(&again, "refused")), (1, 1), "{again}");
     assert_eq!(bench.exported("d").len(), 0);
+    for kept in ["kept.json", "wider.json"] {
+        refused(&bench, kept, "signed-before-recall");
+    }
     assert_eq!(count(&bench.import("narrow.json", &[], 0), "known"), 1);
     // The signature of what was erased still verifies.
     bench.verified("d");
@@ -312,4 +318,29 @@ fn a_hosted_member_posts_what_it_signed() {
     assert_eq!(posted(&serving, &community, &own, &file("s.json")), said("withdrawn"));
     let page = serving.get(&format!("/taxii2/root/collections/{community}/objects/"), &stranger);
     assert_eq!(page["objects"].as_array().unwrap().len(), 1, "{page}");
+}
+
+/// The same version under a looser label is known, unless its author says that it means more.
+#[test]
+fn what_is_signed_again_widens_only_if_it_says_so() {
+    let bench = Bench::bare();
+    let (host, firm) = hosted(&bench);
+    let to = |more: &[&'static str]| [&["--to-member", &host, "--to-member", &firm], more].concat();
+    for (more, name) in [
+        (&["--tlp", "amber"][..], "amber.json"),
+        (&["--tlp", "green"], "green.json"),
+        (&["--tlp", "green", "--widen"], "wider.json"),
+    ] {
+        sign(&bench, &[tool(1, "")], &to(more), name);
+    }
+    let labels = |bench: &Bench| bench.exported("d").into_values().collect::<Vec<_>>();
+    assert_eq!(count(&bench.import("amber.json", &[], 0), "added"), 1);
+    assert_eq!(count(&bench.import("green.json", &[], 0), "known"), 1);
+    assert_eq!(labels(&bench), ["TLP:AMBER"]);
+    assert_eq!(count(&bench.import("wider.json", &[], 0), "added"), 1);
+    assert_eq!(count(&bench.import("wider.json", &[], 0), "known"), 1);
+    assert_eq!(bench.verified("d"), 4);
+    let proof = bench.run(&["ledger", "prove", "--data", "d", &tool_id(1)]).expect(0).out;
+    bench.write("p.json", proof);
+    bench.run(&["ledger", "check", "p.json"]).expect(0).says(&["signed it itself"]);
 }
