@@ -19,7 +19,8 @@ use model::time::Timestamp;
 use policy::Reader;
 
 use crate::intake::{
-    Claim, Creators, Intake, Survey, copy_goes_further, narrowed, refusal, removed_by_steward,
+    Claim, Creators, Intake, SignedDesk, Survey, Taken, copy_goes_further, created_by_other, narrowed,
+    refusal, removed_by_steward,
 };
 use crate::limits::{ENVELOPE_OBJECTS_MAX, MESSAGE_BYTES_MAX};
 use crate::status::{Detail, Status};
@@ -28,12 +29,15 @@ use crate::view::Removed;
 /// Who posts, and for whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'a> {
-    /// The credential as the gate sees it; its organisation is the author of what comes in.
+    /// The credential as the gate sees it; its organisation is the author of what comes in, but of what a
+    /// hosted member signed.
     pub reader: &'a Reader,
     /// This node's own organisation.
     pub own: MemberId,
     /// Audience of the collection.
     pub audience: &'a Audience,
+    /// Clock of the node.
+    pub now: Timestamp,
 }
 
 /// The envelope cannot be read, so nothing of it is taken (422); or this machine is at fault.
@@ -114,12 +118,25 @@ impl Envelope {
         if self.survey.bare.is_some() {
             return Ok(desk.posted);
         }
+        let mut signed = match &self.survey.drafts {
+            None => None,
+            Some(signed) => {
+                Some(SignedDesk::open(read, sender.own, sender.reader, &self.survey, signed, sender.now)?)
+            }
+        };
         let mut splitter = Splitter::new(source);
         while let Ok(Some(item)) = splitter.next_item() {
-            match item {
-                Item::Object(bytes) => desk.object(read, bytes, splitter.objects(), salts)?,
-                Item::Bad { diagnostic, counts: true } => desk.failed(&diagnostic),
-                Item::Bad { .. } | Item::Markings(_) => {}
+            match (item, &mut signed) {
+                (Item::Object(bytes), None) => desk.object(read, bytes, splitter.objects(), salts)?,
+                (Item::Object(_), Some(Err(reason))) => {
+                    let place = format!("object {}", splitter.objects());
+                    desk.failed(&Diagnostic { place, ..reason.clone() });
+                }
+                (Item::Object(bytes), Some(Ok(signed))) => {
+                    desk.signed(read, signed, bytes, splitter.objects())?;
+                }
+                (Item::Bad { diagnostic, counts: true }, _) => desk.failed(&diagnostic),
+                (Item::Bad { .. } | Item::Drafts(_) | Item::Markings(_), _) => {}
             }
         }
         Ok(desk.posted)
@@ -234,6 +251,29 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// An object that its author signed itself.
+    fn signed(
+        &mut self,
+        read: &mut dyn Read,
+        signed: &mut SignedDesk<'_>,
+        bytes: Vec<u8>,
+        ordinal: u64,
+    ) -> Result<(), EngineError> {
+        let mut notes = Vec::new();
+        match signed.take(read, bytes, ordinal, Some(self.intake.audience), &mut |d| notes.push(d))? {
+            Taken::Refused(reason) => self.failed(&reason),
+            Taken::Draft(draft) if self.removed.contains(&draft.subject.key) => {
+                self.failed(&removed_by_steward(&draft.subject.id));
+            }
+            Taken::Draft(draft) => {
+                let said = self.around.iter().cloned().chain(notes.iter().map(told)).collect();
+                self.part(draft.subject.id.clone(), draft.subject.version, true, said);
+                self.posted.drafts.push(*draft);
+            }
+        }
+        Ok(())
+    }
+
     /// An object that could not even be read: its version is not known.
     fn failed(&mut self, reason: &Diagnostic) {
         // The place is the id, where that could be read.
@@ -261,13 +301,6 @@ fn told(diagnostic: &Diagnostic) -> String {
 fn cut(text: &mut String, bytes_max: usize) {
     let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
-}
-
-fn created_by_other(id: &str) -> Diagnostic {
-    let message = "another member is the creator of this object, and only the creator makes versions of it \
-                   (STIX 2.1 section 3.6)";
-    let fix = "send it word for word as it was shared, or give a changed copy an id and creator of its own";
-    Diagnostic::error("created-by-other", id, message).with_fix(fix)
 }
 
 fn unmarked(id: &str) -> Diagnostic {

@@ -38,6 +38,11 @@ impl OwnRecords {
         Ok(OwnRecords { author, records })
     }
 
+    /// Those that somebody names, who has no node to look them up.
+    pub fn named(author: MemberId, records: Vec<(EntryPlace, Head)>) -> OwnRecords {
+        OwnRecords { author, records }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.records.len()

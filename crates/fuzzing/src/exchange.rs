@@ -153,7 +153,8 @@ pub(crate) fn envelope(data: &[u8]) {
     let author = MemberId([2; 32]);
     let reader = Reader::service(author, Tlp::AmberStrict);
     let audience = Audience::Community(CommunityId(model::uuid::Uuid::from_u128(7)));
-    let sender = Sender { reader: &reader, own: MemberId([1; 32]), audience: &audience };
+    let sender =
+        Sender { reader: &reader, own: MemberId([1; 32]), audience: &audience, now: Timestamp::EPOCH };
     let mut salts = || Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
     EMPTY.with_borrow_mut(|kept| {
         let store = kept.get_or_insert_with(empty_store);

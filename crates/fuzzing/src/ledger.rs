@@ -13,11 +13,15 @@ use ledger::merkle::{
 };
 use ledger::proof::Proof;
 use ledger::recall::{REASON_BYTES_MAX, RECALL_ENTRIES_MAX, Recall};
+use ledger::root::chain::STATEMENTS_MAX;
+use ledger::root::said::{SAID_BYTES_MAX, Said};
 use ledger::root::{NAME_BYTES_MAX, Root, STATEMENT_BYTES_MAX};
+use ledger::signed::{Drafts, SIGNED_DRAFTS_MAX};
 use ledger::tile::{Appender, Prover, TileId};
 use model::head::{Audience, Head};
-use model::id::MemberId;
+use model::id::{MemberId, is_stix_id};
 use model::kind::Kind;
+use model::limits::BODY_BYTES_MAX;
 use model::marking::Marking;
 use model::time::Timestamp;
 use serde_json::Value;
@@ -114,6 +118,30 @@ pub(crate) fn root_signed(data: &[u8]) {
         check_root(&read);
         assert_eq!((&read.name, &read.country, &read.sector), (&root.name, &root.country, &root.sector));
         assert_eq!((read.origin, read.created), (root.origin, root.created));
+    }
+}
+
+/// What a hosted member signed of the objects of a file.
+pub(crate) fn drafts(data: &[u8]) {
+    let Ok(drafts) = Drafts::parse(data) else { return };
+    assert!(drafts.drafts.len() <= SIGNED_DRAFTS_MAX && data.len() <= BODY_BYTES_MAX);
+    for draft in &drafts.drafts {
+        assert!(draft.kind.is_stix() || draft.kind == Kind::RECALL, "a kind that nobody signs");
+        assert_eq!(draft.id.is_some(), draft.kind == Kind::RECALL);
+        assert!(draft.id.as_ref().is_none_or(|id| is_stix_id(id)));
+    }
+    let printed = drafts.print().to_string();
+    assert_eq!(Drafts::parse(printed.as_bytes()), Ok(drafts), "what was printed can be read");
+}
+
+/// The file in which a member says who it is.
+pub(crate) fn statements(data: &[u8]) {
+    let Ok(said) = Said::parse(data) else { return };
+    assert!(data.len() <= SAID_BYTES_MAX && said.statements.len() <= STATEMENTS_MAX);
+    assert_eq!(Said::parse(said.print().as_bytes()).as_ref(), Ok(&said), "what was printed can be read");
+    if let Ok(identity) = said.verify() {
+        assert_eq!(identity.root.root_key, *KEY.public_key(), "a forged statement");
+        check_root(&identity.root);
     }
 }
 

@@ -129,6 +129,7 @@ pub(crate) fn revoked(data: &[u8]) {
 #[derive(Debug, PartialEq)]
 enum Seen {
     Object(Vec<u8>),
+    Drafts(Vec<u8>),
     Markings(Vec<u8>),
     Bad(&'static str, bool),
 }
@@ -139,6 +140,7 @@ fn items(data: &[u8], step: usize) -> (Vec<Seen>, u64, u64) {
     while let Some(item) = must(splitter.next_item().ok(), "reading from memory does not fail") {
         items.push(match item {
             Item::Object(bytes) => Seen::Object(bytes),
+            Item::Drafts(bytes) => Seen::Drafts(bytes),
             Item::Markings(bytes) => Seen::Markings(bytes),
             Item::Bad { diagnostic, counts } => {
                 check_diagnostics(std::slice::from_ref(&diagnostic));

@@ -17,12 +17,14 @@ use crate::act::{self, Change, Changes};
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::draft::Draft;
-use crate::entry::entry_bytes;
+use crate::entry::{entry_bytes, signed_entry_bytes};
 use crate::held::{Content, Held, Versions, held_versions};
+use crate::hosted::Standings;
 use crate::logs::row_of;
 use crate::merkle::{Hash, leaf_hash};
 use crate::recall::RecallError;
-use crate::schema::{BODIES, RECORDS, SUBJECTS};
+use crate::schema::{BODIES, RECORDS, SIGNATURES, SUBJECTS};
+use crate::signed::AuthorSignature;
 use crate::sql::{EngineError, Flow, Read, Tx, Value};
 use crate::tree::extend_tree;
 use crate::verify::newest_note;
@@ -53,9 +55,17 @@ pub enum Refused {
     Gate(Refusal),
     /// It is a recall that cannot be carried out.
     Recall(RecallError),
+    /// It was signed before its author recalled something of its subject.
+    Recalled,
+    /// Its author's keys changed while it was on its way, or the log did.
+    KeysChanged,
+    /// It is signed by a member that is not, or no longer, hosted here.
+    NotHosted,
     /// It refers to an observable that its author holds for other recipients only: the reference would
     /// tell them (law 1).
     RefersFurther,
+    /// Its author is hosted here and has a key of its own, which did not sign it.
+    Unsigned,
 }
 
 /// The keys with which a node signs the checkpoints of its log, and the log's name.
@@ -119,14 +129,22 @@ pub fn append(
                 continue;
             }
         };
-        let head = Head { author: draft.author, kind: draft.kind, marking, audience: draft.audience.clone() };
+        let head = Head { marking, ..draft.head() };
         let nth = rows.len() as i64;
         let time = Timestamp::from_micros(place.time.micros() + strides.next());
-        let entry = entry_bytes(&head, &draft.commitments, time);
         let row = heads.row(tx, &head)?;
+        let (entry, committed) = match &draft.signature {
+            None => (entry_bytes(&head, &draft.commitments, time), row),
+            Some(verified) => {
+                // The entry says what was signed; if less may be seen of it, that is as if narrowed at once.
+                let said = draft.head();
+                let sig = verified.signature.hash();
+                (signed_entry_bytes(&said, &draft.commitments, &sig, time), heads.row(tx, &said)?)
+            }
+        };
         let (seq, index) = (place.seq + nth, place.index + nth as u64);
         outcomes.push(Outcome::Added { seq, index });
-        rows.push(NewRow { draft, row, seq, index, time, leaf: leaf_hash(&entry), entry });
+        rows.push(NewRow { draft, row, committed, seq, index, time, leaf: leaf_hash(&entry), entry });
     }
     if !rows.is_empty() {
         write_rows(tx, row_of(&signer.origin), &rows)?;
@@ -221,6 +239,7 @@ impl Strides {
 struct NewRow<'d> {
     draft: &'d Draft,
     row: i64,
+    committed: i64,
     seq: i64,
     index: u64,
     time: Timestamp,
@@ -253,6 +272,7 @@ fn judge(
     let mut changes = Changes::new();
     let mut withdrawn = HashSet::new();
     let any_withdrawn = act::any_withdrawn(read)?;
+    let standings = Standings::of(read, heads, MemberId(signer.origin.member), drafts)?;
     // Recalls first: what they withdraw does not come again in the same batch. Then observables: what refers
     // to one must know whether it was admitted.
     let of_rank = |rank: u8| drafts.iter().enumerate().filter(move |(_, d)| self::rank(d) == rank);
@@ -269,6 +289,9 @@ fn judge(
         let widens = draft.widens && told.iter().all(widens);
         let submission = submission(draft);
         let verdict = match admit(&submission, &known) {
+            _ if let Some(refused) = standings.refusal(draft, &signer.origin) => Verdict::Refuse(refused),
+            _ if is_held(read, draft)? => Verdict::Known,
+            _ if is_recalled(read, heads, draft)? => Verdict::Refuse(Refused::Recalled),
             Err(refusal) => Verdict::Refuse(Refused::Gate(refusal)),
             Ok(new) if !looser.is_empty() && (!new || draft.only_if_new) => {
                 for nth in looser {
@@ -390,6 +413,48 @@ fn rank(draft: &Draft) -> u8 {
     }
 }
 
+/// Whether the very signature is held already: what was signed once is one record, and sending it again
+/// does not undo what its author did to that since.
+fn is_held(read: &mut dyn Read, draft: &Draft) -> Result<bool, EngineError> {
+    let Some(verified) = &draft.signature else { return Ok(false) };
+    let mut held = false;
+    read.query(
+        "SELECT g.signature FROM subjects s JOIN signatures g ON g.seq = s.seq WHERE s.subject = ?1",
+        &[Value::Blob(&draft.subject.key.0)],
+        &mut |row| {
+            held |= row.blob(0)? == verified.signature.bytes;
+            Ok(if held { Flow::Stop } else { Flow::Continue })
+        },
+    )?;
+    Ok(held)
+}
+
+/// Whether its author signed a draft of a subject before he narrowed what is held of it: what he had said
+/// before, and nobody had brought, must not undo that.
+fn is_recalled(read: &mut dyn Read, heads: &Heads, draft: &Draft) -> Result<bool, EngineError> {
+    let Some(verified) = draft.signature.as_ref().filter(|_| draft.kind != Kind::RECALL) else {
+        return Ok(false);
+    };
+    let mut narrowed = false;
+    let sql = "SELECT r.audience FROM subjects s JOIN records r ON r.seq = s.seq \
+               WHERE s.subject = ?1 AND r.committed IS NOT NULL";
+    read.query(sql, &[Value::Blob(&draft.subject.key.0)], &mut |row| {
+        narrowed |= heads.of(row.int(0)?)?.author == draft.author;
+        Ok(Flow::Continue)
+    })?;
+    if !narrowed {
+        return Ok(false);
+    }
+    let mut recalled = false;
+    let sql = "SELECT r.audience FROM signatures g JOIN records r ON r.seq = g.seq WHERE g.signed >= ?1";
+    read.query(sql, &[Value::Int(verified.signature.signed.micros())], &mut |row| {
+        let head = heads.of(row.int(0)?)?;
+        recalled |= head.author == draft.author && head.kind == Kind::RECALL;
+        Ok(Flow::Continue)
+    })?;
+    Ok(recalled)
+}
+
 type Observables<'d> = HashMap<SubjectKey, Vec<&'d Draft>>;
 
 /// Observables of the batch, wherever in it they stand: a bundle may name a sighting before its address.
@@ -447,7 +512,7 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
                 Value::Int(subject.version.micros()),
                 Value::Blob(&r.draft.salts.to_bytes()),
                 Value::Blob(&r.entry),
-                Value::Null,
+                if r.committed == r.row { Value::Null } else { Value::Int(r.committed) },
             ])
         })
     })?;
@@ -456,6 +521,7 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
     tx.insert_many(&BODIES, &mut |push| {
         rows.iter().try_for_each(|r| push(&[Value::Int(r.seq), Value::Blob(&r.draft.body)]))
     })?;
+    write_signatures(tx, rows)?;
     let mut sorted: Vec<&NewRow<'_>> = rows.iter().collect();
     sorted.sort_unstable_by_key(|r| (r.draft.subject.key, r.draft.subject.version, r.seq));
     tx.insert_many(&SUBJECTS, &mut |push| {
@@ -466,6 +532,25 @@ fn write_rows(tx: &mut dyn Tx, log: i64, rows: &[NewRow<'_>]) -> Result<(), Engi
                 Value::Int(r.seq),
                 Value::Int(r.row),
                 Value::Int(i64::from(r.draft.subject.revoked)),
+            ])
+        })
+    })
+}
+
+fn write_signatures(tx: &mut dyn Tx, rows: &[NewRow<'_>]) -> Result<(), EngineError> {
+    let signed = |row: &NewRow<'_>| row.draft.signature.is_some();
+    if !rows.iter().any(signed) {
+        return Ok(());
+    }
+    tx.insert_many(&SIGNATURES, &mut |push| {
+        rows.iter().try_for_each(|r| {
+            let Some(verified) = &r.draft.signature else { return Ok(()) };
+            let AuthorSignature { signed, widens, bytes } = &verified.signature;
+            push(&[
+                Value::Int(r.seq),
+                Value::Int(signed.micros()),
+                Value::Int(i64::from(*widens)),
+                Value::Blob(bytes),
             ])
         })
     })
@@ -485,7 +570,7 @@ fn apply_views(
                 time: r.time,
                 audience_row: r.row,
                 head: heads.of(r.row)?,
-                committed: heads.of(r.row)?,
+                committed: heads.of(r.committed)?,
                 subject: r.draft.subject.key,
                 id: &r.draft.subject.id,
                 version: r.draft.subject.version,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A record before it has its place.
 
-use model::head::Audience;
+use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
 use model::kind::Kind;
 use model::marking::Marking;
@@ -9,6 +9,7 @@ use model::stix::{Object, SpecVersion};
 use model::time::Timestamp;
 
 use crate::entry::{Commitments, Salts, audience_bytes, subject_bytes};
+use crate::signed::Verified;
 use crate::sql::{EngineError, Flow, Read, Value};
 
 /// What is to be appended: parsed and hashed, so that the writer only writes.
@@ -37,6 +38,8 @@ pub struct Draft {
     /// Append even if the same version is held for the same audience under a stricter marking: from now on
     /// more may see it. Without this an import that is repeated would undo a narrowing.
     pub widens: bool,
+    /// The author's own signature, verified, where the author is hosted here and its key is its own.
+    pub signature: Option<Box<Verified>>,
 }
 
 /// What a record is about.
@@ -115,7 +118,14 @@ impl Draft {
             commitments,
             only_if_new: false,
             widens: false,
+            signature: None,
         }
+    }
+
+    /// What its entry says in plain.
+    pub fn head(&self) -> Head {
+        let Draft { author, kind, marking, .. } = *self;
+        Head { author, kind, marking, audience: self.audience.clone() }
     }
 }
 

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 
 /// Largest entry in bytes.
 pub const ENTRY_BYTES_MAX: usize = 2 * 1024;
-/// Version of the entry's format.
+/// Version of an entry that its log alone vouches for.
 pub const ENTRY_VERSION: u32 = 1;
+/// Version of an entry that names its author's own signature.
+pub const SIGNED_ENTRY_VERSION: u32 = 2;
 /// Bytes of one salt.
 pub const SALT_BYTES: usize = 16;
 
@@ -87,7 +89,27 @@ impl Commitments {
 /// values are ASCII without anything to escape, so the text is canonical as it is written here; a test
 /// compares it with a canonicaliser.
 pub fn entry_bytes(head: &Head, commitments: &Commitments, time: Timestamp) -> Vec<u8> {
-    let mut text = String::with_capacity(480);
+    written(head, commitments, None, time, ENTRY_VERSION)
+}
+
+/// The entry of a record that its author signed itself: version 2 has `sig` too, SHA-256 of the signature.
+pub fn signed_entry_bytes(
+    head: &Head,
+    commitments: &Commitments,
+    sig: &[u8; 32],
+    time: Timestamp,
+) -> Vec<u8> {
+    written(head, commitments, Some(sig), time, SIGNED_ENTRY_VERSION)
+}
+
+fn written(
+    head: &Head,
+    commitments: &Commitments,
+    sig: Option<&[u8; 32]>,
+    time: Timestamp,
+    version: u32,
+) -> Vec<u8> {
+    let mut text = String::with_capacity(560);
     text.push_str(r#"{"audience":""#);
     push_hex(&mut text, &commitments.audience);
     text.push_str(r#"","author":""#);
@@ -97,9 +119,15 @@ pub fn entry_bytes(head: &Head, commitments: &Commitments, time: Timestamp) -> V
     text.push_str(r#"","kind":""#);
     text.push_str(head.kind.name());
     // Writing into a String cannot fail.
-    let _ = write!(text, r#"","marking":"{}","subject":""#, head.marking);
+    let _ = write!(text, r#"","marking":"{}","#, head.marking);
+    if let Some(sig) = sig {
+        text.push_str(r#""sig":""#);
+        push_hex(&mut text, sig);
+        text.push_str(r#"","#);
+    }
+    text.push_str(r#""subject":""#);
     push_hex(&mut text, &commitments.subject);
-    let _ = write!(text, r#"","time":"{time}","v":{ENTRY_VERSION}}}"#);
+    let _ = write!(text, r#"","time":"{time}","v":{version}}}"#);
     debug_assert!(text.len() <= ENTRY_BYTES_MAX);
     text.into_bytes()
 }

@@ -13,10 +13,13 @@ use model::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Commitments, SALT_BYTES, Salts, audience_bytes, entry_bytes, subject_bytes};
+use crate::entry::{
+    Commitments, SALT_BYTES, Salts, audience_bytes, entry_bytes, signed_entry_bytes, subject_bytes,
+};
 use crate::merkle::{Hash, ProofError, leaf_hash, verify_inclusion};
 use crate::root::Root;
 use crate::root::chain::{ChainError, Identity, STATEMENTS_MAX};
+use crate::signed::{AuthorSignature, SignatureError};
 
 /// Largest proof file that is read: the largest body in base64 and what is around it.
 pub const PROOF_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -44,6 +47,44 @@ pub struct Proof {
     pub root: Vec<u8>,
     /// Bodies of what the member said of its keys since, in the order in which it was logged.
     pub statements: Vec<Vec<u8>>,
+    /// What the author signed itself, where it is hosted and its key is its own.
+    pub author: Option<SignedBy>,
+}
+
+/// A hosted author's own signature, and who the author is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The signature that the entry names.
+    pub signature: AuthorSignature,
+    /// Body of the author's root statement.
+    pub root: Vec<u8>,
+    /// Bodies of what the author said of its keys since.
+    pub statements: Vec<Vec<u8>>,
+}
+
+impl SignedBy {
+    fn to_json(&self) -> Value {
+        let mut value = json!({
+            "root": String::from_utf8_lossy(&self.root), "signature": STANDARD.encode(&self.signature.bytes),
+            "signed": self.signature.signed.to_string(), "widens": self.signature.widens,
+        });
+        add_statements(&mut value, &self.statements);
+        value
+    }
+
+    fn from_json(value: &Value) -> Result<SignedBy, CheckError> {
+        let unreadable = || CheckError::Unreadable("author");
+        let text = |name: &str| value.get(name).and_then(Value::as_str).ok_or_else(unreadable);
+        Ok(SignedBy {
+            signature: AuthorSignature {
+                signed: Timestamp::parse(text("signed")?).map_err(|_| unreadable())?,
+                widens: value.get("widens").and_then(Value::as_bool).ok_or_else(unreadable)?,
+                bytes: STANDARD.decode(text("signature")?).map_err(|_| unreadable())?,
+            },
+            root: text("root")?.as_bytes().to_vec(),
+            statements: read_statements(value.get("statements"))?,
+        })
+    }
 }
 
 /// A record's envelope: what its entry says in plain, and what it commits to besides the body.
@@ -88,6 +129,8 @@ pub struct Proved {
     pub root: Root,
     /// The checkpoint.
     pub checkpoint: Checkpoint,
+    /// The author, where it is hosted by that member and signed the record itself.
+    pub author: Option<Root>,
 }
 
 /// A proof does not hold.
@@ -105,6 +148,12 @@ pub enum CheckError {
     /// The checkpoint's signature fails.
     #[error("the checkpoint is not signed by the log's keys: {0}")]
     Signature(String),
+    /// The author's own signature fails.
+    #[error(transparent)]
+    Author(#[from] SignatureError),
+    /// The author's root statement names another log.
+    #[error("the author's root statement does not delegate to this log")]
+    NotItsHost,
     /// Not a proof file.
     #[error("not a proof file: {0}; make one with `polder ledger prove`")]
     Unreadable(&'static str),
@@ -128,6 +177,9 @@ impl Proof {
             "root": String::from_utf8_lossy(&self.root),
         });
         add_statements(&mut file, &self.statements);
+        if let (Some(author), Some(members)) = (&self.author, file.as_object_mut()) {
+            members.insert("author".to_owned(), author.to_json());
+        }
         format!("{file:#}\n")
     }
 
@@ -166,6 +218,7 @@ impl Proof {
             checkpoint,
             root: text(&file, "root")?.into_bytes(),
             statements,
+            author: file.get("author").map(SignedBy::from_json).transpose()?,
         })
     }
 
@@ -177,13 +230,20 @@ impl Proof {
         let keys = identity.keys_of(&checkpoint)?;
         checkpoint.verify(&note, keys).map_err(|e| CheckError::Signature(e.to_string()))?;
         identity.check_entry(&checkpoint.origin, self.index, self.envelope.time)?;
-        let root = identity.root;
-        self.check_commitments(&root.member)?;
+        let author = self.author.as_ref().map(|by| self::identity(&by.root, &by.statements)).transpose()?;
+        if author.as_ref().is_some_and(|author| !author.is_hosted_by(&identity)) {
+            return Err(CheckError::NotItsHost);
+        }
+        let commitments = self.check_commitments(author.as_ref().unwrap_or(&identity).member())?;
+        if let (Some(by), Some(author)) = (&self.author, &author) {
+            let Envelope { head, time, .. } = &self.envelope;
+            by.signature.check(author, head, &commitments, &checkpoint.origin, *time)?;
+        }
         verify_inclusion(&leaf_hash(&self.entry), self.index, checkpoint.size, &self.path, &checkpoint.root)?;
-        Ok(Proved { root, checkpoint })
+        Ok(Proved { root: identity.root, checkpoint, author: author.map(|author| author.root) })
     }
 
-    fn check_commitments(&self, member: &MemberId) -> Result<(), CheckError> {
+    fn check_commitments(&self, member: MemberId) -> Result<Commitments, CheckError> {
         let Envelope { head, id, version, time } = &self.envelope;
         // Who makes a proof writes the subject: it is shown to people, and must be what the body says.
         if id.chars().any(char::is_control) {
@@ -197,13 +257,19 @@ impl Proof {
         }
         let (subject, audience) = (subject_bytes(id, *version), audience_bytes(&head.audience));
         let commitments = Commitments::new(&self.salts, &subject, &self.body, &audience);
-        if entry_bytes(head, &commitments, *time) == self.entry && head.author == *member {
-            return Ok(());
+        let sig = self.author.as_ref().map(|by| by.signature.hash());
+        let expected = match &sig {
+            None => entry_bytes(head, &commitments, *time),
+            Some(sig) => signed_entry_bytes(head, &commitments, sig, *time),
+        };
+        if expected == self.entry && head.author == member {
+            return Ok(commitments);
         }
         // The entry does not follow from the rest: say what differs.
         let entry: Map<String, Value> = serde_json::from_slice(&self.entry)
             .map_err(|_| CheckError::Unreadable("the entry is not JSON"))?;
         let pairs = [
+            ("sig", sig.map_or_else(String::new, |sig| hex(&sig))),
             ("author", member.to_string()),
             ("subject", hex(&commitments.subject)),
             ("body", hex(&commitments.body)),

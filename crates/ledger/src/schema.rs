@@ -55,6 +55,18 @@ pub static BODIES: Table = Table {
     postgres: &["CREATE TABLE bodies (seq BIGINT PRIMARY KEY, body BYTEA NOT NULL)"],
 };
 
+/// Signatures by authors themselves, of records whose entries name them by `sig`. They cover salted hashes,
+/// so they stay when a body is erased.
+pub static SIGNATURES: Table = Table {
+    name: "signatures",
+    kind: TableKind::Records,
+    columns: &["seq", "signed", "widens", "signature"],
+    sqlite: &["CREATE TABLE signatures (
+        seq INTEGER PRIMARY KEY, signed INTEGER NOT NULL, widens INTEGER NOT NULL, signature BLOB NOT NULL) STRICT"],
+    postgres: &["CREATE TABLE signatures (
+        seq BIGINT PRIMARY KEY, signed BIGINT NOT NULL, widens BIGINT NOT NULL, signature BYTEA NOT NULL)"],
+};
+
 /// Which versions of a subject are held: what `admit` is asked against.
 pub static SUBJECTS: Table = Table {
     name: "subjects",
@@ -132,4 +144,4 @@ pub static CHECKPOINTS: Table = Table {
 
 /// All of them, in the order in which they are created.
 pub static TABLES: &[&Table] =
-    &[&AUDIENCES, &RECORDS, &BODIES, &SUBJECTS, &REFS, &TOMBSTONES, &LOGS, &TILES, &CHECKPOINTS];
+    &[&AUDIENCES, &RECORDS, &BODIES, &SIGNATURES, &SUBJECTS, &REFS, &TOMBSTONES, &LOGS, &TILES, &CHECKPOINTS];

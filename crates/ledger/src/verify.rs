@@ -9,10 +9,12 @@ use trust::log_key::LogPublicKeys;
 
 use crate::audience::Heads;
 use crate::checkpoint::{Checkpoint, Origin};
-use crate::entry::{Commitments, audience_bytes, entry_bytes, subject_bytes};
+use crate::entry::{Commitments, audience_bytes, entry_bytes, signed_entry_bytes, subject_bytes};
 use crate::logs::{OWN_LOGS_MAX, OwnLog, own_logs, row_of};
 use crate::merkle::{Hash, leaf_hash};
 use crate::record::{Stored, batch_after};
+use crate::signatures::{self, Authors};
+use crate::signed::AuthorSignature;
 use crate::sql::{EngineError, Flow, Read, Value};
 use crate::tree;
 
@@ -91,6 +93,7 @@ type Trees = BTreeMap<i64, tree::Builder>;
 
 fn check_records(read: &mut dyn Read, report: &mut Report) -> Result<Trees, EngineError> {
     let heads = Heads::load(read)?;
+    let mut authors = Authors::of(read)?;
     let (mut sizes, mut trees) = (BTreeMap::new(), Trees::new());
     thread::scope(|scope| {
         let lanes: [Lane; VERIFY_THREADS] = std::array::from_fn(|_| lane(scope, &heads));
@@ -99,14 +102,22 @@ fn check_records(read: &mut dyn Read, report: &mut Report) -> Result<Trees, Engi
         for (batches, checked) in lanes.iter().cycle() {
             let mut rows = batch_after(read, seq, VERIFY_BATCH, VERIFY_BATCH_BYTES)?;
             let Some(last) = rows.last() else { break };
+            let signatures = signatures::between(read, seq, last.seq)?;
             seq = last.seq;
             rows.retain(|row| row.log <= OWN_LOGS_MAX);
+            let mut faults = Vec::new();
+            for row in &rows {
+                let head = heads.of(row.committed_row)?;
+                if let Some(fault) = authors.fault(read, row, head, signatures.get(&row.seq))? {
+                    faults.push(format!("record {}: {fault}", row.seq));
+                }
+            }
             let expected = rows.iter().map(|row| next_of(&mut sizes, row.log)).collect();
             let newest = rows.last().map_or(time, |row| row.time.micros());
             if in_flight.len() == IN_FLIGHT_MAX {
                 take(&mut in_flight, report, &mut trees)?;
             }
-            batches.send(Batch { rows, expected, time }).map_err(|_| ended())?;
+            batches.send(Batch { rows, expected, time, signatures, faults }).map_err(|_| ended())?;
             time = newest;
             in_flight.push_back(checked);
         }
@@ -170,6 +181,10 @@ struct Batch {
     expected: Vec<u64>,
     /// When the record before them arrived.
     time: i64,
+    /// Signatures of their authors, by `seq`.
+    signatures: BTreeMap<i64, AuthorSignature>,
+    /// What is wrong with who said them: found while they were read.
+    faults: Vec<String>,
 }
 
 /// What was found in one batch, and the hashes of its entries with the numbers of their logs.
@@ -181,6 +196,7 @@ struct Checked {
 impl Batch {
     fn check(&self, heads: &Heads) -> Result<Checked, EngineError> {
         let mut report = Report::default();
+        self.faults.iter().for_each(|fault| report.fault(fault.clone()));
         let mut leaves = Vec::with_capacity(self.rows.len());
         let mut time = self.time;
         for (row, expected) in self.rows.iter().zip(&self.expected) {
@@ -192,7 +208,7 @@ impl Batch {
                 report.fault(format!("record {}: its time does not come after the one before it", row.seq));
             }
             time = row.time.micros();
-            check_row(row, heads, &mut report)?;
+            check_row(row, heads, self.signatures.get(&row.seq), &mut report)?;
             leaves.push((row.log, leaf_hash(&row.entry)));
             report.records += 1;
         }
@@ -201,7 +217,12 @@ impl Batch {
 }
 
 /// The entry is built again from what the columns say and compared with the stored bytes.
-fn check_row(row: &Stored, heads: &Heads, report: &mut Report) -> Result<(), EngineError> {
+fn check_row(
+    row: &Stored,
+    heads: &Heads,
+    signature: Option<&AuthorSignature>,
+    report: &mut Report,
+) -> Result<(), EngineError> {
     let head = heads.of(row.committed_row)?;
     let (body, salts) = match (&row.body, &row.salts) {
         (Some(body), Some(salts)) => (body, salts),
@@ -216,7 +237,11 @@ fn check_row(row: &Stored, heads: &Heads, report: &mut Report) -> Result<(), Eng
     };
     let subject = subject_bytes(&row.id, row.version);
     let commitments = Commitments::new(salts, &subject, body, &audience_bytes(&head.audience));
-    if entry_bytes(head, &commitments, row.time) != row.entry {
+    let entry = match signature {
+        None => entry_bytes(head, &commitments, row.time),
+        Some(signature) => signed_entry_bytes(head, &commitments, &signature.hash(), row.time),
+    };
+    if entry != row.entry {
         report.fault(format!("record {} ({}): entry, envelope and body do not agree", row.seq, row.id));
     }
     Ok(())

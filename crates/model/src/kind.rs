@@ -93,6 +93,13 @@ const TABLE: &[KindFacts] = &[
         body_bytes_max: 64 * 1024,
         shareable: true,
     },
+    KindFacts {
+        code: 23,
+        name: "hosting",
+        standard: "docs/record.md, hosting",
+        body_bytes_max: 64 * 1024,
+        shareable: true,
+    },
 ];
 
 impl Kind {
@@ -116,6 +123,8 @@ impl Kind {
     pub const MEMBER_ROTATION: Kind = Kind(21);
     /// A member's key is worth nothing from a time on.
     pub const MEMBER_REVOCATION: Kind = Kind(22);
+    /// A node says whether it takes what a member signed itself.
+    pub const HOSTING: Kind = Kind(23);
 
     /// Kind of a stored number; numbers that this program does not know are kept as they are.
     pub const fn from_code(code: u16) -> Kind {

@@ -2,6 +2,7 @@
 //! The command line.
 
 mod community;
+mod hosted;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
+pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]
@@ -79,6 +81,9 @@ pub enum Command {
     /// Keys of the node and of its member
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Small members that another hosts: they sign on their own machine, its node keeps their records
+    #[command(subcommand)]
+    Hosted(HostedCommand),
     /// Look for what is wrong with a node, and say what to do
     Doctor(Doctor),
     /// Make views anew from the records, while the old ones answer
@@ -546,6 +551,11 @@ pub enum KeyCommand {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Write what the member said of itself and its keys, for members that it hosts and whoever checks
+    Statements {
+        #[command(flatten)]
+        data: Data,
     },
     /// Put new keys in the place of old ones, and say so in the ledger
     #[command(subcommand)]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder import`: files into the ledger. What was read is added, known or refused, and these add up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
-use exchange::intake::{Intake, Survey, narrowed, refusal, removed_by_steward};
+use exchange::intake::{Intake, SignedDesk, Survey, Taken, narrowed, refusal, removed_by_steward};
 use exchange::view::Removed;
 use hunt::indicator::Indicator;
 use hunt::limits::LIST_BYTES_MAX;
@@ -147,8 +147,8 @@ pub struct Importer<'n> {
     batch_bytes: usize,
     in_flight: std::collections::VecDeque<(Vec<String>, Pending)>,
     salts: SaltSource,
-    /// What stewards took out of the collection that is imported into.
-    removed: Option<Removed>,
+    /// What stewards took out of the collections that are imported into.
+    removed: HashMap<Audience, Removed>,
     unmarked: u64,
     report: Report,
 }
@@ -171,7 +171,7 @@ impl<'n> Importer<'n> {
             batch_bytes: 0,
             in_flight: std::collections::VecDeque::new(),
             salts: SaltSource::default(),
-            removed: None,
+            removed: HashMap::new(),
             unmarked: 0,
             report: Report { file, ..Report::default() },
         }
@@ -185,12 +185,16 @@ impl<'n> Importer<'n> {
         let place = self.report.file.clone();
         let source = input.reader()?;
         let survey = Survey::of(source, &place, definitions, envelope, &mut |d| self.report.note(d));
+        let mut signed = self.signed_desk(&survey)?;
         let mut splitter = Splitter::new(input.reader()?);
         loop {
             match splitter.next_item() {
                 Ok(None) => return Ok(()),
-                Ok(Some(Item::Object(bytes))) => self.object(bytes, splitter.objects(), &survey)?,
-                Ok(Some(Item::Markings(_))) => {}
+                Ok(Some(Item::Object(bytes))) => match &mut signed {
+                    None => self.object(bytes, splitter.objects(), &survey)?,
+                    Some(desk) => self.signed(desk, bytes, splitter.objects())?,
+                },
+                Ok(Some(Item::Drafts(_) | Item::Markings(_))) => {}
                 Ok(Some(Item::Bad { diagnostic, counts })) => {
                     self.report.read += u64::from(counts);
                     self.report.refused += u64::from(counts);
@@ -219,13 +223,57 @@ impl<'n> Importer<'n> {
         self.add(draft)
     }
 
-    /// Whether a steward took the object out of the collection that is imported into.
-    fn is_removed(&mut self, key: &SubjectKey) -> Result<bool, Failure> {
-        if self.removed.is_none() {
-            let audience = self.audience.clone();
-            self.removed = Some(self.node.store.read(|read| Removed::of(read, &audience, |_| true))?);
+    /// Whether a steward took the object out of the collection that it is for.
+    fn is_removed(&mut self, draft: &Draft) -> Result<bool, Failure> {
+        if !self.removed.contains_key(&draft.audience) {
+            let removed = self.node.store.read(|read| Removed::of(read, &draft.audience, |_| true))?;
+            self.removed.insert(draft.audience.clone(), removed);
         }
-        Ok(self.removed.as_ref().is_some_and(|removed| removed.contains(key)))
+        Ok(self.removed.get(&draft.audience).is_some_and(|removed| removed.contains(&draft.subject.key)))
+    }
+
+    /// For a file whose author signed its objects: they are that author's, and go where it said.
+    fn signed_desk<'s>(
+        &self,
+        survey: &'s Survey,
+    ) -> Result<Option<Result<SignedDesk<'s>, Diagnostic>>, Failure> {
+        let Some(signed) = &survey.drafts else { return Ok(None) };
+        if self.envelope.is_some() || self.audience != self.node.own_audience() {
+            return Err(Failure::usage(format!(
+                "{}: what its author signed says label and recipients; leave --tlp and the recipients out",
+                self.report.file
+            )));
+        }
+        let (own, now) = (self.node.member(), crate::node::now());
+        let operator = self.node.operator(Tlp::AmberStrict)?;
+        let desk =
+            self.node.store.read(|read| SignedDesk::open(read, own, &operator, survey, signed, now))?;
+        Ok(Some(desk))
+    }
+
+    fn signed(
+        &mut self,
+        desk: &mut Result<SignedDesk<'_>, Diagnostic>,
+        bytes: Vec<u8>,
+        ordinal: u64,
+    ) -> Result<(), Failure> {
+        self.report.read += 1;
+        let mut notes = Vec::new();
+        let taken = match desk {
+            Err(reason) => Taken::Refused(reason.clone()),
+            Ok(desk) => {
+                self.node.store.read(|read| desk.take(read, bytes, ordinal, None, &mut |d| notes.push(d)))?
+            }
+        };
+        notes.into_iter().for_each(|d| self.report.note(d));
+        match taken {
+            Taken::Draft(draft) => self.add(*draft),
+            Taken::Refused(reason) => {
+                self.report.refused += 1;
+                self.report.note(reason);
+                Ok(())
+            }
+        }
     }
 
     /// Indicator lists: each becomes a STIX indicator of the own organisation.
@@ -312,12 +360,12 @@ impl<'n> Importer<'n> {
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Failure> {
-        if self.is_removed(&draft.subject.key)? {
+        if self.is_removed(&draft)? {
             self.report.refused += 1;
             self.report.note(removed_by_steward(&draft.subject.id));
             return Ok(());
         }
-        self.unmarked += u64::from(draft.marking.tlp.is_none());
+        self.unmarked += u64::from(draft.marking.tlp.is_none() && draft.signature.is_none());
         self.batch_bytes += draft.body.len();
         self.batch.push(draft);
         if self.batch.len() >= BATCH_DRAFTS || self.batch_bytes >= BATCH_BYTES {

@@ -73,7 +73,8 @@ pub fn run(args: &Init) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn check(text: &str, what: &str) -> Result<(), Failure> {
+/// Whether a text can stand in a root statement.
+pub fn check(text: &str, what: &str) -> Result<(), Failure> {
     let fits = (1..=NAME_BYTES_MAX).contains(&text.trim().len()) && !text.chars().any(char::is_control);
     if fits {
         Ok(())

@@ -47,3 +47,19 @@ impl Input {
         }
     }
 }
+
+/// Reads a small file whole; `-` is stdin.
+pub fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let limit = bytes_max + 1;
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map_err(|e| Failure::io("read", path, &e))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(Failure::usage(format!("{} is larger than {bytes_max} bytes", path.display())));
+    }
+    Ok(bytes)
+}

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ledger::append::Outcome;
 use ledger::checkpoint::Origin;
 use ledger::root::chain::Identity;
+use ledger::root::said;
 use ledger::root::statement::{Authority, Link, Reached, Revoked, Saying};
 use ledger::sql::EngineError;
 use ledger::{logs, tree};
@@ -25,13 +26,15 @@ use crate::datadir::{DataDir, Held};
 use crate::failure::{Exit, Failure};
 use crate::init::{new_log_key, statement};
 use crate::keys::{self, Change, Protection};
-use crate::node::{NODE_SECRET, Node, RECOVERY_KEY, ROOT_KEY, now, random};
+use crate::log::print;
+use crate::node::{NODE_SECRET, Node, RECOVERY_KEY, ROOT_KEY, now, random, said_of_keys};
 use crate::out::say;
 
 /// Runs the command.
 pub fn run(command: &KeyCommand) -> Result<Exit, Failure> {
     match command {
         KeyCommand::Show { data, json } => show(data, *json),
+        KeyCommand::Statements { data } => statements(data),
         KeyCommand::Rotate(RotateCommand::Log { data, root_key, revoked_from, json }) => {
             rotate_log(data, root_key.as_deref(), revoked_from.as_deref(), *json)
         }
@@ -349,6 +352,12 @@ fn revoke(data: &Data, recovery: Option<&Path>, root: Option<&Path>, as_json: bo
         say!("the root key of member {} is revoked; `polder key recover` names another", node.member());
     }
     Ok(Exit::Done)
+}
+
+fn statements(data: &Data) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    let (root, statements) = node.store.read(said_of_keys)?.unwrap_or_default();
+    print(&said::Said { root, statements }.print())
 }
 
 fn show(data: &Data, as_json: bool) -> Result<Exit, Failure> {

@@ -8,10 +8,11 @@ use ledger::audience::Heads;
 use ledger::checkpoint::Checkpoint;
 use ledger::consistency::{self, CONSISTENCY_BYTES_MAX, Consistency};
 use ledger::logs::own_log;
-use ledger::proof::{Envelope, PROOF_BYTES_MAX, Proof};
+use ledger::proof::{Envelope, PROOF_BYTES_MAX, Proof, SignedBy};
 use ledger::record::{self, Stored};
 use ledger::root::chain::Identity;
-use ledger::{tree, verify};
+use ledger::root::said::Said;
+use ledger::{hosted, signatures, tree, verify};
 use model::id::{MemberId, SubjectKey, hex};
 use model::marking::Tlp;
 use model::time::Timestamp;
@@ -135,7 +136,14 @@ fn build(
     let note = note.ok_or_else(|| Failure::machine("the log has no checkpoint"))?;
     let size = tree::size(read, log)?;
     let (root, statements) = said_of_keys(read)?.unwrap_or_default();
+    let author =
+        match signatures::at(read, row.seq)? {
+            None => None,
+            Some(signature) => hosted::said_by(read, head.author)?
+                .map(|Said { root, statements }| SignedBy { signature, root, statements }),
+        };
     let proof = Proof {
+        author,
         path: tree::Proofs::of(log).inclusion(read, row.index, size)?,
         entry: row.entry,
         salts,
@@ -178,7 +186,8 @@ fn consistency(data: &Data, old: u64, new: Option<u64>) -> Result<Exit, Failure>
     print(&proof.print())
 }
 
-fn print(text: &str) -> Result<Exit, Failure> {
+/// Writes a document to stdout.
+pub fn print(text: &str) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
@@ -255,10 +264,11 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
             return Err(Failure::not_found(format!("NOT proved: {error}")));
         }
     };
-    let signer = proved.root.member;
+    let (signer, author) = (proved.root.member, proved.author.as_ref());
     let (id, version) = (&proof.envelope.id, proof.envelope.version.to_string());
     if let Some(expected) = member
         && expected != signer
+        && author.is_none_or(|author| author.member != expected)
     {
         if as_json {
             say!(
@@ -278,12 +288,17 @@ fn check(member: Option<&str>, path: &Path, as_json: bool) -> Result<Exit, Failu
                 "verified": true, "member": signer.to_string(), "member_pinned": member.is_some(),
                 "name": proved.root.name, "id": id, "version": version, "index": proof.index,
                 "size": proved.checkpoint.size, "origin": proved.checkpoint.origin.to_string(),
+                "signed_by_author": author.map(|author| author.member.to_string()),
+                "author_name": author.map(|author| author.name.as_str()),
             })
         );
         return Ok(Exit::Done);
     }
     say!("proved: {id} version {version} is entry {} of log {}", proof.index, proved.checkpoint.origin);
     say!("signed at size {} by member {signer} ({who})", proved.checkpoint.size);
+    if let Some(author) = author {
+        say!("author {} ({}), who is hosted there, signed it itself", author.member, author.name);
+    }
     if member.is_none() {
         eprintln!(
             "This proves integrity, not who: anybody can make such a log and call it \"{}\". Give --member with the id \

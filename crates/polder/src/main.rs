@@ -12,6 +12,8 @@ mod explain;
 mod export;
 mod failure;
 mod finding;
+mod hosted;
+mod hosting;
 mod hunting;
 mod identity;
 mod import;
@@ -77,6 +79,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),
         Command::Key(command) => key::run(command),
+        Command::Hosted(command) => hosted::run(command),
         Command::Doctor(args) => doctor::run(args),
         Command::Rebuild(args) => rebuild::run(args),
         Command::Tour(args) => tour::run(args),

@@ -168,26 +168,10 @@ impl Node {
 
     /// The audience that somebody chose.
     pub fn recipients(&self, chosen: &Recipients) -> Result<Audience, Failure> {
-        if !chosen.to_member.is_empty() {
-            let members = chosen.to_member.iter().map(|id| MemberId::parse(id));
-            let members = members.collect::<Result<_, _>>().map_err(|e| Failure::usage(e.to_string()))?;
-            return Audience::of_members(members).ok_or_else(|| {
-                Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} members are named at once"))
-            });
+        match named_recipients(chosen)? {
+            Some(audience) => Ok(audience),
+            None => self.audience(chosen.community.as_deref()),
         }
-        if chosen.to_person.is_empty() {
-            return self.audience(chosen.community.as_deref());
-        }
-        let person = |text: &String| {
-            Person::parse(text).ok_or_else(|| {
-                Failure::usage(format!(
-                    "`{text}` is not a person: MEMBER/name, with a name of a-z, 0-9, `.`, `_`, `-`"
-                ))
-            })
-        };
-        let persons = chosen.to_person.iter().map(person).collect::<Result<_, _>>()?;
-        Audience::of_persons(persons)
-            .ok_or_else(|| Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} persons are named at once")))
     }
 
     /// Audience of a community's id, which must be known here and have the own organisation as member.
@@ -230,6 +214,31 @@ impl Node {
     fn derived(&self, usage: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
         Ok(derived(&*self.dir.read_key::<32>(NODE_SECRET)?, usage))
     }
+}
+
+/// The members or persons that somebody named; `None` if he named none.
+pub fn named_recipients(chosen: &Recipients) -> Result<Option<Audience>, Failure> {
+    if !chosen.to_member.is_empty() {
+        let members = chosen.to_member.iter().map(|id| MemberId::parse(id));
+        let members = members.collect::<Result<_, _>>().map_err(|e| Failure::usage(e.to_string()))?;
+        return Audience::of_members(members).map(Some).ok_or_else(|| {
+            Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} members are named at once"))
+        });
+    }
+    if chosen.to_person.is_empty() {
+        return Ok(None);
+    }
+    let person = |text: &String| {
+        Person::parse(text).ok_or_else(|| {
+            Failure::usage(format!(
+                "`{text}` is not a person: MEMBER/name, with a name of a-z, 0-9, `.`, `_`, `-`"
+            ))
+        })
+    };
+    let persons = chosen.to_person.iter().map(person).collect::<Result<_, _>>()?;
+    Audience::of_persons(persons)
+        .map(Some)
+        .ok_or_else(|| Failure::usage(format!("at most {AUDIENCE_NAMES_MAX} persons are named at once")))
 }
 
 /// Bodies of the root statement and of what followed it, in the order in which they were logged.

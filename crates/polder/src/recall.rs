@@ -174,6 +174,7 @@ fn told_refusal(id: &str, outcomes: &[Outcome]) -> Failure {
         Outcome::Refused(Refused::RefersFurther) => {
             Some("it refers to an observable that you hold for other recipients only".to_owned())
         }
+        Outcome::Refused(refused) => Some(exchange::intake::refusal(id, *refused).message),
         _ => None,
     });
     Failure::not_found(format!(

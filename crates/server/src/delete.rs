@@ -8,7 +8,7 @@ use exchange::filter::Wish;
 use exchange::query::{self, Question};
 use exchange::recall::{OwnRecords, Standing};
 use exchange::standing::role;
-use ledger::append::Outcome;
+use ledger::append::{Outcome, Refused};
 use ledger::recall::Act;
 use model::head::Audience;
 use store::Scrub;
@@ -70,6 +70,9 @@ fn withdraw(shared: &Shared, asked: &Asked, text: &str, note: &mut Note) -> Resu
         Ok(Standing::of(read, permitted, community, id)?.removal(member, REMOVED, now, fill))
     })?;
     let outcomes = server.writer.try_submit(drafts)?.wait()?;
+    if outcomes.contains(&Outcome::Refused(Refused::Unsigned)) {
+        return Err(Refusal::SignsItself);
+    }
     if !outcomes.iter().all(|outcome| matches!(outcome, Outcome::Added { .. })) {
         return Err(Refusal::Internal);
     }

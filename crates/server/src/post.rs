@@ -99,7 +99,7 @@ fn take_in(shared: &Shared, asked: &Asked, text: &str, mut upload: Upload) -> Re
         let Some(Endpoint::Objects(id)) = &asked.endpoint else { return Err(Refusal::NotFound) };
         let collection = caller.writable(read, id)?;
         let reader = caller.permitted.reader();
-        let sender = Sender { reader, own: server.own, audience: &collection.audience };
+        let sender = Sender { reader, own: server.own, audience: &collection.audience, now: requested };
         let envelope = Envelope::survey(read, reader.member, upload.look())?;
         let posted = envelope.take(read, sender, upload.consume(), &mut || salts.next())?;
         Ok((posted, caller.credential.id))

@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     MayNotWrite,
     #[error("only the member that added an object can take it back, or a steward of the community")]
     NotAuthor,
+    #[error("this member signs what it says itself; send a signed recall (`polder hosted recall`)")]
+    SignsItself,
     #[error("there is no such thing, or this credential may not see it")]
     NotFound,
     #[error("too many failed attempts; wait {0} s")]
@@ -130,9 +132,11 @@ impl Refusal {
             Refusal::Engine(error) if passes(error) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Engine(_) | Refusal::Internal | Refusal::Submit(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Envelope(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::MayNotRead | Refusal::MayNotWrite | Refusal::NotAuthor | Refusal::Reader(_) => {
-                StatusCode::FORBIDDEN
-            }
+            Refusal::MayNotRead
+            | Refusal::MayNotWrite
+            | Refusal::NotAuthor
+            | Refusal::SignsItself
+            | Refusal::Reader(_) => StatusCode::FORBIDDEN,
             Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

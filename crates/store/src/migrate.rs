@@ -84,6 +84,15 @@ pub(crate) static STEPS: &[Step] = &[
         },
     },
     Step { what: "what refers to an observable is found", work: Work::Code(ledger::refs::fill) },
+    Step {
+        what: "authors' own signatures are kept",
+        work: Work::Statements {
+            sqlite: &["CREATE TABLE signatures (seq INTEGER PRIMARY KEY, signed INTEGER NOT NULL, \
+                       widens INTEGER NOT NULL, signature BLOB NOT NULL) STRICT"],
+            postgres: &["CREATE TABLE signatures (seq BIGINT PRIMARY KEY, signed BIGINT NOT NULL, \
+                         widens BIGINT NOT NULL, signature BYTEA NOT NULL)"],
+        },
+    },
 ];
 
 /// Newest format of records and local state.

@@ -3,6 +3,7 @@
 //! wherever it stands ([`Survey`]); a second takes them one by one ([`Intake`]).
 
 mod creator;
+mod signed;
 mod survey;
 mod wrapper;
 
@@ -16,7 +17,9 @@ use model::marking::Marking;
 use model::stix::Object;
 
 pub use creator::{Claim, Creators};
-pub use survey::Survey;
+pub(crate) use signed::created_by_other;
+pub use signed::{SignedDesk, Taken};
+pub use survey::{Signed, Survey};
 
 /// Takes a diagnostic.
 pub type Note<'n> = &'n mut dyn FnMut(Diagnostic);
@@ -66,9 +69,27 @@ pub fn refusal(id: &str, refused: Refused) -> Diagnostic {
         }
         Refused::Recall(error) => Diagnostic::error(error.code(), id, error.to_string())
             .with_fix("make the recall anew with `polder recall`"),
+        Refused::KeysChanged => {
+            let message = "its author's keys, or the log, changed while it was on its way";
+            Diagnostic::error("author-key", id, message)
+                .with_fix("send it again; if that fails, sign it again")
+        }
+        Refused::NotHosted => {
+            Diagnostic::error("hosting-ended", id, "its author is not hosted here any more")
+                .with_fix("ask who runs the node")
+        }
+        Refused::Recalled => {
+            let message = "its author signed it before narrowing what is held of it";
+            Diagnostic::error("signed-before-recall", id, message).with_fix("its author signs it again")
+        }
         Refused::RefersFurther => {
             let message = "refers to an observable that you hold for other recipients only";
             Diagnostic::error("refers-further", id, message).with_fix("share the observable with them first")
+        }
+        Refused::Unsigned => {
+            let message = "its author has a key of its own, and did not sign it";
+            Diagnostic::error("unsigned", id, message)
+                .with_fix("its author signs it with `polder hosted sign`")
         }
     }
 }

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::io::Read;
 
+use ledger::signed::Drafts;
 use memchr::memmem;
 use model::diagnostic::Diagnostic;
 use model::id::SubjectKey;
 use model::marking::Marking;
-use model::stix::{Definitions, Item, Object, Splitter};
+use model::stix::{DRAFTS_MEMBER, Definitions, Item, Object, Splitter};
 
 use super::Note;
 use super::wrapper::Wrapped;
@@ -30,8 +31,19 @@ pub struct Survey {
     pub bare: Option<Vec<u8>>,
     /// Arrays of objects that stand in no wrapper.
     pub bare_arrays: u64,
+    /// What the author of the objects signed of them, where the input says so.
+    pub drafts: Option<Signed>,
     /// What ended the reading before the end.
     pub fault: Option<Diagnostic>,
+}
+
+/// What stands beside the objects of what their author signed.
+#[derive(Debug)]
+pub enum Signed {
+    /// One draft for each object.
+    Drafts(Box<Drafts>),
+    /// Nothing that can be read.
+    Unreadable,
 }
 
 /// An observable that was met, before all definitions are known.
@@ -65,10 +77,11 @@ impl Survey {
                 _ if splitter.in_wrapper() || survey.bare.is_some() => {}
                 Item::Object(bytes) => survey.bare = Some(bytes.clone()),
                 Item::Bad { counts: true, .. } => survey.bare = Some(Vec::new()),
-                Item::Bad { .. } | Item::Markings(_) => {}
+                Item::Bad { .. } | Item::Drafts(_) | Item::Markings(_) => {}
             }
             survey.objects = splitter.objects();
             match item {
+                Item::Drafts(bytes) => survey.sign(&bytes, place, note),
                 Item::Markings(bytes) => survey.wrapped.add(&bytes, place, note),
                 Item::Object(bytes) if may_matter(&bytes) => {
                     let Some(object) = Object::parse(&bytes, "", &mut Vec::new()) else { continue };
@@ -86,9 +99,30 @@ impl Survey {
         survey.bare_arrays = splitter.bare_arrays();
         if survey.values > 1 {
             survey.wrapped.refuse_in_company(place, note);
+            if matches!(survey.drafts, Some(Signed::Drafts(_))) {
+                survey.sign(&[], place, note);
+            }
         }
         survey.mark_observables(&met, envelope);
         survey
+    }
+
+    /// Takes in what was signed. What cannot be read, or stands there twice or beside other documents, leaves
+    /// no object that may be taken: none of them is the sender's own.
+    fn sign(&mut self, bytes: &[u8], place: &str, note: Note<'_>) {
+        let drafts = if self.drafts.is_none() {
+            Drafts::parse(bytes).map_err(|e| e.to_string())
+        } else {
+            Err(format!("`{DRAFTS_MEMBER}` stands there twice, or in one of several documents"))
+        };
+        self.drafts = Some(match drafts {
+            Ok(drafts) => Signed::Drafts(Box::new(drafts)),
+            Err(message) => {
+                let fix = "send the file as `polder hosted sign` wrote it";
+                note(Diagnostic::error("drafts-unreadable", place, message).with_fix(fix));
+                Signed::Unreadable
+            }
+        });
     }
 
     /// What an object's own properties, the wrapper and the envelope say.

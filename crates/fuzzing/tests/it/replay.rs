@@ -12,7 +12,7 @@ use fuzzing::{TARGETS, target};
 /// Least inputs of each target.
 const INPUTS_MIN: usize = 20;
 /// Largest sum of all inputs.
-const CORPUS_BYTES_MAX: u64 = 1024 * 1024;
+const CORPUS_BYTES_MAX: u64 = 1280 * 1024;
 /// Most mutations of a target; fewer where they take longer than [`MUTATIONS_TIME`], but never below the least.
 const MUTATIONS_MAX: usize = 4_000;
 const MUTATIONS_MIN: usize = 40;
@@ -27,10 +27,10 @@ macro_rules! replays {
 }
 
 replays! {
-    acceptance authorization bundle checkpoint client community cursor entry envelope findings id
+    acceptance authorization bundle checkpoint client community cursor drafts entry envelope findings id
     indicator_csv indicator_list jcs key log_reader log_time marking marking_definition markings_member
     media_type merkle_proof note observable pattern proof query recall request_target revoked root
-    root_signed scan side_file stix_20 stix_object stix_split tiles timestamp token unpack
+    root_signed scan side_file statements stix_20 stix_object stix_split tiles timestamp token unpack
 }
 
 fn replay(name: &str) {

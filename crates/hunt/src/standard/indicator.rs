@@ -60,7 +60,7 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
                     Err(error) => reading.refuse(not_json(&place, &error)),
                 }
             }
-            Item::Object(_) | Item::Markings(_) => {}
+            Item::Object(_) | Item::Drafts(_) | Item::Markings(_) => {}
             Item::Bad { diagnostic, .. } => reading.refuse(diagnostic),
         }
     }

@@ -46,6 +46,14 @@ pub enum ChainError {
         /// What is wrong.
         source: RootError,
     },
+    /// A record was signed by a root key that did not count.
+    #[error("its author, member {member}, {what}")]
+    RootKey {
+        /// Whose key.
+        member: MemberId,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The member never delegated to this log, or not for this size.
     #[error("the member's root key has not delegated to log {0}")]
     NotDelegated(String),
@@ -73,6 +81,13 @@ pub struct Delegated {
     revoked: Option<(Reached, Timestamp)>,
 }
 
+impl Delegated {
+    /// Whether the member that delegated has said that these keys are worth nothing any more.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
+    }
+}
+
 /// A member's keys after all that was said.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -89,6 +104,8 @@ struct State {
     head: Hash,
     time: Timestamp,
     root_key: Option<PublicKey>,
+    /// From when on the root key is worth nothing, in the state that a revocation made.
+    revoked: Option<Timestamp>,
     recovery: Option<[u8; 32]>,
     logs: Vec<Delegated>,
 }
@@ -114,6 +131,7 @@ impl Identity {
             head: body_hash(root),
             time: said.created,
             root_key: Some(said.root_key.clone()),
+            revoked: None,
             recovery: said.recovery,
             logs: vec![first],
         };
@@ -190,6 +208,29 @@ impl Identity {
         self.state.root_key.as_ref()
     }
 
+    /// The root key that signed a record at `signed`, which was logged at `logged`: the one of that moment, by
+    /// the member's own clock, unless it was revoked from before the record was logged. What the recovery key
+    /// made void never was.
+    ///
+    /// # Errors
+    /// [`ChainError::RootKey`].
+    pub fn root_key_at(&self, signed: Timestamp, logged: Timestamp) -> Result<&PublicKey, ChainError> {
+        let refused = |what| ChainError::RootKey { member: self.root.member, what };
+        let at = self.past.iter().rposition(|state| state.time <= signed);
+        let from =
+            at.and_then(|at| self.past.get(at..)).ok_or(refused("had no key yet when it was signed"))?;
+        let revoked = |state: &State| state.revoked.is_some_and(|effective| logged >= effective);
+        let key = from.first().and_then(|state| state.root_key.as_ref());
+        key.filter(|_| !from.iter().any(revoked)).ok_or(refused("had revoked its root key before"))
+    }
+
+    /// Whether the member's root statement delegates to a log of `host`, under keys that the host had there.
+    pub fn is_hosted_by(&self, host: &Identity) -> bool {
+        let (origin, keys) = (&self.root.origin, &self.root.log_keys);
+        let of_host = host.logs().iter().any(|log| log.origin == *origin && log.keys == *keys);
+        self.root.is_hosted() && origin.member == host.member().0 && of_host
+    }
+
     /// Hash of the recovery key.
     pub fn recovery(&self) -> Option<[u8; 32]> {
         self.state.recovery
@@ -241,7 +282,13 @@ impl Identity {
     }
 
     /// The delegation under which entry `index` was logged.
+    ///
+    /// A hosted member names its host's log, but does not vouch for it: what stands there in its name is what
+    /// it signed.
     fn delegated(&self, origin: &Origin, index: u64) -> Result<&Delegated, ChainError> {
+        if origin.member != self.root.member.0 {
+            return Err(ChainError::NotDelegated(origin.to_string()));
+        }
         let of_log = self.state.logs.iter().filter(|log| log.origin == *origin && log.from.size <= index);
         of_log.max_by_key(|log| log.from.size).ok_or_else(|| ChainError::NotDelegated(origin.to_string()))
     }
@@ -283,14 +330,14 @@ impl State {
                     (_, _, Some(_)) => self.recovery = *recovery,
                     (false, _, None) => {}
                 }
-                self.root_key = Some(public_key.clone());
+                (self.root_key, self.revoked) = (Some(public_key.clone()), None);
                 Ok(())
             }
-            Saying::Revocation { key: Revoked::Root, .. } => {
+            Saying::Revocation { key: Revoked::Root, effective } => {
                 if self.recovery.is_none() {
                     return Err("without a recovery key nobody could go on");
                 }
-                self.root_key = None;
+                (self.root_key, self.revoked) = (None, Some(*effective));
                 Ok(())
             }
             Saying::Revocation { key: Revoked::Log { origin, reached }, effective } => {

@@ -2,6 +2,7 @@
 //! A member's root statement: who it is, and which keys sign its log (`docs/record.md`).
 
 pub mod chain;
+pub mod said;
 pub mod statement;
 
 use base64::Engine as _;
@@ -23,6 +24,8 @@ pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
 /// The log has the composite key alone, and there is no recovery key.
 const FIRST_VERSION: u64 = 1;
 const VERSION: u64 = 2;
+/// The log is another member's: who hosts this one.
+const HOSTED_VERSION: u64 = 3;
 
 /// What a member says of itself, under its root key.
 #[derive(Clone, Debug)]
@@ -83,9 +86,15 @@ impl Root {
         });
         if let (Some(recovery), Some(members)) = (&self.recovery, statement.as_object_mut()) {
             members.insert("recovery".to_owned(), fingerprint_hex(recovery).into());
-            members.insert("v".to_owned(), VERSION.into());
+            let version = if self.is_hosted() { HOSTED_VERSION } else { VERSION };
+            members.insert("v".to_owned(), version.into());
         }
         statement
+    }
+
+    /// Whether the log is that of another member.
+    pub fn is_hosted(&self) -> bool {
+        self.origin.member != self.member.0
     }
 
     /// Reads and verifies a statement.
@@ -93,7 +102,7 @@ impl Root {
         let (statement, signature) = read_signed(body)?;
         let statement = &statement;
         let version = statement.get("v").and_then(Value::as_u64);
-        if version != Some(FIRST_VERSION) && version != Some(VERSION) {
+        if !version.is_some_and(|version| (FIRST_VERSION..=HOSTED_VERSION).contains(&version)) {
             return Err(RootError::Unreadable("its version is not known; update polder"));
         }
         let member =
@@ -110,7 +119,8 @@ impl Root {
             _ => Some(hash(statement, "recovery")?),
         };
         // Each version has one form.
-        if origin.member != member.0 || log_keys.others.is_some() != recovery.is_some() {
+        let hosted = origin.member != member.0;
+        if hosted != (version == Some(HOSTED_VERSION)) || log_keys.others.is_some() != recovery.is_some() {
             return Err(RootError::Unreadable("log"));
         }
         Ok(Root {

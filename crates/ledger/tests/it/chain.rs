@@ -213,6 +213,30 @@ fn a_revoked_root_key_waits_for_the_recovery_key() {
     assert_eq!(identity(&[a, back]).unwrap().root_key(), Some(key(2).public_key()));
 }
 
+/// Which key signed a record: that of the moment of signing, unless it was revoked before the record was logged.
+#[test]
+fn a_record_is_signed_by_the_root_key_of_its_moment() {
+    let a = by_root(&rotation(2, None), &after(&root(), 10), 1, Some(2));
+    let revocation = Saying::Revocation { key: Revoked::Root, effective: time(20) };
+    let b = by_root(&revocation, &after(&a, 30), 2, None);
+    let c = by_recovery(&rotation(3, Some(&RECOVERY[1])), &after(&b, 40), 0, Some(3));
+    let now = identity(&[a.clone(), b.clone(), c]).unwrap();
+    let signer = |signed, logged| now.root_key_at(time(signed), time(logged)).ok().cloned();
+    let public = |seed| Some(key(seed).public_key().clone());
+    assert_eq!(signer(-1, 1), None, "before there was a key");
+    assert_eq!((signer(0, 1), signer(9, 19)), (public(1), public(1)));
+    assert_eq!((signer(10, 10), signer(29, 19)), (public(2), public(2)));
+    // Logged from the effective time on, or signed while there was none.
+    assert_eq!((signer(9, 20), signer(15, 20), signer(15, 99), signer(35, 19)), (None, None, None, None));
+    assert_eq!((signer(40, 41), signer(99, 999)), (public(3), public(3)));
+    // A thief's rotation, which the recovery key makes void: what he signed is nobody's.
+    let thief = by_root(&rotation(9, None), &after(&root(), 10), 1, Some(9));
+    let back = by_recovery(&rotation(4, Some(&RECOVERY[1])), &after(&root(), 20), 0, Some(4));
+    let now = identity(&[thief, back]).unwrap();
+    assert_eq!(now.root_key_at(time(15), time(16)).ok(), public(1).as_ref());
+    assert_eq!(now.root_key_at(time(20), time(21)).ok(), public(4).as_ref());
+}
+
 #[test]
 fn any_change_in_a_statement_shows() {
     let a = by_root(&delegation(1, 2, 100, None), &after(&root(), 1), 1, None);

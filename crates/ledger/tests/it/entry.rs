@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The entry's bytes are for ever: one golden file for each `v` (DESIGN section 4).
 
-use ledger::entry::{Commitments, ENTRY_BYTES_MAX, Salts, audience_bytes, entry_bytes, subject_bytes};
+use ledger::entry::{
+    Commitments, ENTRY_BYTES_MAX, Salts, audience_bytes, entry_bytes, signed_entry_bytes, subject_bytes,
+};
 use model::head::{Audience, Head};
 use model::id::MemberId;
 use model::kind::Kind;
@@ -31,6 +33,20 @@ fn version_1_is_what_it_was() {
         String::from_utf8_lossy(&entry_bytes(&head, &commitments, time)),
         String::from_utf8_lossy(golden)
     );
+}
+
+#[test]
+fn version_2_is_what_it_was() {
+    let (head, commitments, time) = sample();
+    let entry = signed_entry_bytes(&head, &commitments, &[0xc5; 32], time);
+    assert_eq!(
+        String::from_utf8_lossy(&entry),
+        String::from_utf8_lossy(include_bytes!("../golden/entry-v2/out"))
+    );
+    assert_eq!(model::jcs::canonical(&entry).unwrap(), entry, "RFC 8785");
+    let value: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&entry).unwrap();
+    let keys: Vec<&str> = value.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["audience", "author", "body", "kind", "marking", "sig", "subject", "time", "v"]);
 }
 
 #[test]
@@ -69,6 +85,7 @@ fn the_longest_entry_is_within_its_limit() {
     for tlp in Tlp::ALL {
         head.marking = Marking { tlp: Some(tlp), pap: Some(Pap::Amber), unknown: true };
         assert!(entry_bytes(&head, &commitments, time).len() <= ENTRY_BYTES_MAX);
+        assert!(signed_entry_bytes(&head, &commitments, &[9; 32], time).len() <= ENTRY_BYTES_MAX);
     }
 }
 

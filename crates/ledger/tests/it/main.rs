@@ -9,3 +9,4 @@ mod entry;
 mod merkle;
 mod proof;
 mod root;
+mod signed;

@@ -10,4 +10,4 @@ pub mod version20;
 
 pub use definition::{Definition, Definitions};
 pub use object::{Object, SpecVersion};
-pub use split::{Item, Splitter};
+pub use split::{DRAFTS_MEMBER, Item, Splitter};

@@ -15,6 +15,9 @@ use crate::limits::{BODY_BYTES_MAX, JSON_DEPTH_MAX};
 const CHUNK_BYTES: usize = 256 * 1024;
 const KEY_BYTES_MAX: usize = 1024;
 
+/// Member of a wrapper that says what the author of its objects signed (`docs/record.md`, signed drafts).
+pub const DRAFTS_MEMBER: &str = "x_polder_drafts";
+
 /// One thing found in the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item {
@@ -26,6 +29,8 @@ pub enum Item {
         /// Whether it counts as an object read.
         counts: bool,
     },
+    /// The [`DRAFTS_MEMBER`] of the wrapper, as received; empty if it is too large or too deep.
+    Drafts(Vec<u8>),
     /// The [`super::runs`] member of the wrapper, as received.
     Markings(Vec<u8>),
     /// An object's bytes, cut out unchecked.
@@ -215,14 +220,12 @@ impl<R: Read> Splitter<R> {
         let scan = self.scan(BODY_BYTES_MAX)?;
         match scan {
             Scan::Truncated => Ok(Some(self.truncated())),
-            Scan::Ended(from, to) if key == super::runs::MEMBER.as_bytes() => {
-                Ok(Some(Item::Markings(self.bytes(from, to))))
-            }
+            Scan::Ended(from, to) if is_ours(&key) => Ok(Some(ours(&key, self.bytes(from, to)))),
             Scan::Ended(..) => Ok(None),
-            // A list of markings that is not read restricts; it must not go unnoticed.
-            Scan::TooLarge | Scan::TooDeep if key == super::runs::MEMBER.as_bytes() => {
+            // What restricts must not go unnoticed because it cannot be read.
+            Scan::TooLarge | Scan::TooDeep if is_ours(&key) => {
                 self.state = State::Members { start: None, wrapper };
-                Ok(Some(Item::Markings(Vec::new())))
+                Ok(Some(ours(&key, Vec::new())))
             }
             Scan::TooLarge => {
                 self.state = State::Members { start: None, wrapper };
@@ -386,6 +389,15 @@ impl<R: Read> Splitter<R> {
             Diagnostic::error("object-too-large", self.place(), message).with_fix("split the object");
         Item::Bad { diagnostic, counts: true }
     }
+}
+
+/// Whether a wrapper's member is one that says something of all its objects.
+fn is_ours(key: &[u8]) -> bool {
+    key == super::runs::MEMBER.as_bytes() || key == DRAFTS_MEMBER.as_bytes()
+}
+
+fn ours(key: &[u8], value: Vec<u8>) -> Item {
+    if key == DRAFTS_MEMBER.as_bytes() { Item::Drafts(value) } else { Item::Markings(value) }
 }
 
 /// Goes on over a value; answers where it stopped, and whether the value ends there.

@@ -26,6 +26,7 @@ fn split(bytes: &[u8], step: usize) -> (Vec<String>, Vec<&'static str>) {
     while let Some(item) = splitter.next_item().unwrap() {
         match item {
             Item::Object(bytes) => objects.push(String::from_utf8(bytes).unwrap()),
+            Item::Drafts(bytes) => objects.push(format!("drafts {}", String::from_utf8(bytes).unwrap())),
             Item::Markings(bytes) => objects.push(format!("markings {}", String::from_utf8(bytes).unwrap())),
             Item::Bad { diagnostic, .. } => bad.push(diagnostic.code),
         }
@@ -111,6 +112,7 @@ fn an_object_of_two_gigabytes() {
     while let Some(item) = splitter.next_item().unwrap() {
         told.push(match item {
             Item::Object(bytes) => String::from_utf8(bytes).unwrap(),
+            Item::Drafts(_) => "drafts".to_owned(),
             Item::Markings(_) => "markings".to_owned(),
             Item::Bad { diagnostic, counts } => format!("{} {counts}", diagnostic.code),
         });

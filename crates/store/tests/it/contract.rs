@@ -20,6 +20,7 @@ use policy::{Refusal, VERSIONS_PER_OBJECT_MAX};
 use store::Store;
 use trust::log_key::{LOG_KEY_BYTES, LogKey};
 
+use crate::hosted::hosted_members_sign_themselves;
 use crate::sample::*;
 
 /// Tests of one store on each engine, and tests of several processes (each with a store of its own) on the
@@ -61,6 +62,7 @@ contract!(
     after_a_revocation_nothing_newer,
     batches_add_up_to_one_root,
     definitions_do_not_change,
+    hosted_members_sign_themselves,
     modified_before_created_is_refused,
     other_form_of_the_same_content_is_known,
     placeholders_are_numbered_not_ordered,

@@ -5,6 +5,7 @@
 
 mod contract;
 mod file;
+mod hosted;
 mod laws;
 mod postgresql;
 mod rebuild;
