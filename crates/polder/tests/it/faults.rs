@@ -149,8 +149,8 @@ fn stale_and_missing_views_are_found_and_mended() {
 fn a_rebuild_that_is_killed_goes_on() {
     let bench = Bench::new();
     let objects = |from: u64, to: u64| bundle(&(from..to).map(|n| marked(n, "green")).collect::<Vec<_>>());
-    bench.write("a.json", objects(0, 25_000));
-    bench.write("b.json", objects(25_000, 25_100));
+    bench.write("a.json", objects(0, 45_000));
+    bench.write("b.json", objects(45_000, 45_100));
     bench.import("a.json", &[], 0);
     let mut killed = 0;
     for _ in 0..20 {
@@ -174,11 +174,11 @@ fn a_rebuild_that_is_killed_goes_on() {
     assert!(killed > 0, "no kill came in mid-rebuild");
     assert_eq!(faults(&bench, &[]), ["builds"]);
     bench.import("b.json", &[], 0);
-    assert_eq!(bench.exported("d").len(), 25_100, "the old view answers and is kept");
+    assert_eq!(bench.exported("d").len(), 45_100, "the old view answers and is kept");
     let ran = bench.run(&["rebuild", "--data", "d", "exchange"]).expect(0);
     assert!(!ran.err.contains("rebuilding exchange"), "it goes on where it stood: {}", ran.err);
     assert_eq!(faults(&bench, &[]), Vec::<String>::new());
-    assert_eq!(bench.exported("d").len(), 25_100);
+    assert_eq!(bench.exported("d").len(), 45_100);
 }
 
 /// `import` beside a rebuild that runs: neither hinders the other, nothing is lost.
