@@ -443,6 +443,34 @@ fn the_readme_shows_the_two_commands() {
     faults.check();
 }
 
+/// `[`Name`](path#L7)` in ARCHITECTURE.md leads to a line that has the name.
+#[test]
+fn links_of_the_architecture_lead_to_their_lines() {
+    let mut faults = Faults::default();
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut links = 0;
+    for (at, _) in page.match_indices("`](") {
+        let name = page[..at].rsplit_once("[`").unwrap().1;
+        let target = page[at + 3..].split_once(')').unwrap().0;
+        let Some((path, line)) = target.split_once("#L") else { continue };
+        let last = name.rsplit("::").next().unwrap();
+        let file = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        let defines =
+            |text: &str| ["fn", "struct"].iter().any(|word| text.contains(&format!("{word} {last}")));
+        let found = line.parse().ok().and_then(|n: usize| file.lines().nth(n - 1)).is_some_and(defines);
+        if !found {
+            let right =
+                file.lines().position(defines).map_or("gone".to_owned(), |n| format!("{path}#L{}", n + 1));
+            faults.add(format!(
+                "ARCHITECTURE.md: `{name}` leads to {target}, where it is not defined; it is {right}"
+            ));
+        }
+        links += 1;
+    }
+    assert!(links > 10, "the way of a record has links");
+    faults.check();
+}
+
 #[test]
 fn the_pages_and_the_lock_file_are_there() {
     let mut faults = Faults::default();
