@@ -90,7 +90,10 @@ impl SignatureError {
     pub fn fix(&self) -> &'static str {
         match self {
             SignatureError::Ended => "ask who runs the node",
-            SignatureError::Forged => "send the file as `polder hosted sign` wrote it",
+            SignatureError::Forged => {
+                "send the file as `polder hosted sign` wrote it; if its author has a new key, the host takes its newest \
+                 statements.json with `polder hosted accept` first"
+            }
             SignatureError::Future(_) => "set the clock of the machine that signs, and sign it again",
             SignatureError::Keys(_) => "sign it with the key that counts now",
             SignatureError::Outdated => "sign it again",

@@ -78,6 +78,7 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
             country,
             retention_days,
             liability,
+            none,
         } => {
             let node = Node::open(data)?;
             let (id, current) = current(&node, community)?;
@@ -92,10 +93,23 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
                 retention_days: *retention_days,
                 liability: liability.clone(),
             };
+            if !none && text.trim().is_empty() && conditions == Conditions::default() {
+                return Err(Failure::usage(
+                    "these would be no terms; give --text FILE or a condition, or --none so that members read \
+                     without accepting anything",
+                ));
+            }
             let terms = Terms { version: 1, text, conditions };
             append(&node, command::with_terms(&current, terms).map_err(usage)?)?;
-            say!("{id} has new terms");
-            eprintln!("Its members read nothing of it until they accept them.");
+            if *none {
+                say!("{id} has no terms any more: its members read without accepting anything");
+            } else {
+                say!("{id} has new terms");
+                eprintln!(
+                    "Its members read nothing of it until they accept them: enter it with `polder community accept {id} \
+                     --for MEMBER --evidence WHERE`."
+                );
+            }
         }
         CommunityCommand::List { data, json } => {
             let node = Node::open(data)?;

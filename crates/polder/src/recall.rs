@@ -187,6 +187,9 @@ fn told_refusal(id: &str, outcomes: &[Outcome]) -> Failure {
 pub fn share(args: &cli::Share) -> Result<Exit, Failure> {
     let node = Node::open(&args.data)?;
     let audience = node.recipients(&args.recipients)?;
+    if audience == node.own_audience() {
+        return Err(Failure::usage("say with whom: --community, --to-member or --to-person"));
+    }
     let own = own_records(&node, &args.id)?;
     let newest = own.iter().map(|(row, _)| row.version).max().unwrap_or(Timestamp::EPOCH);
     let held: Vec<&(Stored, Head)> = own.iter().filter(|(row, _)| row.version == newest).collect();

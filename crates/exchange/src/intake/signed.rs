@@ -109,7 +109,12 @@ impl<'s> SignedDesk<'s> {
         if !self.may_share(read, &draft.audience)? {
             let message = "its author is not in the community for which it is signed, has not accepted its terms, or \
                            is an observer of it";
-            return refused("not-a-member", &id, message, "sign it for a community that its author is in");
+            return refused(
+                "not-a-member",
+                &id,
+                message,
+                "the host adds it with `polder community add`, and `community accept --for`",
+            );
         }
         let (signed_at, widens, bytes) = (self.drafts.signed, signed.widens, signed.signature.clone());
         let signature = AuthorSignature { signed: signed_at, widens, bytes };

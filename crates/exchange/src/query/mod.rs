@@ -46,8 +46,8 @@ pub enum QueryError {
     NotFound,
     /// The organisation has to accept the community's present terms first (403).
     #[error(
-        "your organisation has not accepted the present terms of this community; ask its steward for them, then \
-         accept with `polder community accept`"
+        "your organisation has not accepted the present terms of this community; ask its steward for them, who enters \
+         that you accept with `polder community accept COMMUNITY --for MEMBER --evidence WHERE`"
     )]
     TermsNotAccepted,
     /// The operator must give the reader several credentials, or the authors fewer audiences (403).

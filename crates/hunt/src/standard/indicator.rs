@@ -132,7 +132,7 @@ pub struct IndicatorAuthor<'a> {
 }
 
 /// The STIX 2.1 indicator of an entry of a list, as JSON bytes. A pattern made here compiles back to the same
-/// value and mode.
+/// value and mode. Whose list it was and where it lay on this machine is nobody else's.
 pub fn indicator_object(indicator: &Indicator, id: &str, author: &IndicatorAuthor<'_>) -> Vec<u8> {
     let now = millis(author.now);
     let mut object = json!({
@@ -143,20 +143,14 @@ pub fn indicator_object(indicator: &Indicator, id: &str, author: &IndicatorAutho
         "created": now,
         "modified": now,
         "name": indicator.observable.display(),
-        "description": indicator.name,
         "indicator_types": ["malicious-activity"],
         "pattern": pattern(&indicator.observable, indicator.mode),
         "pattern_type": "stix",
         "pattern_version": "2.1",
         "valid_from": indicator.valid_from.map_or(now.clone(), millis),
     });
-    if let Some(fields) = object.as_object_mut() {
-        if indicator.name.is_empty() {
-            fields.remove("description");
-        }
-        if let Some(until) = indicator.valid_until {
-            fields.insert("valid_until".to_owned(), Value::from(millis(until)));
-        }
+    if let Some(until) = indicator.valid_until {
+        object["valid_until"] = Value::from(millis(until));
     }
     object.to_string().into_bytes()
 }

@@ -37,7 +37,7 @@ pub enum CommunityCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Give a community new terms; members read nothing until they accept them
+    /// Give a community new terms in place of all earlier ones; members read nothing until they accept them
     Terms {
         #[command(flatten)]
         data: Data,
@@ -61,6 +61,9 @@ pub enum CommunityCommand {
         /// Who answers for damage
         #[arg(long)]
         liability: Option<String>,
+        /// No terms any more: members read without accepting anything
+        #[arg(long, conflicts_with_all = ["text", "legal_basis", "permitted_use", "country", "retention_days", "liability"])]
+        none: bool,
     },
     /// Accept a community's present terms, for the own organisation or, as its steward, for a member
     Accept {

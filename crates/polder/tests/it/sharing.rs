@@ -231,3 +231,30 @@ fn roles_of_a_community() {
     assert_eq!(report["diagnostics"][0]["code"], "removed-by-steward");
     assert_eq!(bench.verified("d"), 7);
 }
+
+/// The bare command opened the community to who had accepted nothing.
+#[test]
+fn terms_are_not_taken_away_by_saying_nothing() {
+    let bench = Bench::new();
+    let made = bench.run(&["community", "new", "--data", "d", "--name", "Ring", "--json"]).expect(0).json();
+    let community = made[0]["community"].as_str().unwrap();
+    bench.write("terms", "use it well");
+    bench.write("empty", "\n");
+    let terms = |more: &[&str], code| {
+        bench.run(&[&["community", "terms", "--data", "d", community], more].concat()).expect(code)
+    };
+    terms(&["--text", "terms"], 0).says(&["--for MEMBER"]);
+    terms(&[], 2).says(&["--none"]);
+    terms(&["--text", "empty"], 2).says(&["--none"]);
+    terms(&["--none"], 0).says(&["without accepting"]);
+}
+
+/// The name of a file may be that of a victim.
+#[test]
+fn an_indicator_of_a_list_does_not_tell_where_the_list_lay() {
+    let bench = Bench::new();
+    bench.write("customer-zuiderzee.txt", "203.0.113.9\n");
+    bench.run(&["import", "--data", "d", "customer-zuiderzee.txt", "--tlp", "green"]).expect(0);
+    let exported = bench.run(&["export", "--data", "d", "--format", "stix"]).expect(0);
+    assert!(exported.out.contains("203.0.113.9") && !exported.out.contains("zuiderzee"), "{}", exported.out);
+}
