@@ -12,6 +12,7 @@ use policy::Known;
 
 use crate::audience::Heads;
 use crate::draft::Draft;
+use crate::record;
 use crate::sql::{EngineError, Flow, Read, Value};
 
 /// Versions of one subject from which on they are looked up instead of looked through.
@@ -119,20 +120,11 @@ impl Versions {
             }
             known.same_version = Some(match held.content {
                 Content::Draft(nth) => drafts.get(nth).is_some_and(|d| same_content(&d.body, &draft.body)),
-                Content::Stored(seq) => same_as_stored(read, seq, &draft.body)?,
+                Content::Stored(seq) => record::holds(read, seq, &draft.body)?,
             });
         }
         Ok(known)
     }
-}
-
-fn same_as_stored(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {
-    let mut same = false;
-    read.query("SELECT body FROM bodies WHERE seq = ?1", &[Value::Int(seq)], &mut |row| {
-        same = same_content(row.blob(0)?, body);
-        Ok(Flow::Stop)
-    })?;
-    Ok(same)
 }
 
 /// Versions of every subject and observable that the batch names, read in key order.

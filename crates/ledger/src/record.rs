@@ -3,6 +3,7 @@
 
 use model::head::Head;
 use model::id::SubjectKey;
+use model::jcs::same_content;
 use model::time::Timestamp;
 
 use crate::entry::Salts;
@@ -76,6 +77,16 @@ fn stored(row: &dyn Row) -> Result<Stored, EngineError> {
             _ => Some(row.blob(9)?.to_vec()),
         },
     })
+}
+
+/// Whether the record with this `seq` has a body of the same content (RFC 8785); not if it was erased.
+pub fn holds(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {
+    let mut same = false;
+    read.query("SELECT body FROM bodies WHERE seq = ?1", &[Value::Int(seq)], &mut |row| {
+        same = same_content(row.blob(0)?, body);
+        Ok(Flow::Stop)
+    })?;
+    Ok(same)
 }
 
 /// Records after `seq` in order, at most `limit`.

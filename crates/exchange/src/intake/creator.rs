@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ledger::audience::heads;
+use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Value};
 use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
-use model::jcs::same_content;
 use model::marking::{Marking, Tlp};
 use model::stix::Object;
 use policy::{Exit, Grounds, Reader, release};
@@ -157,7 +157,7 @@ impl Creators {
         let (mut copied, mut given): (bool, Option<Marking>) = (false, None);
         for (seq, row) in same {
             let Some(one) = self.readable.get(&row) else { continue };
-            if holds(read, seq, body)? {
+            if record::holds(read, seq, body)? {
                 copied = true;
                 if one.may_go_to(audience, &self.sender) {
                     // He may pass it on as freely as he was given it by whom was freest.
@@ -212,13 +212,4 @@ impl Creators {
         }
         Ok(self.identities.get_or_insert_default())
     }
-}
-
-fn holds(read: &mut dyn Read, seq: i64, body: &[u8]) -> Result<bool, EngineError> {
-    let mut same = false;
-    read.query("SELECT body FROM bodies WHERE seq = ?1", &[Value::Int(seq)], &mut |row| {
-        same = same_content(row.blob(0)?, body);
-        Ok(Flow::Stop)
-    })?;
-    Ok(same)
 }
