@@ -164,7 +164,9 @@ pub fn append(
 /// not verify. Only the statement that changes them stands under another key than what is there.
 fn still_ours(read: &mut dyn Read, signer: &Signer, drafts: &[Draft]) -> Result<(), EngineError> {
     let changes = [Kind::MEMBER_DELEGATION, Kind::MEMBER_ROTATION, Kind::MEMBER_REVOCATION];
-    if drafts.iter().any(|draft| changes.contains(&draft.kind)) {
+    // What a hosted member says of its own keys changes none of this log's.
+    let own = |draft: &Draft| draft.author.0 == signer.origin.member;
+    if drafts.iter().any(|draft| own(draft) && changes.contains(&draft.kind)) {
         return Ok(());
     }
     let Some(text) = newest_note(read, row_of(&signer.origin))? else { return Ok(()) };

@@ -733,8 +733,16 @@ fn a_log_is_not_continued_with_other_keys(store: &Store) {
     let other = Signer { key: LogKey::from_bytes(&[9; LOG_KEY_BYTES]).unwrap(), ..signer() };
     let circumstances = || Circumstances { now: Timestamp::from_micros(1), randomness: [0; 32] };
     let stranger = store.writer(other, None, circumstances).unwrap();
-    let refused = stranger.submit(vec![green(&indicator(2, 0, ""))]).wait().unwrap_err();
-    let store::SubmitError::Engine(error) = refused else { panic!("{refused:?}") };
-    assert!(matches!(&*error, EngineError::Unfit(why) if why.contains("start it again")), "{error}");
+    // What another member says of its own keys does not change those of this log.
+    let subject = Subject::document("x-polder-member--p".to_owned(), Timestamp::from_micros(1));
+    let salts = Salts { subject: [1; 16], body: [2; 16], audience: [3; 16] };
+    let (kind, marking) = (Kind::MEMBER_ROTATION, Marking::tlp(Tlp::Clear));
+    let rotation = Draft::new(kind, subject, b"{}".to_vec(), PARTNER, own(), marking, salts);
+    for more in [vec![], vec![rotation]] {
+        let drafts = [vec![green(&indicator(2, 0, ""))], more].concat();
+        let refused = stranger.submit(drafts).wait().unwrap_err();
+        let store::SubmitError::Engine(error) = refused else { panic!("{refused:?}") };
+        assert!(matches!(&*error, EngineError::Unfit(why) if why.contains("start it again")), "{error}");
+    }
     assert_eq!(added(&submit(&writer(store, None), vec![green(&indicator(3, 0, ""))])), 1);
 }
