@@ -18,6 +18,8 @@
 //! ```
 
 pub mod command;
+pub mod detection;
+pub mod event;
 pub mod finding;
 pub mod history;
 pub mod indicator;

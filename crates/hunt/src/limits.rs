@@ -50,3 +50,5 @@ pub const OBSERVABLES_PER_FILE_MAX: usize = 4_000_000;
 pub const DAYS_PER_OBSERVABLE_MAX: usize = 4_000;
 /// Most files that an answer from the history names.
 pub const SOURCES_MAX: usize = 1_000;
+/// Most lines that a detection carries.
+pub const EVIDENCE_LINES_MAX: usize = 20;
