@@ -21,6 +21,7 @@ pub mod command;
 pub mod detection;
 pub mod event;
 pub mod finding;
+pub mod framing;
 pub mod history;
 pub mod indicator;
 pub mod limits;

@@ -52,3 +52,7 @@ pub const DAYS_PER_OBSERVABLE_MAX: usize = 4_000;
 pub const SOURCES_MAX: usize = 1_000;
 /// Most lines that a detection carries.
 pub const EVIDENCE_LINES_MAX: usize = 20;
+/// Longest syslog message; no datagram is longer.
+pub const SYSLOG_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Most digits of a message's length in a stream (RFC 6587 section 3.4.1).
+pub const SYSLOG_LENGTH_DIGITS_MAX: usize = 8;

@@ -21,6 +21,7 @@ mod init;
 mod input;
 mod key;
 mod keys;
+mod live;
 mod log;
 mod node;
 mod out;
