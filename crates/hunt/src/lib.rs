@@ -27,6 +27,7 @@ pub mod indicator;
 pub mod limits;
 pub mod query;
 pub mod reader;
+pub mod rule;
 pub mod run;
 pub mod scan;
 pub mod standard;

@@ -9,6 +9,7 @@ mod history;
 mod laws;
 mod lists;
 mod reader;
+mod rule;
 mod run;
 mod scan;
 mod standard;
