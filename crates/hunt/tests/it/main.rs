@@ -6,6 +6,7 @@
 mod history;
 mod laws;
 mod lists;
+mod paths;
 mod reader;
 mod run;
 mod scan;
