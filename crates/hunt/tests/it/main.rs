@@ -8,6 +8,7 @@ mod files;
 mod history;
 mod laws;
 mod lists;
+mod paths;
 mod reader;
 mod rule;
 mod run;
