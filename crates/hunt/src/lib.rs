@@ -26,6 +26,7 @@ pub mod indicator;
 pub mod limits;
 pub mod query;
 pub mod reader;
+pub mod report;
 pub mod run;
 pub mod scan;
 pub mod standard;

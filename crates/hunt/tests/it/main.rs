@@ -7,6 +7,7 @@ mod history;
 mod laws;
 mod lists;
 mod reader;
+mod report;
 mod run;
 mod scan;
 mod standard;
