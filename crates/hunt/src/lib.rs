@@ -28,6 +28,7 @@ pub mod limits;
 pub mod query;
 pub mod reader;
 pub mod rule;
+pub mod report;
 pub mod run;
 pub mod scan;
 pub mod standard;

@@ -95,3 +95,42 @@ pub const CORRELATION_GROUPS_MAX: usize = 500_000;
 pub const CORRELATION_KEPT_HITS_MAX: usize = 2_000_000;
 /// Most bytes of a line that a correlation keeps of each match.
 pub const CORRELATION_TEXT_BYTES_MAX: usize = 256;
+
+/// Most findings that a report for a person shows in full; the rest are counted in it.
+pub const REPORT_FINDINGS_MAX: usize = 500;
+/// Most detections that a report for a person shows in full; the rest are counted in it.
+pub const REPORT_DETECTIONS_MAX: usize = 100;
+/// Most rows of any other table of a report for a person.
+pub const REPORT_ROWS_MAX: usize = 200;
+/// Most characters of a log line that a report for a person shows, around the match.
+pub const REPORT_LINE_CHARS_MAX: usize = 400;
+/// Most lines of evidence that a report for a person shows of one detection.
+pub const REPORT_EVIDENCE_MAX: usize = 5;
+/// Most strips of a calendar of coverage, one a source and year.
+pub const REPORT_STRIPS_MAX: usize = 60;
+/// Most findings that a table on a terminal shows.
+pub const TABLE_FINDINGS_MAX: usize = 50;
+/// Most detections that a table on a terminal shows.
+pub const TABLE_DETECTIONS_MAX: usize = 20;
+/// Width of a table on a terminal, in columns.
+pub const TABLE_COLUMNS_MAX: usize = 100;
+/// Most accounts, and most devices, that the page for a small firm names: all of it fits one A4.
+pub const PAGE_NAMES_MAX: usize = 6;
+/// Most gaps that the page for a small firm names.
+pub const PAGE_GAPS_MAX: usize = 5;
+/// Longest name on the page for a small firm, in characters.
+pub const PAGE_NAME_CHARS_MAX: usize = 60;
+/// Most sightings of one STIX file.
+pub const STIX_SIGHTINGS_MAX: usize = 10_000;
+/// Most findings that a notice names.
+pub const NOTICE_FINDINGS_MAX: usize = 10;
+/// Largest notice, in bytes.
+pub const NOTICE_BYTES_MAX: usize = 32 * 1024;
+/// Most notices that wait to be sent.
+pub const OUTBOX_WAITING_MAX: usize = 1_000;
+/// Tries to send a notice before a person must look.
+pub const OUTBOX_TRIES_MAX: i64 = 12;
+/// Longest reason that is kept with a finding's state or a failed try, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+/// Most rules that approve sightings.
+pub const APPROVALS_MAX: usize = 200;

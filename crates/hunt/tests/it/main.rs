@@ -11,6 +11,7 @@ mod lists;
 mod paths;
 mod reader;
 mod rule;
+mod report;
 mod run;
 mod scan;
 mod standard;
