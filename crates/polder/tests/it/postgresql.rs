@@ -6,77 +6,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
+use crate::engine::{Database, write_private};
 use crate::support::*;
 
-/// A database of its own, made and dropped with the server's own client.
-struct Database {
-    server: String,
-    name: String,
-}
-
-fn database(test: &str) -> Option<Database> {
-    #[expect(clippy::disallowed_methods, reason = "which server the tests use is said from outside")]
-    let server = std::env::var("POLDER_TEST_POSTGRES").unwrap_or_default();
-    if server.is_empty() {
-        skipped(&format!("polder/postgresql/{test}"), "POLDER_TEST_POSTGRES names no server");
-        return None;
-    }
-    let database = Database { server, name: format!("polder_{}_{test}", std::process::id()) };
-    database.psql(&database.server, &format!("CREATE DATABASE {} TEMPLATE template0", database.name));
-    Some(database)
-}
-
-impl Database {
-    fn string(&self) -> String {
-        format!("{} dbname={} password='correct horse'", self.server, self.name)
-    }
-
-    fn psql(&self, string: &str, sql: &str) -> String {
-        let mut ran = Command::new("psql");
-        ran.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]).arg(string);
-        let output = ran.args(["-c", sql]).stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    }
-
-    /// With the connection string in a file that nobody else may read.
-    fn bench(&self) -> Bench {
-        let bench = Bench::bare();
-        let path = bench.write("connection", self.string());
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-        bench
-    }
-
-    fn init(&self, bench: &Bench) -> Ran {
-        bench.run(&[
-            "init",
-            "--data",
-            "d",
-            "--postgres",
-            "connection",
-            "--name",
-            "Zuiderlicht",
-            "--country",
-            "NL",
-            "--sector",
-            "semiconductors",
-        ])
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let _ = Command::new("psql").args(["-X", "-q"]).arg(&self.server).args(["-c", &sql]).output();
-    }
+fn server(test: &str) -> Option<Engine> {
+    Engine::postgresql(&format!("postgresql::{test}"))
 }
 
 /// Every command, as on a file.
 #[test]
 fn a_node_works_on_a_server() {
-    let Some(database) = database("a_node_works") else { return };
-    let (bench, file) = (database.bench(), Bench::new());
-    database.init(&bench).expect(0);
+    let Some(server) = server("a_node_works_on_a_server") else { return };
+    let (bench, file) = (Bench::on(&server), Bench::new());
     let kept = fs::metadata(bench.path("d/postgres")).unwrap();
     assert_eq!(kept.permissions().mode() & 0o777, 0o600);
     assert!(!bench.path("d/polder.db").exists());
@@ -123,15 +64,13 @@ fn a_node_works_on_a_server() {
     bench.run(&["doctor", "--data", "d"]).says(&["database", "log", "views"]);
     bench.run(&["token", "new", "--data", "d", "--name", "t"]).expect(0);
     bench.run(&["token", "new", "--data", "d", "--name", "t"]).expect(2);
-    database.init(&bench).expect(2).says(&["holds a node already"]);
 }
 
 /// Two processes on one database: each has its own directory with the same keys, both write and serve.
 #[test]
 fn two_directories_share_a_database() {
-    let Some(database) = database("two_directories") else { return };
-    let bench = database.bench();
-    database.init(&bench).expect(0);
+    let Some(server) = server("two_directories_share_a_database") else { return };
+    let bench = Bench::on(&server);
     let copied = Command::new("cp").args(["-a", "d", "e"]).current_dir(bench.dir.path()).status().unwrap();
     assert!(copied.success());
     let token = bench.run(&["token", "new", "--data", "d", "--name", "t"]).expect(0).out;
@@ -172,7 +111,7 @@ fn two_directories_share_a_database() {
     for data in ["d", "e"] {
         bench.run(&["import", "--data", data, "last.json", "--tlp", "amber"]).expect(0);
     }
-    database.psql(&database.string(), "UPDATE logs SET size = 1 WHERE id = 1");
+    bench.database("d", |database| database.run("UPDATE logs SET size = 1 WHERE id = 1"));
     for data in ["d", "e"] {
         bench.run(&["export", "--data", data, "--format", "stix"]).expect(6).says(&["rolled back"]);
     }
@@ -181,27 +120,32 @@ fn two_directories_share_a_database() {
 /// Nothing of the connection string is told, whatever is wrong with it.
 #[test]
 fn what_is_wrong_is_told_without_the_string() {
-    let Some(database) = database("what_is_wrong") else { return };
-    let bench = database.bench();
-    let string = database.string();
+    let Some(Engine::Postgresql(server)) = server("what_is_wrong_is_told_without_the_string") else { return };
+    let (bench, database) = (Bench::bare(), Database::make(&server));
+    let (connection, string) = (bench.path("connection"), database.string());
+    let init = || {
+        let words = ["--name", "Zuiderlicht", "--country", "NL", "--sector", "semiconductors"];
+        bench.run(&[&["init", "--data", "d", "--postgres", "connection"], &words[..]].concat())
+    };
     let wrong = |string: &str, code: i32, words: &[&str]| {
-        fs::write(bench.path("connection"), string).unwrap();
-        let ran = database.init(&bench).expect(code).says(words);
+        fs::write(&connection, string).unwrap();
+        let ran = init().expect(code).says(words);
         assert!(!format!("{}{}", ran.out, ran.err).contains("horse"), "{}", ran.err);
         assert!(!bench.path("d").exists(), "nothing half made stays");
     };
+    write_private(&connection, "");
     wrong("password=correct horse", 2, &["connection", "not a connection string"]);
     wrong(&format!("{string} sslmode=prefer"), 2, &["sslmode"]);
     wrong(&string.replace("user=", "user=nobody_"), 4, &["refuses this node"]);
     wrong("host=/nowhere user=x password=horse", 5, &["cannot be reached", "/nowhere"]);
-    fs::set_permissions(bench.path("connection"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&connection, fs::Permissions::from_mode(0o644)).unwrap();
     wrong(&string, 6, &["chmod 600"]);
-    fs::set_permissions(bench.path("connection"), fs::Permissions::from_mode(0o600)).unwrap();
-    database.psql(&string, "CREATE TABLE customers (id BIGINT)");
+    fs::set_permissions(&connection, fs::Permissions::from_mode(0o600)).unwrap();
+    database.run("CREATE TABLE customers (id BIGINT)");
     wrong(&string, 2, &["not polder's"]);
-    database.psql(&string, "DROP TABLE customers");
-    fs::write(bench.path("connection"), &string).unwrap();
-    database.init(&bench).expect(0);
-    database.psql(&string, "UPDATE polder_format SET format = 99");
-    bench.run(&["export", "--data", "d", "--format", "stix"]).expect(6).says(&["newer polder", "format 99"]);
+    database.run("DROP TABLE customers");
+    write_private(&connection, &string);
+    init().expect(0);
+    fs::rename(bench.path("d"), bench.path("e")).unwrap();
+    init().expect(2).says(&["holds a node already"]);
 }
