@@ -85,10 +85,6 @@ impl Database {
         &self.name
     }
 
-    pub fn server(&self) -> &str {
-        &self.server
-    }
-
     /// Connection string, with a password that the server does not ask for.
     pub fn string(&self) -> String {
         format!("{} dbname={} password='correct horse'", self.server, self.name)
