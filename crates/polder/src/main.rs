@@ -24,6 +24,7 @@ mod keys;
 mod log;
 mod node;
 mod out;
+mod priority;
 mod rebuild;
 mod recall;
 mod restore;

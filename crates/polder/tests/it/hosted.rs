@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::engine::write_private;
 use crate::support::*;
 
 on_both_engines! {
@@ -315,4 +316,42 @@ fn what_is_signed_again_widens_only_if_it_says_so(engine: &Engine) {
     let proof = bench.run(&["ledger", "prove", "--data", "d", &tool_id(1)]).expect(0).out;
     bench.write("p.json", proof);
     bench.run(&["ledger", "check", "p.json"]).expect(0).says(&["signed it itself"]);
+}
+
+/// The keys of a member that another hosts get a passphrase afterwards, another, and none.
+#[test]
+fn the_keys_of_a_hosted_member_are_sealed_afterwards() {
+    let bench = Bench::bare();
+    let (_, firm) = hosted(&bench);
+    write_private(&bench.path("p1"), "correct horse\n");
+    write_private(&bench.path("p2"), "battery staple\n");
+    bench.write("objects.json", bundle(&[marked(1, "green")]));
+    let sealed = || {
+        let keys = fs::read_dir(bench.path("f/keys")).unwrap();
+        let texts = keys.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        texts.filter(|text| text.starts_with("polder-key/1 ")).count()
+    };
+    let sign = |more: &[&str]| bench.run(&[&["hosted", "sign", "objects.json", "--dir", "f"], more].concat());
+    bench.run(&["hosted", "seal", "f"]).expect(2).says(&["--new-passphrase-file"]);
+    assert_eq!(sealed(), 0);
+    let seal = |more: &[&str]| bench.run(&[&["hosted", "seal", "f"], more].concat());
+    seal(&["--new-passphrase-file", "p1"]).expect(0).says(&["2 keys", "two places"]);
+    assert_eq!(sealed(), 2);
+    sign(&[]).expect(4).says(&["root.key", "--passphrase-file"]);
+    sign(&["--passphrase-file", "p2"]).expect(4).says(&["passphrase is wrong"]);
+    seal(&["--new-passphrase-file", "p2"]).expect(4);
+    seal(&["--new-passphrase-file", "p2", "--passphrase-file", "p1"]).expect(0);
+    let signed = sign(&["--passphrase-file", "p2"]).expect(0).out;
+    bench.write("s.json", signed);
+    assert_eq!(count(&bench.import("s.json", &[], 0), "added"), 1);
+    // A rotation makes the new keys no weaker than the old ones.
+    bench.run(&["hosted", "rotate", "f", "--passphrase-file", "p2"]).expect(0);
+    assert_eq!(sealed(), fs::read_dir(bench.path("f/keys")).unwrap().count());
+    seal(&["--remove", "--passphrase-file", "p2"]).expect(0).says(&["warning"]);
+    assert_eq!(sealed(), 0);
+    sign(&[]).expect(0);
+    bench.run(&["hosted", "accept", "--data", "d", "f/statements.json"]).expect(0).says(&[&firm]);
+    // A node's keys are sealed by another command, which sees that nobody writes.
+    bench.run(&["hosted", "seal", "d", "--new-passphrase-file", "p1"]).expect(6).says(&["statements.json"]);
+    bench.run(&["import", "--data", "d", "s.json"]).expect(3);
 }

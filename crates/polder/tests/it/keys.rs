@@ -215,6 +215,12 @@ fn a_root_key_that_is_lost_is_replaced_with_the_recovery_key(engine: &Engine) {
     let recover = ["key", "recover", "--data", "d", "--recovery-key", "vault.key"];
     bench.run(&recover).expect(0).says(&[&member, "destroy it"]);
     // It is used up, and there is a new one; the new root key works.
+    let doctor = || bench.run(&["doctor", "--data", "d"]).is_well();
+    doctor().says(&["warn   recovery", "d/keys/recovery.key", "move it to another place"]);
+    fs::rename(bench.path("d/keys/recovery.key"), bench.path("vault-2.key")).unwrap();
+    let doctor = doctor().says(&["ok     recovery", "kept elsewhere"]);
+    assert!(!doctor.out.contains("warn"), "{}", doctor.out);
+    fs::rename(bench.path("vault-2.key"), bench.path("d/keys/recovery.key")).unwrap();
     bench.run(&recover).expect(2).says(&["not the recovery key"]);
     bench.run(&["key", "rotate", "log", "--data", "d"]).expect(0);
     import(&bench, 1);

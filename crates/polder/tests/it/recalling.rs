@@ -172,7 +172,26 @@ fn terms_and_clients_decide_with_the_label(engine: &Engine) {
         .expect(2)
         .says(&["--evidence"]);
     let accept = ["community", "accept", "--data", "d", &ring, "--for", &partner, "--evidence", "letter 12"];
+    let show =
+        || bench.run(&["community", "show", "--data", "d", &ring, "--json"]).expect(0).json().remove(0);
+    let of_partner = |shown: &serde_json::Value| {
+        let members = shown["members"].as_array().unwrap().clone();
+        members.into_iter().find(|member| member["member"] == *partner).unwrap()
+    };
+    let before = show();
+    assert_eq!((before["terms"]["version"].as_u64(), &before["name"]), (Some(2), &"ring".into()), "{before}");
+    assert_eq!(before["terms"]["text"], "For defence alone.");
+    assert_eq!(before["terms"]["conditions"]["retention_days"], 90);
+    assert_eq!(
+        (&of_partner(&before)["reads"], &of_partner(&before)["accepted"]),
+        (&false.into(), &().into())
+    );
     bench.run(&accept).expect(0);
+    let after = of_partner(&show());
+    assert_eq!((&after["reads"], &after["evidence"]), (&true.into(), &"letter 12".into()), "{after}");
+    assert_eq!(after["accepted_by"], before["author"]);
+    let told = ["For defence alone.", "after 90 days", "wrote the terms", "letter 12", "version 2"];
+    bench.run(&["community", "show", "--data", "d", &ring]).expect(0).says(&told);
     explain(&bench, &tool_id(1), &partner, &strict, 0);
     // A client of the own organisation sees AMBER and GREEN, not AMBER+STRICT.
     (1..4).for_each(|n| drop(explain(&bench, &tool_id(n), &client, &strict, 1)));

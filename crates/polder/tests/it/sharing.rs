@@ -13,6 +13,7 @@ on_both_engines! {
     communities,
     roles_of_a_community,
     terms_are_not_taken_away_by_saying_nothing,
+    an_import_stands_back_while_the_directory_is_served,
     an_indicator_of_a_list_does_not_tell_where_the_list_lay,
 }
 
@@ -231,12 +232,16 @@ fn roles_of_a_community(engine: &Engine) {
 fn terms_are_not_taken_away_by_saying_nothing(engine: &Engine) {
     let bench = Bench::on(engine);
     let community = &*bench.community("Ring");
-    bench.write("terms", "use it well");
+    let show = || bench.run(&["community", "show", "--data", "d", community]);
+    show().expect(0).says(&["no terms"]);
+    bench.write("terms", "use it well\n\u{1b}[2Jand quietly");
     bench.write("empty", "\n");
     let terms = |more: &[&str], code| {
         bench.run(&[&["community", "terms", "--data", "d", community], more].concat()).expect(code)
     };
     terms(&["--text", "terms"], 0).says(&["--for MEMBER"]);
+    let shown = show().expect(0).says(&["  | use it well", "  | \\u{1b}[2Jand quietly"]);
+    assert!(!shown.out.contains('\u{1b}'), "text from outside moves no cursor");
     terms(&[], 2).says(&["--none"]);
     terms(&["--text", "empty"], 2).says(&["--none"]);
     terms(&["--none"], 0).says(&["without accepting"]);
@@ -249,4 +254,53 @@ fn an_indicator_of_a_list_does_not_tell_where_the_list_lay(engine: &Engine) {
     bench.run(&["import", "--data", "d", "customer-zuiderzee.txt", "--tlp", "green"]).expect(0);
     let exported = bench.run(&["export", "--data", "d", "--format", "stix"]).expect(0);
     assert!(exported.out.contains("203.0.113.9") && !exported.out.contains("zuiderzee"), "{}", exported.out);
+}
+
+/// Priority of each thread of a process by its name, as nice(1) counts.
+fn priorities(pid: u32) -> std::collections::BTreeMap<String, i64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of = |task: std::io::Result<std::fs::DirEntry>| {
+        // The name stands in brackets; priority is the 19th field of proc(5).
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        let (name, fields) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
+        (name.to_owned(), fields.split_whitespace().nth(16).unwrap().parse().unwrap())
+    };
+    tasks.map(of).collect()
+}
+
+/// Who reads and parses stands back for who is served; who writes does not, because others wait for him.
+fn an_import_stands_back_while_the_directory_is_served(engine: &Engine) {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let bench = Bench::on(engine);
+    let mut objects = 0..;
+    let mut import = |more: &[&str]| {
+        let args = [&["import", "--data", "d", "-"], more].concat();
+        let (stdin, stdout) = (Stdio::piped(), Stdio::piped());
+        let mut child =
+            bench.command(&args).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // More than a pipe holds: it has begun to read.
+        stdin.write_all(&vec![b' '; 1 << 20]).unwrap();
+        // A thread gives itself its name when it first runs.
+        let named = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            Some(priorities(child.id())).filter(|found| found.contains_key("writer"))
+        };
+        let found = (0..1_000).find_map(named).unwrap();
+        stdin.write_all(bundle(&[marked(objects.next().unwrap(), "green")]).as_bytes()).unwrap();
+        drop(stdin);
+        Ran::of(child.wait_with_output().unwrap()).expect(0).says(&["added 1"]);
+        (found["polder"], found["writer"])
+    };
+    assert_eq!(import(&[]), (0, 0));
+    assert_eq!(import(&["--nice", "3"]), (3, 0));
+    let serving = bench.serve("d");
+    assert_eq!(import(&[]), (10, 0));
+    assert_eq!(import(&["--nice", "0"]), (0, 0));
+    assert_eq!(import(&["--nice", "19"]), (19, 0));
+    drop(serving);
+    assert_eq!(import(&[]), (0, 0));
+    bench.run(&["import", "--data", "d", "-", "--nice", "20"]).expect(2);
+    assert_eq!(bench.verified("d"), 7);
 }
