@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can be asked of the room's view.
 
-use ledger::sql::{EngineError, Flow, Read, Row};
+use std::collections::HashSet;
+
+use ledger::audience::Heads;
+use ledger::sql::{EngineError, Flow, Read, Row, Value};
+use model::id::{MemberId, SubjectKey};
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 
 use crate::indicator::{Indicator, Mode};
 use crate::scan::IndicatorSet;
+use crate::standard::guessable_indicator_id;
 
 /// The set of all indicators that the node holds: of each, what its newest version says.
 pub fn indicator_set(read: &mut dyn Read) -> Result<IndicatorSet, EngineError> {
@@ -42,6 +47,31 @@ fn indicator(row: &dyn Row) -> Result<Indicator, EngineError> {
         valid_from: row.int_opt(5)?.map(Timestamp::from_micros),
         valid_until: row.int_opt(6)?.map(Timestamp::from_micros),
     })
+}
+
+/// Ids of an earlier program ([`guessable_indicator_id`]) under which `own` holds entries of a list. They keep
+/// them, or every entry would be there twice.
+pub fn held_under_guessable_ids(
+    read: &mut dyn Read,
+    own: MemberId,
+    list: &[Indicator],
+) -> Result<HashSet<String>, EngineError> {
+    let heads = Heads::load(read)?;
+    let mut held = HashSet::new();
+    for indicator in list {
+        let id = guessable_indicator_id(&indicator.observable, indicator.mode);
+        let key = SubjectKey::of(&id);
+        let mut found = false;
+        let sql = "SELECT audience FROM subjects WHERE subject = ?1";
+        read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
+            found = heads.of(row.int(0)?)?.author == own;
+            Ok(if found { Flow::Stop } else { Flow::Continue })
+        })?;
+        if found {
+            held.insert(id);
+        }
+    }
+    Ok(held)
 }
 
 /// Records that the view could not use wholly, by code: how many.

@@ -142,6 +142,10 @@ pub struct Import {
     pub tlp: Option<Tlp>,
     #[command(flatten)]
     pub recipients: Recipients,
+    /// How far reading and parsing stand back for other programs, as nice(1) counts; 10 while the directory is
+    /// served, else 0
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u8).range(0..=19))]
+    pub nice: Option<u8>,
     /// Print one JSON object for each file
     #[arg(long)]
     pub json: bool,

@@ -25,6 +25,7 @@ mod live;
 mod log;
 mod node;
 mod out;
+mod priority;
 mod rebuild;
 mod recall;
 mod restore;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The view of the indicators among the records.
 
-use hunt::query::{indicators, skipped};
+use hunt::indicator::read_list;
+use hunt::query::{held_under_guessable_ids, indicators, skipped};
+use hunt::standard::guessable_indicator_id;
 use hunt::view::IndicatorView;
-use ledger::sql::EngineError;
+use ledger::sql::{EngineError, Value};
 use ledger::view::{Body, Record, View};
 use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
@@ -112,4 +114,40 @@ fn other_records_are_left_alone() {
     let store = store();
     apply(&store, &[(1, "tool--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", 10, "{}")]);
     assert_eq!((hunted(&store).len(), codes(&store).len()), (0, 0));
+}
+
+/// Only what the own organisation itself holds under an id that anybody can compute keeps it.
+#[test]
+fn entries_of_an_earlier_program_are_found_by_their_ids() {
+    let store = store();
+    let list = read_list(b"203.0.113.7\nevil.example\n198.51.100.9\n", "L").indicators;
+    let ids: Vec<String> = list.iter().map(|i| guessable_indicator_id(&i.observable, i.mode)).collect();
+    let [own, other] = [MemberId([7; 32]), MemberId([8; 32])];
+    let add = |nth: usize, seq: i64, author: MemberId| {
+        let head = Head {
+            author,
+            kind: Kind::STIX_21,
+            marking: Marking::NONE,
+            audience: Audience::Organisation(author),
+        };
+        store
+            .local(|tx| {
+                let mut heads = ledger::audience::Heads::load(tx.as_read())?;
+                let row = heads.row(tx, &head)?;
+                let key = SubjectKey::of(&ids[nth]);
+                let sql = "INSERT INTO subjects (subject, version, seq, audience, revoked) VALUES (?1, 1, ?2, ?3, 0)";
+                tx.execute(sql, &[Value::Blob(&key.0), Value::Int(seq), Value::Int(row)])
+            })
+            .map_err(|e: EngineError| e)
+            .unwrap();
+    };
+    let held = || {
+        let held = store.read(|read| held_under_guessable_ids(read, own, &list));
+        held.map_err(|e: EngineError| e).unwrap()
+    };
+    add(0, 1, other);
+    assert!(held().is_empty(), "another's is not ours");
+    add(0, 2, own);
+    add(1, 3, own);
+    assert_eq!(held(), ids.iter().take(2).cloned().collect());
 }
