@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod confirm;
+mod edge;
 mod history;
 mod laws;
 mod lists;
+mod patterns;
 mod reader;
 mod run;
 mod scan;
 mod standard;
+mod support;
 mod view;
