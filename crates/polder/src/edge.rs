@@ -24,6 +24,9 @@ use crate::hunting::counted;
 use crate::input::read_small;
 use crate::out::say;
 
+/// Bytes that are hashed at a time.
+const HASH_BUFFER_BYTES: usize = 64 * 1024;
+
 /// Runs `edge`.
 pub fn run(command: &EdgeCommand) -> Result<Exit, Failure> {
     let EdgeCommand::Check { image, hashes, processes, logs, json } = command;
@@ -144,9 +147,9 @@ impl Mounted {
 impl FileTree for Mounted {
     fn list(&self, directory: &str) -> Result<Option<Vec<Entry>>, String> {
         let path = self.path(directory);
-        let is_directory = |metadata: Metadata| metadata.is_dir() || directory == "/";
+        let is_directory = |metadata: &Metadata| metadata.is_dir() || directory == "/";
         match fs::symlink_metadata(&path) {
-            Ok(metadata) if is_directory(metadata) => {}
+            Ok(metadata) if is_directory(&metadata) => {}
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
@@ -168,7 +171,14 @@ impl FileTree for Mounted {
     fn sha256(&self, path: &str) -> Result<[u8; 32], String> {
         let mut file = self.open(path).map_err(|e| e.to_string())?;
         let mut hasher = Sha256::new();
-        io::copy(&mut file, &mut hasher).map_err(|e| e.to_string())?;
+        let mut buffer = vec![0; HASH_BUFFER_BYTES];
+        loop {
+            let read = file.read(&mut buffer).map_err(|e| e.to_string())?;
+            match buffer.get(..read) {
+                Some([]) | None => break,
+                Some(part) => hasher.update(part),
+            }
+        }
         Ok(hasher.finalize().into())
     }
 
