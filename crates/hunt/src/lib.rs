@@ -29,6 +29,7 @@ pub mod limits;
 pub mod pattern;
 pub mod query;
 pub mod reader;
+pub mod rule;
 pub mod run;
 pub mod scan;
 pub mod standard;

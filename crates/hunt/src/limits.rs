@@ -96,3 +96,34 @@ pub const DAYS_PER_OBSERVABLE_MAX: usize = 4_000;
 pub const SOURCES_MAX: usize = 1_000;
 /// Most lines that a detection carries.
 pub const EVIDENCE_LINES_MAX: usize = 20;
+
+/// Largest file of rules.
+pub const RULE_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest rule; the longest of SigmaHQ, a list of hashes of drivers, has a quarter of this.
+pub const RULE_BYTES_MAX: usize = 1024 * 1024;
+/// Most rules of one file.
+pub const RULES_PER_FILE_MAX: usize = 10_000;
+/// Most rules that are loaded at once.
+pub const RULES_MAX: usize = 50_000;
+/// Longest condition of a rule.
+pub const RULE_CONDITION_BYTES_MAX: usize = 8 * 1024;
+/// Deepest nesting of parentheses in the condition of a rule.
+pub const RULE_CONDITION_DEPTH_MAX: usize = 32;
+/// Most exceptions that are held at once.
+pub const EXCEPTIONS_MAX: usize = 10_000;
+/// Most conditions of one exception.
+pub const EXCEPTION_CONDITIONS_MAX: usize = 16;
+/// Most groups of matches (a rule and whom it is about) that are gathered of one file before they are told.
+pub const GATHERED_MAX: usize = 50_000;
+/// Most matches that wait to be put in order.
+pub const CORRELATION_WAITING_HITS_MAX: usize = 1_000_000;
+/// Most bytes of them.
+pub const CORRELATION_WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most matches in the window of one group.
+pub const WINDOW_HITS_MAX: usize = 100_000;
+/// Most groups of all correlations.
+pub const CORRELATION_GROUPS_MAX: usize = 500_000;
+/// Most matches in all windows.
+pub const CORRELATION_KEPT_HITS_MAX: usize = 2_000_000;
+/// Most bytes of a line that a correlation keeps of each match.
+pub const CORRELATION_TEXT_BYTES_MAX: usize = 256;

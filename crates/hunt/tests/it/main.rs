@@ -10,6 +10,7 @@ mod laws;
 mod lists;
 mod patterns;
 mod reader;
+mod rule;
 mod run;
 mod scan;
 mod standard;
