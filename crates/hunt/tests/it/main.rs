@@ -5,6 +5,8 @@
 
 mod confirm;
 mod edge;
+mod event;
+mod files;
 mod history;
 mod laws;
 mod lists;
