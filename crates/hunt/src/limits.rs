@@ -178,3 +178,5 @@ pub const OUTBOX_TRIES_MAX: i64 = 12;
 pub const REASON_CHARS_MAX: usize = 500;
 /// Most rules that approve sightings.
 pub const APPROVALS_MAX: usize = 200;
+/// Most different reasons for which matches of one log are left out.
+pub const LEFT_OUT_REASONS_MAX: usize = 200;

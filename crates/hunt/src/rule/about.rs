@@ -2,6 +2,7 @@
 //! Whom or what a match is about, by the names that logs give to accounts, hosts and addresses.
 
 use super::view::View;
+use crate::event::Event;
 
 /// Kinds with the names of their fields; of each kind the first that an event has counts.
 static KINDS: &[(&str, &[&str])] = &[
@@ -66,9 +67,14 @@ static KINDS: &[(&str, &[&str])] = &[
 
 /// Whom or what an event is about.
 pub fn about(view: &View<'_>) -> Vec<(&'static str, String)> {
-    let of = |names: &[&str]| {
-        names.iter().find_map(|name| view.event.text(name)).map(std::borrow::Cow::into_owned)
-    };
+    about_event(view.event)
+}
+
+/// The account, address, host and process that an event names, each with its kind; what it does not name is left
+/// out.
+pub fn about_event(event: &Event) -> Vec<(&'static str, String)> {
+    let of =
+        |names: &[&str]| names.iter().find_map(|name| event.text(name)).map(std::borrow::Cow::into_owned);
     KINDS.iter().filter_map(|(kind, names)| Some((*kind, of(names)?))).collect()
 }
 

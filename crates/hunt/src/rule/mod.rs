@@ -50,6 +50,7 @@ mod sources;
 mod view;
 mod window;
 
+pub use about::about_event;
 pub use checkpoint::CheckpointError;
 pub use correlator::{Lost, Order};
 pub use engine::{Engine, Options, RuleCount, Summary};

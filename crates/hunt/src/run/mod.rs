@@ -9,23 +9,34 @@
 mod threads;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::diagnostic::Diagnostic;
 use model::time::Timestamp;
 
+use crate::confirm::Confirm;
+use crate::confirm::rate::HitRate;
 use crate::detection::Detection;
 use crate::event::{Reader, SourceClass, UnreadLines};
 use crate::finding::Finding;
 use crate::history::Observed;
-use crate::limits::THREADS_MAX;
+use crate::limits::{LEFT_OUT_REASONS_MAX, THREADS_MAX};
+use crate::pattern::{PatternRun, PatternSet};
 use crate::reader::{Block, Packing, ReadFacts, Source};
+use crate::report::Hit;
 use crate::rule::Engine;
 use crate::scan::IndicatorSet;
 use crate::time::{Clock, Timeline};
 
 use worker::{Scanned, Worker};
+
+/// Why a match of an indicator that matches a large part of a log is no finding.
+const PAUSED: &str = "the indicator matched so much of the log that it is suspect";
+
+/// What stands for reasons beyond [`LEFT_OUT_REASONS_MAX`].
+const OTHER: &str = "for other reasons";
 
 /// How a log is hunted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +52,10 @@ pub struct Options {
 pub struct Lookout<'a> {
     /// Indicators.
     pub set: &'a IndicatorSet,
+    /// Makes findings of matches, or rejects them; without it each match is one.
+    pub confirm: Option<&'a Confirm>,
+    /// Patterns that are more than equality.
+    pub patterns: Option<&'a PatternSet>,
     /// The engine of the rules, from which workers are made.
     pub rules: Option<&'a Engine>,
     /// Raised to stop between two blocks.
@@ -51,8 +66,8 @@ pub struct Lookout<'a> {
 #[derive(Debug, Default)]
 pub struct Part {
     /// Findings, in the order of the lines.
-    pub findings: Vec<Finding>,
-    /// What rules said of single lines.
+    pub hits: Vec<Hit>,
+    /// What rules and patterns said of single lines.
     pub detections: Vec<Detection>,
 }
 
@@ -84,8 +99,8 @@ pub struct FileReport {
     pub unparsed: UnreadLines,
     /// Findings.
     pub findings: u64,
-    /// Matches that are no findings, because the line is of a time after the indicator ceased to hold.
-    pub expired: u64,
+    /// Matches that are no findings, by reason.
+    pub left_out: BTreeMap<String, u64>,
     /// Earliest time of a line that was looked at: with a history those with observables, else those with
     /// matches, those that rules needed and the first and last of each block.
     pub first_time: Option<Timestamp>,
@@ -102,16 +117,18 @@ pub struct FileReport {
 }
 
 /// The report, and what the log held for the history and for the rules.
-pub struct Hunt {
+pub struct Hunt<'a> {
     /// The report.
     pub report: FileReport,
     /// Observables; empty unless [`Options::history`] asked for them.
     pub observed: Observed,
     /// Engines of the workers, for [`Engine::absorb`]; empty without rules.
     pub engines: Vec<Engine>,
+    /// What patterns of several observations wait for, for [`PatternRun::merge`]; empty without patterns.
+    pub patterns: Vec<PatternRun<'a>>,
 }
 
-impl std::fmt::Debug for Hunt {
+impl std::fmt::Debug for Hunt<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hunt").field("report", &self.report).field("observed", &self.observed.len()).finish()
     }
@@ -138,43 +155,69 @@ pub fn hunt_input(
     set: &IndicatorSet,
     options: &Options,
     on_finding: &mut dyn FnMut(Finding),
-) -> Hunt {
-    let lookout = Lookout { set, rules: None, stop: &AtomicBool::new(false) };
+) -> Hunt<'static> {
+    let lookout = Lookout { set, confirm: None, patterns: None, rules: None, stop: &AtomicBool::new(false) };
     let source = Source::new(reader, name);
-    hunt_source(source, name, &Clock::default(), &lookout, options, &mut |part| {
-        part.findings.into_iter().for_each(&mut *on_finding);
-    })
+    let hunt = hunt_source(source, name, &Clock::default(), &lookout, options, &mut |part| {
+        part.hits.into_iter().for_each(|hit| on_finding(hit.finding));
+    });
+    Hunt { report: hunt.report, observed: hunt.observed, engines: Vec::new(), patterns: Vec::new() }
 }
 
 /// Hunts in one log. Parts come in the order of the lines.
-pub fn hunt_source<R: Read>(
+pub fn hunt_source<'a, R: Read>(
     mut source: Source<R>,
     name: &str,
     clock: &Clock,
-    lookout: &Lookout<'_>,
+    lookout: &Lookout<'a>,
     options: &Options,
     on_part: &mut dyn FnMut(Part),
-) -> Hunt {
+) -> Hunt<'a> {
     let mut blocks =
         Blocks { source: &mut source, name, clock, reader: None, stop: lookout.stop, stopped: false };
-    let mut sum = Sum::default();
+    let mut sum = Sum { suspects: lookout.confirm.map(|_| HitRate::default()), ..Sum::default() };
     let threads = options.threads.clamp(1, THREADS_MAX);
     let first = Worker::new(name, lookout, options.history);
-    let (observed, engines) = if threads == 1 {
+    let parts = if threads == 1 {
         let mut worker = first;
         let mut buffer = Vec::new();
         while let Some((block, lines)) = blocks.next(buffer) {
             buffer = sum.add(worker.scan(block, &lines), on_part);
         }
-        worker.into_parts()
+        Parts::of(worker)
     } else {
         threads::scan(&mut blocks, threads, &first, &mut sum, on_part)
     };
-    let mut observed = observed;
+    let Parts { mut observed, engines, patterns } = parts;
     let (class, stopped) = (blocks.reader.as_ref().map(Reader::class).unwrap_or_default(), blocks.stopped);
+    let suspects = sum.suspects.take();
     let mut report = sum.report(name, class, stopped, source.finish());
     report.diagnostics.extend(observed.take_diagnostic(name));
-    Hunt { report, observed, engines }
+    if let Some(rate) = suspects {
+        let id = |nth: usize| lookout.set.indicators().get(nth).map_or_else(String::new, |i| i.id.clone());
+        report.diagnostics.extend(rate.suspects(name, &id));
+    }
+    Hunt { report, observed, engines, patterns }
+}
+
+/// What workers leave behind at the end of a log.
+struct Parts<'a> {
+    observed: Observed,
+    engines: Vec<Engine>,
+    patterns: Vec<PatternRun<'a>>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(worker: Worker<'_, 'a>) -> Parts<'a> {
+        let Worker { observed, engine, patterns, .. } = worker;
+        Parts { observed, engines: engine.into_iter().collect(), patterns: patterns.into_iter().collect() }
+    }
+
+    fn join(&mut self, other: Parts<'a>) {
+        self.observed.merge(other.observed);
+        self.engines.extend(other.engines);
+        self.patterns.extend(other.patterns);
+    }
 }
 
 /// Blocks of a log, each with the way to read its lines.
@@ -206,16 +249,30 @@ impl<R: Read> Blocks<'_, R> {
 #[derive(Default)]
 struct Sum {
     findings: u64,
-    expired: u64,
+    left_out: BTreeMap<String, u64>,
+    /// Which indicators match so much that they say nothing; counted in the order of the lines.
+    suspects: Option<HitRate>,
     timeline: Timeline,
     unparsed: UnreadLines,
 }
 
 impl Sum {
     /// Hands the part on; answers the buffer.
-    fn add(&mut self, scanned: Scanned, on_part: &mut dyn FnMut(Part)) -> Vec<u8> {
-        self.findings += scanned.part.findings.len() as u64;
-        self.expired += scanned.expired;
+    fn add(&mut self, mut scanned: Scanned, on_part: &mut dyn FnMut(Part)) -> Vec<u8> {
+        if let Some(rate) = &mut self.suspects {
+            rate.lines(scanned.lines);
+            let before = scanned.part.hits.len();
+            scanned.part.hits.retain(|hit| rate.hit(hit.finding.indicator_index));
+            let paused = before - scanned.part.hits.len();
+            if paused > 0 {
+                *self.left_out.entry(PAUSED.to_owned()).or_default() += paused as u64;
+            }
+        }
+        self.findings += scanned.part.hits.len() as u64;
+        for (reason, count) in scanned.left_out {
+            let known = self.left_out.len() < LEFT_OUT_REASONS_MAX || self.left_out.contains_key(&reason);
+            *self.left_out.entry(if known { reason } else { OTHER.to_owned() }).or_default() += count;
+        }
         self.timeline.join(&scanned.timeline);
         self.unparsed.join(&scanned.unparsed);
         on_part(scanned.part);
@@ -236,7 +293,7 @@ impl Sum {
             unread_lines: read.unread_lines,
             unparsed: self.unparsed,
             findings: self.findings,
-            expired: self.expired,
+            left_out: self.left_out,
             first_time: self.timeline.first,
             last_time: self.timeline.last,
             timeline: self.timeline,

@@ -8,11 +8,10 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::{Scanned, Worker};
-use super::{Blocks, Part, Sum};
+use super::{Blocks, Part, Parts, Sum};
 use crate::event::BlockReader;
 use crate::history::Observed;
 use crate::reader::Block;
-use crate::rule::Engine;
 
 /// Blocks that wait or are worked on, for each thread.
 const BLOCKS_PER_THREAD: usize = 3;
@@ -22,13 +21,13 @@ type Task = (u64, Block, BlockReader);
 /// The number of a block and what came of it; `None` from a worker that fell.
 type Answer = Option<(u64, Scanned)>;
 
-pub(super) fn scan<R: Read>(
+pub(super) fn scan<'a, R: Read>(
     blocks: &mut Blocks<'_, R>,
     threads: usize,
-    worker: &Worker<'_>,
+    worker: &Worker<'_, 'a>,
     sum: &mut Sum,
     on_part: &mut dyn FnMut(Part),
-) -> (Observed, Vec<Engine>) {
+) -> Parts<'a> {
     let (to_workers, tasks) = sync_channel::<Task>(threads * BLOCKS_PER_THREAD);
     let (to_caller, scanned) = channel::<Answer>();
     let tasks = Mutex::new(tasks);
@@ -42,18 +41,15 @@ pub(super) fn scan<R: Read>(
         drop(to_caller);
         hand_round(blocks, &to_workers, &scanned, threads * BLOCKS_PER_THREAD, sum, on_part);
         drop(to_workers);
-        let (mut observed, mut engines) = (Observed::default(), Vec::new());
+        let mut parts = Parts { observed: Observed::default(), engines: Vec::new(), patterns: Vec::new() };
         for handle in workers {
             match handle.join() {
-                Ok((part, engine)) => {
-                    observed.merge(part);
-                    engines.extend(engine);
-                }
+                Ok(part) => parts.join(part),
                 // A fault of the program: go on falling, as if the caller had scanned the block itself.
                 Err(fault) => std::panic::resume_unwind(fault),
             }
         }
-        (observed, engines)
+        parts
     })
 }
 
@@ -69,17 +65,17 @@ impl Drop for Alarm<'_> {
     }
 }
 
-fn work(
-    mut worker: Worker<'_>,
+fn work<'a>(
+    mut worker: Worker<'_, 'a>,
     tasks: &Mutex<Receiver<Task>>,
     to_caller: &Sender<Answer>,
-) -> (Observed, Vec<Engine>) {
+) -> Parts<'a> {
     let _alarm = Alarm(to_caller);
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, block, lines)) = next else { return worker.into_parts() };
+        let Ok((number, block, lines)) = next else { return Parts::of(worker) };
         if to_caller.send(Some((number, worker.scan(block, &lines)))).is_err() {
-            return worker.into_parts();
+            return Parts::of(worker);
         }
     }
 }

@@ -1,126 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is done with one block.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use model::time::Timestamp;
 
 use super::{Lookout, Part};
+use crate::confirm::Verdict;
 use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
 use crate::finding::finding;
 use crate::history::Observed;
+use crate::indicator::Indicator;
+use crate::pattern::PatternRun;
 use crate::reader::Block;
-use crate::rule::Engine;
-use crate::scan::{Hit, Scanner};
+use crate::report::Hit;
+use crate::rule::{Engine, about_event};
+use crate::scan::{self, Scanner};
 use crate::time::{Timeline, line_time};
 
 /// What came of one block; the buffer goes back to the reader.
+#[derive(Default)]
 pub(super) struct Scanned {
     pub(super) buffer: Vec<u8>,
     pub(super) part: Part,
-    pub(super) expired: u64,
+    pub(super) lines: u64,
+    pub(super) left_out: BTreeMap<String, u64>,
     pub(super) timeline: Timeline,
     pub(super) unparsed: UnreadLines,
 }
 
-pub(super) struct Worker<'a> {
-    name: &'a str,
-    lookout: &'a Lookout<'a>,
+pub(super) struct Worker<'n, 'a> {
+    name: &'n str,
+    lookout: Lookout<'a>,
     history: bool,
-    observed: Observed,
-    engine: Option<Engine>,
+    pub(super) observed: Observed,
+    pub(super) engine: Option<Engine>,
+    pub(super) patterns: Option<PatternRun<'a>>,
     /// Whether any rule needs events of a class; a log has few.
     needed: HashMap<SourceClass, bool>,
 }
 
-impl<'a> Worker<'a> {
-    pub(super) fn new(name: &'a str, lookout: &'a Lookout<'a>, history: bool) -> Worker<'a> {
-        let engine = lookout.rules.map(Engine::worker);
-        Worker { name, lookout, history, observed: Observed::default(), engine, needed: HashMap::new() }
+impl<'n, 'a> Worker<'n, 'a> {
+    pub(super) fn new(name: &'n str, lookout: &Lookout<'a>, history: bool) -> Worker<'n, 'a> {
+        Worker {
+            name,
+            lookout: *lookout,
+            history,
+            observed: Observed::default(),
+            engine: lookout.rules.map(Engine::worker),
+            patterns: lookout.patterns.filter(|set| !set.is_empty()).map(PatternRun::new),
+            needed: HashMap::new(),
+        }
     }
 
     /// One that does the same with nothing observed yet.
-    pub(super) fn another(&self) -> Worker<'a> {
-        Worker::new(self.name, self.lookout, self.history)
-    }
-
-    pub(super) fn into_parts(self) -> (Observed, Vec<Engine>) {
-        (self.observed, self.engine.into_iter().collect())
+    pub(super) fn another(&self) -> Worker<'n, 'a> {
+        Worker::new(self.name, &self.lookout, self.history)
     }
 
     pub(super) fn scan(&mut self, block: Block, lines: &BlockReader) -> Scanned {
-        let mut part = Part::default();
-        let (mut timeline, mut unparsed) = (Timeline::default(), UnreadLines::default());
-        // Before the times whose place is not known.
-        self.judge(&block, lines, &mut part, &mut timeline, &mut unparsed);
-        let expired = self.hunt(&block, lines, &mut part, &mut timeline);
-        timeline.reach(line_time(line_at(&block.bytes, 0)));
-        timeline.reach(line_time(last_line(&block.bytes)));
-        Scanned { buffer: block.bytes, part, expired, timeline, unparsed }
+        let mut scanned = Scanned::default();
+        // Before the times whose place among the others is not known.
+        if self.engine.is_some() || self.patterns.is_some() {
+            self.judge(&block, lines, &mut scanned);
+        }
+        self.hunt(&block, lines, &mut scanned);
+        scanned.timeline.reach(line_time(line_at(&block.bytes, 0)));
+        scanned.timeline.reach(line_time(last_line(&block.bytes)));
+        if self.lookout.confirm.is_some() {
+            scanned.lines = memchr_iter(b'\n', &block.bytes).count() as u64;
+        }
+        scanned.buffer = block.bytes;
+        scanned
     }
 
-    /// The typed scan; answers how many matches are of a time when their indicator no longer held.
-    fn hunt(&mut self, block: &Block, lines: &BlockReader, part: &mut Part, timeline: &mut Timeline) -> u64 {
-        let bytes = &block.bytes;
-        let (name, set, mut expired) = (self.name, self.lookout.set, 0);
-        let mut hit_times: Vec<Option<Timestamp>> = Vec::new();
-        let mut at: (u64, Option<Event>) = (u64::MAX, None);
-        let mut on_hit = |hit: Hit| {
+    /// The typed scan. What it found counts after the event of its line agrees.
+    fn hunt(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+        let (name, lookout) = (self.name, self.lookout);
+        let Scanned { part, left_out, timeline, .. } = scanned;
+        let mut times: Vec<Option<Timestamp>> = Vec::new();
+        let mut at: (u64, Event) = (u64::MAX, Event::default());
+        let mut on_hit = |hit: scan::Hit| {
             let start = usize::try_from(hit.line_start - block.offset).unwrap_or(usize::MAX);
-            let line = line_at(bytes, start);
+            let line = line_at(&block.bytes, start);
             if at.0 != hit.line_start {
                 let place = Place { line: hit.line, offset: hit.line_start };
-                at = (hit.line_start, lines.parse(line, place).ok().flatten());
+                at = (hit.line_start, lines.parse(line, place).ok().flatten().unwrap_or_default());
+                at.1.time = at.1.time.or_else(|| line_time(line));
+                times.push(at.1.time);
             }
-            let time = at.1.as_ref().and_then(|event| event.time).or_else(|| line_time(line));
-            hit_times.push(time);
-            let Some(indicator) = set.indicators().get(hit.indicator) else { return };
-            match (time, indicator.valid_until) {
-                (Some(time), Some(until)) if time >= until => expired += 1,
-                _ => part.findings.push(finding(name, line, hit, &indicator.id, time)),
+            let event = &at.1;
+            let Some(indicator) = lookout.set.indicators().get(hit.indicator) else { return };
+            match judged(&lookout, indicator, &hit, event) {
+                Verdict::Drop(reason) => *left_out.entry(reason).or_default() += 1,
+                Verdict::Keep(kept) => {
+                    let mut about = about_event(event);
+                    let mut of = |kind| {
+                        let nth = about.iter().position(|(k, _)| *k == kind)?;
+                        Some(about.swap_remove(nth).1)
+                    };
+                    let (host, account) = (of("host"), of("account"));
+                    let finding = finding(name, line, hit, &indicator.id, event.time);
+                    part.hits.push(Hit { finding, host, account, source: event.class.kind, kept });
+                }
             }
         };
-        let scanner = Scanner::new(set);
+        let scanner = Scanner::new(lookout.set);
         if self.history {
             let (observed, mut at) = (&mut self.observed, (usize::MAX, None));
-            scanner.scan_block_seeing(bytes, block.offset, block.first_line, &mut on_hit, &mut |seen| {
-                if at.0 != seen.line_start {
-                    at = (seen.line_start, line_time(line_at(bytes, seen.line_start)));
-                    timeline.reach(at.1);
-                }
-                observed.add(seen.kind, seen.token, at.1);
-            });
+            scanner.scan_block_seeing(
+                &block.bytes,
+                block.offset,
+                block.first_line,
+                &mut on_hit,
+                &mut |seen| {
+                    if at.0 != seen.line_start {
+                        at = (seen.line_start, line_time(line_at(&block.bytes, seen.line_start)));
+                        timeline.reach(at.1);
+                    }
+                    observed.add(seen.kind, seen.token, at.1);
+                },
+            );
         } else {
-            scanner.scan_block(bytes, block.offset, block.first_line, &mut on_hit);
+            scanner.scan_block(&block.bytes, block.offset, block.first_line, &mut on_hit);
         }
-        hit_times.into_iter().for_each(|time| timeline.reach(time));
-        expired
+        times.into_iter().for_each(|time| timeline.reach(time));
     }
 
-    /// Reads into events what rules need, and asks them.
-    fn judge(
-        &mut self,
-        block: &Block,
-        lines: &BlockReader,
-        part: &mut Part,
-        timeline: &mut Timeline,
-        unparsed: &mut UnreadLines,
-    ) {
-        let Some(engine) = &mut self.engine else { return };
+    /// Reads into events what rules and patterns need, and asks them.
+    fn judge(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+        let Worker { name, engine, patterns, needed, .. } = self;
+        let Scanned { part, timeline, unparsed, .. } = scanned;
         let mut place = Place { line: block.first_line, offset: block.offset };
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
             let end = memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..end).unwrap_or_default();
-            let needed = lines
-                .class_of(line, place)
-                .is_none_or(|class| *self.needed.entry(class).or_insert_with(|| engine.needs(&class)));
-            if needed {
+            let needs = |engine: &Engine| {
+                lines
+                    .class_of(line, place)
+                    .is_none_or(|class| *needed.entry(class).or_insert_with(|| engine.needs(&class)))
+            };
+            if patterns.is_some() || engine.as_ref().is_some_and(needs) {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
                         timeline.add(event.time);
-                        engine.observe(&event, line, self.name, &mut |found| part.detections.push(found));
+                        if let Some(engine) = engine {
+                            engine.observe(&event, line, name, &mut |found| part.detections.push(found));
+                        }
+                        if let Some(patterns) = patterns {
+                            let text = String::from_utf8_lossy(line);
+                            part.detections.extend(patterns.event(name, &text, &event));
+                        }
                     }
                     Ok(None) => {}
                     Err(reason) => unparsed.add(reason, place.line),
@@ -129,6 +161,17 @@ impl<'a> Worker<'a> {
             rest = rest.get(end + 1..).unwrap_or_default();
             place = Place { line: place.line + 1, offset: place.offset + end as u64 + 1 };
         }
+    }
+}
+
+/// Whether a match is a finding. Without a confirmation only the time counts for which the indicator holds.
+fn judged(lookout: &Lookout<'_>, indicator: &Indicator, hit: &scan::Hit, event: &Event) -> Verdict {
+    match (lookout.confirm, event.time, indicator.valid_until) {
+        (Some(confirm), ..) => confirm.confirm(indicator, &hit.value, event),
+        (None, Some(time), Some(until)) if time >= until => {
+            Verdict::Drop(format!("the indicator ceased to hold at {until}"))
+        }
+        _ => Verdict::Keep(String::new()),
     }
 }
 

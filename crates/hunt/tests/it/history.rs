@@ -15,7 +15,7 @@ fn store() -> Store {
     Store::memory(Schema { views: Vec::new(), local: TABLES.to_vec() }).unwrap()
 }
 
-fn hunt(name: &str, log: &[u8], list: &str) -> (Hunt, Vec<Finding>) {
+fn hunt(name: &str, log: &[u8], list: &str) -> (Hunt<'static>, Vec<Finding>) {
     let set = IndicatorSet::build(read_list(list.as_bytes(), "list").indicators);
     let mut findings = Vec::new();
     let hunt =

@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(told, "  42 %  1.2 GB of 2.8 GB  300 MB/s  5 s left");
         assert_eq!(line(999, 0, Duration::from_secs(1)), "  999 bytes  999 bytes/s");
         assert_eq!(line(0, 10_000, Duration::ZERO), "  0 %  0 bytes of 10.0 kB  0 bytes/s  2 h 46 min left");
-        assert_eq!(line(20, 10, Duration::from_secs(1)), "  100 %  10 bytes of 10 bytes  20 bytes/s  0 s left");
+        assert_eq!(
+            line(20, 10, Duration::from_secs(1)),
+            "  100 %  10 bytes of 10 bytes  20 bytes/s  0 s left"
+        );
         assert_eq!((time(7_505), time(200)), ("2 h 5 min".to_owned(), "3 min 20 s".to_owned()));
     }
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder hunt` and `polder seen`.
 
-use std::collections::BTreeMap;
+mod live;
+mod pool;
+mod progress;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hunt::finding::Finding;
 use hunt::history::{self, record_file};
@@ -172,65 +175,34 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
     entries.iter().try_for_each(|entry| collect(entry, into))
 }
 
-type FileResult = Result<(Hunt, Vec<Finding>), Failure>;
-
-/// One file each for the threads; results are handed on in the order of the paths.
-fn hunt_all(
-    paths: &[PathBuf],
-    set: &IndicatorSet,
-    threads: usize,
-    history: bool,
-    each: &mut dyn FnMut(FileResult) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let workers = threads.min(paths.len()).max(1);
-    // Threads that no file is left for scan blocks of the others.
-    let options = Options { history, threads: (threads / workers).max(1) };
-    if workers == 1 {
-        return paths.iter().try_for_each(|path| each(hunt_file(path, set, &options)));
+/// Hunts in one file.
+fn hunt_file(
+    path: &Path,
+    lookout: &Lookout<'_>,
+    options: &Options,
+    progress: &Progress,
+    on_part: &mut dyn FnMut(Part),
+) -> Result<Hunt, Failure> {
+    let name = path.display().to_string();
+    if name == "-" {
+        let source = Source::new(progress.count(io::stdin().lock()), "stdin");
+        return Ok(hunt_source(source, "stdin", &Clock::default(), lookout, options, on_part));
     }
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let (results, arriving) = channel();
-        for _ in 0..workers {
-            let (next, results) = (&next, results.clone());
-            scope.spawn(move || {
-                while let Some((nth, path)) = {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    paths.get(nth).map(|path| (nth, path))
-                } {
-                    if results.send((nth, hunt_file(path, set, &options))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(results);
-        let (mut waiting, mut wanted) = (BTreeMap::new(), 0);
-        for (nth, result) in arriving {
-            waiting.insert(nth, result);
-            while let Some(result) = waiting.remove(&wanted) {
-                wanted += 1;
-                if let Err(failure) = each(result) {
-                    // The others stop at their next file.
-                    next.store(paths.len(), Ordering::Relaxed);
-                    return Err(failure);
-                }
-            }
-        }
-        Ok(())
-    })
+    let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
+    let source = Source::new(progress.count(file), &name);
+    Ok(hunt_source(source, &name, &Clock::default(), lookout, options, on_part))
 }
 
-fn hunt_file(path: &Path, set: &IndicatorSet, options: &Options) -> FileResult {
-    let mut found = Vec::new();
-    let name = path.display().to_string();
-    let hunt = if name == "-" {
-        hunt_input(&mut io::stdin().lock(), "stdin", set, options, &mut |finding| found.push(finding))
-    } else {
-        let mut file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
-        hunt_input(&mut file, &name, set, options, &mut |finding| found.push(finding))
-    };
-    Ok((hunt, found))
+/// Raised by Ctrl-C and SIGTERM; a second one ends the program at once.
+fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: at the first signal the flag is not raised yet.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|e| Failure::machine(format!("cannot take signals: {e}")))?;
+    }
+    Ok(stop)
 }
 
 /// Register, history and findings of one file, in one transaction.
