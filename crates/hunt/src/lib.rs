@@ -19,6 +19,7 @@
 
 pub mod command;
 pub mod detection;
+pub mod detector;
 pub mod event;
 pub mod finding;
 pub mod history;
