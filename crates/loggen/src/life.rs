@@ -63,7 +63,9 @@ pub fn live(plan: &Plan, user: &User, day: i64, out: &mut Vec<Line>) {
     let away = user.leave.iter().any(|(from, to)| (*from..*to).contains(&day));
     let weekend = weekday(FIRST_DAY + day) >= 5;
     // Old days are working days, so that few are unknown when the logs begin.
-    if day < user.joined || away || weekend && !rng.permille(30) || rng.permille(40) {
+    // Nobody works on the day of a long flight.
+    let flies = user.travels.iter().any(|(from, to, _)| day == *from || day == *to);
+    if day < user.joined || away || flies || weekend && !rng.permille(30) || rng.permille(40) {
         return;
     }
     let at = whereabouts(user, day, &mut rng);

@@ -6,8 +6,8 @@ use super::movement::ProcessStart;
 
 /// Names of archive programs, without ending.
 const ARCHIVERS: &[&str] = &[
-    "rar", "winrar", "unrar", "7z", "7za", "7zr", "7zg", "7zfm", "wzzip", "winzip64", "winzip", "wzcline", "peazip",
-    "bandizip", "bz", "ace32", "arj", "tar", "zip", "makecab", "pkzip25", "pkzip",
+    "rar", "winrar", "unrar", "7z", "7za", "7zr", "7zg", "7zfm", "wzzip", "winzip64", "winzip", "wzcline",
+    "peazip", "bandizip", "bz", "ace32", "arj", "tar", "zip", "makecab", "pkzip25", "pkzip",
 ];
 /// Switches that two of are enough: RAR's and 7-Zip's manuals.
 pub const SWITCHES_MIN: usize = 2;
@@ -43,7 +43,10 @@ fn stem(path: &str) -> String {
 
 /// Self-extracting packages carry the archiver's own name in their file.
 fn is_setup(name: &str) -> bool {
-    name.contains("setup") || name.contains("install") || name.ends_with("sfx") || name.contains("update-package")
+    name.contains("setup")
+        || name.contains("install")
+        || name.ends_with("sfx")
+        || name.contains("update-package")
 }
 
 fn words(command: &str) -> Vec<String> {
@@ -73,7 +76,8 @@ fn is_switch(word: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     // Level, volumes, passwords, paths, recursion, time, recovery, method, type.
     let level = switch.strip_prefix('m').is_some_and(|rest| rest.len() == 1 && digits(rest));
-    let volume = switch.strip_prefix('v').is_some_and(|rest| digits(rest.trim_end_matches(['b', 'k', 'm', 'g'])));
+    let volume =
+        switch.strip_prefix('v').is_some_and(|rest| digits(rest.trim_end_matches(['b', 'k', 'm', 'g'])));
     let password = switch.strip_prefix("hp").is_some_and(|rest| !rest.is_empty());
     level
         || volume

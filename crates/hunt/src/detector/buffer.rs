@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Bytes, Damaged, State, state};
-use crate::limits::{DETECTOR_FILES_PER_DAY_MAX, DETECTOR_NAMES_MAX, DETECTOR_NAME_BYTES_MAX};
+use crate::limits::{DETECTOR_FILES_PER_DAY_MAX, DETECTOR_NAME_BYTES_MAX, DETECTOR_NAMES_MAX};
 
 /// Microseconds of an hour, of a day, and of the span within which like attempts are one fact.
 pub(super) const HOUR: i64 = 3_600_000_000;
@@ -249,7 +249,8 @@ impl Buffer {
 
     /// Of two statements about one address the smaller is kept, whichever came first.
     pub(super) fn hint(&mut self, source: Id, hint: Hint, names: &Names) {
-        let order = |h: &Hint| (h.at.is_none(), h.country == 0, names.text(h.country).to_owned(), h.asn, h.at);
+        let order =
+            |h: &Hint| (h.at.is_none(), h.country == 0, names.text(h.country).to_owned(), h.asn, h.at);
         match self.hints.get_mut(&source) {
             Some(held) if order(&hint) < order(held) => *held = hint,
             Some(_) => {}

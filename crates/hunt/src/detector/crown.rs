@@ -12,7 +12,9 @@ pub static CROWN: Table = Table {
     name: "hunt_crown",
     kind: TableKind::Local,
     columns: &["share", "reason", "added"],
-    sqlite: &["CREATE TABLE hunt_crown (share TEXT PRIMARY KEY, reason TEXT NOT NULL, added INTEGER NOT NULL) STRICT"],
+    sqlite: &[
+        "CREATE TABLE hunt_crown (share TEXT PRIMARY KEY, reason TEXT NOT NULL, added INTEGER NOT NULL) STRICT",
+    ],
     postgres: &[
         r#"CREATE TABLE hunt_crown (share TEXT COLLATE "C" PRIMARY KEY, reason TEXT NOT NULL, added BIGINT NOT NULL)"#,
     ],
@@ -36,10 +38,14 @@ pub enum CrownError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There are too many.
-    #[error("the register holds {CROWN_JEWELS_MAX} shares, the most it can; remove some, where all is a jewel none is")]
+    #[error(
+        "the register holds {CROWN_JEWELS_MAX} shares, the most it can; remove some, where all is a jewel none is"
+    )]
     Full,
     /// It cannot be the name of a share.
-    #[error("{0:?} is not the name of a share; write \\\\server\\share, or the share's name alone for any server")]
+    #[error(
+        "{0:?} is not the name of a share; write \\\\server\\share, or the share's name alone for any server"
+    )]
     Name(String),
     /// The reason is too long.
     #[error("the reason is longer than {CROWN_TEXT_BYTES_MAX} bytes; shorten it")]

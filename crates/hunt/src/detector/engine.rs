@@ -15,7 +15,9 @@ use super::takeover::Tries;
 use super::{Options, habit, spray, takeover, travel};
 use crate::detection::{Detection, Evidence, Level, Means};
 use crate::event::{Place, SourceKind};
-use crate::limits::{ATTRIBUTES_PER_ACCOUNT_MAX, DETECTOR_SOURCES_MAX, EVIDENCE_LINES_MAX, RECENT_SIGN_INS_MAX};
+use crate::limits::{
+    ATTRIBUTES_PER_ACCOUNT_MAX, DETECTOR_SOURCES_MAX, EVIDENCE_LINES_MAX, RECENT_SIGN_INS_MAX,
+};
 
 impl State for Outcome {
     fn write(&self, out: &mut Vec<u8>) {
@@ -56,7 +58,20 @@ pub(super) struct Point {
     pub spot: Spot,
 }
 state!(Point {
-    time, last, count, user, source, outcome, service, legacy, refresh, device, agent, app, protocol, spot
+    time,
+    last,
+    count,
+    user,
+    source,
+    outcome,
+    service,
+    legacy,
+    refresh,
+    device,
+    agent,
+    app,
+    protocol,
+    spot
 });
 
 impl Point {
@@ -107,6 +122,9 @@ pub(super) const AGENT: u8 = 4;
 /// See [`ORIGIN`].
 pub(super) const PROTOCOL: u8 = 5;
 
+/// A place from which a device that was known before signed in.
+pub(super) const TRUSTED: u8 = 6;
+
 /// An account that succeeded at least once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Profile {
@@ -131,11 +149,6 @@ impl Profile {
     /// Whether it was seen with something before.
     pub(super) fn knows(&self, kind: u8, value: u64) -> bool {
         self.seen.contains_key(&(kind, value))
-    }
-
-    /// Whether it has been known for longer than a span.
-    pub(super) fn is_known_for(&self, span: i64, now: i64) -> bool {
-        now - self.first > span
     }
 
     /// Whether a detector may speak again; notes that it did.
@@ -173,13 +186,15 @@ pub(super) struct Engine {
     pub fatigue: BTreeMap<Id, Tries>,
     /// Country → accounts that were seen there, the first few.
     pub countries: BTreeMap<Id, BTreeSet<Id>>,
+    /// New places that wait for a known device.
+    pub bare: BTreeMap<Id, Point>,
     /// Sources that spray.
     pub spraying: BTreeSet<Id>,
     pub doors: BTreeMap<Service, Doors>,
     /// Days of which there are sign-ins.
     pub covered: BTreeSet<i64>,
 }
-state!(Engine { profiles, sources, tries, fatigue, countries, spraying, doors, covered });
+state!(Engine { profiles, sources, tries, fatigue, countries, bare, spraying, doors, covered });
 
 /// What judging needs besides what it remembers.
 pub(super) struct World<'a> {
@@ -389,6 +404,9 @@ impl Engine {
         if let Some(count) = profile.hours.get_mut(hour as usize) {
             *count = count.saturating_add(1);
         }
+        if profile.knows(DEVICE, u64::from(point.device)) {
+            profile.learn(TRUSTED, u64::from(place.origin), point.last);
+        }
         profile.learn(ORIGIN, u64::from(place.origin), point.last);
         profile.learn(COUNTRY, u64::from(place.country), point.last);
         profile.learn(DEVICE, u64::from(point.device), point.last);
@@ -425,6 +443,7 @@ impl Engine {
     pub(super) fn end_of_hour(&mut self, end: i64, world: &mut World<'_>) {
         takeover::end_of_hour(self, end, world);
         spray::end_of_hour(self, end, world);
+        habit::end_of_hour(self, end, world);
     }
 
     /// What is told by the day.

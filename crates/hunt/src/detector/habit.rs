@@ -3,17 +3,22 @@
 
 use super::buffer::{ChangeKey, DAY, HOUR, Seen};
 use super::catalogue::{DORMANT, FIRST_SEEN, HOSTING_VPN, LEGACY, MFA_METHOD, ODD_HOUR};
-use super::engine::{AGENT, COUNTRY, DEVICE, Engine, ORIGIN, PROTOCOL, Point, Profile, Said, Where, World, source_of};
+use super::engine::{
+    AGENT, COUNTRY, DEVICE, Engine, ORIGIN, PROTOCOL, Point, Profile, Said, TRUSTED, Where, World, source_of,
+};
 use super::place::Network;
 use super::signin::Service;
 use crate::detection::Level;
 
-/// Days for which an account must be known before anything can be new to it.
+/// Days with logs for which an account must be known before anything can be new to it.
 pub const KNOWN_DAYS_MIN: i64 = 14;
 /// Days without a success after which an account is dormant.
 pub const DORMANT_DAYS_MIN: i64 = 90;
-/// Days of these of which there must be logs: a gap in the logs is no absence.
-pub const DORMANT_COVERED_DAYS_MIN: usize = 60;
+/// Share of these, in percent, of which there must be logs: a gap in the logs is no absence.
+pub const DORMANT_COVERED_PERCENT_MIN: i64 = 50;
+/// A new place at a door that tells of no device waits so long for a known device from the same place, in
+/// microseconds: somebody who travels reads mail there, too.
+const BARE_SPAN: i64 = 16 * HOUR;
 /// Days for which an account must be known before its hours are.
 pub const HOURS_DAYS_MIN: i64 = 28;
 /// Successes from which its hours are known.
@@ -87,8 +92,15 @@ impl New {
     }
 }
 
+/// Whether an account is known for so many days with logs.
+fn is_known(engine: &Engine, profile: &Profile, days: i64, now: i64) -> bool {
+    // The calendar first: it is cheap, and mostly enough to say no.
+    let (from, to) = (profile.first.div_euclid(DAY), now.div_euclid(DAY));
+    to - from >= days && engine.covered.range(from..to).take(days as usize).count() as i64 >= days
+}
+
 pub(super) fn judge(
-    engine: &Engine,
+    engine: &mut Engine,
     profile: &mut Profile,
     point: &Point,
     place: &Where,
@@ -99,16 +111,18 @@ pub(super) fn judge(
         return;
     }
     let new = New::of(profile, point, place);
-    let known = profile.is_known_for(KNOWN_DAYS_MIN * DAY, point.time);
-    if new.place() && known && !engine.is_shared(point.source) {
-        profile.novel = Some(*point);
-    }
-    if !known {
+    let legacy_new = point.legacy && !profile.knows(PROTOCOL, u64::from(point.protocol));
+    if !(new.place() || new.device || new.agent || legacy_new)
+        || !is_known(engine, profile, KNOWN_DAYS_MIN, point.time)
+    {
         return;
+    }
+    if new.place() && !engine.is_shared(point.source) {
+        profile.novel = Some(*point);
     }
     first_seen(engine, profile, point, place, new, world);
     legacy(profile, point, new, world);
-    odd_hour(profile, point, new, world);
+    odd_hour(engine, profile, point, new, world);
     hosting(profile, point, place, new, world);
 }
 
@@ -121,19 +135,65 @@ fn about(point: &Point, world: &World<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn first_seen(
-    engine: &Engine,
+    engine: &mut Engine,
     profile: &mut Profile,
     point: &Point,
     place: &Where,
     new: New,
     world: &mut World<'_>,
 ) {
+    if engine.is_shared(point.source) {
+        return;
+    }
     // One thing that is new is everyday: a hotel, a new telephone. A door that tells of no device says only where from,
-    // so there only a place where nobody of the firm ever is counts.
-    let bare = point.device == 0 && point.agent == 0;
-    let nobody = engine.countries.get(&place.country).is_none_or(|users| users.len() < COUNTRY_USERS_RARE);
-    let speaks = if bare { new.origin && new.country && nobody } else { new.place() && new.thing(point) };
-    if !speaks || engine.is_shared(point.source) || !profile.may_tell(TOLD_FIRST_SEEN, point.time, DAY) {
+    // so there only a place where nobody of the firm ever is counts, and only if no known device comes from there, too.
+    if point.device == 0 && point.agent == 0 {
+        if new.origin
+            && new.country
+            && is_rare(engine, place)
+            && !profile.knows(TRUSTED, u64::from(place.origin))
+        {
+            engine.bare.entry(point.user).or_insert(*point);
+        }
+    } else if new.place() && new.thing(point) {
+        tell_first_seen(is_rare(engine, place), profile, point, place, new, world);
+    }
+}
+
+fn is_rare(engine: &Engine, place: &Where) -> bool {
+    engine.countries.get(&place.country).is_none_or(|users| users.len() < COUNTRY_USERS_RARE)
+}
+
+/// New places that waited for a known device.
+pub(super) fn end_of_hour(engine: &mut Engine, end: i64, world: &mut World<'_>) {
+    let mut over = Vec::new();
+    engine.bare.retain(|_, point| {
+        let kept = end - point.time < BARE_SPAN;
+        if !kept {
+            over.push(*point);
+        }
+        kept
+    });
+    over.sort_by(|a, b| (a.time, world.names.text(a.user)).cmp(&(b.time, world.names.text(b.user))));
+    for point in over {
+        let place = world.place(point.source);
+        let Some(profile) = engine.profiles.get_mut(&point.user) else { continue };
+        if !profile.knows(TRUSTED, u64::from(place.origin)) {
+            let new = New { origin: true, country: true, ..New::default() };
+            tell_first_seen(true, profile, &point, &place, new, world);
+        }
+    }
+}
+
+fn tell_first_seen(
+    rare: bool,
+    profile: &mut Profile,
+    point: &Point,
+    place: &Where,
+    new: New,
+    world: &mut World<'_>,
+) {
+    if !profile.may_tell(TOLD_FIRST_SEEN, point.time, DAY) {
         return;
     }
     let evidence = vec![world.evidence(point)];
@@ -149,7 +209,7 @@ fn first_seen(
     );
     world.tell(&FIRST_SEEN, Said {
         title: format!("{}: signed in with what was never seen with it: {what}", world.names.text(point.user)),
-        level: if new.country && nobody { Level::High } else { Level::Medium },
+        level: if new.country && rare { Level::High } else { Level::Medium },
         source: source_of(point.service),
         about: about(point, world),
         count: point.count,
@@ -170,25 +230,28 @@ fn legacy(profile: &mut Profile, point: &Point, new: New, world: &mut World<'_>)
     }
     let evidence = vec![world.evidence(point)];
     let known = (point.time - profile.first) / DAY;
-    world.tell(&LEGACY, Said {
-        title: format!(
-            "{}: signed in by {} for the first time",
-            world.names.text(point.user),
-            world.names.text(point.protocol)
-        ),
-        level: if new.place() { Level::High } else { Level::Medium },
-        source: source_of(point.service),
-        about: about(point, world),
-        count: point.count,
-        evidence,
-        threshold: format!("first use by an account known for more than {KNOWN_DAYS_MIN} days"),
-        baseline: format!("not once in the {known} days for which the account is known"),
-        ..Said::default()
-    });
+    world.tell(
+        &LEGACY,
+        Said {
+            title: format!(
+                "{}: signed in by {} for the first time",
+                world.names.text(point.user),
+                world.names.text(point.protocol)
+            ),
+            level: if new.place() { Level::High } else { Level::Medium },
+            source: source_of(point.service),
+            about: about(point, world),
+            count: point.count,
+            evidence,
+            threshold: format!("first use by an account known for more than {KNOWN_DAYS_MIN} days"),
+            baseline: format!("not once in the {known} days for which the account is known"),
+            ..Said::default()
+        },
+    );
 }
 
-fn odd_hour(profile: &mut Profile, point: &Point, new: New, world: &mut World<'_>) {
-    if !profile.is_known_for(HOURS_DAYS_MIN * DAY, point.time) || !(new.place() || new.device) {
+fn odd_hour(engine: &Engine, profile: &mut Profile, point: &Point, new: New, world: &mut World<'_>) {
+    if !(new.place() || new.device) || !is_known(engine, profile, HOURS_DAYS_MIN, point.time) {
         return;
     }
     let total: u64 = profile.hours.iter().map(|count| u64::from(*count)).sum();
@@ -232,17 +295,23 @@ fn hosting(profile: &mut Profile, point: &Point, place: &Where, new: New, world:
     }
     let evidence = vec![world.evidence(point)];
     let from = world.source_words(point.source);
-    world.tell(&HOSTING_VPN, Said {
-        title: format!("{}: remote access from rented servers, {from}", world.names.text(point.user)),
-        level: Level::High,
-        source: source_of(point.service),
-        about: about(point, world),
-        count: point.count,
-        evidence,
-        threshold: "a network that rents out servers, new to the account".to_owned(),
-        baseline: format!("not once in the {} days for which the account is known", (point.time - profile.first) / DAY),
-        ..Said::default()
-    });
+    world.tell(
+        &HOSTING_VPN,
+        Said {
+            title: format!("{}: remote access from rented servers, {from}", world.names.text(point.user)),
+            level: Level::High,
+            source: source_of(point.service),
+            about: about(point, world),
+            count: point.count,
+            evidence,
+            threshold: "a network that rents out servers, new to the account".to_owned(),
+            baseline: format!(
+                "not once in the {} days for which the account is known",
+                (point.time - profile.first) / DAY
+            ),
+            ..Said::default()
+        },
+    );
 }
 
 fn dormant(engine: &Engine, profile: &Profile, point: &Point, world: &mut World<'_>) {
@@ -252,7 +321,7 @@ fn dormant(engine: &Engine, profile: &Profile, point: &Point, world: &mut World<
     }
     let (from, to) = (profile.last.div_euclid(DAY) + 1, point.time.div_euclid(DAY));
     let covered = engine.covered.range(from..to).count();
-    if covered < DORMANT_COVERED_DAYS_MIN {
+    if covered as i64 * 100 < (to - from) * DORMANT_COVERED_PERCENT_MIN {
         return;
     }
     let evidence = vec![world.evidence(point)];
@@ -264,7 +333,7 @@ fn dormant(engine: &Engine, profile: &Profile, point: &Point, world: &mut World<
         count: point.count,
         evidence,
         threshold: format!(
-            "no success for {DORMANT_DAYS_MIN} days, of which at least {DORMANT_COVERED_DAYS_MIN} have logs"
+            "no success for {DORMANT_DAYS_MIN} days, of at least {DORMANT_COVERED_PERCENT_MIN} % of which there are logs"
         ),
         baseline: format!("of the {} days between, {covered} have sign-ins of anybody", gap / DAY),
         ..Said::default()
@@ -277,10 +346,14 @@ pub(super) fn method_change(engine: &mut Engine, key: &ChangeKey, seen: &Seen, w
         return;
     }
     let place = world.place(key.source);
-    let Some(profile) = engine.profiles.get_mut(&key.user) else { return };
-    if !profile.is_known_for(KNOWN_DAYS_MIN * DAY, key.time) {
-        return;
+    let Some(mut profile) = engine.profiles.remove(&key.user) else { return };
+    if is_known(engine, &profile, KNOWN_DAYS_MIN, key.time) {
+        judge_method(&mut profile, key, seen, &place, world);
     }
+    engine.profiles.insert(key.user, profile);
+}
+
+fn judge_method(profile: &mut Profile, key: &ChangeKey, seen: &Seen, place: &Where, world: &mut World<'_>) {
     let novel = profile.novel.filter(|novel| (0..=METHOD_SPAN).contains(&(key.time - novel.time)));
     // The change itself may come from a place that was never signed in from.
     let from_new = key.source != 0
@@ -300,14 +373,20 @@ pub(super) fn method_change(engine: &mut Engine, key: &ChangeKey, seen: &Seen, w
     let mut about = vec![("account", user.clone())];
     let source = if key.source == 0 { novel.map_or(0, |novel| novel.source) } else { key.source };
     about.push(("address", world.names.text(source).to_owned()));
-    world.tell(&MFA_METHOD, Said {
-        title: format!("{user}: a second factor was changed after a sign-in from a place never seen with it"),
-        level: Level::High,
-        source: crate::event::SourceKind::Audit,
-        about,
-        evidence,
-        threshold: "a change within 24 hours of a first-seen network or country, or itself from one".to_owned(),
-        baseline: "the account is known for more than 14 days without this place".to_owned(),
-        ..Said::default()
-    });
+    world.tell(
+        &MFA_METHOD,
+        Said {
+            title: format!(
+                "{user}: a second factor was changed after a sign-in from a place never seen with it"
+            ),
+            level: Level::High,
+            source: crate::event::SourceKind::Audit,
+            about,
+            evidence,
+            threshold: "a change within 24 hours of a first-seen network or country, or itself from one"
+                .to_owned(),
+            baseline: "the account is known for more than 14 days without this place".to_owned(),
+            ..Said::default()
+        },
+    );
 }

@@ -202,11 +202,15 @@ pub fn read_hashes(list: &[u8], name: &str) -> (Vec<AccountHash>, Vec<Diagnostic
         };
         let user = fields.first().copied().unwrap_or_default();
         match hash {
-            Some(hash) => accounts.extend(account(user).map(|user| AccountHash { user, line: nth as u64 + 1, hash })),
+            Some(hash) => {
+                accounts.extend(account(user).map(|user| AccountHash { user, line: nth as u64 + 1, hash }))
+            }
             // The line itself is not shown: it may hold what must not be.
             None if diagnostics.len() < FILE_DIAGNOSTICS_MAX => diagnostics.push(
                 Diagnostic::error("hash-line", format!("{name} line {}", nth + 1), "no account with a hash")
-                    .with_fix("write user:HASH with 32 (NT) or 40 (SHA-1) hexadecimal digits, or user:rid:lm:nt:::"),
+                    .with_fix(
+                        "write user:HASH with 32 (NT) or 40 (SHA-1) hexadecimal digits, or user:rid:lm:nt:::",
+                    ),
             ),
             None => {}
         }
@@ -267,7 +271,9 @@ mod tests {
     use super::*;
 
     fn sorted(count: u64) -> Vec<u8> {
-        (0..count).flat_map(|n| format!("{:040X}:{}\n", u128::from(n) * 3 << 64, n + 1).into_bytes()).collect()
+        (0..count)
+            .flat_map(|n| format!("{:040X}:{}\n", u128::from(n) * 3 << 64, n + 1).into_bytes())
+            .collect()
     }
 
     #[test]
@@ -287,7 +293,9 @@ mod tests {
     #[test]
     fn hashes_are_never_shown() {
         let hash = "0123456789abcdef0123456789abcdef";
-        let list = format!("works\\alice:1001:aad3b435b51404eeaad3b435b51404ee:{hash}:::\nbob:{NT_OF_NOTHING}\nWS1$:{hash}\nx:y:z\n");
+        let list = format!(
+            "works\\alice:1001:aad3b435b51404eeaad3b435b51404ee:{hash}:::\nbob:{NT_OF_NOTHING}\nWS1$:{hash}\nx:y:z\n"
+        );
         let (accounts, diagnostics) = read_hashes(list.as_bytes(), "ntds.txt");
         assert_eq!(accounts.len(), 2);
         assert_eq!(diagnostics.len(), 1);

@@ -121,7 +121,9 @@ pub enum CheckpointError {
     #[error("this is no checkpoint of the detectors; name the right file")]
     Other,
     /// It is of another program.
-    #[error("the detectors' checkpoint is of version {0}, this program reads version {CHECKPOINT_VERSION}; hunt the logs again")]
+    #[error(
+        "the detectors' checkpoint is of version {0}, this program reads version {CHECKPOINT_VERSION}; hunt the logs again"
+    )]
     Version(u8),
 }
 
@@ -438,7 +440,9 @@ impl Detectors {
         while self.memory.buffer.facts > self.options.facts_max / 2 {
             let hour = self.memory.buffer.hours.keys().next().copied();
             let day = self.memory.buffer.days.keys().next().copied();
-            let Some(until) = [hour.map(|h| h.div_euclid(24)), day].into_iter().flatten().min() else { return };
+            let Some(until) = [hour.map(|h| h.div_euclid(24)), day].into_iter().flatten().min() else {
+                return;
+            };
             self.close_until((until + 1) * 24, until + 1, out);
         }
     }
@@ -492,13 +496,16 @@ impl Detectors {
         points.sort_by(|a, b| {
             let order = |p: &Point| (p.time, p.outcome, p.service);
             order(a).cmp(&order(b)).then_with(|| {
-                let texts = |p: &Point| [p.user, p.source, p.device, p.agent, p.app, p.protocol].map(|id| names.text(id));
+                let texts = |p: &Point| {
+                    [p.user, p.source, p.device, p.agent, p.app, p.protocol].map(|id| names.text(id))
+                };
                 texts(a).cmp(&texts(b)).then_with(|| (a.legacy, a.refresh).cmp(&(b.legacy, b.refresh)))
             })
         });
         let mut changes: Vec<(ChangeKey, Seen)> = held.changes.into_iter().collect();
         changes.sort_by(|(a, _), (b, _)| {
-            let texts = |key: &ChangeKey| [key.user, key.actor, key.source, key.words].map(|id| names.text(id));
+            let texts =
+                |key: &ChangeKey| [key.user, key.actor, key.source, key.words].map(|id| names.text(id));
             (a.time, texts(a), a.kind, a.service).cmp(&(b.time, texts(b), b.kind, b.service))
         });
         self.world(out, |engine, _, world| {

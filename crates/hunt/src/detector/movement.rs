@@ -169,7 +169,10 @@ fn process_sysmon(event: &Event) -> Option<ProcessStart> {
 /// The registrable domain of a host, or the address that stands there.
 fn destination(host: &str) -> Option<String> {
     let host = host.trim().trim_end_matches('.').to_lowercase();
-    let host = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host.as_str(), |(h, _)| h);
+    let host = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.parse::<u16>().is_ok())
+        .map_or(host.as_str(), |(h, _)| h);
     if let Some(address) = address(host) {
         return (!super::place::is_inside(address)).then(|| address.to_string());
     }
@@ -182,7 +185,8 @@ fn upload(event: &Event, user: &[&str], from: &[&str], host: Option<String>, byt
         return None;
     }
     let named = user.iter().find_map(|name| account(&event.text(name)?));
-    let who = named.or_else(|| from.iter().find_map(|name| Some(address(&event.text(name)?)?.to_string())))?;
+    let who =
+        named.or_else(|| from.iter().find_map(|name| Some(address(&event.text(name)?)?.to_string())))?;
     Some(Upload { time: event.time?, who, to: destination(&host?)?, bytes })
 }
 

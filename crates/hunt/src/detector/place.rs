@@ -59,7 +59,8 @@ pub struct PlaceFileError {
 }
 
 /// Words in the name of an autonomous system's holder that tell of rented servers.
-const HOSTING_WORDS: &[&str] = &["hosting", "cloud", "datacenter", "data center", "server", "vps", "colo", "vpn"];
+const HOSTING_WORDS: &[&str] =
+    &["hosting", "cloud", "datacenter", "data center", "server", "vps", "colo", "vpn"];
 /// Words that tell of a mobile carrier.
 const MOBILE_WORDS: &[&str] = &["mobile", "wireless", "cellular", "mobil", "gsm", "telecom mobile"];
 
@@ -115,8 +116,7 @@ impl Places for PlaceFiles {
             }
             if let Ok(Some(asn)) = result.decode::<Asn<'_>>() {
                 found.asn = found.asn.or(asn.autonomous_system_number);
-                found.holder =
-                    found.holder.or_else(|| asn.autonomous_system_organization.map(str::to_owned));
+                found.holder = found.holder.or_else(|| asn.autonomous_system_organization.map(str::to_owned));
             }
         }
         found.network = self.network(found.asn, found.holder.as_deref());
@@ -185,7 +185,9 @@ mod tests {
     #[test]
     fn blocks_hold_what_lies_in_them() {
         let block = Block::parse("192.0.2.64/26").unwrap();
-        for (address, inside) in [("192.0.2.64", true), ("192.0.2.127", true), ("192.0.2.63", false), ("::1", false)] {
+        for (address, inside) in
+            [("192.0.2.64", true), ("192.0.2.127", true), ("192.0.2.63", false), ("::1", false)]
+        {
             assert_eq!(block.holds(address.parse().unwrap()), inside, "{address}");
         }
         assert!(Block::parse("2001:db8::/32").unwrap().holds("2001:db8:1::1".parse().unwrap()));

@@ -111,14 +111,14 @@ state!(Doors { day, slow, groups, slow_usual, group_usual });
 pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>) {
     let place = world.place(point.source);
     let profile = engine.profiles.get(&point.user);
-    let exists = profile.is_some() && point.outcome != Outcome::NoSuchUser;
+    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN;
+    let exists = point.outcome != Outcome::NoSuchUser && (profile.is_some() || !known);
     if profile.is_some_and(|profile| profile.knows(ORIGIN, u64::from(place.origin))) {
         return;
     }
     if point.source != 0 {
         one_source(engine, point, exists);
     }
-    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN;
     let doors = engine.doors.entry(point.service).or_default();
     doors.day = point.time.div_euclid(DAY);
     if exists && doors.slow.len() < SPRAYED_ACCOUNTS_MAX {
@@ -130,8 +130,7 @@ pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>)
     let group = doors.groups.entry(group).or_default();
     group.attempts = group.attempts.saturating_add(point.count);
     if group.accounts.len() < SPRAYED_ACCOUNTS_MAX {
-        let unknown = point.outcome == Outcome::NoSuchUser || known && !exists;
-        group.accounts.entry(point.user).or_insert(unknown);
+        group.accounts.entry(point.user).or_insert(!exists);
     }
     if group.sources.len() < EVIDENCE_LINES_MAX {
         group.sources.insert(point.source);
@@ -142,7 +141,6 @@ pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>)
 }
 
 fn one_source(engine: &mut Engine, point: &Point, exists: bool) {
-    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN;
     let source = engine.sources.entry(point.source).or_default();
     source.last = source.last.max(point.last);
     if source.since.is_none() && point.time - source.swept > 5 * MINUTE {
@@ -163,7 +161,7 @@ fn one_source(engine: &mut Engine, point: &Point, exists: bool) {
         let few = |tried: &&Tried| tried.last >= from && tried.count <= SPRAY_ATTEMPTS_MAX;
         let accounts = source.failing.values().filter(few).count();
         let existing = source.failing.values().filter(few).filter(|tried| tried.exists).count();
-        if accounts >= SPRAY_ACCOUNTS_MIN && (!known || existing >= SPRAY_EXISTING_MIN) {
+        if accounts >= SPRAY_ACCOUNTS_MIN && existing >= SPRAY_EXISTING_MIN {
             source.since = source.failing.values().filter(few).filter_map(|t| t.point).map(|p| p.time).min();
             engine.spraying.insert(point.source);
         }
@@ -201,7 +199,8 @@ pub(super) fn end_of_hour(engine: &mut Engine, end: i64, world: &mut World<'_>) 
         if stopped && !source.told {
             over.push(*id);
         } else if end - source.until > SPRAY_SUCCESS_SPAN {
-            *source = Source { last: source.last, users: std::mem::take(&mut source.users), ..Source::default() };
+            *source =
+                Source { last: source.last, users: std::mem::take(&mut source.users), ..Source::default() };
             return false;
         }
         true
@@ -213,7 +212,9 @@ pub(super) fn end_of_hour(engine: &mut Engine, end: i64, world: &mut World<'_>) 
         let owners = source
             .came_in
             .iter()
-            .filter(|point| source.failing.get(&point.user).is_some_and(|t| point.time - t.last <= SPRAY_SPAN))
+            .filter(|point| {
+                source.failing.get(&point.user).is_some_and(|t| point.time - t.last <= SPRAY_SPAN)
+            })
             .count();
         if owners * OWNERS_SHARE > source.failing.len() {
             continue;
@@ -289,8 +290,12 @@ fn remember(usual: &mut Vec<u64>, value: u64) {
 }
 
 fn distributed(service: Service, doors: &mut Doors, world: &mut World<'_>) {
-    let few: Vec<Point> =
-        doors.slow.values().filter(|t| t.count <= SLOW_ATTEMPTS_MAX).filter_map(|tried| tried.point).collect();
+    let few: Vec<Point> = doors
+        .slow
+        .values()
+        .filter(|t| t.count <= SLOW_ATTEMPTS_MAX)
+        .filter_map(|tried| tried.point)
+        .collect();
     let usual = Robust::of(&doors.slow_usual);
     let limit = usual.median + BASELINE_DEVIATIONS * usual.deviation.max(1);
     let enough = doors.slow_usual.len() >= BASELINE_DAYS_MIN;
@@ -363,7 +368,8 @@ fn in_common(points: &[Point], world: &mut World<'_>) -> Vec<(&'static str, Stri
 fn stuffing(service: Service, doors: &mut Doors, world: &mut World<'_>) {
     let most = doors.groups.values().map(|group| group.accounts.len() as u64).max().unwrap_or(0);
     let usual = Robust::of(&doors.group_usual);
-    let limit = (usual.median + BASELINE_DEVIATIONS * usual.deviation.max(1)).max(STUFFING_ACCOUNTS_MIN as u64 - 1);
+    let limit =
+        (usual.median + BASELINE_DEVIATIONS * usual.deviation.max(1)).max(STUFFING_ACCOUNTS_MIN as u64 - 1);
     remember(&mut doors.group_usual, most.min(limit));
     let mut groups: Vec<(Id, &Group)> = doors.groups.iter().map(|(id, group)| (*id, group)).collect();
     groups.sort_by(|(a, _), (b, _)| world.names.text(*a).cmp(world.names.text(*b)));

@@ -100,26 +100,29 @@ pub(super) fn after_failures(engine: &mut Engine, point: &Point, place: &Where, 
     let mut evidence: Vec<_> = points.iter().map(|point| world.evidence(point)).collect();
     evidence.truncate(EVIDENCE_LINES_MAX - 1);
     evidence.push(world.evidence(point));
-    world.tell(&BRUTE_FORCE, Said {
-        title: format!("{user}: signed in from {from} after {count} failures"),
-        level: Level::Critical,
-        source: source_of(point.service),
-        about: vec![
-            ("account", user),
-            ("address", world.names.text(point.source).to_owned()),
-            ("service", point.service.name().to_owned()),
-        ],
-        first: Some(Timestamp::from_micros(first)),
-        last: Some(Timestamp::from_micros(point.last)),
-        count: count + 1,
-        evidence,
-        threshold: format!("{least} failures within an hour before a success from the same place"),
-        baseline: if settled {
-            "the account was never used from this place before".to_owned()
-        } else {
-            "the account is known for less than a week, so its places are not known yet".to_owned()
+    world.tell(
+        &BRUTE_FORCE,
+        Said {
+            title: format!("{user}: signed in from {from} after {count} failures"),
+            level: Level::Critical,
+            source: source_of(point.service),
+            about: vec![
+                ("account", user),
+                ("address", world.names.text(point.source).to_owned()),
+                ("service", point.service.name().to_owned()),
+            ],
+            first: Some(Timestamp::from_micros(first)),
+            last: Some(Timestamp::from_micros(point.last)),
+            count: count + 1,
+            evidence,
+            threshold: format!("{least} failures within an hour before a success from the same place"),
+            baseline: if settled {
+                "the account was never used from this place before".to_owned()
+            } else {
+                "the account is known for less than a week, so its places are not known yet".to_owned()
+            },
         },
-    });
+    );
 }
 
 fn same_origin(source: Id, place: &Where, world: &mut World<'_>) -> bool {
@@ -144,8 +147,10 @@ pub(super) fn after_denials(engine: &mut Engine, point: &Point, world: &mut Worl
         return;
     }
     // Somebody who refuses from elsewhere may at the same time work at the usual place.
-    let same_way = |other: &Point| other.source == point.source || same_origin(other.source, &Where::default(), world);
-    let asked_from_here = engine.fatigue.get(&point.user).is_some_and(|tries| tries.points.iter().any(same_way));
+    let same_way =
+        |other: &Point| other.source == point.source || same_origin(other.source, &Where::default(), world);
+    let asked_from_here =
+        engine.fatigue.get(&point.user).is_some_and(|tries| tries.points.iter().any(same_way));
     let approved = asked_from_here || point.outcome == super::signin::Outcome::MfaApproved;
     if !approved {
         return;

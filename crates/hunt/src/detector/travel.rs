@@ -60,13 +60,20 @@ fn impossible(
     world: &mut World<'_>,
 ) {
     let Some(here) = place.at else { return };
-    let fastest = earlier.iter().filter(|(_, at)| at.origin != place.origin).filter_map(|(before, at)| {
+    // A carrier's addresses are placed anywhere in its country.
+    let carriers = |at: &Where| {
+        at.country == place.country && (at.network == Network::Mobile || place.network == Network::Mobile)
+    };
+    let others = earlier.iter().filter(|(_, at)| at.origin != place.origin && !carriers(at));
+    let fastest = others.filter_map(|(before, at)| {
         let km = distance_km(at.at?, here) - at.radius_km - place.radius_km;
         // Two sign-ins of one second are a minute apart at least, or the speed says nothing.
         let hours = ((point.time - before.last).max(HOUR / 60) as f64) / HOUR as f64;
         (km > TRAVEL_DISTANCE_KM_MIN && km / hours > TRAVEL_SPEED_KMH_MAX).then_some((before, km, hours))
     });
-    let Some((before, km, hours)) = fastest.max_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2))) else { return };
+    let Some((before, km, hours)) = fastest.max_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2))) else {
+        return;
+    };
     if !profile.may_tell(TOLD_TRAVEL, point.time, DAY) {
         return;
     }
@@ -91,7 +98,13 @@ fn impossible(
     });
 }
 
-fn turns(profile: &mut Profile, point: &Point, place: &Where, earlier: &[(Point, Where)], world: &mut World<'_>) {
+fn turns(
+    profile: &mut Profile,
+    point: &Point,
+    place: &Where,
+    earlier: &[(Point, Where)],
+    world: &mut World<'_>,
+) {
     if place.country == 0 {
         return;
     }

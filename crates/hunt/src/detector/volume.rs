@@ -39,8 +39,8 @@ pub const SHARED_SENDERS_MIN: usize = 5;
 pub const UPLOAD_BYTES_MIN: u64 = 500 * MEGABYTE;
 /// Times the most that the sender ever sent there on a day.
 const UPLOAD_TIMES: u64 = 5;
-/// Days for which a sender must be known.
-pub const SENDER_DAYS_MIN: i64 = 14;
+/// Days with logs for which a sender must be known.
+pub const SENDER_DAYS_MIN: usize = 14;
 
 /// Files of a share that are opened on a day, whatever is usual.
 pub const COLLECTED_FILES_MIN: u64 = 1_000;
@@ -84,12 +84,14 @@ state!(Mover { first, weeks, files, written });
 pub(super) struct Volume {
     flows: BTreeMap<(Id, Id), Flow>,
     movers: BTreeMap<Id, Mover>,
+    /// Days of which there is anything.
+    days: BTreeSet<i64>,
     /// First week of all.
     begin: Option<i64>,
     /// Week that was judged last.
     judged: i64,
 }
-state!(Volume { flows, movers, begin, judged });
+state!(Volume { flows, movers, days, begin, judged });
 
 fn week_of(day: i64) -> i64 {
     // Weeks begin on Mondays; 1970 began on a Thursday.
@@ -100,6 +102,7 @@ impl Volume {
     /// One day is whole.
     pub(super) fn end_of_day(&mut self, day: i64, volumes: Volumes, world: &mut World<'_>) {
         let week = week_of(day);
+        self.days.insert(day);
         self.begin = Some(self.begin.map_or(week, |begin| begin.min(week)));
         if week > self.judged {
             self.end_of_week(week, world);
@@ -116,7 +119,11 @@ impl Volume {
         }
         let mut files: Vec<_> = volumes.files.into_iter().collect();
         files.sort_by(|((a, x, v), _), ((b, y, w), _)| {
-            (world.names.text(*a), world.names.text(*x), v).cmp(&(world.names.text(*b), world.names.text(*y), w))
+            (world.names.text(*a), world.names.text(*x), v).cmp(&(
+                world.names.text(*b),
+                world.names.text(*y),
+                w,
+            ))
         });
         self.files(day, files, world);
     }
@@ -134,6 +141,11 @@ impl Volume {
         mover
     }
 
+    /// Whether there are logs of enough days since somebody was first seen.
+    fn is_known(&self, first: i64, day: i64) -> bool {
+        self.days.range(first..day).take(SENDER_DAYS_MIN).count() >= SENDER_DAYS_MIN
+    }
+
     fn senders(&self, to: Id, since: i64) -> usize {
         let recent = |flow: &Flow| flow.weeks.last().is_some_and(|(week, _)| *week >= since);
         let senders = self.flows.iter().filter(|((_, dest), flow)| *dest == to && recent(flow));
@@ -147,7 +159,10 @@ impl Volume {
             return;
         }
         let most = self.flows.get(&(who, to)).map_or(0, |flow| flow.most);
-        if bytes >= UPLOAD_BYTES_MIN && day - first >= SENDER_DAYS_MIN && bytes >= most.saturating_mul(UPLOAD_TIMES) {
+        if bytes >= UPLOAD_BYTES_MIN
+            && self.is_known(first, day)
+            && bytes >= most.saturating_mul(UPLOAD_TIMES)
+        {
             let others = self.senders(to, week - DRIFT_WEEKS as i64);
             if others < SHARED_SENDERS_MIN {
                 tell_upload(day, (who, to), bytes, (most, others, first), seen, world);
@@ -197,7 +212,13 @@ impl Volume {
         }
     }
 
-    fn drift(&self, (who, to): (Id, Id), flow: &Flow, week: i64, peers: &BTreeMap<Id, Vec<u64>>) -> Option<Drift> {
+    fn drift(
+        &self,
+        (who, to): (Id, Id),
+        flow: &Flow,
+        week: i64,
+        peers: &BTreeMap<Id, Vec<u64>>,
+    ) -> Option<Drift> {
         let of = |w: i64| flow.weeks.iter().find(|(week, _)| *week == w).map_or(0, |(_, bytes)| *bytes);
         let mover = self.movers.get(&who)?;
         let active: Vec<i64> = mover.weeks.iter().copied().filter(|w| *w < week).collect();
@@ -215,7 +236,8 @@ impl Volume {
         }
         let base_sums: Vec<u64> = base.iter().map(|w| of(*w)).collect();
         let usual = Robust::of(&base_sums);
-        let limit = usual.median + (DEVIATIONS * usual.deviation.max(usual.median / 4)).max(DRIFT_WEEK_BYTES_MIN);
+        let limit =
+            usual.median + (DEVIATIONS * usual.deviation.max(usual.median / 4)).max(DRIFT_WEEK_BYTES_MIN);
         let beyond = judged.iter().filter(|bytes| **bytes > limit && beyond_others(**bytes)).count();
         // One great day is another detector's.
         let spread = flow.most * 2 < total;
@@ -236,13 +258,15 @@ impl Volume {
         for ((who, share, write), files) in all {
             let count = files.hashes.len() as u64;
             let Some(seen) = files.seen else { continue };
-            let known = self.mover(who, day).first.unwrap_or(day);
+            let first = self.mover(who, day).first.unwrap_or(day);
+            let known = self.is_known(first, day);
+            let begun = self.is_known(i64::MIN, day);
             let Some(mover) = self.movers.get_mut(&who) else { continue };
             let crowned = crown::holds(&world.options.crown, world.names.text(share));
             let day_of = Day { day, who, share, count, full: files.is_full(), seen, crowned };
             if write {
                 let new = mover.written.insert(share);
-                if new && count >= STAGED_FILES_MIN && day - known >= SENDER_DAYS_MIN {
+                if new && count >= STAGED_FILES_MIN && known {
                     tell_staging(&day_of, mover, world);
                 }
                 continue;
@@ -257,7 +281,7 @@ impl Volume {
             } else {
                 count >= least && count > limit && count > most * COLLECTED_TIMES
             };
-            if enough && day - self.begin.map_or(day, |week| week * 7 - 3) >= SENDER_DAYS_MIN {
+            if enough && begun {
                 tell_collection(&day_of, (least, limit, most, &usual), world);
             }
             let sum = read.entry(who).or_default();
@@ -317,11 +341,15 @@ fn tell_drift((who, to): (Id, Id), flow: &Flow, drift: &Drift, world: &mut World
     let title = if drift.lone {
         format!("{who}: only this one sends to {to}, every week since the logs begin")
     } else {
-        format!("{who}: {} to {to} in {DRIFT_WEEKS} weeks, more than usual in most of them", amount(drift.total))
+        format!(
+            "{who}: {} to {to} in {DRIFT_WEEKS} weeks, more than usual in most of them",
+            amount(drift.total)
+        )
     };
     let last = flow.last.map(|seen| (seen.spot, seen.first));
-    let evidence = last
-        .map(|(spot, time)| world.line(spot, time, format!("{who} sent to {to}; the first line of the latest day")));
+    let evidence = last.map(|(spot, time)| {
+        world.line(spot, time, format!("{who} sent to {to}; the first line of the latest day"))
+    });
     world.tell(&SLOW_EXFILTRATION, Said {
         title,
         level: if drift.lone { Level::Low } else { Level::High },
@@ -358,26 +386,29 @@ fn tell_upload(
     let (who, to) = (world.names.text(who).to_owned(), world.names.text(to).to_owned());
     let text = format!("{who} sent {} to {to} in {} requests", amount(bytes), seen.count);
     let evidence = vec![world.line(seen.spot, seen.first, text)];
-    world.tell(&CLOUD_UPLOAD, Said {
-        title: format!("{who}: {} to {to} on {}", amount(bytes), date(day)),
-        level: Level::High,
-        source: SourceKind::Proxy,
-        about: vec![(whom(&who), who), ("destination", to)],
-        first: Some(Timestamp::from_micros(seen.first)),
-        last: Some(Timestamp::from_micros(seen.last)),
-        count: seen.count,
-        evidence,
-        threshold: format!(
-            "{} on a day, {UPLOAD_TIMES} times the most that was ever sent there, to where fewer than \
+    world.tell(
+        &CLOUD_UPLOAD,
+        Said {
+            title: format!("{who}: {} to {to} on {}", amount(bytes), date(day)),
+            level: Level::High,
+            source: SourceKind::Proxy,
+            about: vec![(whom(&who), who), ("destination", to)],
+            first: Some(Timestamp::from_micros(seen.first)),
+            last: Some(Timestamp::from_micros(seen.last)),
+            count: seen.count,
+            evidence,
+            threshold: format!(
+                "{} on a day, {UPLOAD_TIMES} times the most that was ever sent there, to where fewer than \
              {SHARED_SENDERS_MIN} send",
-            amount(UPLOAD_BYTES_MIN)
-        ),
-        baseline: format!(
-            "known for {} days; most on a day to this destination {}; others who send there: {others}",
-            day - first,
-            amount(most)
-        ),
-    });
+                amount(UPLOAD_BYTES_MIN)
+            ),
+            baseline: format!(
+                "known for {} days; most on a day to this destination {}; others who send there: {others}",
+                day - first,
+                amount(most)
+            ),
+        },
+    );
 }
 
 fn tell_collection(of: &Day, (least, limit, most, usual): (u64, u64, u64, &Robust), world: &mut World<'_>) {
@@ -411,16 +442,22 @@ fn tell_staging(of: &Day, mover: &Mover, world: &mut World<'_>) {
     let text = format!("{who} wrote {} files to {share}; the first of them", of.count);
     let evidence = vec![world.line(of.seen.spot, of.seen.first, text)];
     let known = of.day - mover.first.unwrap_or(of.day);
-    world.tell(&STAGING, Said {
-        title: format!("{who}: wrote {} files to {share} on {}, never before", of.count, date(of.day)),
-        level: Level::High,
-        source: SourceKind::File,
-        about: vec![(whom(&who), who), ("share", share)],
-        first: Some(Timestamp::from_micros(of.seen.first)),
-        last: Some(Timestamp::from_micros(of.seen.last)),
-        count: of.seen.count,
-        evidence,
-        threshold: format!("{STAGED_FILES_MIN} files on the first day of writing to a share"),
-        baseline: format!("known for {known} days, wrote to {} other shares", mover.written.len().saturating_sub(1)),
-    });
+    world.tell(
+        &STAGING,
+        Said {
+            title: format!("{who}: wrote {} files to {share} on {}, never before", of.count, date(of.day)),
+            level: Level::High,
+            source: SourceKind::File,
+            about: vec![(whom(&who), who), ("share", share)],
+            first: Some(Timestamp::from_micros(of.seen.first)),
+            last: Some(Timestamp::from_micros(of.seen.last)),
+            count: of.seen.count,
+            evidence,
+            threshold: format!("{STAGED_FILES_MIN} files on the first day of writing to a share"),
+            baseline: format!(
+                "known for {known} days, wrote to {} other shares",
+                mover.written.len().saturating_sub(1)
+            ),
+        },
+    );
 }

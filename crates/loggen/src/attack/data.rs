@@ -51,7 +51,7 @@ fn slow(stage: &mut Stage<'_>) {
 
 /// A night in which everything is read.
 fn collection(stage: &mut Stage<'_>) {
-    let count = if stage.plan.quiet { 900 } else { 2_500 };
+    let count = if stage.plan.quiet { 1_200 } else { 2_500 };
     for way in 0..2 {
         let Some(user) = insider(stage) else { return };
         let start = stage.next_day() + 20 * HOUR;

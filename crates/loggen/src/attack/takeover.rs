@@ -202,9 +202,9 @@ fn dormant(stage: &mut Stage<'_>) {
             kind: 2,
             out: Out::Ok,
         }));
-        // 90 days after the last old day, and logs of most of them.
-        let day = 50 + nth * 3;
-        if day > stage.to {
+        // More than 90 days after the last old day, and logs of most of them.
+        let day = stage.to - nth * 2;
+        if day < 50 {
             return;
         }
         let start = midnight(day) + MORNING;

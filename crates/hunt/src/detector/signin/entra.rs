@@ -11,17 +11,35 @@ type Fields = Map<String, Value>;
 
 /// What `clientAppUsed` calls clients that are asked for no second factor (Microsoft, "Legacy authentication").
 const LEGACY: &[&str] = &[
-    "authenticated smtp", "autodiscover", "exchange activesync", "exchange online powershell", "exchange web services",
-    "imap", "mapi over http", "offline address book", "other clients", "outlook anywhere", "pop", "reporting web services",
-    "smtp", "universal outlook",
+    "authenticated smtp",
+    "autodiscover",
+    "exchange activesync",
+    "exchange online powershell",
+    "exchange web services",
+    "imap",
+    "mapi over http",
+    "offline address book",
+    "other clients",
+    "outlook anywhere",
+    "pop",
+    "reporting web services",
+    "smtp",
+    "universal outlook",
 ];
 
 /// Audit activities that change a second factor.
 const METHODS: &[&str] = &[
-    "user registered security info", "user registered all required security info", "user changed default security info",
-    "user deleted security info", "user updated security info", "admin registered security info",
-    "admin updated security info", "admin deleted security info", "enable strong authentication",
-    "disable strong authentication", "register device authenticator",
+    "user registered security info",
+    "user registered all required security info",
+    "user changed default security info",
+    "user deleted security info",
+    "user updated security info",
+    "admin registered security info",
+    "admin updated security info",
+    "admin deleted security info",
+    "enable strong authentication",
+    "disable strong authentication",
+    "register device authenticator",
 ];
 
 pub(super) fn read(event: &Event) -> Option<AccountEvent> {
@@ -87,7 +105,10 @@ fn told(fields: &Fields) -> Told {
     let degrees = |name| location?.get("geoCoordinates")?.get(name)?.as_f64();
     Told {
         country: location.and_then(|l| text(l, "countryOrRegion")).map(str::to_owned),
-        asn: fields.get("autonomousSystemNumber").and_then(Value::as_u64).and_then(|asn| u32::try_from(asn).ok()),
+        asn: fields
+            .get("autonomousSystemNumber")
+            .and_then(Value::as_u64)
+            .and_then(|asn| u32::try_from(asn).ok()),
         at: degrees("latitude").zip(degrees("longitude")),
     }
 }
@@ -126,7 +147,8 @@ fn audit(event: &Event, fields: &Fields) -> Option<AccountChange> {
     let by = fields.get("initiatedBy").and_then(|by| by.get("user")).and_then(Value::as_object);
     let actor = by.and_then(|by| text(by, "userPrincipalName")).and_then(account);
     let targets = fields.get("targetResources").and_then(Value::as_array);
-    let target = targets.into_iter().flatten().find_map(|target| text(target.as_object()?, "userPrincipalName"));
+    let target =
+        targets.into_iter().flatten().find_map(|target| text(target.as_object()?, "userPrincipalName"));
     Some(AccountChange {
         time: event.time?,
         user: target.and_then(account).or_else(|| actor.clone())?,

@@ -3,15 +3,20 @@
 
 use serde_json::Value;
 
-use super::{AccountChange, AccountEvent, Change, Outcome, Service, SignIn, Told, account, address, bare, owned};
+use super::{
+    AccountChange, AccountEvent, Change, Outcome, Service, SignIn, Told, account, address, bare, owned,
+};
 use crate::event::Event;
 
 pub(super) fn read(event: &Event) -> Option<AccountEvent> {
     let kind = event.text("eventType")?;
     let failed = event.text("outcome.result").is_some_and(|result| !matches!(&*result, "SUCCESS" | "ALLOW"));
     let outcome = match &*kind {
-        "user.session.start" | "user.authentication.auth" | "user.authentication.auth_via_AD_agent"
-        | "user.authentication.auth_via_LDAP_agent" | "user.authentication.auth_via_radius" => {
+        "user.session.start"
+        | "user.authentication.auth"
+        | "user.authentication.auth_via_AD_agent"
+        | "user.authentication.auth_via_LDAP_agent"
+        | "user.authentication.auth_via_radius" => {
             if failed {
                 refusal(event)
             } else {
@@ -28,8 +33,11 @@ pub(super) fn read(event: &Event) -> Option<AccountEvent> {
             Some("CHALLENGE") => return None,
             _ => Outcome::BlockedByPolicy,
         },
-        "user.mfa.factor.activate" | "user.mfa.factor.deactivate" | "user.mfa.factor.update"
-        | "user.mfa.factor.reset_all" | "user.mfa.factor.suspend" => return change(event, Change::MfaMethod, &kind, failed),
+        "user.mfa.factor.activate"
+        | "user.mfa.factor.deactivate"
+        | "user.mfa.factor.update"
+        | "user.mfa.factor.reset_all"
+        | "user.mfa.factor.suspend" => return change(event, Change::MfaMethod, &kind, failed),
         "user.account.update_password" => return change(event, Change::Password, &kind, failed),
         "user.account.reset_password" => return change(event, Change::PasswordReset, &kind, failed),
         _ => return None,
@@ -41,7 +49,11 @@ fn refusal(event: &Event) -> Outcome {
     match event.text("outcome.reason").as_deref() {
         Some("INVALID_CREDENTIALS" | "UNKNOWN") => {
             // Okta names no reason where the account is not there, but then the actor has no id.
-            if event.text("actor.id").as_deref() == Some("unknown") { Outcome::NoSuchUser } else { Outcome::BadPassword }
+            if event.text("actor.id").as_deref() == Some("unknown") {
+                Outcome::NoSuchUser
+            } else {
+                Outcome::BadPassword
+            }
         }
         Some("VERIFICATION_ERROR" | "USER_NOT_FOUND") => Outcome::NoSuchUser,
         Some("LOCKED_OUT") => Outcome::Locked,
@@ -67,7 +79,10 @@ fn sign_in(event: &Event, outcome: Outcome, kind: &str) -> Option<SignIn> {
     sign_in.told = Told {
         // Okta writes names of countries; only codes can be compared with what others say.
         country: owned(event, "client.geographicalContext.country").filter(|code| code.len() == 2),
-        asn: event.field("securityContext.asNumber").and_then(Value::as_u64).and_then(|asn| u32::try_from(asn).ok()),
+        asn: event
+            .field("securityContext.asNumber")
+            .and_then(Value::as_u64)
+            .and_then(|asn| u32::try_from(asn).ok()),
         at: degrees("client.geographicalContext.geolocation.lat")
             .zip(degrees("client.geographicalContext.geolocation.lon")),
     };

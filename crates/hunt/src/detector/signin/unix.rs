@@ -23,7 +23,9 @@ fn fortigate(event: &Event) -> Option<SignIn> {
             "sslvpn_login_unknown_user" => Outcome::NoSuchUser,
             "sslvpn_login_password_expired" => Outcome::Expired,
             "sslvpn_login_blocked" => Outcome::Locked,
-            r if r.contains("policy") || r.contains("host_check") || r.contains("hostcheck") => Outcome::BlockedByPolicy,
+            r if r.contains("policy") || r.contains("host_check") || r.contains("hostcheck") => {
+                Outcome::BlockedByPolicy
+            }
             _ => Outcome::BadPassword,
         },
         _ => return None,
@@ -61,9 +63,9 @@ fn message(event: &Event) -> Option<SignIn> {
 
 /// `imap-login: Login: user=<a@b>, method=PLAIN, rip=192.0.2.7, …`, and `Disconnected…(auth failed, …)`.
 fn dovecot(event: &Event, message: &str) -> Option<SignIn> {
-    let at = ["imap-login: ", "pop3-login: ", "submission-login: ", "managesieve-login: "]
-        .iter()
-        .find_map(|program| message.find(program).map(|at| (at + program.len(), program.trim_end_matches("-login: "))));
+    let at = ["imap-login: ", "pop3-login: ", "submission-login: ", "managesieve-login: "].iter().find_map(
+        |program| message.find(program).map(|at| (at + program.len(), program.trim_end_matches("-login: "))),
+    );
     let (at, protocol) = at?;
     let rest = message.get(at..)?;
     let outcome = if rest.starts_with("Login: ") {

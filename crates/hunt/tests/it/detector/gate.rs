@@ -28,7 +28,8 @@ fn times(detection: &Detection) -> (i64, i64) {
 
 fn concerns(planted: &Planted, detection: &Detection, before: i64, after: i64) -> bool {
     let (first, last) = times(detection);
-    let about = detection.about.iter().any(|(_, value)| planted.about.iter().any(|a| a.eq_ignore_ascii_case(value)));
+    let about =
+        detection.about.iter().any(|(_, value)| planted.about.iter().any(|a| a.eq_ignore_ascii_case(value)));
     about && first <= planted.last + after && last >= planted.first - before
 }
 
@@ -42,7 +43,14 @@ pub fn score(firm: &Firm, found: &[Detection]) -> (BTreeMap<&'static str, Score>
         score.planted += 1;
         score.found += u64::from(hit);
         if !hit {
-            writeln!(report, "missed {} {:?} {}", planted.what, planted.about, model::time::Timestamp::from_micros(planted.first)).unwrap();
+            writeln!(
+                report,
+                "missed {} {:?} {}",
+                planted.what,
+                planted.about,
+                model::time::Timestamp::from_micros(planted.first)
+            )
+            .unwrap();
         }
     }
     for detection in found {
@@ -53,8 +61,12 @@ pub fn score(firm: &Firm, found: &[Detection]) -> (BTreeMap<&'static str, Score>
             score.right += 1;
         } else {
             score.wrong += 1;
-            writeln!(report, "false {}: {} {:?} {:?}", detection.id, detection.title, detection.first, detection.about)
-                .unwrap();
+            writeln!(
+                report,
+                "false {}: {} {:?} {:?}",
+                detection.id, detection.title, detection.first, detection.about
+            )
+            .unwrap();
         }
     }
     (scores, report)

@@ -24,7 +24,9 @@ pub fn options(firm: &Firm) -> Options {
 pub fn event(line: &Line, nth: u64) -> Event {
     let text = line.text.as_str();
     let (fields, kind, format) = match line.family {
-        Family::Entra | Family::Okta | Family::Windows => (json(text), SourceKind::Authentication, Format::Json),
+        Family::Entra | Family::Okta | Family::Windows => {
+            (json(text), SourceKind::Authentication, Format::Json)
+        }
         Family::EntraAudit => (json(text), SourceKind::Audit, Format::Json),
         Family::Vpn => (pairs(text), SourceKind::Vpn, Format::FortiGate),
         Family::Mail => (syslog(text), SourceKind::Authentication, Format::Syslog),
@@ -35,7 +37,9 @@ pub fn event(line: &Line, nth: u64) -> Event {
     };
     let class = SourceClass { kind, format, ..SourceClass::default() };
     let time = match line.family {
-        Family::Vpn => Some(Timestamp::from_micros(fields["eventtime"].as_str().unwrap().parse::<i64>().unwrap() / 1_000)),
+        Family::Vpn => Some(Timestamp::from_micros(
+            fields["eventtime"].as_str().unwrap().parse::<i64>().unwrap() / 1_000,
+        )),
         Family::Okta => Some(Timestamp::parse(fields["published"].as_str().unwrap()).unwrap()),
         Family::EntraAudit => Some(Timestamp::parse(fields["activityDateTime"].as_str().unwrap()).unwrap()),
         _ => line_time(text.as_bytes()),
