@@ -33,6 +33,14 @@ pub const UNPACK_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const UNPACK_RATIO_MAX: u64 = 1_000;
 /// Largest window of a zstd frame, as a power of two: 128 MiB, the largest that `zstd` opens by default.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Lines at the start of a log by which its format is recognised.
+pub const RECOGNISE_LINES_MAX: usize = 40;
+/// Most fields of one event.
+pub const FIELDS_MAX: usize = 2_000;
+/// Most columns of a table: CSV, Zeek, W3C.
+pub const COLUMNS_MAX: usize = 1_000;
+/// Deepest nesting of a Windows event that is lifted; what lies deeper is kept as it stands.
+pub const LIFT_DEPTH_MAX: usize = 16;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 

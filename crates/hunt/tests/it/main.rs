@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod detector;
+mod event;
+mod files;
 mod history;
 mod laws;
 mod lists;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hunt::detection::Detection;
-use hunt::detector::{DETECTORS, Detectors};
+use hunt::detector::DETECTORS;
 use loggen::{DAY, Firm, HOUR, Plan, Planted};
 
-use super::{observe, options};
+use super::{options, watch};
 
 /// How well one detector did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,33 +72,49 @@ pub fn score(firm: &Firm, found: &[Detection]) -> (BTreeMap<&'static str, Score>
     (scores, report)
 }
 
-pub fn run(plan: Plan) -> (Firm, Vec<Detection>, u64) {
-    let firm = Firm::new(plan);
-    let mut detectors = Detectors::new(options(&firm));
-    let mut found = Vec::new();
-    let mut events = 0;
-    for day in firm.days() {
-        let lines = firm.day(day);
-        events += lines.len() as u64;
-        observe(&mut detectors, &lines, &firm.date(day), &mut found);
-    }
-    detectors.finish(&mut |detection| found.push(detection));
-    assert_eq!((detectors.counts().late, detectors.counts().dropped), (0, 0));
-    (firm, found, events)
-}
-
 #[test]
 fn all_that_is_planted_is_found_and_hardly_anything_else_is_said() {
-    let days = 60;
-    let (firm, found, _) = run(Plan { seed: 1, users: 150, days, quiet: true });
+    // The whole gate, 1,000 people for 90 days: DETECT_PLAN=1,1000,90 cargo test --release -p hunt gate -- --nocapture
+    let plan = std::env::var_os("DETECT_PLAN").and_then(|text| parse(text.to_str()?));
+    let small = |seed| Plan { seed, users: 150, days: 60, quiet: true };
+    for plan in plan.map_or_else(|| vec![small(1), small(2)], |plan| vec![plan]) {
+        judge(plan);
+    }
+}
+
+/// `seed,users,days`.
+fn parse(text: &str) -> Option<Plan> {
+    let mut numbers = text.split(',').map(|number| number.parse::<u64>().ok());
+    let (seed, users, days) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    Some(Plan { seed, users, days: i64::try_from(days).ok()?, quiet: false })
+}
+
+fn judge(plan: Plan) {
+    let firm = Firm::new(plan);
+    let begun = std::time::Instant::now();
+    let (found, events) = watch(&firm, options(firm.places()));
+    let took = begun.elapsed();
     let (scores, report) = score(&firm, &found);
-    println!("{report}");
-    for (id, score) in &scores {
-        println!("{id}: {score:?}");
+    println!("{plan:?}: {events} events, generated, read and judged in {took:.1?}\n{report}");
+    println!(
+        "{:<22} {:>7} {:>6} {:>6} {:>6} {:>7} {:>10}",
+        "", "planted", "found", "right", "wrong", "recall", "precision"
+    );
+    for (id, s) in &scores {
+        let share = |part: u64, whole: u64| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+        println!(
+            "{id:<22} {:>7} {:>6} {:>6} {:>6} {:>7.2} {:>10.2}",
+            s.planted,
+            s.found,
+            s.right,
+            s.wrong,
+            share(s.found, s.planted),
+            share(s.right, s.right + s.wrong)
+        );
     }
     for (id, score) in &scores {
         assert_eq!(score.found, score.planted, "{id}: something planted was missed\n{report}");
-        assert!(score.wrong <= days as u64 / 7, "{id}: more than one false alarm a week\n{report}");
+        assert!(score.wrong <= plan.days as u64 / 7, "{id}: more than one false alarm a week\n{report}");
     }
     for detection in &found {
         assert!(!detection.threshold.is_empty(), "{}: no threshold", detection.title);

@@ -1,100 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The detectors: on what the generator makes, and on single stories.
 
+mod doors;
 mod gate;
+mod laws;
+mod stories;
 
 use std::sync::Arc;
 
 use hunt::detection::Detection;
 use hunt::detector::{Detectors, Options, PlaceFiles};
-use hunt::event::{Event, Format, Place, SourceClass, SourceKind};
-use hunt::time::line_time;
+use hunt::event::Reader;
+use hunt::reader::Block;
+use hunt::time::Clock;
 use loggen::{Family, Firm, Line};
-use model::time::Timestamp;
-use serde_json::{Map, Value};
 
 /// Options with the generator's places.
-pub fn options(firm: &Firm) -> Options {
-    let mut places = PlaceFiles::default();
-    places.add("places.mmdb", firm.places()).unwrap();
-    Options { places: Some(Arc::new(places)), ..Options::default() }
+pub fn options(places: Vec<u8>) -> Options {
+    let mut files = PlaceFiles::default();
+    files.add("places.mmdb", places).unwrap();
+    Options { places: Some(Arc::new(files)), ..Options::default() }
 }
 
-/// A line as the event that a reader makes of it.
-pub fn event(line: &Line, nth: u64) -> Event {
-    let text = line.text.as_str();
-    let (fields, kind, format) = match line.family {
-        Family::Entra | Family::Okta | Family::Windows => {
-            (json(text), SourceKind::Authentication, Format::Json)
-        }
-        Family::EntraAudit => (json(text), SourceKind::Audit, Format::Json),
-        Family::Vpn => (pairs(text), SourceKind::Vpn, Format::FortiGate),
-        Family::Mail => (syslog(text), SourceKind::Authentication, Format::Syslog),
-        Family::Web => (combined(text), SourceKind::WebServer, Format::CombinedLog),
-        Family::Http => (zeek(line.family, text), SourceKind::Proxy, Format::ZeekTsv),
-        Family::Dns => (zeek(line.family, text), SourceKind::Dns, Format::ZeekTsv),
-        Family::Smb => (zeek(line.family, text), SourceKind::File, Format::ZeekTsv),
-    };
-    let class = SourceClass { kind, format, ..SourceClass::default() };
-    let time = match line.family {
-        Family::Vpn => Some(Timestamp::from_micros(
-            fields["eventtime"].as_str().unwrap().parse::<i64>().unwrap() / 1_000,
-        )),
-        Family::Okta => Some(Timestamp::parse(fields["published"].as_str().unwrap()).unwrap()),
-        Family::EntraAudit => Some(Timestamp::parse(fields["activityDateTime"].as_str().unwrap()).unwrap()),
-        _ => line_time(text.as_bytes()),
-    };
-    Event { place: Place { line: nth, offset: 0 }, time, class, fields }
-}
-
-fn json(text: &str) -> Map<String, Value> {
-    serde_json::from_str(text).unwrap()
-}
-
-fn pairs(text: &str) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut rest = text;
-    while let Some((key, after)) = rest.split_once('=') {
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => after.split_once(' ').unwrap_or((after, "")),
-        };
-        fields.insert(key.trim().to_owned(), value.into());
-        rest = next;
-    }
-    fields
-}
-
-fn syslog(text: &str) -> Map<String, Value> {
-    let message = text.splitn(8, ' ').nth(7).unwrap();
-    Map::from_iter([("program".to_owned(), "dovecot".into()), ("message".to_owned(), message.into())])
-}
-
-fn combined(text: &str) -> Map<String, Value> {
-    let words: Vec<&str> = text.split(' ').collect();
-    let agent = text.rsplit('"').nth(1).unwrap();
-    let status = text.split("\" ").nth(1).unwrap().split(' ').next().unwrap();
-    Map::from_iter([
-        ("c-ip".to_owned(), words[0].into()),
-        ("cs-username".to_owned(), words[2].into()),
-        ("sc-status".to_owned(), status.parse::<u64>().unwrap().into()),
-        ("cs-user-agent".to_owned(), agent.into()),
-    ])
-}
-
-fn zeek(family: Family, text: &str) -> Map<String, Value> {
-    let names = family.header().lines().find_map(|l| l.strip_prefix("#fields\t")).unwrap();
-    let pairs = names.split('\t').zip(text.split('\t')).filter(|(_, value)| *value != "-");
-    pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
-}
-
-/// Lets detectors see lines, as of one file for each log and day.
-pub fn observe(detectors: &mut Detectors, lines: &[Line], date: &str, found: &mut Vec<Detection>) {
-    for (nth, line) in lines.iter().enumerate() {
-        let name = Family::ALL.iter().find(|(family, ..)| *family == line.family).unwrap().1;
-        let event = event(line, nth as u64 + 1);
+/// Lets detectors see a log as the readers read it.
+pub fn observe_log(detectors: &mut Detectors, log: &[u8], name: &str, found: &mut Vec<Detection>) {
+    let mut reader = Reader::new(log, name, Clock::default());
+    let block = Block { bytes: log.to_vec(), offset: 0, first_line: 1 };
+    let lines = reader.block(&block);
+    lines.events(&block, &mut |line, read| {
+        let event =
+            read.unwrap_or_else(|unread| panic!("{name}: {unread:?}: {}", String::from_utf8_lossy(line)));
+        let Some(event) = event else { return };
+        assert!(event.time.is_some(), "{name}: no time in {}", String::from_utf8_lossy(line));
         if Detectors::needs(&event.class) {
-            detectors.observe(&event, &line.text, &format!("{name}-{date}"), &mut |d| found.push(d));
+            detectors.observe(&event, &String::from_utf8_lossy(line), name, &mut |d| found.push(d));
+        }
+    });
+}
+
+/// A day's lines as the files that they would stand in.
+pub fn logs(lines: &[Line], date: &str) -> Vec<(String, Vec<u8>)> {
+    let mut logs = Vec::new();
+    for (family, name, ending) in Family::ALL {
+        let mut text = family.header().to_owned();
+        let before = text.len();
+        for line in lines.iter().filter(|line| line.family == family) {
+            text.push_str(&line.text);
+            text.push('\n');
+        }
+        if text.len() > before {
+            logs.push((format!("{name}-{date}.{ending}"), text.into_bytes()));
         }
     }
+    logs
+}
+
+/// All logs of a firm, day by day.
+pub fn watch(firm: &Firm, options: Options) -> (Vec<Detection>, u64) {
+    let mut detectors = Detectors::new(options);
+    let mut found = Vec::new();
+    let mut events = 0;
+    for day in firm.days() {
+        let lines = firm.day(day);
+        events += lines.len() as u64;
+        for (name, log) in logs(&lines, &firm.date(day)) {
+            observe_log(&mut detectors, &log, &name, &mut found);
+        }
+    }
+    detectors.finish(&mut |detection| found.push(detection));
+    assert_eq!((detectors.counts().late, detectors.counts().dropped), (0, 0));
+    (found, events)
 }
