@@ -21,6 +21,7 @@ pub mod command;
 pub mod confirm;
 pub mod detection;
 pub mod edge;
+pub mod detector;
 pub mod event;
 pub mod finding;
 pub mod framing;

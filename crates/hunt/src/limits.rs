@@ -180,3 +180,31 @@ pub const REASON_CHARS_MAX: usize = 500;
 pub const APPROVALS_MAX: usize = 200;
 /// Most different reasons for which matches of one log are left out.
 pub const LEFT_OUT_REASONS_MAX: usize = 200;
+
+/// Most names (accounts, addresses, devices, programs, files) that the detectors keep; what comes after is counted as
+/// dropped.
+pub const DETECTOR_NAMES_MAX: usize = 4_000_000;
+/// Longest name that they keep; the rest of a longer one is cut off.
+pub const DETECTOR_NAME_BYTES_MAX: usize = 256;
+/// Most facts that wait to be judged; beyond that the oldest hours are closed, and what comes later for them is late.
+pub const DETECTOR_FACTS_MAX: u64 = 3_000_000;
+/// Most distinct files of one account on one share and day that are told apart.
+pub const DETECTOR_FILES_PER_DAY_MAX: usize = 10_000;
+/// Most sources of sign-ins that are remembered.
+pub const DETECTOR_SOURCES_MAX: usize = 500_000;
+/// Most networks, devices and programs that are remembered of an account.
+pub const ATTRIBUTES_PER_ACCOUNT_MAX: usize = 512;
+/// Most sign-ins of the last day that are remembered of an account.
+pub const RECENT_SIGN_INS_MAX: usize = 64;
+/// Most accounts of one spray that are told apart.
+pub const SPRAYED_ACCOUNTS_MAX: usize = 10_000;
+/// Most pairs of sender and destination whose volumes are remembered.
+pub const DESTINATIONS_MAX: usize = 1_000_000;
+/// Most shares of the register of crown jewels.
+pub const CROWN_JEWELS_MAX: usize = 10_000;
+/// Longest name or reason in it.
+pub const CROWN_TEXT_BYTES_MAX: usize = 1_024;
+/// Largest list of accounts with hashes that is compared with leaked passwords.
+pub const HASHES_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Longest line of a file of leaked passwords: the longest hash, a count and what ends a line.
+pub const LEAKED_LINE_BYTES_MAX: usize = 256;

@@ -5,6 +5,7 @@
 
 mod confirm;
 mod edge;
+mod detector;
 mod event;
 mod files;
 mod history;

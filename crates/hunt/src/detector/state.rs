@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+//! State as bytes and back, for checkpoints. Numbers are LEB128, signed ones zigzag; lengths stand before what they
+//! count. Bytes that do not say what they should are refused, never guessed at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The bytes are not a state of this version, or were damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damaged;
+
+/// What is left to read.
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+
+impl Bytes<'_> {
+    fn byte(&mut self) -> Result<u8, Damaged> {
+        let (first, rest) = self.0.split_first().ok_or(Damaged)?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    fn count(&mut self) -> Result<usize, Damaged> {
+        let count = usize::try_from(u64::read(self)?).map_err(|_| Damaged)?;
+        // Each element has at least one byte, so a length cannot ask for memory that the bytes do not back.
+        if count > self.0.len() { Err(Damaged) } else { Ok(count) }
+    }
+}
+
+/// What can be written into a checkpoint.
+pub(super) trait State: Sized {
+    fn write(&self, out: &mut Vec<u8>);
+    fn read(bytes: &mut Bytes<'_>) -> Result<Self, Damaged>;
+}
+
+impl State for u64 {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut rest = *self;
+        while rest >= 0x80 {
+            out.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        out.push(rest as u8);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<u64, Damaged> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = bytes.byte()?;
+            let bits = u64::from(byte & 0x7F);
+            if shift == 63 && bits > 1 {
+                return Err(Damaged);
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Damaged)
+    }
+}
+
+impl State for i64 {
+    fn write(&self, out: &mut Vec<u8>) {
+        ((self << 1 ^ self >> 63) as u64).write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<i64, Damaged> {
+        let value = u64::read(bytes)?;
+        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+}
+
+macro_rules! small {
+    ($($kind:ty),*) => {$(
+        impl State for $kind {
+            fn write(&self, out: &mut Vec<u8>) {
+                u64::from(*self).write(out);
+            }
+
+            fn read(bytes: &mut Bytes<'_>) -> Result<$kind, Damaged> {
+                <$kind>::try_from(u64::read(bytes)?).map_err(|_| Damaged)
+            }
+        }
+    )*};
+}
+small!(u8, u16, u32);
+
+impl State for bool {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<bool, Damaged> {
+        match bytes.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Damaged),
+        }
+    }
+}
+
+impl State for f64 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<f64, Damaged> {
+        let (first, rest) = bytes.0.split_first_chunk::<8>().ok_or(Damaged)?;
+        bytes.0 = rest;
+        Ok(f64::from_le_bytes(*first))
+    }
+}
+
+impl State for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).write(out);
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<String, Damaged> {
+        let count = bytes.count()?;
+        let (text, rest) = bytes.0.split_at_checked(count).ok_or(Damaged)?;
+        bytes.0 = rest;
+        String::from_utf8(text.to_vec()).map_err(|_| Damaged)
+    }
+}
+
+impl<T: State> State for Option<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.is_some().write(out);
+        if let Some(value) = self {
+            value.write(out);
+        }
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<Option<T>, Damaged> {
+        Ok(if bool::read(bytes)? { Some(T::read(bytes)?) } else { None })
+    }
+}
+
+impl<T: State> State for Vec<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).write(out);
+        self.iter().for_each(|value| value.write(out));
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<Vec<T>, Damaged> {
+        let count = bytes.count()?;
+        (0..count).map(|_| T::read(bytes)).collect()
+    }
+}
+
+impl<T: State + Ord> State for BTreeSet<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).write(out);
+        self.iter().for_each(|value| value.write(out));
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<BTreeSet<T>, Damaged> {
+        let count = bytes.count()?;
+        (0..count).map(|_| T::read(bytes)).collect()
+    }
+}
+
+impl<K: State + Ord, V: State> State for BTreeMap<K, V> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).write(out);
+        for (key, value) in self {
+            key.write(out);
+            value.write(out);
+        }
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<BTreeMap<K, V>, Damaged> {
+        let count = bytes.count()?;
+        (0..count).map(|_| Ok((K::read(bytes)?, V::read(bytes)?))).collect()
+    }
+}
+
+impl<const N: usize> State for [u32; N] {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|value| value.write(out));
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<[u32; N], Damaged> {
+        let mut all = [0; N];
+        for value in &mut all {
+            *value = u32::read(bytes)?;
+        }
+        Ok(all)
+    }
+}
+
+impl<A: State, B: State> State for (A, B) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<(A, B), Damaged> {
+        Ok((A::read(bytes)?, B::read(bytes)?))
+    }
+}
+
+impl<A: State, B: State, C: State> State for (A, B, C) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+        self.2.write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<(A, B, C), Damaged> {
+        Ok((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?))
+    }
+}
+
+/// A struct is its fields one after another.
+macro_rules! state {
+    ($name:ty { $($field:ident),* $(,)? }) => {
+        impl $crate::detector::state::State for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                $($crate::detector::state::State::write(&self.$field, out);)*
+            }
+
+            fn read(
+                bytes: &mut $crate::detector::state::Bytes<'_>,
+            ) -> Result<$name, $crate::detector::state::Damaged> {
+                Ok(Self { $($field: $crate::detector::state::State::read(bytes)?,)* })
+            }
+        }
+    };
+}
+pub(super) use state;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round<T: State + PartialEq + std::fmt::Debug>(value: T) {
+        let mut bytes = Vec::new();
+        value.write(&mut bytes);
+        let mut left = Bytes(&bytes);
+        assert_eq!(T::read(&mut left), Ok(value));
+        assert!(left.0.is_empty());
+        if let Some(cut) = bytes.len().checked_sub(1) {
+            assert_eq!(T::read(&mut Bytes(&bytes[..cut])).is_err(), true);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for value in [0, 1, 127, 128, u64::MAX] {
+            round(value);
+        }
+        for value in [0, -1, 1, i64::MIN, i64::MAX] {
+            round(value);
+        }
+        round("é".to_owned());
+        round(vec![(1_u32, Some(2.5_f64)), (7, None)]);
+        round(BTreeMap::from([(3_u8, "x".to_owned())]));
+        round([9_u32; 24]);
+    }
+
+    #[test]
+    fn a_length_that_the_bytes_do_not_back_is_refused() {
+        assert_eq!(Vec::<u64>::read(&mut Bytes(&[0xFF, 0xFF, 0xFF, 0x7F, 0])), Err(Damaged));
+        assert_eq!(u64::read(&mut Bytes(&[0xFF; 10])), Err(Damaged));
+        assert_eq!(bool::read(&mut Bytes(&[2])), Err(Damaged));
+    }
+}

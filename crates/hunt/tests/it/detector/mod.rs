@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The detectors: on what the generator makes, and on single stories.
+
+mod doors;
+mod gate;
+mod laws;
+mod stories;
+
+use std::sync::Arc;
+
+use hunt::detection::Detection;
+use hunt::detector::{Detectors, Options, PlaceFiles};
+use hunt::event::Reader;
+use hunt::reader::Block;
+use hunt::time::Clock;
+use loggen::{Family, Firm, Line};
+
+/// Options with the generator's places.
+pub fn options(places: Vec<u8>) -> Options {
+    let mut files = PlaceFiles::default();
+    files.add("places.mmdb", places).unwrap();
+    Options { places: Some(Arc::new(files)), ..Options::default() }
+}
+
+/// Lets detectors see a log as the readers read it.
+pub fn observe_log(detectors: &mut Detectors, log: &[u8], name: &str, found: &mut Vec<Detection>) {
+    let mut reader = Reader::new(log, name, Clock::default());
+    let block = Block { bytes: log.to_vec(), offset: 0, first_line: 1 };
+    let lines = reader.block(&block);
+    lines.events(&block, &mut |line, read| {
+        let event =
+            read.unwrap_or_else(|unread| panic!("{name}: {unread:?}: {}", String::from_utf8_lossy(line)));
+        let Some(event) = event else { return };
+        assert!(event.time.is_some(), "{name}: no time in {}", String::from_utf8_lossy(line));
+        if Detectors::needs(&event.class) {
+            detectors.observe(&event, &String::from_utf8_lossy(line), name, &mut |d| found.push(d));
+        }
+    });
+}
+
+/// A day's lines as the files that they would stand in.
+pub fn logs(lines: &[Line], date: &str) -> Vec<(String, Vec<u8>)> {
+    let mut logs = Vec::new();
+    for (family, name, ending) in Family::ALL {
+        let mut text = family.header().to_owned();
+        let before = text.len();
+        for line in lines.iter().filter(|line| line.family == family) {
+            text.push_str(&line.text);
+            text.push('\n');
+        }
+        if text.len() > before {
+            logs.push((format!("{name}-{date}.{ending}"), text.into_bytes()));
+        }
+    }
+    logs
+}
+
+/// All logs of a firm, day by day.
+pub fn watch(firm: &Firm, options: Options) -> (Vec<Detection>, u64) {
+    let mut detectors = Detectors::new(options);
+    let mut found = Vec::new();
+    let mut events = 0;
+    for day in firm.days() {
+        let lines = firm.day(day);
+        events += lines.len() as u64;
+        for (name, log) in logs(&lines, &firm.date(day)) {
+            observe_log(&mut detectors, &log, &name, &mut found);
+        }
+    }
+    detectors.finish(&mut |detection| found.push(detection));
+    assert_eq!((detectors.counts().late, detectors.counts().dropped), (0, 0));
+    (found, events)
+}
