@@ -20,8 +20,8 @@
 pub mod command;
 pub mod confirm;
 pub mod detection;
-pub mod edge;
 pub mod detector;
+pub mod edge;
 pub mod event;
 pub mod finding;
 pub mod framing;

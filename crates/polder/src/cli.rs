@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hunt::detection::Level;
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
@@ -390,15 +391,41 @@ pub struct Hunt {
     /// Indicators from a file (list, CSV or STIX); needs no node
     #[arg(long, value_name = "FILE")]
     pub indicators: Vec<PathBuf>,
-    /// Logs: files and directories, plain, gzip or zstd; `-` is stdin
+    /// Sigma rules from a file or a directory, besides the packs that come with the program
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Without the rules and detectors that come with the program
+    #[arg(long)]
+    pub no_packs: bool,
+    /// Rules and detections of at least this level: informational, low, medium, high, critical [default: medium]
+    #[arg(long, value_parser = level, value_name = "LEVEL")]
+    pub min_level: Option<Level>,
+    /// Logs: files and directories, plain, packed or archives; `-` is stdin
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Threads; one file each
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// Print one JSON object for each line and indicator
+    /// Print JSON lines: the report, findings, detections, files
     #[arg(long)]
     pub json: bool,
+    /// Print findings and detections in this form instead
+    #[arg(long, conflicts_with = "json", value_name = "FORM")]
+    pub format: Option<HuntFormat>,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// Form in which `hunt` prints what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HuntFormat {
+    /// Comma-separated values (RFC 4180)
+    Csv,
+    /// OCSF Detection Finding, JSON lines
+    Ocsf,
+    /// Timesketch, JSON lines
+    Timesketch,
 }
 
 /// `seen`.
@@ -679,6 +706,10 @@ pub struct Tour {
 
 fn tlp(text: &str) -> Result<Tlp, String> {
     Tlp::parse(text).ok_or_else(|| "one of clear, green, amber, amber+strict, red".to_owned())
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(text).ok_or_else(|| "one of informational, low, medium, high, critical".to_owned())
 }
 
 fn country(text: &str) -> Result<String, String> {

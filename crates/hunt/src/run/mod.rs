@@ -19,6 +19,7 @@ use model::time::Timestamp;
 use crate::confirm::Confirm;
 use crate::confirm::rate::HitRate;
 use crate::detection::Detection;
+use crate::detector::{self, Detectors};
 use crate::event::{Reader, SourceClass, UnreadLines};
 use crate::finding::Finding;
 use crate::history::Observed;
@@ -58,6 +59,8 @@ pub struct Lookout<'a> {
     pub patterns: Option<&'a PatternSet>,
     /// The engine of the rules, from which workers are made.
     pub rules: Option<&'a Engine>,
+    /// What the detectors are told besides events; without it none runs.
+    pub detectors: Option<&'a detector::Options>,
     /// Raised to stop between two blocks.
     pub stop: &'a AtomicBool,
 }
@@ -116,21 +119,52 @@ pub struct FileReport {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The report, and what the log held for the history and for the rules.
+/// The report, and what is left of the log.
 pub struct Hunt<'a> {
     /// The report.
     pub report: FileReport,
+    /// For the history, the rules, the patterns and the detectors of the whole hunt.
+    pub left: Left<'a>,
+}
+
+/// What the workers on a log leave behind when it ends.
+#[derive(Default)]
+pub struct Left<'a> {
     /// Observables; empty unless [`Options::history`] asked for them.
     pub observed: Observed,
-    /// Engines of the workers, for [`Engine::absorb`]; empty without rules.
+    /// For [`Engine::absorb`]; empty without rules.
     pub engines: Vec<Engine>,
     /// What patterns of several observations wait for, for [`PatternRun::merge`]; empty without patterns.
     pub patterns: Vec<PatternRun<'a>>,
+    /// For [`Detectors::unite`]; empty without detectors.
+    pub detectors: Vec<Detectors>,
+}
+
+impl<'a> Left<'a> {
+    fn by(worker: Worker<'_, 'a>) -> Left<'a> {
+        let Worker { observed, engine, patterns, detectors, .. } = worker;
+        Left {
+            observed,
+            engines: engine.into_iter().collect(),
+            patterns: patterns.into_iter().collect(),
+            detectors: detectors.into_iter().collect(),
+        }
+    }
+
+    fn join(&mut self, other: Left<'a>) {
+        self.observed.merge(other.observed);
+        self.engines.extend(other.engines);
+        self.patterns.extend(other.patterns);
+        self.detectors.extend(other.detectors);
+    }
 }
 
 impl std::fmt::Debug for Hunt<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hunt").field("report", &self.report).field("observed", &self.observed.len()).finish()
+        f.debug_struct("Hunt")
+            .field("report", &self.report)
+            .field("observed", &self.left.observed.len())
+            .finish()
     }
 }
 
@@ -156,12 +190,13 @@ pub fn hunt_input(
     options: &Options,
     on_finding: &mut dyn FnMut(Finding),
 ) -> Hunt<'static> {
-    let lookout = Lookout { set, confirm: None, patterns: None, rules: None, stop: &AtomicBool::new(false) };
+    let stop = AtomicBool::new(false);
+    let lookout = Lookout { set, confirm: None, patterns: None, rules: None, detectors: None, stop: &stop };
     let source = Source::new(reader, name);
     let hunt = hunt_source(source, name, &Clock::default(), &lookout, options, &mut |part| {
         part.hits.into_iter().for_each(|hit| on_finding(hit.finding));
     });
-    Hunt { report: hunt.report, observed: hunt.observed, engines: Vec::new(), patterns: Vec::new() }
+    Hunt { report: hunt.report, left: Left { observed: hunt.left.observed, ..Left::default() } }
 }
 
 /// Hunts in one log. Parts come in the order of the lines.
@@ -178,46 +213,25 @@ pub fn hunt_source<'a, R: Read>(
     let mut sum = Sum { suspects: lookout.confirm.map(|_| HitRate::default()), ..Sum::default() };
     let threads = options.threads.clamp(1, THREADS_MAX);
     let first = Worker::new(name, lookout, options.history);
-    let parts = if threads == 1 {
+    let mut left = if threads == 1 {
         let mut worker = first;
         let mut buffer = Vec::new();
         while let Some((block, lines)) = blocks.next(buffer) {
             buffer = sum.add(worker.scan(block, &lines), on_part);
         }
-        Parts::of(worker)
+        Left::by(worker)
     } else {
         threads::scan(&mut blocks, threads, &first, &mut sum, on_part)
     };
-    let Parts { mut observed, engines, patterns } = parts;
     let (class, stopped) = (blocks.reader.as_ref().map(Reader::class).unwrap_or_default(), blocks.stopped);
     let suspects = sum.suspects.take();
     let mut report = sum.report(name, class, stopped, source.finish());
-    report.diagnostics.extend(observed.take_diagnostic(name));
+    report.diagnostics.extend(left.observed.take_diagnostic(name));
     if let Some(rate) = suspects {
         let id = |nth: usize| lookout.set.indicators().get(nth).map_or_else(String::new, |i| i.id.clone());
         report.diagnostics.extend(rate.suspects(name, &id));
     }
-    Hunt { report, observed, engines, patterns }
-}
-
-/// What workers leave behind at the end of a log.
-struct Parts<'a> {
-    observed: Observed,
-    engines: Vec<Engine>,
-    patterns: Vec<PatternRun<'a>>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(worker: Worker<'_, 'a>) -> Parts<'a> {
-        let Worker { observed, engine, patterns, .. } = worker;
-        Parts { observed, engines: engine.into_iter().collect(), patterns: patterns.into_iter().collect() }
-    }
-
-    fn join(&mut self, other: Parts<'a>) {
-        self.observed.merge(other.observed);
-        self.engines.extend(other.engines);
-        self.patterns.extend(other.patterns);
-    }
+    Hunt { report, left }
 }
 
 /// Blocks of a log, each with the way to read its lines.

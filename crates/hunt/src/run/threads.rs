@@ -8,9 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::{Scanned, Worker};
-use super::{Blocks, Part, Parts, Sum};
+use super::{Blocks, Left, Part, Sum};
 use crate::event::BlockReader;
-use crate::history::Observed;
 use crate::reader::Block;
 
 /// Blocks that wait or are worked on, for each thread.
@@ -27,7 +26,7 @@ pub(super) fn scan<'a, R: Read>(
     worker: &Worker<'_, 'a>,
     sum: &mut Sum,
     on_part: &mut dyn FnMut(Part),
-) -> Parts<'a> {
+) -> Left<'a> {
     let (to_workers, tasks) = sync_channel::<Task>(threads * BLOCKS_PER_THREAD);
     let (to_caller, scanned) = channel::<Answer>();
     let tasks = Mutex::new(tasks);
@@ -41,15 +40,15 @@ pub(super) fn scan<'a, R: Read>(
         drop(to_caller);
         hand_round(blocks, &to_workers, &scanned, threads * BLOCKS_PER_THREAD, sum, on_part);
         drop(to_workers);
-        let mut parts = Parts { observed: Observed::default(), engines: Vec::new(), patterns: Vec::new() };
+        let mut left = Left::default();
         for handle in workers {
             match handle.join() {
-                Ok(part) => parts.join(part),
+                Ok(part) => left.join(part),
                 // A fault of the program: go on falling, as if the caller had scanned the block itself.
                 Err(fault) => std::panic::resume_unwind(fault),
             }
         }
-        parts
+        left
     })
 }
 
@@ -69,13 +68,13 @@ fn work<'a>(
     mut worker: Worker<'_, 'a>,
     tasks: &Mutex<Receiver<Task>>,
     to_caller: &Sender<Answer>,
-) -> Parts<'a> {
+) -> Left<'a> {
     let _alarm = Alarm(to_caller);
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, block, lines)) = next else { return Parts::of(worker) };
+        let Ok((number, block, lines)) = next else { return Left::by(worker) };
         if to_caller.send(Some((number, worker.scan(block, &lines)))).is_err() {
-            return Parts::of(worker);
+            return Left::by(worker);
         }
     }
 }

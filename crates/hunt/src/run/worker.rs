@@ -8,6 +8,8 @@ use model::time::Timestamp;
 
 use super::{Lookout, Part};
 use crate::confirm::Verdict;
+use crate::detection::Detection;
+use crate::detector::Detectors;
 use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
 use crate::finding::finding;
 use crate::history::Observed;
@@ -37,8 +39,9 @@ pub(super) struct Worker<'n, 'a> {
     pub(super) observed: Observed,
     pub(super) engine: Option<Engine>,
     pub(super) patterns: Option<PatternRun<'a>>,
-    /// Whether any rule needs events of a class; a log has few.
-    needed: HashMap<SourceClass, bool>,
+    pub(super) detectors: Option<Detectors>,
+    /// Who needs events of a class: rules, detectors. A log has few classes.
+    needed: HashMap<SourceClass, [bool; 2]>,
 }
 
 impl<'n, 'a> Worker<'n, 'a> {
@@ -50,6 +53,7 @@ impl<'n, 'a> Worker<'n, 'a> {
             observed: Observed::default(),
             engine: lookout.rules.map(Engine::worker),
             patterns: lookout.patterns.filter(|set| !set.is_empty()).map(PatternRun::new),
+            detectors: lookout.detectors.map(|options| Detectors::new(options.clone())),
             needed: HashMap::new(),
         }
     }
@@ -62,7 +66,7 @@ impl<'n, 'a> Worker<'n, 'a> {
     pub(super) fn scan(&mut self, block: Block, lines: &BlockReader) -> Scanned {
         let mut scanned = Scanned::default();
         // Before the times whose place among the others is not known.
-        if self.engine.is_some() || self.patterns.is_some() {
+        if self.engine.is_some() || self.patterns.is_some() || self.detectors.is_some() {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
@@ -128,38 +132,59 @@ impl<'n, 'a> Worker<'n, 'a> {
         times.into_iter().for_each(|time| timeline.reach(time));
     }
 
-    /// Reads into events what rules and patterns need, and asks them.
+    /// Reads into events what rules, patterns and detectors need, and asks them.
     fn judge(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
-        let Worker { name, engine, patterns, needed, .. } = self;
-        let Scanned { part, timeline, unparsed, .. } = scanned;
         let mut place = Place { line: block.first_line, offset: block.offset };
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
             let end = memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..end).unwrap_or_default();
-            let needs = |engine: &Engine| {
-                lines
-                    .class_of(line, place)
-                    .is_none_or(|class| *needed.entry(class).or_insert_with(|| engine.needs(&class)))
-            };
-            if patterns.is_some() || engine.as_ref().is_some_and(needs) {
+            let [by_rules, by_detectors] = self.needs(lines, line, place);
+            if by_rules || by_detectors || self.patterns.is_some() {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
-                        timeline.add(event.time);
-                        if let Some(engine) = engine {
-                            engine.observe(&event, line, name, &mut |found| part.detections.push(found));
-                        }
-                        if let Some(patterns) = patterns {
-                            let text = String::from_utf8_lossy(line);
-                            part.detections.extend(patterns.event(name, &text, &event));
-                        }
+                        scanned.timeline.add(event.time);
+                        let judges = [by_rules, by_detectors];
+                        self.ask(&event, line, judges, &mut |found| scanned.part.detections.push(found));
                     }
                     Ok(None) => {}
-                    Err(reason) => unparsed.add(reason, place.line),
+                    Err(reason) => scanned.unparsed.add(reason, place.line),
                 }
             }
             rest = rest.get(end + 1..).unwrap_or_default();
             place = Place { line: place.line + 1, offset: place.offset + end as u64 + 1 };
+        }
+    }
+
+    /// Whether rules, and detectors, need the event of a line.
+    fn needs(&mut self, lines: &BlockReader, line: &[u8], place: Place) -> [bool; 2] {
+        let engine = self.engine.as_ref();
+        let has_detectors = self.detectors.is_some();
+        match lines.class_of(line, place) {
+            None => [engine.is_some(), has_detectors],
+            Some(class) => *self.needed.entry(class).or_insert_with(|| {
+                let by_rules = engine.is_some_and(|engine| engine.needs(&class));
+                [by_rules, has_detectors && Detectors::needs(&class)]
+            }),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        event: &Event,
+        line: &[u8],
+        [by_rules, by_detectors]: [bool; 2],
+        found: &mut dyn FnMut(Detection),
+    ) {
+        if by_rules && let Some(engine) = &mut self.engine {
+            engine.observe(event, line, self.name, found);
+        }
+        let text = String::from_utf8_lossy(line);
+        if by_detectors && let Some(detectors) = &mut self.detectors {
+            detectors.observe(event, &text, self.name, found);
+        }
+        if let Some(patterns) = &mut self.patterns {
+            patterns.event(self.name, &text, event).into_iter().for_each(found);
         }
     }
 }

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod confirm;
-mod edge;
 mod detector;
+mod edge;
 mod event;
 mod files;
 mod history;

@@ -47,7 +47,7 @@ fn threads_change_nothing() {
     for threads in [2, 5, 1_000] {
         let (many, hunt_many) = hunt(&log, &set, threads, true);
         assert_eq!(many, one);
-        assert_eq!(hunt_many.observed.sorted(), hunt_one.observed.sorted());
+        assert_eq!(hunt_many.left.observed.sorted(), hunt_one.left.observed.sorted());
         assert_eq!(
             (hunt_many.report.first_time, hunt_many.report.last_time),
             (hunt_one.report.first_time, hunt_one.report.last_time)
@@ -55,7 +55,7 @@ fn threads_change_nothing() {
     }
     assert_eq!(hunt_one.report.first_time.unwrap().to_string(), "2020-09-13T12:26:40.500000Z");
     assert_eq!(hunt_one.report.lines, 60_000);
-    assert!(hunt(&log, &set, 1, false).1.observed.is_empty());
+    assert!(hunt(&log, &set, 1, false).1.left.observed.is_empty());
 }
 
 #[test]
@@ -66,6 +66,7 @@ fn the_history_keeps_external_values_with_times_and_counts() {
         8.8.8.8 and no time, 2001:db8::7 2001:0DB8:0::7\n";
     let (_, hunt) = hunt(log, &set(""), 1, true);
     let told: Vec<String> = hunt
+        .left
         .observed
         .sorted()
         .iter()

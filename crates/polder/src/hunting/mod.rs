@@ -1,188 +1,173 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder hunt` and `polder seen`.
 
+mod files;
+mod gather;
 mod live;
+mod outputs;
 mod pool;
 mod progress;
+mod sought;
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
+use hunt::detection::Level;
 use hunt::finding::Finding;
 use hunt::history::{self, record_file};
-use hunt::indicator::{Indicator, Reading, read_csv, read_list};
-use hunt::limits::{FINDINGS_PER_FILE_MAX, LIST_BYTES_MAX};
-use hunt::run::{FileReport, Hunt, Options, hunt_input};
-use hunt::scan::IndicatorSet;
-use hunt::standard::read_bundle;
-use model::diagnostic::{Diagnostic, shown};
+use hunt::limits::FINDINGS_PER_FILE_MAX;
+use hunt::reader::Source;
+use hunt::report::{Hit, Summary};
+use hunt::run::{FileReport, Hunt, Lookout, Options, Part, hunt_source};
+use hunt::time::Clock;
+use model::diagnostic::shown;
 use model::observable::{Observable, refang};
 use model::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};
-use crate::input::Input;
 use crate::node::{Node, now};
 use crate::out::say;
 
+use gather::Gathering;
+use pool::Message;
+use progress::Progress;
+use sought::Quarry;
+
 /// Sources that `seen` names on a terminal.
 const SOURCES_SHOWN: usize = 10;
-
-/// What became of all logs.
-#[derive(Default)]
-struct Tally {
-    findings: u64,
-    files: u64,
-    lines: u64,
-    unread_lines: u64,
-    partial: bool,
-}
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     // A list says what to hunt for: a node that is only in the environment is left alone.
     let dir = args.dir.as_ref().or(args.default_dir.as_ref().filter(|_| args.indicators.is_empty()));
-    if dir.is_none() && args.indicators.is_empty() {
-        return Err(Failure::usage(
-            "name what to hunt for: --data DIR for a node's indicators, --indicators FILE for a list",
-        ));
-    }
     let node = match dir {
         Some(dir) => Some(Node::open(&cli::Data { dir: dir.clone() })?),
         None => None,
     };
-    let mut tally = Tally::default();
-    let set = indicators(args, node.as_ref(), &mut tally)?;
+    let quarry = sought::quarry(args, node.as_ref())?;
     let mut paths = Vec::new();
     for path in &args.paths {
-        collect(path, &mut paths)?;
+        files::collect(path, &mut paths)?;
     }
+    let mut summary = Summary::new(now());
+    summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
+    summary.sought = quarry.sought.clone();
+    let (summary, partial) = hunt_all(args, node.as_ref(), &quarry, &paths, summary)?;
+    outputs::write(args, &summary)?;
+    let found = summary.hit_count() + summary.detection_count() > 0;
+    Ok(match (found, partial) {
+        (_, true) => Exit::Partial,
+        (false, false) => Exit::NotFound,
+        (true, false) => Exit::Done,
+    })
+}
+
+fn hunt_all(
+    args: &cli::Hunt,
+    node: Option<&Node>,
+    quarry: &Quarry,
+    paths: &[PathBuf],
+    summary: Summary,
+) -> Result<(Summary, bool), Failure> {
     let threads = match args.threads {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    hunt_all(&paths, &set, threads, node.is_some(), &mut |result| {
-        // A log that was rotated away, or may not be read, does not keep the others from being read.
-        let (hunt, found) = match result {
-            Ok(both) => both,
-            Err(failure) if paths.len() > 1 => {
-                eprintln!("polder: {failure}; the other files are read all the same");
-                tally.partial = true;
+    let stop = stop_when_told()?;
+    let lookout = Lookout {
+        set: &quarry.set,
+        confirm: Some(&quarry.confirm),
+        patterns: Some(&quarry.patterns),
+        rules: Some(&quarry.engine),
+        detectors: quarry.detectors.as_ref(),
+        stop: &stop,
+    };
+    // Threads that no file is left for scan blocks of the others.
+    let workers = threads.min(paths.len()).max(1);
+    let options = Options { history: node.is_some(), threads: (threads / workers).max(1) };
+    let progress = Progress::new(files::total_bytes(paths));
+    let mut gathering = Gathering::new(summary, quarry, args.min_level.unwrap_or(Level::Medium));
+    let begun = stopwatch();
+    std::thread::scope(|scope| {
+        scope.spawn(|| progress.show());
+        let done = hunt_each(node, paths, (&lookout, &options, &progress), workers, &mut gathering);
+        progress.finish();
+        done
+    })?;
+    gathering.summary.duration = begun.elapsed();
+    Ok(gathering.finish())
+}
+
+/// Hunts in all files; takes what comes of them, in their order.
+fn hunt_each<'q>(
+    node: Option<&Node>,
+    paths: &[PathBuf],
+    (lookout, options, progress): (&Lookout<'q>, &Options, &Progress),
+    workers: usize,
+    gathering: &mut Gathering<'q>,
+) -> Result<(), Failure> {
+    let job = |nth: usize, on_part: &mut dyn FnMut(Part)| match paths.get(nth) {
+        Some(path) => hunt_file(path, lookout, options, progress, on_part).map(|hunt| vec![hunt]),
+        None => Ok(Vec::new()),
+    };
+    // Of the file whose turn it is: they are recorded when it ends.
+    let mut found: Vec<Hit> = Vec::new();
+    pool::run(paths.len(), workers, &job, &mut |nth, message| {
+        let ended = match message {
+            Message::Part(part) => {
+                found.extend(part.hits);
+                part.detections.into_iter().for_each(|detection| gathering.detection(detection));
                 return Ok(());
             }
-            Err(failure) => return Err(failure),
+            Message::End(ended) => ended,
         };
-        tally.add(&hunt.report);
-        if let Some(node) = &node {
-            record(node, &hunt, &found)?;
+        let found = std::mem::take(&mut found);
+        match ended {
+            Ok(hunts) => {
+                for mut hunt in hunts {
+                    tell(&hunt.report);
+                    if let Some(node) = node.filter(|_| !hunt.report.stopped) {
+                        record(node, &hunt, &found)?;
+                    }
+                    gathering.end(&hunt.report, &mut hunt.left);
+                }
+            }
+            // A log that was rotated away, or may not be read, does not keep the others from being read.
+            Err(failure) if paths.len() > 1 => {
+                eprintln!("polder: {failure}; the other files are read all the same");
+                let path = paths.get(nth).map(|path| path.display().to_string()).unwrap_or_default();
+                gathering.not_read(path, failure.message);
+            }
+            Err(failure) => return Err(failure),
         }
-        for finding in &found {
-            let line = if args.json { finding_json(finding).to_string() } else { finding_line(finding) };
-            say!("{line}");
-        }
+        gathering.hits(found);
         Ok(())
-    })?;
-    let Tally { findings, files, lines, unread_lines, partial } = tally;
-    eprintln!(
-        "{findings} hits of {} indicators in {files} files, {lines} lines, of them {unread_lines} could not be read",
-        set.len()
-    );
-    Ok(match (findings, partial) {
-        (_, true) => Exit::Partial,
-        (0, false) => Exit::NotFound,
-        _ => Exit::Done,
     })
 }
 
-impl Tally {
-    fn add(&mut self, report: &FileReport) {
-        self.findings += report.findings;
-        self.files += 1;
-        self.lines += report.lines;
-        self.unread_lines += report.unread_lines;
-        self.partial |= !report.whole || report.unread_lines > 0;
-        report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
-        if report.expired > 0 {
-            eprintln!(
-                "{}: {} matches of indicators that had ceased to hold were left out",
-                report.file, report.expired
-            );
-        }
-    }
+/// What went wrong with a log.
+fn tell(report: &FileReport) {
+    report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
 }
 
-fn indicators(args: &cli::Hunt, node: Option<&Node>, tally: &mut Tally) -> Result<IndicatorSet, Failure> {
-    let mut all: Vec<Indicator> = Vec::new();
-    if let Some(node) = node {
-        all.extend(node.store.read(hunt::query::indicators)?);
-    }
-    for path in &args.indicators {
-        let reading = read_indicators(path)?;
-        reading.diagnostics.iter().for_each(|d| eprintln!("{d}"));
-        tally.partial |= reading.refused > 0;
-        all.extend(reading.indicators);
-    }
-    // A node may hold no indicator yet and hunt for the sake of the history; a list without any is a mistake.
-    if all.is_empty() && node.is_none() {
-        return Err(Failure::usage("there is no indicator in what --indicators names; nothing was hunted"));
-    }
-    let set = IndicatorSet::build(all);
-    set.diagnostics().iter().for_each(|d: &Diagnostic| eprintln!("{d}"));
-    Ok(set)
-}
-
-fn read_indicators(path: &Path) -> Result<Reading, Failure> {
-    let mut input = Input::open(path, &std::env::temp_dir())?;
-    let mut bytes = Vec::new();
-    let limit = LIST_BYTES_MAX as u64 + 1;
-    input.reader()?.take(limit).read_to_end(&mut bytes).map_err(|e| Failure::io("read", path, &e))?;
-    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    let is_json = matches!(text.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
-    let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
-    Ok(match (is_json, is_csv) {
-        (true, _) => read_bundle(&bytes, &input.name),
-        (false, true) => read_csv(&bytes, &input.name),
-        (false, false) => read_list(&bytes, &input.name),
-    })
-}
-
-/// Files below a path, sorted, so that output has one order.
-fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if path == Path::new("-") || !path.is_dir() {
-        into.push(path.to_owned());
-        return Ok(());
-    }
-    let fault = |e: io::Error| Failure::io("list", path, &e);
-    let mut entries: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(path).map_err(fault)? {
-        let entry = entry.map_err(fault)?;
-        let kind = entry.file_type().map_err(fault)?;
-        // A link may lead round in a circle, a pipe may never end.
-        if kind.is_dir() || kind.is_file() {
-            entries.push(entry.path());
-        } else {
-            eprintln!(
-                "{}: not a file, not read; name it to read it",
-                shown(&entry.path().display().to_string())
-            );
-        }
-    }
-    entries.sort();
-    entries.iter().try_for_each(|entry| collect(entry, into))
+#[expect(clippy::disallowed_methods, reason = "how long a hunt takes is told to a person")]
+fn stopwatch() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// Hunts in one file.
-fn hunt_file(
+fn hunt_file<'q>(
     path: &Path,
-    lookout: &Lookout<'_>,
+    lookout: &Lookout<'q>,
     options: &Options,
     progress: &Progress,
     on_part: &mut dyn FnMut(Part),
-) -> Result<Hunt, Failure> {
+) -> Result<Hunt<'q>, Failure> {
     let name = path.display().to_string();
     if name == "-" {
         let source = Source::new(progress.count(io::stdin().lock()), "stdin");
@@ -206,7 +191,7 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// Register, history and findings of one file, in one transaction.
-fn record(node: &Node, hunt: &Hunt, found: &[Finding]) -> Result<(), Failure> {
+fn record(node: &Node, hunt: &Hunt<'_>, found: &[Hit]) -> Result<(), Failure> {
     if found.len() > FINDINGS_PER_FILE_MAX {
         eprintln!(
             "{}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so much is \
@@ -219,7 +204,8 @@ fn record(node: &Node, hunt: &Hunt, found: &[Finding]) -> Result<(), Failure> {
     let path = fs::canonicalize(&hunt.report.file);
     let file = path.map_or_else(|_| hunt.report.file.clone(), |path| path.display().to_string());
     let report = FileReport { file, ..hunt.report.clone() };
-    node.store.local(|tx| record_file(tx, &report, &hunt.observed, found, now()))?;
+    let found: Vec<Finding> = found.iter().map(|hit| hit.finding.clone()).collect();
+    node.store.local(|tx| record_file(tx, &report, &hunt.left.observed, &found, now()))?;
     Ok(())
 }
 

@@ -17,24 +17,24 @@ use crate::failure::Failure;
 const PARTS_WAITING_MAX: usize = 16;
 
 /// What comes of a file: parts, then the end.
-pub enum Message {
+pub enum Message<'q> {
     /// The file was read to its end, or could not be.
-    End(Result<Vec<Hunt>, Failure>),
+    End(Result<Vec<Hunt<'q>>, Failure>),
     /// A stretch of it.
     Part(Part),
 }
 
 /// Runs `job` for each number below `files` on so many threads; `each` takes what comes of them. An error of
 /// `each` ends it all.
-pub fn run(
+pub fn run<'q>(
     files: usize,
     threads: usize,
-    job: &(dyn Fn(usize, &mut dyn FnMut(Part)) -> Result<Vec<Hunt>, Failure> + Sync),
-    each: &mut dyn FnMut(usize, Message) -> Result<(), Failure>,
+    job: &(dyn Fn(usize, &mut dyn FnMut(Part)) -> Result<Vec<Hunt<'q>>, Failure> + Sync),
+    each: &mut dyn FnMut(usize, Message<'q>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        let (queues, arriving) = channel::<(usize, Receiver<Message>)>();
+        let (queues, arriving) = channel::<(usize, Receiver<Message<'q>>)>();
         for _ in 0..threads.clamp(1, files.max(1)) {
             let (next, queues) = (&next, queues.clone());
             scope.spawn(move || {
@@ -62,12 +62,12 @@ pub fn run(
     })
 }
 
-fn take_in_order(
+fn take_in_order<'q>(
     files: usize,
-    arriving: &Receiver<(usize, Receiver<Message>)>,
-    each: &mut dyn FnMut(usize, Message) -> Result<(), Failure>,
+    arriving: &Receiver<(usize, Receiver<Message<'q>>)>,
+    each: &mut dyn FnMut(usize, Message<'q>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut waiting: BTreeMap<usize, Receiver<Message>> = BTreeMap::new();
+    let mut waiting: BTreeMap<usize, Receiver<Message<'q>>> = BTreeMap::new();
     for wanted in 0..files {
         let messages = loop {
             if let Some(messages) = waiting.remove(&wanted) {
