@@ -262,7 +262,7 @@ impl<'a> Worker<'a> {
             let line = line_at(bytes, start);
             let time = line_time(line);
             times.add(time);
-            let Some(indicator) = set.indicators().get(hit.indicator) else { return };
+            let Some(indicator) = set.indicator(hit.indicator) else { return };
             match (time, indicator.valid_until) {
                 (Some(time), Some(until)) if time >= until => expired += 1,
                 _ => findings.push(finding(name, line, hit, &indicator.id, time)),

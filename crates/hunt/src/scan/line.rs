@@ -153,8 +153,7 @@ impl<'a> Reading<'a, '_> {
 
     fn hit_chain(&mut self, head: u32, range: &Range<usize>, value: &str) {
         for index in self.set.chain(head).collect::<Vec<_>>() {
-            let indicator = self.set.indicators().get(index as usize);
-            let kind = indicator.map_or(ObservableKind::Domain, |i| i.observable.kind());
+            let kind = self.set.kind_of(index).unwrap_or(ObservableKind::Domain);
             self.hit(index, range.clone(), kind, value);
         }
     }
@@ -292,7 +291,7 @@ impl<'a> Reading<'a, '_> {
                 let range = start + first..start + last;
                 self.see(ObservableKind::Ip, self.slice(range.clone()));
                 self.hit_address(address, &range);
-                if self.set.addresses.get(&address).is_some_and(|entry| entry.host) {
+                if self.set.addresses.get(address).is_some_and(|known| known.host) {
                     self.urls(range.clone(), range.end, &v4.to_string());
                 }
             }
@@ -322,7 +321,7 @@ impl<'a> Reading<'a, '_> {
         let bracketed = range == run
             && before.and_then(|b| self.bytes().get(b)) == Some(&b'[')
             && self.bytes().get(after) == Some(&b']');
-        if bracketed && self.set.addresses.get(&address).is_some_and(|entry| entry.host) {
+        if bracketed && self.set.addresses.get(address).is_some_and(|known| known.host) {
             let host = format!("[{}]", Ipv6Addr::from(address));
             self.urls(range.start - 1..after + 1, after + 1, &host);
         }

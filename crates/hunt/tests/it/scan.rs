@@ -253,6 +253,8 @@ fn letters_beyond_ascii_belong_to_the_word() {
             ],
         );
     }
+    // Digits and a dot may be the beginning of a name, too.
+    finds("7.рф", &["7.рф", "7.%D1%80%D1%84", "7.\\u0440\\u0444", "x 1.2.7.РФ"]);
     finds("evil.example", &["“evil.example”", "，evil.example。", "‘evil.example’"]);
     finds("1.2.3.4", &["地址1.2.3.4的", "IP：1.2.3.4，"]);
 }
