@@ -151,7 +151,9 @@ impl<'a> Pass<'a> {
     }
 
     /// A piece with a dot, with its edges still on.
-    fn dotted(&mut self, piece: Range<usize>) {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn dotted(&mut self, piece: Range<usize>) {
         if word_goes_on(self.chunk, piece.end) {
             return self.undecided.push(piece.start);
         }
@@ -172,7 +174,15 @@ impl<'a> Pass<'a> {
         let Some(dot) = token.iter().rposition(|b| *b == b'.') else { return };
         let label = token.get(dot + 1..).unwrap_or_default();
         if label.first().is_some_and(|b| class(*b) & LETTER != 0) {
-            self.name(piece, label, see);
+            if token.len() > NAME_BYTES_MAX {
+                return;
+            }
+            if see {
+                self.see(ObservableKind::Domain, piece.clone());
+            }
+            if self.set.filter.passes_name(token) {
+                self.name(piece, label);
+            }
         } else if token.iter().all(|b| class(*b) & (DIGIT | DOT) != 0) {
             self.quad(piece, see);
         } else {
@@ -191,14 +201,9 @@ impl<'a> Pass<'a> {
         start..end
     }
 
-    fn name(&mut self, piece: Range<usize>, label: &[u8], see: bool) {
+    /// A name that passed the filter.
+    fn name(&mut self, piece: Range<usize>, label: &[u8]) {
         let token = self.slice(piece.clone());
-        if token.len() > NAME_BYTES_MAX {
-            return;
-        }
-        if see {
-            self.see(ObservableKind::Domain, piece.clone());
-        }
         let arpa = self.set.has_addresses && label.eq_ignore_ascii_case(b"arpa");
         if arpa && let Some(address) = arpa_address(token) {
             self.address(address, &piece);
@@ -231,7 +236,7 @@ impl<'a> Pass<'a> {
             self.see(ObservableKind::Ip, piece.clone());
         }
         let address = 0xFFFF << 32 | u128::from(address);
-        let known = self.set.addresses.get(address);
+        let known = self.set.known_address(address);
         if known.is_some_and(|known| known.host) {
             self.undecided.push(piece.start);
         }
@@ -265,7 +270,7 @@ impl<'a> Pass<'a> {
             Shape::Name => {
                 let bytes = self.slice(token.clone());
                 let label = bytes.iter().rposition(|b| *b == b'.').and_then(|dot| bytes.get(dot + 1..));
-                self.name(token, label.unwrap_or_default(), false);
+                self.name(token, label.unwrap_or_default());
             }
             Shape::Quad => self.quad(token, false),
             Shape::Digest => self.dotless(token, false),
@@ -373,7 +378,7 @@ impl<'a> Pass<'a> {
         self.see(ObservableKind::Ip, range.clone());
         if before == Some(b'[')
             && after == b']'
-            && self.set.addresses.get(address).is_some_and(|known| known.host)
+            && self.set.known_address(address).is_some_and(|known| known.host)
         {
             self.undecided.push(range.start);
         }

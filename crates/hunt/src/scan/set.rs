@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use model::diagnostic::Diagnostic;
 use model::observable::{Network, Observable, ObservableKind, name_to_ascii, parse_address};
 
-use super::filter::Filter;
+use super::filter::{self, Filter};
 use super::kept::{Kept, Names};
 use super::table::{self, Entry, Labels, Table, is_end};
 use crate::indicator::{Indicator, Mode};
@@ -23,7 +23,7 @@ pub struct IndicatorSet {
     pub(super) texts: Table,
     /// Last labels of the names.
     pub(super) labels: Labels,
-    pub(super) addresses: Addresses,
+    addresses: Addresses,
     pub(super) networks: Networks,
     /// URLs and e-mail addresses by their canonical bytes.
     pub(super) urls: HashMap<Box<[u8]>, u32>,
@@ -97,9 +97,26 @@ impl IndicatorSet {
         })
     }
 
+    /// What is known of an address, if anything is.
+    pub(super) fn known_address(&self, address: u128) -> Option<Known> {
+        if address >> 32 == 0xFFFF {
+            return self.addresses.v4.get(&(address as u32)).copied();
+        }
+        let passes = self.filter.passes(filter::hash(&address.to_be_bytes(), 16));
+        if passes { self.addresses.v6.get(&address).copied() } else { None }
+    }
+
+    /// Lets an address pass the filter: IPv4 is asked for unparsed, IPv6 has many spellings.
+    fn admit_address(&mut self, address: u128, text: &str) {
+        match address >> 32 {
+            0xFFFF => self.filter.admit(text.as_bytes()),
+            _ => self.filter.admit(&address.to_be_bytes()),
+        }
+    }
+
     /// The indicators of an address: the address itself and the networks that it lies in.
     pub(super) fn of_address(&self, address: u128, each: &mut dyn FnMut(u32)) {
-        if let Some(known) = self.addresses.get(address) {
+        if let Some(known) = self.known_address(address) {
             self.chain(known.exact).for_each(&mut *each);
         }
         for (prefix, networks) in &self.networks.by_prefix {
@@ -113,7 +130,7 @@ impl IndicatorSet {
 
 /// Addresses, both families apart because the one is a quarter of the other.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+struct Addresses {
     v4: HashMap<u32, Known>,
     v6: HashMap<u128, Known>,
 }
@@ -128,14 +145,6 @@ pub(super) struct Known {
 }
 
 impl Addresses {
-    /// What is known of an address, if anything is.
-    pub(super) fn get(&self, address: u128) -> Option<Known> {
-        match address >> 32 {
-            0xFFFF => self.v4.get(&(address as u32)).copied(),
-            _ => self.v6.get(&address).copied(),
-        }
-    }
-
     fn entry(&mut self, address: u128) -> &mut Known {
         let unknown = Known { exact: END, host: false };
         match address >> 32 {
@@ -270,9 +279,7 @@ impl Builder {
     fn address(&mut self, address: u128, text: &str, index: u32) {
         self.set.has_addresses = true;
         push_chain(&mut self.set.next, &mut self.set.addresses.entry(address).exact, index);
-        if address >> 32 == 0xFFFF {
-            self.set.filter.admit(text.as_bytes());
-        }
+        self.set.admit_address(address, text);
     }
 
     fn network(&mut self, network: Network, index: u32) {
@@ -294,9 +301,7 @@ impl Builder {
         if let Some(address) = parse_address(host) {
             self.set.has_addresses = true;
             self.set.addresses.entry(address).host = true;
-            if address >> 32 == 0xFFFF {
-                self.set.filter.admit(host.as_bytes());
-            }
+            self.set.admit_address(address, host);
             return Some(());
         }
         let name = name_to_ascii(host).ok()?;

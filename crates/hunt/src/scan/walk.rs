@@ -94,8 +94,18 @@ struct Ending {
     dots: u64,
     /// Whether an escape or a character beyond ASCII stands beside it.
     beside: bool,
+    /// Whether it is longer than the masks tell, or holds two dots in a row.
+    broken: bool,
     /// Whether the masks alone do not tell what it is.
     odd: bool,
+}
+
+impl Ending {
+    /// Decides an odd token.
+    #[inline]
+    fn decide(&self, pass: &mut Pass<'_>) {
+        if self.broken { pass.word(self.end) } else { pass.dotted(self.end - self.length as usize..self.end) }
+    }
 }
 
 /// The 64 bits before bit `end` of a word: the top one is the last.
@@ -135,8 +145,9 @@ impl Near<'_> {
         let beside = self.here.special >> bit
             | window(self.before.special, self.here.special, bit) >> (63_u32.wrapping_sub(length) & 63);
         let beside = beside & 1 != 0;
-        let odd = length == 64 || edges | doubled != 0 || beside;
-        Ending { end: self.at + bit as usize, length, dots, beside, odd }
+        let broken = length == 64 || doubled != 0;
+        let odd = broken || edges != 0 || beside;
+        Ending { end: self.at + bit as usize, length, dots, beside, broken, odd }
     }
 }
 
@@ -233,13 +244,13 @@ impl Asked {
         let label = token.dots.leading_zeros();
         let hyphen = last.last() == Some(&b'-') || pass.byte(end.wrapping_sub(length)) == b'-';
         if token.odd || hyphen {
-            return pass.word(end);
+            return token.decide(pass);
         }
         let worded = class(pass.byte(end.wrapping_sub(label as usize))) & LETTER != 0;
         if !worded {
             // Three dots are the least that an address glued to something has.
             if token.dots.count_ones() >= 3 {
-                pass.word(end);
+                token.decide(pass);
             }
             return;
         }
@@ -260,7 +271,7 @@ impl Asked {
         if token.odd {
             // It has the dots of an address, or may go on as a name beyond what stands beside it.
             if dots >= 3 || length == 64 || token.beside {
-                pass.word(end);
+                token.decide(pass);
             }
             return;
         }
