@@ -4,7 +4,10 @@
 //! ```text
 //! cargo bench -p hunt --bench scan                      # logs of its own, 100,000 indicators
 //! cargo bench -p hunt --bench scan -- LIST LOG          # files, e.g. those of another generator
+//! valgrind --tool=callgrind --toggle-collect='hunt::scan::fast::scan*' PROGRAM --once LIST LOG
 //! ```
+//!
+//! The last counts instructions of one scan; PROGRAM is what `cargo bench --no-run` names.
 //!
 //! Prints MB (10^6 bytes) per second of processor time. Of the scan, by each way that the processor has:
 //! the best and the median of all windows of 64 MiB in five rounds; the same while it hands over all
@@ -36,15 +39,20 @@ fn main() {
         [list, log, ..] => (std::fs::read(list).unwrap(), std::fs::read(log).unwrap()),
         _ => (made_list(), made_log()),
     };
-    let (started, before) = (Instant::now(), resident_bytes());
+    let started = Instant::now();
     let set = IndicatorSet::build(read_list(&list, "list").indicators);
     println!(
-        "{} indicators, built in {:.2} s, {:.0} MiB resident; log of {} bytes",
+        "{} indicators, built in {:.2} s, {:.1} MiB in the set; log of {} bytes",
         set.len(),
         started.elapsed().as_secs_f64(),
-        resident_bytes().saturating_sub(before) as f64 / 1024.0 / 1024.0,
+        set.heap_bytes() as f64 / 1024.0 / 1024.0,
         log.len()
     );
+    if std::env::args().any(|arg| arg == "--once") {
+        let mut hits = 0;
+        Scanner::new(&set).scan_block(&log, 0, 1, &mut |_| hits += 1);
+        return println!("scanned once, {}: {hits} hits", Path::fastest().name());
+    }
     for path in Path::available() {
         print_scan(&set, path, &log, path.name());
     }
@@ -83,14 +91,6 @@ fn print_scan(set: &IndicatorSet, path: Path, log: &[u8], name: &str) {
         lines.insert(hit.line);
     });
     println!("scan, {name}: best {best:.0}, median {median:.0} MB/s, {hits} hits in {} lines", lines.len());
-}
-
-/// Memory of this process that is in use; 0 where the system does not tell.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
 }
 
 /// Best and median rate over the windows of all rounds.

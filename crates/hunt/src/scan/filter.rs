@@ -79,6 +79,11 @@ impl Filter {
         Filter { words: vec![0; (keys / 4).next_power_of_two().max(64)] }
     }
 
+    /// Memory on the heap, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
+    }
+
     /// Lets an IPv4 address or hash pass by its text, an IPv6 address by its 16 bytes.
     pub(super) fn admit(&mut self, text: &[u8]) {
         self.admit_key(text);

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 
+use super::set::map_bytes;
 use crate::indicator::{Indicator, Mode};
 
 type Times = (Option<Timestamp>, Option<Timestamp>);
@@ -74,6 +75,15 @@ impl Kept {
         self.bytes.shrink_to_fit();
         self.starts.shrink_to_fit();
         self.names.shrink_to_fit();
+    }
+
+    /// Memory on the heap, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.starts.capacity() * size_of::<u64>()
+            + self.names.capacity() * size_of::<Box<str>>()
+            + self.names.iter().map(|name| name.len()).sum::<usize>()
+            + map_bytes(&self.times)
     }
 
     fn entry(&self, index: usize) -> Option<&[u8]> {

@@ -82,6 +82,22 @@ impl IndicatorSet {
         self.kept.len() == 0
     }
 
+    /// Memory that the set has on the heap, in bytes, as far as it grows with the indicators.
+    pub fn heap_bytes(&self) -> usize {
+        let networks = self.networks.by_prefix.iter().map(|(_, firsts)| map_bytes(firsts)).sum::<usize>();
+        let keys =
+            |map: &HashMap<Box<[u8]>, u32>| map_bytes(map) + map.keys().map(|k| k.len()).sum::<usize>();
+        self.kept.heap_bytes()
+            + self.next.capacity() * size_of::<u32>()
+            + self.filter.heap_bytes()
+            + self.texts.heap_bytes()
+            + map_bytes(&self.addresses.v4)
+            + map_bytes(&self.addresses.v6)
+            + networks
+            + keys(&self.urls)
+            + keys(&self.emails)
+    }
+
     /// What is not hunted for, and why.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -126,6 +142,11 @@ impl IndicatorSet {
             }
         }
     }
+}
+
+/// Heap of a map: so many places that seven of eight may be taken, and a byte for each.
+pub(super) fn map_bytes<K, V>(map: &HashMap<K, V>) -> usize {
+    map.capacity().div_ceil(7) * 8 * (size_of::<(K, V)>() + 1)
 }
 
 /// Addresses, both families apart because the one is a quarter of the other.

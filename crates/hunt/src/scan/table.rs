@@ -123,6 +123,14 @@ impl Table {
         self.entries.get_mut(index).map(|(_, entry)| entry)
     }
 
+    /// Memory on the heap, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        (self.filter.capacity() + self.hashes.capacity()) * size_of::<u64>()
+            + self.slots.capacity() * size_of::<u32>()
+            + self.keys.capacity()
+            + self.entries.capacity() * size_of::<(u32, Entry)>()
+    }
+
     /// Gives back the room that was not needed.
     pub(super) fn shrink(&mut self) {
         self.keys.shrink_to_fit();

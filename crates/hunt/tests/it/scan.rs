@@ -400,3 +400,26 @@ fn what_is_seen_are_addresses_names_and_hashes() {
         ]
     );
 }
+
+#[test]
+fn a_set_needs_a_hundred_bytes_an_indicator() {
+    // The mix of the measured lists: four addresses, five domains, one SHA-256.
+    let list: String = (0_u32..50_000)
+        .map(|n| {
+            let x = n.wrapping_mul(2_654_435_761);
+            match n % 10 {
+                0..4 => format!("{}.{}.{}.{}\n", 11 + n % 90, x >> 24, x >> 16 & 255, x >> 8 & 255),
+                4..9 => format!("cdn.app{x:x}.nl\n"),
+                _ => format!("{x:064x}\n"),
+            }
+        })
+        .collect();
+    let indicators = read_list(list.as_bytes(), "a list with a name").indicators;
+    let set = IndicatorSet::build(indicators.clone());
+    assert_eq!(set.len(), 50_000);
+    let each = set.heap_bytes() as f64 / set.len() as f64;
+    assert!(each < 100.0, "{each} bytes");
+    assert_eq!(set.indicators(), indicators);
+    assert_eq!(set.indicator(49_999), indicators.last().cloned());
+    assert_eq!(set.indicator(50_000), None);
+}
