@@ -95,7 +95,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                 times.push(at.1.time);
             }
             let event = &at.1;
-            let Some(indicator) = lookout.set.indicators().get(hit.indicator) else { return };
+            let Some(indicator) = lookout.set.indicator(hit.indicator) else { return };
             match judged(&lookout, indicator, &hit, event) {
                 Verdict::Drop(reason) => *left_out.entry(reason).or_default() += 1,
                 Verdict::Keep(kept) => {

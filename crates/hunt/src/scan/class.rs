@@ -58,6 +58,7 @@ pub(super) fn is_token(byte: u8) -> bool {
 }
 
 /// Value of a hexadecimal digit.
+#[inline]
 pub(super) fn hex_value(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|d| d as u8)
 }

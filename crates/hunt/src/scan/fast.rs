@@ -19,7 +19,7 @@ use super::report::{Lines, Place};
 use super::set::IndicatorSet;
 use super::simd::{Masks, Path, WORD_BYTES};
 use super::table::Entry;
-use super::walk::{Candidate, State, Walk};
+use super::walk::{Candidate, Shape, State, Walk};
 use super::{Hit, Seen};
 
 /// Bytes of a chunk.
@@ -151,7 +151,9 @@ impl<'a> Pass<'a> {
     }
 
     /// A piece with a dot, with its edges still on.
-    fn dotted(&mut self, piece: Range<usize>) {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn dotted(&mut self, piece: Range<usize>) {
         if word_goes_on(self.chunk, piece.end) {
             return self.undecided.push(piece.start);
         }
@@ -166,13 +168,21 @@ impl<'a> Pass<'a> {
     }
 
     /// The same without the escapes around it.
-    pub(super) fn dotted_token(&mut self, piece: Range<usize>, see: bool) {
+    fn dotted_token(&mut self, piece: Range<usize>, see: bool) {
         let piece = self.trim(piece);
         let token = self.slice(piece.clone());
         let Some(dot) = token.iter().rposition(|b| *b == b'.') else { return };
         let label = token.get(dot + 1..).unwrap_or_default();
         if label.first().is_some_and(|b| class(*b) & LETTER != 0) {
-            self.name(piece, label, see);
+            if token.len() > NAME_BYTES_MAX {
+                return;
+            }
+            if see {
+                self.see(ObservableKind::Domain, piece.clone());
+            }
+            if self.set.filter.passes_name(token) {
+                self.name(piece, label);
+            }
         } else if token.iter().all(|b| class(*b) & (DIGIT | DOT) != 0) {
             self.quad(piece, see);
         } else {
@@ -191,14 +201,9 @@ impl<'a> Pass<'a> {
         start..end
     }
 
-    fn name(&mut self, piece: Range<usize>, label: &[u8], see: bool) {
+    /// A name that passed the filter.
+    fn name(&mut self, piece: Range<usize>, label: &[u8]) {
         let token = self.slice(piece.clone());
-        if token.len() > NAME_BYTES_MAX {
-            return;
-        }
-        if see {
-            self.see(ObservableKind::Domain, piece.clone());
-        }
         let arpa = self.set.has_addresses && label.eq_ignore_ascii_case(b"arpa");
         if arpa && let Some(address) = arpa_address(token) {
             self.address(address, &piece);
@@ -230,11 +235,15 @@ impl<'a> Pass<'a> {
         if see {
             self.see(ObservableKind::Ip, piece.clone());
         }
-        if self.set.networks.may_hold_v4(address) {
-            self.address(0xFFFF << 32 | u128::from(address), &piece);
+        let address = 0xFFFF << 32 | u128::from(address);
+        let known = self.set.known_address(address);
+        if known.is_some_and(|known| known.host) {
+            self.undecided.push(piece.start);
         }
-        if let Some(entry) = self.set.texts.probe(token) {
-            self.whole(entry, &piece);
+        if self.set.networks.may_hold_v4(address as u32) {
+            self.address(address, &piece);
+        } else if let Some(known) = known {
+            self.chain(known.exact, &piece);
         }
     }
 
@@ -253,14 +262,18 @@ impl<'a> Pass<'a> {
 
     // --- hashes ---
 
-    /// A token that passed the filter, and has no escapes around it.
+    /// A token that passed the filter, and is no more and no less than it seems.
     #[cold]
     #[inline(never)]
-    pub(super) fn passed(&mut self, token: Range<usize>) {
-        if self.slice(token.clone()).contains(&b'.') {
-            self.dotted_token(token, false);
-        } else {
-            self.dotless(token, false);
+    pub(super) fn passed(&mut self, token: Range<usize>, shape: Shape) {
+        match shape {
+            Shape::Name => {
+                let bytes = self.slice(token.clone());
+                let label = bytes.iter().rposition(|b| *b == b'.').and_then(|dot| bytes.get(dot + 1..));
+                self.name(token, label.unwrap_or_default());
+            }
+            Shape::Quad => self.quad(token, false),
+            Shape::Digest => self.dotless(token, false),
         }
     }
 
@@ -363,7 +376,10 @@ impl<'a> Pass<'a> {
         let (before, after) = (run.start.checked_sub(1).map(|b| self.byte(b)), self.byte(run.end));
         let Some((range, address)) = ipv6(self.chunk, run) else { return };
         self.see(ObservableKind::Ip, range.clone());
-        if before == Some(b'[') && after == b']' && self.set.addresses.get(&address).is_some_and(|e| e.host) {
+        if before == Some(b'[')
+            && after == b']'
+            && self.set.known_address(address).is_some_and(|known| known.host)
+        {
             self.undecided.push(range.start);
         }
         self.address(address, &range);
@@ -426,7 +442,25 @@ impl<'a> Pass<'a> {
 
 /// Four octets without leading zeros.
 fn parse_quad(token: &[u8]) -> Option<u32> {
-    std::str::from_utf8(token).ok()?.parse::<std::net::Ipv4Addr>().ok().map(u32::from)
+    let (mut address, mut octet, mut digits, mut dots) = (0, 0, 0, 0);
+    for byte in token {
+        match byte {
+            b'0'..=b'9' if digits == 0 || octet > 0 => {
+                octet = octet * 10 + u32::from(byte - b'0');
+                digits += 1;
+                if octet > 255 {
+                    return None;
+                }
+            }
+            b'.' if digits > 0 && dots < 3 => {
+                address = address << 8 | octet;
+                (octet, digits) = (0, 0);
+                dots += 1;
+            }
+            _ => return None,
+        }
+    }
+    (dots == 3 && digits > 0).then_some(address << 8 | octet)
 }
 
 /// The address of a reversed name: `4.3.2.1.in-addr.arpa` (RFC 1035 section 3.5), or 32 nibbles under
@@ -448,4 +482,19 @@ pub(crate) fn arpa_address(name: &[u8]) -> Option<u128> {
         }
     }
     (count == 32).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn octets_are_read_as_the_standard_library_reads_them(text in "[0-9]{0,4}(\\.[0-9]{0,3}){0,4}|[0-9.]{0,9}") {
+            let wanted = text.parse::<std::net::Ipv4Addr>().ok().map(u32::from);
+            prop_assert_eq!(parse_quad(text.as_bytes()), wanted);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //! The filter that a token must pass before anything is done for it: no token of the set is ever stopped,
 //! of the others less than one in a hundred passes.
 //!
-//! Asked by *key*: of an IPv4 address or hash the whole token, of a name its last two labels, whatever
+//! Asked by *key*: of an IPv4 address or hash the whole token, of an IPv6 address its 16 bytes (the folding
+//! of case makes some of them alike, which lets more pass), of a name its last two labels, whatever
 //! stands before them. So one question does for a name with all that it lies under.
 
 use super::simd::prefetch;
@@ -78,16 +79,25 @@ impl Filter {
         Filter { words: vec![0; (keys / 4).next_power_of_two().max(64)] }
     }
 
-    /// Lets an IPv4 address or hash pass.
+    /// Memory on the heap, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
+    }
+
+    /// Lets an IPv4 address or hash pass by its text, an IPv6 address by its 16 bytes.
     pub(super) fn admit(&mut self, text: &[u8]) {
         self.admit_key(text);
     }
 
     /// Lets a name and all names that it, or a part of it of two labels, lies above pass.
     pub(super) fn admit_name(&mut self, name: &[u8]) {
-        let mut dots = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
-        let start = dots.nth(1).map_or(0, |(dot, _)| dot + 1);
-        self.admit_key(name.get(start..).unwrap_or(name));
+        self.admit_key(last_two_labels(name));
+    }
+
+    /// Whether a name, or one that it lies under, may be one of the set's.
+    pub(super) fn passes_name(&self, name: &[u8]) -> bool {
+        let key = last_two_labels(name);
+        self.passes(hash(&bytes_before(key, key.len()), key.len()))
     }
 
     fn admit_key(&mut self, key: &[u8]) {
@@ -115,6 +125,12 @@ impl Filter {
     pub(super) fn expect(&self, h: u64) {
         prefetch(&self.words, self.word_of(h));
     }
+}
+
+fn last_two_labels(name: &[u8]) -> &[u8] {
+    let mut dots = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.');
+    let start = dots.nth(1).map_or(0, |(dot, _)| dot + 1);
+    name.get(start..).unwrap_or(name)
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@ use model::observable::{
     Observable, ObservableKind, address_text, is_ja4, is_word_char, label_to_ascii, parse_address,
 };
 
-use super::class::{COLON, DOT, HEX, LETTER, class, decode, hex_pair, hex_quad, is_token};
+use super::class::{COLON, DOT, HEX, LETTER, class, decode, hex_pair, hex_quad, hex_value, is_token};
 use super::fast::arpa_address;
 use super::set::IndicatorSet;
 
@@ -153,8 +153,7 @@ impl<'a> Reading<'a, '_> {
 
     fn hit_chain(&mut self, head: u32, range: &Range<usize>, value: &str) {
         for index in self.set.chain(head).collect::<Vec<_>>() {
-            let indicator = self.set.indicators().get(index as usize);
-            let kind = indicator.map_or(ObservableKind::Domain, |i| i.observable.kind());
+            let kind = self.set.kind_of(index).unwrap_or(ObservableKind::Domain);
             self.hit(index, range.clone(), kind, value);
         }
     }
@@ -292,7 +291,7 @@ impl<'a> Reading<'a, '_> {
                 let range = start + first..start + last;
                 self.see(ObservableKind::Ip, self.slice(range.clone()));
                 self.hit_address(address, &range);
-                if self.set.addresses.get(&address).is_some_and(|entry| entry.host) {
+                if self.set.known_address(address).is_some_and(|known| known.host) {
                     self.urls(range.clone(), range.end, &v4.to_string());
                 }
             }
@@ -322,7 +321,7 @@ impl<'a> Reading<'a, '_> {
         let bracketed = range == run
             && before.and_then(|b| self.bytes().get(b)) == Some(&b'[')
             && self.bytes().get(after) == Some(&b']');
-        if bracketed && self.set.addresses.get(&address).is_some_and(|entry| entry.host) {
+        if bracketed && self.set.known_address(address).is_some_and(|known| known.host) {
             let host = format!("[{}]", Ipv6Addr::from(address));
             self.urls(range.start - 1..after + 1, after + 1, &host);
         }
@@ -461,12 +460,63 @@ pub(super) fn ipv6(bytes: &[u8], run: Range<usize>) -> Option<(Range<usize>, u12
     }
     let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| class(*b) & LETTER != 0);
     let glued = start == run.start && letter(start.checked_sub(1)) || end == run.end && letter(Some(end));
-    let text = std::str::from_utf8(text(start, end)).ok()?;
+    let text = text(start, end);
     // The longest written form has 45 bytes: `0000:0000:0000:0000:0000:ffff:255.255.255.255`.
-    if glued || text.len() > 45 || !text.contains(':') {
+    if glued || text.len() > 45 || !text.contains(&b':') {
         return None;
     }
-    parse_address(text).map(|address| (start..end, address))
+    let address = match text.contains(&b'.') {
+        true => parse_address(std::str::from_utf8(text).ok()?),
+        false => groups(text),
+    };
+    address.map(|address| (start..end, address))
+}
+
+/// An IPv6 address without octets (RFC 4291 section 2.2, forms 1 and 2): most of those in logs, and several
+/// times faster than the parser of the standard library, which tries an IPv4 address at each group.
+fn groups(text: &[u8]) -> Option<u128> {
+    let (mut value, mut count, mut gap) = (0_u128, 0_u32, None);
+    let (mut group, mut digits, mut colons) = (0, 0, 0);
+    for (at, byte) in text.iter().enumerate() {
+        if let Some(digit) = hex_value(*byte) {
+            if digits == 4 || colons == 1 && at == 1 {
+                return None;
+            }
+            group = group << 4 | u128::from(digit);
+            digits += 1;
+            colons = 0;
+        } else if *byte == b':' && colons < 2 {
+            if digits > 0 {
+                value = value << 16 | group;
+                count += 1;
+                (group, digits) = (0, 0);
+            } else if colons == 1 {
+                if gap.is_some() {
+                    return None;
+                }
+                gap = Some(count);
+            }
+            colons += 1;
+        } else {
+            return None;
+        }
+    }
+    if digits > 0 {
+        value = value << 16 | group;
+        count += 1;
+    } else if colons != 2 {
+        return None;
+    }
+    match gap {
+        None => (count == 8).then_some(value),
+        Some(before) => {
+            // The gap stands for one group at least.
+            let after = count.checked_sub(before).filter(|_| count < 8)?;
+            let low = value & !u128::MAX.checked_shl(16 * after).unwrap_or(0);
+            let high = value.checked_shr(16 * after).unwrap_or(0);
+            Some(high.checked_shl(16 * (8 - before)).unwrap_or(0) | low)
+        }
+    }
 }
 
 /// Bytes of a URL's path and query: up to a space, quote or other delimiter.
@@ -498,4 +548,39 @@ fn url_ends(path: &[u8]) -> Vec<usize> {
     let mut ends = vec![path.len(), trimmed, comma];
     ends.dedup();
     ends
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agrees(text: &str) -> Result<(), TestCaseError> {
+        let wanted = text.parse::<Ipv6Addr>().ok().map(u128::from);
+        prop_assert_eq!(groups(text.as_bytes()), wanted, "{}", text);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(5_000), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn groups_are_read_as_the_standard_library_reads_them(
+            text in "([0-9a-fA-F]{0,5}:){0,9}[0-9a-fA-F]{0,5}",
+            parts in prop::collection::vec(prop::sample::select(&["1", "0", "ffff", "12345", ":", "::"][..]), 0..18),
+            address in any::<[u16; 8]>(),
+            kept in any::<u8>(),
+        ) {
+            agrees(&text)?;
+            agrees(&parts.concat())?;
+            // Addresses with zeros are printed with a gap.
+            let mut address = address;
+            address.iter_mut().enumerate().for_each(|(at, group)| if kept >> at & 1 == 0 { *group = 0 });
+            let printed = Ipv6Addr::from(address).to_string();
+            if !printed.contains('.') {
+                agrees(&printed)?;
+            }
+        }
+    }
 }

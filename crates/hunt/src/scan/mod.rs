@@ -33,6 +33,7 @@
 mod class;
 mod fast;
 mod filter;
+mod kept;
 mod line;
 pub mod reference;
 mod report;

@@ -12,7 +12,13 @@ use super::Hit;
 use crate::indicator::{Indicator, Mode};
 
 /// The hits of a block, as [`super::Scanner::scan_block`] must report them.
-pub fn scan(indicators: &[Indicator], block: &[u8], base_offset: u64, first_line: u64) -> Vec<Hit> {
+pub fn scan(
+    indicators: impl AsRef<[Indicator]>,
+    block: &[u8],
+    base_offset: u64,
+    first_line: u64,
+) -> Vec<Hit> {
+    let indicators = indicators.as_ref();
     let mut hits = Vec::new();
     let mut start = 0;
     for (number, line) in block.split(|b| *b == b'\n').enumerate() {

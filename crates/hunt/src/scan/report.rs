@@ -166,8 +166,7 @@ impl Pass<'_> {
     fn line_hit(&self, found: &Found, line_start: usize) -> LineHit {
         let token = self.slice(found.range.clone());
         let lower = String::from_utf8_lossy(token).to_ascii_lowercase();
-        let indicator = self.set.indicators().get(found.indicator as usize);
-        let kind = indicator.map_or(ObservableKind::Ip, |i| i.observable.kind());
+        let kind = self.set.kind_of(found.indicator).unwrap_or(ObservableKind::Ip);
         let (kind, value) = match kind {
             ObservableKind::Cidr | ObservableKind::Ip => {
                 let address = parse_address(&lower).or_else(|| arpa_address(token));
@@ -184,5 +183,96 @@ fn earliest(a: Option<usize>, b: Option<usize>) -> Option<usize> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::{IndicatorSet, Path, Scanner};
+
+    type Handed = Vec<(usize, ObservableKind, Vec<u8>)>;
+
+    fn handed(block: &[u8], path: Path) -> Handed {
+        let set = IndicatorSet::build(Vec::new());
+        let mut all = Vec::new();
+        Scanner::by_path(&set, path).scan_block_seeing(block, 0, 1, &mut |_| {}, &mut |seen| {
+            all.push((seen.line_start, seen.kind, seen.token.to_ascii_lowercase()));
+        });
+        all.sort();
+        all
+    }
+
+    /// What the exact matcher sees in the last reading of each line.
+    fn wanted(block: &[u8]) -> Handed {
+        let set = IndicatorSet::build(Vec::new());
+        let (mut all, mut start) = (Vec::new(), 0);
+        for line in block.split(|b| *b == b'\n') {
+            let mut tokens = Vec::new();
+            line::scan(&set, line, &mut Vec::new(), Some(&mut tokens));
+            all.extend(tokens.into_iter().map(|(kind, token)| (start, kind, token.to_ascii_lowercase())));
+            start += line.len() + 1;
+        }
+        all.sort();
+        all
+    }
+
+    const PARTS: &[&str] = &[
+        "1.2.3.4",
+        "255.1.2.30",
+        "01.2.3.4",
+        "256.1.1.1",
+        "1.2.3",
+        "a.bc",
+        "A.B.c-d",
+        "x_y.z",
+        "1::2",
+        "::ffff:1.2.3.4",
+        "1:2:3:4:5:6:7:8",
+        "12:34:56",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "DA39A3EE5E6B4B0D3255BFEF95601890AFD80709",
+        "4.3.2.1.in-addr.arpa",
+        "ü.de",
+        "xn--tda.de",
+        "\\n",
+        "\\u0041",
+        "\\u002e",
+        "%2F",
+        "%2e",
+        "%C3%BC",
+        "\\",
+        "%",
+        "..",
+        ".",
+        "-",
+        "_",
+        ":",
+        "::",
+        "/",
+        "@",
+        "\"",
+        " ",
+        "\n",
+        "é",
+        "“",
+        "a",
+        "f",
+        "1",
+        "g",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn all_that_a_line_holds_is_handed_over(parts in prop::collection::vec(prop::sample::select(PARTS), 0..30), before in 0_usize..70) {
+            let block = format!("{}{}", " ".repeat(before), parts.concat());
+            for path in Path::available() {
+                prop_assert_eq!(handed(block.as_bytes(), path), wanted(block.as_bytes()), "{} {:?}", path.name(), block);
+            }
+        }
     }
 }

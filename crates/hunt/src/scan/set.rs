@@ -6,24 +6,24 @@ use std::collections::{HashMap, HashSet};
 use model::diagnostic::Diagnostic;
 use model::observable::{Network, Observable, ObservableKind, name_to_ascii, parse_address};
 
-use super::filter::Filter;
+use super::filter::{self, Filter};
+use super::kept::{Kept, Names};
 use super::table::{self, Entry, Labels, Table, is_end};
 use crate::indicator::{Indicator, Mode};
 
 /// Indicators, compiled for the scan.
 #[derive(Debug, Default)]
 pub struct IndicatorSet {
-    indicators: Vec<Indicator>,
+    kept: Kept,
     /// Chains: the next indicator with the same value and mode.
     next: Vec<u32>,
     /// What a token must pass before anything else is asked.
     pub(super) filter: Filter,
-    /// Names, IPv4 addresses, hashes and JA4 by their text.
+    /// Names, hashes and JA4 by their text.
     pub(super) texts: Table,
     /// Last labels of the names.
     pub(super) labels: Labels,
-    /// All addresses.
-    pub(super) addresses: HashMap<u128, Entry>,
+    addresses: Addresses,
     pub(super) networks: Networks,
     /// URLs and e-mail addresses by their canonical bytes.
     pub(super) urls: HashMap<Box<[u8]>, u32>,
@@ -38,9 +38,10 @@ impl IndicatorSet {
     /// Compiles indicators. Those whose kind has no shape in raw text (user agents, accounts) are kept and
     /// named by [`IndicatorSet::diagnostics`].
     pub fn build(indicators: Vec<Indicator>) -> IndicatorSet {
-        let mut builder = Builder::new(indicators.len());
-        for (index, indicator) in indicators.iter().enumerate() {
-            if builder.add(index, indicator).is_none() {
+        let mut builder = Builder::new(&indicators);
+        for (index, indicator) in indicators.into_iter().enumerate() {
+            let text = indicator.observable.display();
+            if builder.add(index, &indicator, &text).is_none() {
                 let kind = indicator.observable.kind();
                 builder.set.diagnostics.push(
                     Diagnostic::warning(
@@ -50,23 +51,51 @@ impl IndicatorSet {
                     ),
                 );
             }
+            builder.set.kept.add(&indicator, &text, &mut builder.names);
         }
-        builder.finish(indicators)
+        builder.finish()
     }
 
-    /// The indicators, in the order in which they were given; [`super::Hit::indicator`] counts in it.
-    pub fn indicators(&self) -> &[Indicator] {
-        &self.indicators
+    /// The indicators, in the order in which they were given; [`super::Hit::indicator`] counts in it. They
+    /// are kept packed and made anew for each call: for one of them ask [`IndicatorSet::indicator`].
+    pub fn indicators(&self) -> Vec<Indicator> {
+        (0..self.len()).filter_map(|index| self.indicator(index)).collect()
+    }
+
+    /// The indicator of a hit.
+    pub fn indicator(&self, index: usize) -> Option<Indicator> {
+        self.kept.indicator(index)
+    }
+
+    /// What the value of an indicator is.
+    pub(super) fn kind_of(&self, index: u32) -> Option<ObservableKind> {
+        self.kept.kind(index as usize)
     }
 
     /// Number of indicators.
     pub fn len(&self) -> usize {
-        self.indicators.len()
+        self.kept.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.indicators.is_empty()
+        self.kept.len() == 0
+    }
+
+    /// Memory that the set has on the heap, in bytes, as far as it grows with the indicators.
+    pub fn heap_bytes(&self) -> usize {
+        let networks = self.networks.by_prefix.iter().map(|(_, firsts)| map_bytes(firsts)).sum::<usize>();
+        let keys =
+            |map: &HashMap<Box<[u8]>, u32>| map_bytes(map) + map.keys().map(|k| k.len()).sum::<usize>();
+        self.kept.heap_bytes()
+            + self.next.capacity() * size_of::<u32>()
+            + self.filter.heap_bytes()
+            + self.texts.heap_bytes()
+            + map_bytes(&self.addresses.v4)
+            + map_bytes(&self.addresses.v6)
+            + networks
+            + keys(&self.urls)
+            + keys(&self.emails)
     }
 
     /// What is not hunted for, and why.
@@ -84,16 +113,64 @@ impl IndicatorSet {
         })
     }
 
+    /// What is known of an address, if anything is.
+    pub(super) fn known_address(&self, address: u128) -> Option<Known> {
+        if address >> 32 == 0xFFFF {
+            return self.addresses.v4.get(&(address as u32)).copied();
+        }
+        let passes = self.filter.passes(filter::hash(&address.to_be_bytes(), 16));
+        if passes { self.addresses.v6.get(&address).copied() } else { None }
+    }
+
+    /// Lets an address pass the filter: IPv4 is asked for unparsed, IPv6 has many spellings.
+    fn admit_address(&mut self, address: u128, text: &str) {
+        match address >> 32 {
+            0xFFFF => self.filter.admit(text.as_bytes()),
+            _ => self.filter.admit(&address.to_be_bytes()),
+        }
+    }
+
     /// The indicators of an address: the address itself and the networks that it lies in.
     pub(super) fn of_address(&self, address: u128, each: &mut dyn FnMut(u32)) {
-        if let Some(entry) = self.addresses.get(&address) {
-            self.chain(entry.exact).for_each(&mut *each);
+        if let Some(known) = self.known_address(address) {
+            self.chain(known.exact).for_each(&mut *each);
         }
         for (prefix, networks) in &self.networks.by_prefix {
             let first = Network::new(address, *prefix).map(|n| n.first());
             if let Some(head) = first.and_then(|f| networks.get(&f)) {
                 self.chain(*head).for_each(&mut *each);
             }
+        }
+    }
+}
+
+/// Heap of a map: so many places that seven of eight may be taken, and a byte for each.
+pub(super) fn map_bytes<K, V>(map: &HashMap<K, V>) -> usize {
+    map.capacity().div_ceil(7) * 8 * (size_of::<(K, V)>() + 1)
+}
+
+/// Addresses, both families apart because the one is a quarter of the other.
+#[derive(Debug, Default)]
+struct Addresses {
+    v4: HashMap<u32, Known>,
+    v6: HashMap<u128, Known>,
+}
+
+/// What is known of an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Chain of its indicators.
+    pub exact: u32,
+    /// URLs of this host are in the set.
+    pub host: bool,
+}
+
+impl Addresses {
+    fn entry(&mut self, address: u128) -> &mut Known {
+        let unknown = Known { exact: END, host: false };
+        match address >> 32 {
+            0xFFFF => self.v4.entry(address as u32).or_insert(unknown),
+            _ => self.v6.entry(address).or_insert(unknown),
         }
     }
 }
@@ -140,27 +217,31 @@ impl Networks {
 struct Builder {
     set: IndicatorSet,
     labels: HashSet<u64>,
+    names: Names,
 }
 
 impl Builder {
-    fn new(count: usize) -> Builder {
+    fn new(indicators: &[Indicator]) -> Builder {
+        let count = indicators.len();
         let mut set = IndicatorSet { next: Vec::with_capacity(count), ..IndicatorSet::default() };
-        set.texts = Table::with_capacity(count);
+        set.kept = Kept::with_capacity(count);
+        let is_text =
+            |i: &&Indicator| !matches!(i.observable.kind(), ObservableKind::Ip | ObservableKind::Cidr);
+        set.texts = Table::with_capacity(indicators.iter().filter(is_text).count());
         // Two more for the names of addresses.
         set.filter = Filter::with_capacity(count + 2);
-        Builder { set, labels: HashSet::new() }
+        Builder { set, labels: HashSet::new(), names: Names::default() }
     }
 
     /// Enters an indicator; `None` if it cannot be hunted for.
-    fn add(&mut self, index: usize, indicator: &Indicator) -> Option<()> {
+    fn add(&mut self, index: usize, indicator: &Indicator, text: &str) -> Option<()> {
         let index = u32::try_from(index).ok()?;
         self.set.next.push(Entry::NONE.exact);
         let observable = &indicator.observable;
-        let text = observable.display();
         match observable.kind() {
             ObservableKind::Account | ObservableKind::UserAgent => return None,
             ObservableKind::Cidr => self.network(observable.network()?, index),
-            ObservableKind::Domain => self.name(&text, index, indicator.mode)?,
+            ObservableKind::Domain => self.name(text, index, indicator.mode)?,
             ObservableKind::Email => {
                 let (_, domain) = text.rsplit_once('@')?;
                 self.host(domain)?;
@@ -170,10 +251,10 @@ impl Builder {
                     index,
                 );
             }
-            ObservableKind::Ip => self.address(observable.address()?, &text, index)?,
+            ObservableKind::Ip => self.address(observable.address()?, text, index),
             ObservableKind::Ja4 => {
                 self.set.has_ja4 = true;
-                self.text(&text, index)?;
+                self.text(text, index)?;
             }
             ObservableKind::Ja3
             | ObservableKind::Md5
@@ -182,7 +263,7 @@ impl Builder {
             | ObservableKind::Sha384
             | ObservableKind::Sha512 => {
                 self.set.has_digests = true;
-                self.text(&text, index)?;
+                self.text(text, index)?;
             }
             ObservableKind::Url => {
                 let end = text.find('/')?;
@@ -216,17 +297,10 @@ impl Builder {
         Some(())
     }
 
-    fn address(&mut self, address: u128, text: &str, index: u32) -> Option<()> {
+    fn address(&mut self, address: u128, text: &str, index: u32) {
         self.set.has_addresses = true;
-        let entry = self.set.addresses.entry(address).or_insert(Entry::NONE);
-        push_chain(&mut self.set.next, &mut entry.exact, index);
-        // The same chain hangs on the text of an IPv4 address, which the scan asks for unparsed.
-        let head = entry.exact;
-        if address >> 32 == 0xFFFF {
-            self.set.filter.admit(text.as_bytes());
-            self.set.texts.entry(text.as_bytes())?.exact = head;
-        }
-        Some(())
+        push_chain(&mut self.set.next, &mut self.set.addresses.entry(address).exact, index);
+        self.set.admit_address(address, text);
     }
 
     fn network(&mut self, network: Network, index: u32) {
@@ -247,11 +321,8 @@ impl Builder {
     fn host(&mut self, host: &str) -> Option<()> {
         if let Some(address) = parse_address(host) {
             self.set.has_addresses = true;
-            self.set.addresses.entry(address).or_insert(Entry::NONE).host = true;
-            if address >> 32 == 0xFFFF {
-                self.set.filter.admit(host.as_bytes());
-                self.set.texts.entry(host.as_bytes())?.host = true;
-            }
+            self.set.addresses.entry(address).host = true;
+            self.set.admit_address(address, host);
             return Some(());
         }
         let name = name_to_ascii(host).ok()?;
@@ -266,14 +337,19 @@ impl Builder {
         self.labels.insert(table::hash(label.as_bytes()));
     }
 
-    fn finish(mut self, indicators: Vec<Indicator>) -> IndicatorSet {
+    fn finish(mut self) -> IndicatorSet {
         if self.set.has_addresses {
             for above in [&b"in-addr.arpa"[..], b"ip6.arpa"] {
                 self.set.filter.admit_name(above);
             }
         }
-        let labels = Labels::of(&self.labels);
-        IndicatorSet { indicators, labels, ..self.set }
+        let mut set = self.set;
+        set.labels = Labels::of(&self.labels);
+        set.kept.shrink();
+        set.texts.shrink();
+        set.addresses.v4.shrink_to_fit();
+        set.addresses.v6.shrink_to_fit();
+        set
     }
 }
 

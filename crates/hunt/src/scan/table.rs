@@ -88,7 +88,8 @@ impl Table {
     /// A table for at most so many texts.
     pub(super) fn with_capacity(texts: usize) -> Table {
         let words = (texts / 4).next_power_of_two().max(64);
-        let slots = (2 * texts + 2).next_power_of_two();
+        // At most three quarters full, and one always empty.
+        let slots = (texts / 3 * 4 + 4).next_power_of_two();
         Table {
             filter: vec![0; words],
             hashes: vec![0; slots],
@@ -120,6 +121,20 @@ impl Table {
             }
         };
         self.entries.get_mut(index).map(|(_, entry)| entry)
+    }
+
+    /// Memory on the heap, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        (self.filter.capacity() + self.hashes.capacity()) * size_of::<u64>()
+            + self.slots.capacity() * size_of::<u32>()
+            + self.keys.capacity()
+            + self.entries.capacity() * size_of::<(u32, Entry)>()
+    }
+
+    /// Gives back the room that was not needed.
+    pub(super) fn shrink(&mut self) {
+        self.keys.shrink_to_fit();
+        self.entries.shrink_to_fit();
     }
 
     /// What is known of a token.

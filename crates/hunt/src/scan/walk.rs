@@ -8,6 +8,8 @@
 //! beside an escape or a character beyond ASCII, begins or ends with a dot or hyphen, or holds two dots in
 //! a row. Everything else is a name or an address as it stands, and needs one question to the filter.
 
+use std::ops::Range;
+
 use model::observable::ObservableKind;
 
 use super::class::{ESCAPE, LETTER, TOKEN, WIDE, class};
@@ -19,13 +21,26 @@ const TOP: u64 = 1 << 63;
 /// Colons of an IPv6 address without `::` that stand at most five bytes after another.
 const COLONS_LINKED_MIN: u32 = 5;
 
+/// What the masks say of a token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Shape {
+    /// Labels with dots, the last of which begins with a letter.
+    #[default]
+    Name,
+    /// Digits and three dots.
+    Quad,
+    /// Hexadecimal digits, as many as a hash has.
+    Digest,
+}
+
 /// A token that waits for the filter's answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Candidate {
     hash: u64,
     /// End, from the start of the part.
     end: u32,
-    length: u32,
+    length: u16,
+    shape: Shape,
 }
 
 impl Candidate {
@@ -77,8 +92,20 @@ struct Ending {
     length: u32,
     /// Its dots: the top bit is its last byte.
     dots: u64,
+    /// Whether an escape or a character beyond ASCII stands beside it.
+    beside: bool,
+    /// Whether it is longer than the masks tell, or holds two dots in a row.
+    broken: bool,
     /// Whether the masks alone do not tell what it is.
     odd: bool,
+}
+
+impl Ending {
+    /// Decides an odd token.
+    #[inline]
+    fn decide(&self, pass: &mut Pass<'_>) {
+        if self.broken { pass.word(self.end) } else { pass.dotted(self.end - self.length as usize..self.end) }
+    }
 }
 
 /// The 64 bits before bit `end` of a word: the top one is the last.
@@ -117,8 +144,10 @@ impl Near<'_> {
         // The byte after the token, and the one before it.
         let beside = self.here.special >> bit
             | window(self.before.special, self.here.special, bit) >> (63_u32.wrapping_sub(length) & 63);
-        let odd = length == 64 || edges | doubled | beside & 1 != 0;
-        Ending { end: self.at + bit as usize, length, dots, odd }
+        let beside = beside & 1 != 0;
+        let broken = length == 64 || doubled != 0;
+        let odd = broken || edges != 0 || beside;
+        Ending { end: self.at + bit as usize, length, dots, beside, broken, odd }
     }
 }
 
@@ -196,12 +225,12 @@ struct Asked {
 impl Asked {
     /// Asks for a token by its key, the last bytes of it; `whether` it is a question at all.
     #[inline(always)]
-    fn ask(&mut self, pass: &mut Pass<'_>, hash: u64, token: &Ending, whether: bool) {
+    fn ask(&mut self, pass: &mut Pass<'_>, hash: u64, token: Range<usize>, shape: Shape, whether: bool) {
         pass.set.filter.expect(hash);
-        let candidate = Candidate { hash, end: (token.end - self.part_at) as u32, length: token.length };
+        let (end, length) = ((token.end - self.part_at) as u32, token.len() as u16);
         match pass.candidates.get_mut(self.count) {
-            Some(slot) => *slot = candidate,
-            None if whether => pass.passed(token.end - token.length as usize..token.end),
+            Some(slot) => *slot = Candidate { hash, end, length, shape },
+            None if whether => pass.passed(token, shape),
             None => {}
         }
         self.count += usize::from(whether);
@@ -215,13 +244,13 @@ impl Asked {
         let label = token.dots.leading_zeros();
         let hyphen = last.last() == Some(&b'-') || pass.byte(end.wrapping_sub(length)) == b'-';
         if token.odd || hyphen {
-            return pass.word(end);
+            return token.decide(pass);
         }
         let worded = class(pass.byte(end.wrapping_sub(label as usize))) & LETTER != 0;
         if !worded {
             // Three dots are the least that an address glued to something has.
             if token.dots.count_ones() >= 3 {
-                pass.word(end);
+                token.decide(pass);
             }
             return;
         }
@@ -231,7 +260,7 @@ impl Asked {
         // Without its last dot: the last but one, or none, begins the key.
         let others = token.dots & !(TOP >> (label & 63));
         let key = length.min(others.leading_zeros() as usize);
-        self.ask(pass, hash(&last, key), &token, true);
+        self.ask(pass, hash(&last, key), end - length..end, Shape::Name, true);
     }
 
     /// A token of digits and dots.
@@ -240,9 +269,9 @@ impl Asked {
         let (end, length) = (token.end, token.length as usize);
         let dots = token.dots.count_ones();
         if token.odd {
-            // It has the dots of an address, and one at an end or beside another may be one more.
-            if dots >= 3 || length == 64 {
-                pass.word(end);
+            // It has the dots of an address, or may go on as a name beyond what stands beside it.
+            if dots >= 3 || length == 64 || token.beside {
+                token.decide(pass);
             }
             return;
         }
@@ -258,10 +287,10 @@ impl Asked {
                 pass.seen.push((ObservableKind::Ip, end - length..end));
             }
             if may_lie_in_network && pass.set.networks.may_hold_v4(address) {
-                return pass.passed(end - length..end);
+                return pass.passed(end - length..end, Shape::Quad);
             }
         }
-        self.ask(pass, hash(&last, length), &token, fits);
+        self.ask(pass, hash(&last, length), end - length..end, Shape::Quad, fits);
     }
 
     /// Runs of 32 hexadecimal digits and more that end in a word.
@@ -286,10 +315,9 @@ impl Asked {
                 pass.around(run);
             } else if let Some(kind) = ObservableKind::of_digest_digits(length) {
                 if SEEING {
-                    pass.seen.push((kind, run));
+                    pass.seen.push((kind, run.clone()));
                 }
-                let token = Ending { end, length: length as u32, dots: 0, odd: false };
-                self.ask(pass, hash(&bytes_before(pass.chunk, end), length), &token, true);
+                self.ask(pass, hash(&bytes_before(pass.chunk, end), length), run, Shape::Digest, true);
             }
         }
     }
@@ -301,7 +329,7 @@ impl Asked {
             let Some(candidate) = pass.candidates.get(nth).copied() else { break };
             if pass.set.filter.passes(candidate.hash) {
                 let end = self.part_at + candidate.end as usize;
-                pass.passed(end - candidate.length as usize..end);
+                pass.passed(end - usize::from(candidate.length)..end, candidate.shape);
             }
         }
     }

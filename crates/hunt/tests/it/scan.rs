@@ -253,6 +253,8 @@ fn letters_beyond_ascii_belong_to_the_word() {
             ],
         );
     }
+    // Digits and a dot may be the beginning of a name, too.
+    finds("7.рф", &["7.рф", "7.%D1%80%D1%84", "7.\\u0440\\u0444", "x 1.2.7.РФ"]);
     finds("evil.example", &["“evil.example”", "，evil.example。", "‘evil.example’"]);
     finds("1.2.3.4", &["地址1.2.3.4的", "IP：1.2.3.4，"]);
 }
@@ -397,4 +399,27 @@ fn what_is_seen_are_addresses_names_and_hashes() {
             (ObservableKind::Md5, MD5.to_owned(), 0),
         ]
     );
+}
+
+#[test]
+fn a_set_needs_a_hundred_bytes_an_indicator() {
+    // The mix of the measured lists: four addresses, five domains, one SHA-256.
+    let list: String = (0_u32..50_000)
+        .map(|n| {
+            let x = n.wrapping_mul(2_654_435_761);
+            match n % 10 {
+                0..4 => format!("{}.{}.{}.{}\n", 11 + n % 90, x >> 24, x >> 16 & 255, x >> 8 & 255),
+                4..9 => format!("cdn.app{x:x}.nl\n"),
+                _ => format!("{x:064x}\n"),
+            }
+        })
+        .collect();
+    let indicators = read_list(list.as_bytes(), "a list with a name").indicators;
+    let set = IndicatorSet::build(indicators.clone());
+    assert_eq!(set.len(), 50_000);
+    let each = set.heap_bytes() as f64 / set.len() as f64;
+    assert!(each < 100.0, "{each} bytes");
+    assert_eq!(set.indicators(), indicators);
+    assert_eq!(set.indicator(49_999), indicators.last().cloned());
+    assert_eq!(set.indicator(50_000), None);
 }
