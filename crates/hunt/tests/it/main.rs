@@ -8,6 +8,7 @@ mod files;
 mod history;
 mod laws;
 mod lists;
+mod logs;
 mod reader;
 mod run;
 mod scan;
