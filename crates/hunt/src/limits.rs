@@ -85,6 +85,20 @@ pub const FIELDS_MAX: usize = 2_000;
 pub const COLUMNS_MAX: usize = 1_000;
 /// Deepest nesting of a Windows event that is lifted; what lies deeper is kept as it stands.
 pub const LIFT_DEPTH_MAX: usize = 16;
+/// First bytes of a log by which it is told what it is.
+pub const CONVERT_HEAD_BYTES: usize = 64 * 1024;
+/// Most bytes of a JSON object in which the records that it wraps are looked for.
+pub const JSON_PREFIX_BYTES_MAX: usize = CONVERT_HEAD_BYTES;
+/// Longest quoted value of a table in which line ends are looked for; a longer one is no value but a quote
+/// that was left open.
+pub const CELL_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an event log whose chunks are put in order: a log of Windows' usual size (20 MiB).
+pub const EVTX_WINDOW_BYTES: usize = 24 * 1024 * 1024;
+/// Largest file that is taken into memory because it comes from a pipe and is not read from front to back: a
+/// zip archive, or Parquet.
+pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most members of a zip archive that are read.
+pub const ARCHIVE_MEMBERS_MAX: usize = 100_000;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 

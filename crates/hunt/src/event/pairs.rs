@@ -113,8 +113,8 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// Up to the closing quote, which stands before a space or at the end: FortiOS does not always escape those
-/// inside. `\"` and `\\` are undone.
+/// Up to the closing quote, which stands at the end or before the next key: FortiOS does not always escape
+/// those inside. `\"` and `\\` are undone.
 fn quoted(text: &str, quote: char) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -126,13 +126,22 @@ fn quoted(text: &str, quote: char) -> (String, &str) {
                 Some((_, other)) => value.extend(['\\', other]),
                 None => value.push('\\'),
             },
-            c if c == quote && (rest.is_empty() || rest.starts_with([' ', '\t', ',', ';'])) => {
-                return (value, rest);
-            }
+            c if c == quote && closes(rest) => return (value, rest),
             other => value.push(other),
         }
     }
     (value, "")
+}
+
+/// Whether a value may end before this.
+fn closes(rest: &str) -> bool {
+    let next = rest.trim_start_matches([' ', '\t', ',', ';']);
+    if next.is_empty() || next.len() == rest.len() {
+        return next.is_empty();
+    }
+    // A bare word between pairs is no reason to go on, but half of a quoted text is.
+    let word = next.split([' ', '\t']).next().unwrap_or_default();
+    word.contains('=') || !word.contains(['"', '\''])
 }
 
 // --- FortiGate ---
@@ -158,6 +167,19 @@ fn split_time(fields: &Fields, clock: &Clock) -> Option<Timestamp> {
         }
         _ => clock.zone.at(date, time),
     }
+}
+
+/// The class of a line by its bytes alone.
+pub(super) fn class_of(line: &[u8]) -> Option<SourceClass> {
+    let value = |key: &str| {
+        let at = memmem::find(line, key.as_bytes())? + key.len();
+        let rest = line.get(at..)?;
+        let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+        let end = memchr::memchr2(b'"', b' ', rest).unwrap_or(rest.len());
+        std::str::from_utf8(rest.get(..end)?).ok()
+    };
+    let subtype = value(" subtype=").unwrap_or_default();
+    is_fortigate(line).then(|| value(" type=").map(|kind| fortigate_class(kind, subtype))).flatten()
 }
 
 fn fortigate_class(kind: &str, subtype: &str) -> SourceClass {

@@ -15,6 +15,9 @@ type Fields = Map<String, Value>;
 /// Lifts what a program's message tells, and says what it is.
 pub(super) fn lift(program: &str, message: &str, fields: &mut Fields) -> SourceClass {
     let name = program.rsplit('/').next().unwrap_or(program).to_ascii_lowercase();
+    if let Some(class) = cisco(program) {
+        return class;
+    }
     if message.contains("pam_unix(") || message.contains("pam_sss(") || message.contains("pam_ldap(") {
         pam(message, fields);
     }
@@ -57,6 +60,25 @@ pub(super) fn lift(program: &str, message: &str, fields: &mut Fields) -> SourceC
     };
     let product = if name.is_empty() { "" } else { "linux" };
     SourceClass { kind, source: LogSource::new(product, category, service), ..SourceClass::default() }
+}
+
+/// `%ASA-6-302013`, `%SYS-5-CONFIG_I`: facility, severity, mnemonic (Cisco ASA Series Syslog Messages).
+fn cisco(program: &str) -> Option<SourceClass> {
+    let mut parts = program.strip_prefix('%')?.splitn(3, '-');
+    let (facility, _, mnemonic) = (parts.next()?, parts.next()?, parts.next()?);
+    let (category, service, kind) = match (facility, mnemonic.get(..3).unwrap_or_default()) {
+        ("ASA" | "FTD" | "PIX", "113" | "716" | "721" | "722" | "725" | "734") => {
+            ("", "asa", SourceKind::Vpn)
+        }
+        ("ASA" | "FTD" | "PIX", "109" | "605" | "611" | "772") => ("", "asa", SourceKind::Authentication),
+        ("ASA" | "FTD" | "PIX", "111" | "502" | "503") => ("", "asa", SourceKind::Audit),
+        ("ASA" | "FTD" | "PIX", "733") => ("", "asa", SourceKind::Ids),
+        ("ASA" | "FTD" | "PIX", _) => ("firewall", "asa", SourceKind::Flow),
+        ("SEC_LOGIN" | "AAA", _) => ("", "aaa", SourceKind::Authentication),
+        _ => ("", "ios", SourceKind::Audit),
+    };
+    let source = LogSource::new("cisco", category, service);
+    Some(SourceClass { kind, source, ..SourceClass::default() })
 }
 
 fn put(fields: &mut Fields, name: &str, value: &str) {

@@ -13,7 +13,7 @@ use super::json::{self, Shape};
 use super::table::Header;
 use super::w3c::Fields;
 use super::zeek::Zeek;
-use super::{Event, Format, Place, SourceClass, Unread};
+use super::{Event, Format, Place, SourceClass, SourceKind, Unread};
 use super::{cef, pairs, syslog, table, text, w3c, web, zeek};
 
 /// Reads a log's lines into events, whatever the log's format.
@@ -39,6 +39,7 @@ use super::{cef, pairs, syslog, table, text, w3c, web, zeek};
 pub struct Reader {
     layout: Arc<Layout>,
     format: Format,
+    class: SourceClass,
     clock: Clock,
     years: Years,
 }
@@ -77,18 +78,39 @@ pub struct BlockReader {
 }
 
 impl Reader {
-    /// Recognises a log by its first lines; its name is no more than a hint.
+    /// Recognises a log by its first lines, whole ones such as a block has; its name is no more than a hint.
     pub fn new(head: &[u8], name: &str, clock: Clock) -> Reader {
         let form = recognise(head, name);
         let format = form.format();
         let years = Years::new(&clock);
         let layout = Layout { form, year: None, clock: clock.clone() };
-        Reader { layout: Arc::new(layout), format, clock, years }
+        let class = SourceClass { format, ..SourceClass::default() };
+        let mut reader = Reader { layout: Arc::new(layout), format, class, clock, years };
+        reader.class = reader.clone().class_of_head(head);
+        reader
     }
 
-    /// The same for a log that was unpacked into JSON lines: an event log, or Parquet.
-    pub fn unpacked_from(mut self, format: Format) -> Reader {
+    /// The class that most of the first lines have, unknown ones aside.
+    fn class_of_head(mut self, head: &[u8]) -> SourceClass {
+        let block = Block { bytes: first_lines(head).to_vec(), offset: 0, first_line: 1 };
+        let mut classes: Vec<(SourceClass, usize)> = Vec::new();
+        self.block(&block).events(&block, &mut |_, read| {
+            let Ok(Some(event)) = read else { return };
+            match classes.iter_mut().find(|(class, _)| *class == event.class) {
+                Some((_, count)) => *count += 1,
+                None => classes.push((event.class, 1)),
+            }
+        });
+        // The first of equals, as most lines of a short log may be of as many kinds.
+        let known = |class: &SourceClass| class.kind != SourceKind::Unknown;
+        let most = classes.iter().rev().max_by_key(|(class, count)| (known(class), *count));
+        most.map_or(self.class, |(class, _)| SourceClass { format: self.format, ..*class })
+    }
+
+    /// The same for a log whose lines were made from a binary format ([`crate::reader::Source::made_from`]).
+    pub fn made_from(mut self, format: Format) -> Reader {
         self.format = format;
+        self.class.format = format;
         self
     }
 
@@ -99,8 +121,7 @@ impl Reader {
 
     /// What the log is as far as its first lines tell; single events may be of another class.
     pub fn class(&self) -> SourceClass {
-        let class = self.layout.form.class().unwrap_or_default();
-        SourceClass { format: self.format, ..class }
+        self.class
     }
 
     /// Looks through a block, the next one of the log, for what changes how its lines are read.
@@ -153,6 +174,25 @@ impl Reader {
     }
 }
 
+/// Counts how often the year turns in a block, the next one of a log, for [`Clock::year_turns`]: a log of
+/// several years has to be looked through once before it is read.
+///
+/// ```
+/// use hunt::event::count_years;
+/// use hunt::reader::Block;
+/// use hunt::time::Years;
+///
+/// let bytes = b"Dec 31 23:59:59 gate app: x\nJan  1 00:00:01 gate app: y\n".to_vec();
+/// let mut years = Years::counting();
+/// count_years(&mut years, &Block { bytes, offset: 0, first_line: 1 });
+/// assert_eq!(years.count(), 1);
+/// ```
+pub fn count_years(years: &mut Years, block: &Block) {
+    for (month, day) in lines(block).filter_map(|(_, line)| syslog::month_and_day(line)) {
+        years.follow(month, day);
+    }
+}
+
 /// Lines without their newline, with their offset in the log.
 fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
     let ends = memchr_iter(b'\n', &block.bytes).chain(std::iter::once(block.bytes.len()));
@@ -185,6 +225,7 @@ impl BlockReader {
     /// What a line's event will be of, told without reading it into fields; `None` if that cannot be told.
     pub fn class_of(&self, line: &[u8], place: Place) -> Option<SourceClass> {
         let mut class = match &self.layout_at(place.offset)?.form {
+            Form::FortiGate => pairs::class_of(line)?,
             Form::Json(shape) => shape.class_of(line)?,
             form => form.class()?,
         };
@@ -276,15 +317,14 @@ const VOTED: [Format; 6] =
 /// What most of the first lines are.
 fn recognise(head: &[u8], name: &str) -> Form {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    // The last line may be cut.
-    let whole = memchr::memrchr(b'\n', head).and_then(|end| head.get(..end)).unwrap_or(head);
-    let lines: Vec<&[u8]> = whole
+    let lines: Vec<&[u8]> = first_lines(head)
         .split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .filter(|line| !line.trim_ascii().is_empty())
         .take(RECOGNISE_LINES_MAX)
         .collect();
     let Some(first) = lines.first() else { return Form::Text };
+    let first = first.trim_ascii_end();
     if let Some(zeek) = Zeek::begin(first) {
         return Form::Zeek(zeek);
     }
@@ -308,4 +348,10 @@ fn recognise(head: &[u8], name: &str) -> Form {
         Format::KeyValue => Form::KeyValue,
         _ => Form::Text,
     }
+}
+
+/// The first lines.
+fn first_lines(head: &[u8]) -> &[u8] {
+    let end = memchr_iter(b'\n', head).nth(RECOGNISE_LINES_MAX - 1).map_or(head.len(), |end| end + 1);
+    head.get(..end).unwrap_or(head)
 }

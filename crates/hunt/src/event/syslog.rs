@@ -67,7 +67,7 @@ pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
     put(&mut fields, "program", head.program);
     put(&mut fields, "pid", head.pid);
     put(&mut fields, "msgid", head.message_id);
-    put(&mut fields, "message", head.message);
+    put(&mut fields, "message", head.message.trim_start());
     let class = program::lift(head.program, head.message, &mut fields);
     let class = SourceClass { format: Format::Syslog, ..class };
     Ok(Event { time: head.time, class, fields, ..Event::default() })
@@ -213,10 +213,17 @@ impl Tag {
     }
 }
 
-/// `host program[123]: message` (RFC 3164 sections 4.1.2 and 4.1.3).
+/// `host program[123]: message` (RFC 3164 sections 4.1.2 and 4.1.3). Cisco writes `%ASA-6-302013: message`
+/// with or without a host, and a colon more before it.
 fn host_and_tag(text: &[u8]) -> Option<Tag> {
-    let host = memchr::memchr(b' ', text).filter(|at| *at > 0)?;
-    let begin = host + text.get(host..)?.iter().take_while(|b| **b == b' ').count();
+    let host = match text.first()? {
+        b'%' => 0,
+        _ => memchr::memchr(b' ', text).filter(|at| *at > 0)?,
+    };
+    let between = text.get(host..)?;
+    let spaces = between.iter().take_while(|b| **b == b' ').count();
+    let colon = if between.get(spaces..)?.starts_with(b": %") { 2 } else { 0 };
+    let begin = host + spaces + colon;
     let rest = text.get(begin..)?;
     let rest = rest.get(..rest.len().min(TAG_BYTES_MAX))?;
     let length = rest.iter().position(|b| matches!(b, b':' | b'[' | b' ')).filter(|length| *length > 0)?;

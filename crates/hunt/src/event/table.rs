@@ -12,6 +12,8 @@ use super::{Event, Format, LogSource, SourceClass, SourceKind, Unread};
 
 /// Longest name of a column.
 const NAME_BYTES_MAX: usize = 200;
+/// Most words of it.
+const NAME_WORDS_MAX: usize = 8;
 
 /// The names of the columns.
 #[derive(Clone, Debug)]
@@ -43,7 +45,8 @@ impl Header {
                 && names.iter().all(|name| is_name(name));
             let fits = |line: &&&[u8]| cells(line, separator).is_some_and(|row| row.len() == names.len());
             let agree = rest.iter().filter(fits).count();
-            if !named || agree * 2 < rest.len() {
+            // One line alone is no table: nothing shows that it names anything.
+            if !named || agree == 0 || agree * 2 < rest.len() {
                 return None;
             }
             let export = if is_entra_export(&names) {
@@ -72,12 +75,20 @@ impl Header {
     }
 }
 
+/// The separator of lines that are a header and rows under it.
+pub(crate) fn separator_of_table(lines: &[&[u8]]) -> Option<u8> {
+    Header::recognise(lines).map(|header| header.separator)
+}
+
 /// Names are words, not values: no number, no address, no time.
 fn is_name(name: &str) -> bool {
     let lettered = name.chars().any(char::is_alphabetic);
     let clean = !name.chars().any(|c| c.is_control() || matches!(c, '=' | '{' | '}' | '"'));
+    // Sentences have commas, too.
+    let short = name.trim() == name && name.split(' ').count() <= NAME_WORDS_MAX;
     lettered
         && clean
+        && short
         && name.len() <= NAME_BYTES_MAX
         && iso_time(name.as_bytes(), &Default::default()).is_none()
 }

@@ -13,6 +13,7 @@ mod laws;
 mod lists;
 mod paths;
 mod patterns;
+mod logs;
 mod reader;
 mod report;
 mod rule;
