@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::skipped;
 
 /// Each database has a locale that sorts otherwise than by bytes: no answer may depend on it.
@@ -196,11 +198,19 @@ impl OwnServer {
         self.dir.path().join("data")
     }
 
-    /// Kills the server without a word, as the kernel does when memory runs out.
+    /// Kills the server without a word, as the kernel does when memory runs out: all of its processes, of which
+    /// those that serve a connection would go on for a moment.
     pub fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
+        let id = process.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+        for child in children.split_whitespace() {
+            // One that has ended meanwhile is no fault.
+            let child = Pid::from_raw(child.parse().unwrap()).unwrap();
+            let _ = kill_process(child, Signal::KILL);
+        }
     }
 
     /// Stops the server: what it holds is in its files.

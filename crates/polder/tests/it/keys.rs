@@ -52,7 +52,7 @@ fn a_passphrase_is_set_changed_and_removed(engine: &Engine) {
     import(&["--passphrase-file", "p1"]).expect(0);
     let mut by_environment = bench.command(&["doctor", "--data", "d"]);
     let doctor = Ran::of(by_environment.env("POLDER_PASSPHRASE_FILE", "p1").output().unwrap());
-    doctor.is_well().says(&["under a passphrase"]);
+    doctor.finds_nothing().says(&["under a passphrase"]);
     // What needs none, does not ask.
     bench.run(&["ledger", "verify", "--data", "d"]).expect(0);
     bench.run(&["key", "show", "--data", "d"]).expect(0).says(&["under a passphrase", "3 signature lines"]);
@@ -78,8 +78,8 @@ fn a_node_is_made_under_a_passphrase(engine: &Engine) {
     let made = init(&bench, &["--passphrase-file", "p"]).expect(0);
     assert!(!made.err.contains("warning"), "{}", made.err);
     assert_eq!(sealed(&bench), [true; 4]);
-    bench.run(&["doctor", "--data", "d", "--passphrase-file", "p"]).is_well();
-    bench.run(&["doctor", "--data", "d"]).is_well().says(&["4 under a passphrase"]);
+    bench.run(&["doctor", "--data", "d", "--passphrase-file", "p"]).finds_nothing();
+    bench.run(&["doctor", "--data", "d"]).finds_nothing().says(&["4 under a passphrase"]);
     bench.run(&["token", "new", "--data", "d", "--name", "t"]).expect(4);
     bench.run(&["token", "new", "--data", "d", "--name", "t", "--passphrase-file", "p"]).expect(0);
 
@@ -181,7 +181,7 @@ fn keys_give_way_to_others_and_the_member_stays(engine: &Engine) {
     for name in ["member", "recovery_key", "origin"] {
         assert_eq!(first[name], now[name], "{name}");
     }
-    bench.run(&["doctor", "--data", "d"]).is_well();
+    bench.run(&["doctor", "--data", "d"]).finds_nothing();
     assert_eq!(bench.verified("d"), 7);
 
     // Proofs of before and after, by the same member id.
@@ -215,7 +215,7 @@ fn a_root_key_that_is_lost_is_replaced_with_the_recovery_key(engine: &Engine) {
     let recover = ["key", "recover", "--data", "d", "--recovery-key", "vault.key"];
     bench.run(&recover).expect(0).says(&[&member, "destroy it"]);
     // It is used up, and there is a new one; the new root key works.
-    let doctor = || bench.run(&["doctor", "--data", "d"]).is_well();
+    let doctor = || bench.run(&["doctor", "--data", "d"]).finds_nothing();
     doctor().says(&["warn   recovery", "d/keys/recovery.key", "move it to another place"]);
     fs::rename(bench.path("d/keys/recovery.key"), bench.path("vault-2.key")).unwrap();
     let doctor = doctor().says(&["ok     recovery", "kept elsewhere"]);

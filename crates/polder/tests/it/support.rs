@@ -79,7 +79,7 @@ impl Ran {
 
     /// `doctor` found nothing: but of this machine's disk, and that the server of the tests does not wait for it.
     #[track_caller]
-    pub fn is_well(self) -> Ran {
+    pub fn finds_nothing(self) -> Ran {
         let outside = |line: &str| line.contains("disk") || line.contains("fsync is off");
         let well = self.out.lines().all(|line| !line.starts_with("FAULT") || outside(line));
         assert!(well && [0, 1].contains(&self.code), "out: {}\nerr: {}", self.out, self.err);
