@@ -2,6 +2,7 @@
 //! The command line.
 
 mod community;
+mod finding;
 mod hosted;
 
 use std::net::SocketAddr;
@@ -11,6 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
+pub use finding::{
+    ApproveRuleCommand, FindingCommand, FindingReport, NotifyCommand, ReportFormat, ShareFinding,
+};
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 
 /// Share threats, find them in your own logs, prove what was said.
@@ -68,9 +72,12 @@ pub enum Command {
     Hunt(Hunt),
     /// Ask whether an observable was ever seen in the logs that were hunted
     Seen(Seen),
-    /// Findings of earlier hunts; share one as a STIX sighting
+    /// Findings of earlier hunts: look at them, report them, share or dismiss them
     #[command(subcommand)]
     Finding(FindingCommand),
+    /// Notices of findings by mail and webhook: what was sent, what waits and why
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -399,38 +406,6 @@ pub struct Seen {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// `finding`.
-#[derive(Debug, Subcommand)]
-pub enum FindingCommand {
-    /// List findings
-    List {
-        #[command(flatten)]
-        data: Data,
-        /// Print one JSON object for each
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make STIX sightings of what was found for an indicator, and append them to the ledger
-    Sight {
-        #[command(flatten)]
-        data: Data,
-        /// STIX id of the indicator
-        indicator: String,
-        /// Only of this value
-        #[arg(long)]
-        value: Option<String>,
-        /// Share with this community; otherwise it stays in the own organisation
-        #[arg(long, value_name = "ID")]
-        community: Option<String>,
-        /// Label, if it should be stricter than the indicator's
-        #[arg(long, value_parser = tlp, value_name = "LABEL")]
-        tlp: Option<Tlp>,
-        /// Print one JSON object for each sighting
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// `ledger`.

@@ -6,6 +6,7 @@ mod backup;
 mod cli;
 mod client;
 mod community;
+mod contacts;
 mod datadir;
 mod doctor;
 mod explain;
@@ -23,6 +24,7 @@ mod key;
 mod keys;
 mod log;
 mod node;
+mod notify;
 mod out;
 mod rebuild;
 mod recall;
@@ -75,6 +77,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Hunt(args) => hunting::run(args),
         Command::Seen(args) => hunting::seen(args),
         Command::Finding(command) => finding::run(command),
+        Command::Notify(command) => notify::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

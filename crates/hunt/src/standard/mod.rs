@@ -10,7 +10,7 @@ pub use indicator::{
     read_indicator,
 };
 pub use pattern::{PatternError, compile};
-pub use sighting::{SightingFacts, sighting_objects};
+pub use sighting::{SightingFacts, sighting_objects, sighting_values};
 
 use model::time::Timestamp;
 
