@@ -207,7 +207,8 @@ fn strip(source: &SourceCoverage, (from, to): (Day, Day)) -> Markup {
     if let Some((first, last)) = run {
         field(first, last, "f-had");
     }
-    let words = format!("{}: {} from {} to {}", visible(&source.name), had(source, (from, to)), date(from), date(to));
+    let words =
+        format!("{}: {} from {} to {}", visible(&source.name), had(source, (from, to)), date(from), date(to));
     html! {
         div.field {
             svg role="img" aria-label=(words) viewBox=(format!("0 0 {width} 10")) preserveAspectRatio="none" height="14"

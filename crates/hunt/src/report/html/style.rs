@@ -129,7 +129,9 @@ thead{display:table-header-group}
 p,li{orphans:3;widows:3}
 main.page,header.page,footer.page{max-width:none}
 .page h2{margin-top:10px}
-.page,.page p,.page li{line-height:1.4}
-footer.page{padding:10px 0 0}
+.page,.page p,.page li{line-height:1.35}
+.page p:not(.verdict),.page li,.page dd,.page dt{font-size:9pt}
+.page ul.names li{margin-bottom:3px}
+footer.page{padding:6px 0 0}
 }
 "#;

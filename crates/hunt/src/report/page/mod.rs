@@ -20,7 +20,7 @@ pub use self::words::Language;
 /// Columns of the page as text.
 const TEXT_COLUMNS: usize = 78;
 /// Longest reason beside a name, in characters.
-const REASON_CHARS_MAX: usize = 140;
+const REASON_CHARS_MAX: usize = 110;
 
 /// Somebody to call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,8 +56,8 @@ struct Page<'a> {
     verdict: &'static str,
     basis: String,
     steps: &'static [&'static str],
-    accounts: Names<'a>,
-    devices: Names<'a>,
+    accounts: Names,
+    devices: Names,
     nameless: u64,
     unseen: Vec<String>,
     unseen_more: usize,
@@ -65,8 +65,8 @@ struct Page<'a> {
     footer: String,
 }
 
-struct Names<'a> {
-    rows: Vec<(&'a str, String)>,
+struct Names {
+    rows: Vec<(String, String)>,
     more: usize,
 }
 
@@ -91,7 +91,11 @@ impl<'a> Page<'a> {
         let (accounts, devices) =
             (named(summary, "account", Level::Medium), named(summary, "host", Level::Medium));
         let verdict = verdict(summary);
-        let found = matches!(verdict, Verdict::Look | Verdict::Now);
+        let steps = match verdict {
+            Verdict::Look | Verdict::Now => fixed.steps_found,
+            Verdict::Clean | Verdict::CleanSoFar => fixed.steps_clean,
+            Verdict::Blind | Verdict::Nothing => fixed.steps_blind,
+        };
         let period = summary.period().map(|(first, last)| (day_of(first), day_of(last)));
         let mut unseen = unseen(summary, language);
         let unseen_more = unseen.len().saturating_sub(PAGE_GAPS_MAX);
@@ -102,7 +106,7 @@ impl<'a> Page<'a> {
             urgent: verdict == Verdict::Now,
             verdict: language.verdict(verdict),
             basis: language.basis(summary.lines(), summary.files.len() as u64, period),
-            steps: if found { fixed.steps_found } else { fixed.steps_clean },
+            steps,
             accounts: Names::of(accounts, language),
             devices: Names::of(devices, language),
             nameless: nameless(summary),
@@ -158,13 +162,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn names(&self, title: &str, how: &str, none: &str, names: &Names<'_>) -> Markup {
+    fn names(&self, title: &str, how: &str, none: &str, names: &Names) -> Markup {
         html! {
             section {
                 h2 { (title) }
                 @if names.rows.is_empty() { p { (none) } } @else {
                     ul.names {
-                        @for (name, reason) in &names.rows { li { b { (outside(name)) } br; (outside(reason)) } }
+                        @for (name, reason) in &names.rows { li { b { (outside(name)) } ": " (outside(reason)) } }
                         @if names.more > 0 { li.soft { (self.language.more(names.more as u64)) } }
                     }
                     p.small { (how) }
@@ -243,13 +247,13 @@ impl<'a> Page<'a> {
     }
 }
 
-impl<'a> Names<'a> {
-    fn of(all: Vec<Named<'a>>, language: Language) -> Names<'a> {
+impl Names {
+    fn of(all: Vec<Named<'_>>, language: Language) -> Names {
         let more = all.len().saturating_sub(PAGE_NAMES_MAX);
-        let row = |one: Named<'a>| {
+        let row = |one: Named<'_>| {
             let reason = language.reason(&one.techniques, one.titles.first().copied(), one.findings);
-            let end = one.name.char_indices().nth(PAGE_NAME_CHARS_MAX).map_or(one.name.len(), |(at, _)| at);
-            (one.name.get(..end).unwrap_or_default(), shortened(&reason, REASON_CHARS_MAX).into_owned())
+            let name = shortened(one.name, PAGE_NAME_CHARS_MAX).into_owned();
+            (name, shortened(&reason, REASON_CHARS_MAX).into_owned())
         };
         Names { rows: all.into_iter().take(PAGE_NAMES_MAX).map(row).collect(), more }
     }

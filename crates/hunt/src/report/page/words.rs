@@ -37,6 +37,7 @@ pub(super) struct Fixed {
     pub title: &'static str,
     pub first: &'static str,
     pub steps_found: &'static [&'static str],
+    pub steps_blind: &'static [&'static str],
     pub steps_clean: &'static [&'static str],
     pub accounts: &'static str,
     pub accounts_how: &'static str,
@@ -62,6 +63,10 @@ const DUTCH: Fixed = Fixed {
         "Bel uw eigen IT-contact en geef deze pagina door: telefonisch of op papier, niet per e-mail. Wie binnen is, leest misschien mee.",
         "Zet niets uit en gooi niets weg. Sporen die nu verdwijnen, komen niet terug.",
         "Schrijf op wie wat deed en hoe laat. Kunnen er persoonsgegevens zijn gelekt, dan moet u dat mogelijk binnen 72 uur melden; laat dat vandaag uitzoeken.",
+    ],
+    steps_blind: &[
+        "Trek hieruit geen conclusie: dit onderzoek zegt niet of er iets aan de hand is.",
+        "Vraag uw IT-contact om de logbestanden die hieronder ontbreken, en laat het onderzoek dan opnieuw doen.",
     ],
     steps_clean: &[
         "U hoeft nu niets te doen.",
@@ -92,6 +97,10 @@ const ENGLISH: Fixed = Fixed {
         "Call your own IT contact and pass this page on by telephone or on paper, not by e-mail. Whoever is inside may be reading along.",
         "Switch nothing off and throw nothing away. Traces that are lost now do not come back.",
         "Write down who did what, and when. If personal data may have leaked, you may have to report it within 72 hours; have that looked into today.",
+    ],
+    steps_blind: &[
+        "Conclude nothing from this: it does not say whether anything is wrong.",
+        "Ask your IT contact for the logs that are missing below, and have this done again.",
     ],
     steps_clean: &[
         "There is nothing that you must do now.",

@@ -59,6 +59,7 @@ fn keep(folder: &Path) {
     one.hits.truncate(1);
     one.detections.clear();
     let all = [
+        ("crowded", sample::crowded()),
         ("empty", sample::empty()),
         ("firm", sample::firm()),
         ("hostile", sample::hostile()),
@@ -69,7 +70,15 @@ fn keep(folder: &Path) {
         std::fs::write(folder.join(format!("{name}.html")), html(&summary)).unwrap();
         std::fs::write(folder.join(format!("{name}.txt")), table(&summary, 100)).unwrap();
         for language in [Language::Dutch, Language::English] {
-            let page = one_page_html(&summary, &contacts(), language);
+            let mut contacts = contacts();
+            if name == "crowded" {
+                let long = "Een lange naam van een afdeling ".repeat(5);
+                let contact =
+                    Contact { name: long.clone(), phone: long.clone(), mail: long.clone(), note: long };
+                contacts.sector = Some(contact.clone());
+                contacts.police = Some(contact);
+            }
+            let page = one_page_html(&summary, &contacts, language);
             std::fs::write(folder.join(format!("page-{name}-{}.html", language.tag())), page).unwrap();
         }
     }
