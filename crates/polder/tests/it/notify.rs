@@ -66,7 +66,10 @@ fn a_webhook_is_signed_and_tried_again() {
     report(&found, 0).says(&["503", "polder notify send"]);
     let all = listed(bench);
     assert_eq!((all.len(), &all[0]["state"], &all[0]["tries"]), (1, &json!("waiting"), &json!(1)));
-    assert!(all[0]["reason"].as_str().unwrap().contains("503") && all[0]["next_try"] > all[0]["changed"]);
+    assert!(
+        all[0]["reason"].as_str().unwrap().contains("503")
+            && all[0]["next_try"].as_str() > all[0]["changed"].as_str()
+    );
     let send = |more: &[&str], code| {
         bench
             .run(&[&["notify", "send", "--data", "d", "--notify", "notify.toml"], more].concat())

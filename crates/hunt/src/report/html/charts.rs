@@ -84,10 +84,10 @@ fn axis(from: i64, to: i64) -> Markup {
     };
     html! {
         div.axis {
-            span.first style="left:0" { (word(at(0))) }
-            span.wide style="left:33.3%" { (word(at(1))) }
-            span.wide style="left:66.6%" { (word(at(2))) }
-            span.last style="left:100%" { (word(Timestamp::from_micros(to))) }
+            span.first { (word(at(0))) }
+            span.wide.third { (word(at(1))) }
+            span.wide.thirds { (word(at(2))) }
+            span.last { (word(Timestamp::from_micros(to))) }
         }
     }
 }
@@ -223,14 +223,14 @@ fn days_axis(spans: &[(Day, Day)]) -> Markup {
     html! {
         div.axis {
             @if several {
-                @for (nth, month) in ["Jan", "Apr", "Jul", "Oct"].iter().enumerate() {
-                    span.first style=(format!("left:{}%", nth * 25)) { (month) }
+                @for (place, month) in [("first", "Jan"), ("second", "Apr"), ("half", "Jul"), ("fourth", "Oct")] {
+                    span class=(place) { (month) }
                 }
-                span.last style="left:100%" { "Dec" }
+                span.last { "Dec" }
             } @else {
-                span.first style="left:0" { (date(from)) }
-                @if to - from > 20 { span.wide style="left:50%" { (date(from + (to - from) / 2)) } }
-                @if to > from { span.last style="left:100%" { (date(to)) } }
+                span.first { (date(from)) }
+                @if to - from > 20 { span.wide.half { (date(from + (to - from) / 2)) } }
+                @if to > from { span.last { (date(to)) } }
             }
         }
     }

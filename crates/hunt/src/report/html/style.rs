@@ -68,7 +68,7 @@ figure{margin:var(--s3) 0 0}
 svg{display:block;width:100%}
 .axis{position:relative;height:1.25rem;font-size:var(--t1);color:var(--soft);font-variant-numeric:tabular-nums}
 .axis span{position:absolute;white-space:nowrap;transform:translateX(-50%)}
-.axis span.first{transform:none}.axis span.last{transform:translateX(-100%)}
+.axis span.first{left:0;transform:none}.axis span.second{left:25%}.axis span.third{left:33.3%}.axis span.half{left:50%}.axis span.thirds{left:66.6%}.axis span.fourth{left:75%}.axis span.last{left:100%;transform:translateX(-100%)}
 .bars{border-bottom:1px solid var(--line)}
 .f-hit{fill:var(--hit)}.f-det{fill:var(--water)}.f-had{fill:var(--had)}.f-gap{fill:var(--gap)}.f-gone{fill:var(--gone)}.f-out{fill:var(--outside)}.f-bad{fill:var(--medium)}
 .key{color:var(--soft);display:flex;flex-wrap:wrap;gap:var(--s1) var(--s3);margin:var(--s2) 0 0;padding:0;list-style:none;max-width:none}

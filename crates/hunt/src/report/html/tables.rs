@@ -10,7 +10,7 @@ use crate::limits::{REPORT_FINDINGS_MAX, REPORT_ROWS_MAX};
 use crate::report::advice::advice;
 use crate::report::group;
 use crate::report::summary::{Hit, Summary};
-use crate::report::words::{counted, grouped, kind_name, second_or_dash};
+use crate::report::words::{counted, grouped, kind_name, second, second_or_dash};
 
 /// Values named in one row.
 const VALUES_MAX: usize = 5;
@@ -147,7 +147,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Markup {
                 @if !facts.name.is_empty() { " · " (outside(&facts.name)) }
             }
             p.small.soft {
-                (second_or_dash(finding.time)) " · "
+                @if let Some(time) = finding.time { (second(time)) } @else { "no time told" } " · "
                 @if let Some(host) = host { "host " (outside(host)) " · " }
                 @if let Some(account) = account { "account " (outside(account)) " · " }
                 (outside(&finding.file)) ", line " (grouped(finding.line)) ", byte " (grouped(finding.offset))
