@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::finding::Finding;
 use crate::indicator::Indicator;
-use crate::standard::{IndicatorAuthor, SightingFacts, indicator_object, sighting_objects};
+use crate::standard::{IndicatorAuthor, SightingFacts, indicator_object};
 
 /// An object for a record: its STIX id and its JSON bytes.
 pub type Object = (String, Vec<u8>);
@@ -50,18 +50,25 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// The objects of the sighting. `uuids` are random.
-    pub fn objects(&self, identity: &str, now: Timestamp, uuids: [Uuid; 2]) -> Vec<Vec<u8>> {
-        sighting_objects(&SightingFacts {
+    /// The facts of the sighting, by an identity or, with `None`, anonymous.
+    pub fn facts<'a>(
+        &'a self,
+        identity: Option<&'a str>,
+        marking_refs: &'a [String],
+        now: Timestamp,
+        uuids: [Uuid; 2],
+    ) -> SightingFacts<'a> {
+        SightingFacts {
             observable: &self.observable,
             indicator_id: &self.indicator,
             identity,
+            marking_refs,
             now,
             count: self.count,
             first: self.first,
             last: self.last,
             uuids,
-        })
+        }
     }
 }
 

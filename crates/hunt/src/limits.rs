@@ -173,11 +173,11 @@ pub const TABLE_DETECTIONS_MAX: usize = 20;
 /// Width of a table on a terminal, in columns.
 pub const TABLE_COLUMNS_MAX: usize = 100;
 /// Most accounts, and most devices, that the page for a small firm names: all of it fits one A4.
-pub const PAGE_NAMES_MAX: usize = 6;
+pub const PAGE_NAMES_MAX: usize = 5;
 /// Most gaps that the page for a small firm names.
 pub const PAGE_GAPS_MAX: usize = 5;
 /// Longest name on the page for a small firm, in characters.
-pub const PAGE_NAME_CHARS_MAX: usize = 60;
+pub const PAGE_NAME_CHARS_MAX: usize = 48;
 /// Most sightings of one STIX file.
 pub const STIX_SIGHTINGS_MAX: usize = 10_000;
 /// Most findings that a notice names.

@@ -2,6 +2,7 @@
 //! The command line.
 
 mod community;
+mod finding;
 mod hosted;
 mod judging;
 
@@ -13,6 +14,9 @@ use hunt::detection::Level;
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
+pub use finding::{
+    ApproveRuleCommand, FindingCommand, FindingReport, NotifyCommand, ReportFormat, ShareFinding,
+};
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
 
@@ -71,7 +75,7 @@ pub enum Command {
     Hunt(Hunt),
     /// Ask whether an observable was ever seen in the logs that were hunted
     Seen(Seen),
-    /// Findings of earlier hunts; share one as a STIX sighting
+    /// Findings of earlier hunts: look at them, report them, share or dismiss them
     #[command(subcommand)]
     Finding(FindingCommand),
     /// STIX patterns: check one, or try it on observed data
@@ -83,6 +87,9 @@ pub enum Command {
     /// Files of an edge device: look for traces of an implant
     #[command(subcommand)]
     Edge(EdgeCommand),
+    /// Notices of findings by mail and webhook: what was sent, what waits and why
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -441,38 +448,6 @@ pub struct Seen {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// `finding`.
-#[derive(Debug, Subcommand)]
-pub enum FindingCommand {
-    /// List findings
-    List {
-        #[command(flatten)]
-        data: Data,
-        /// Print one JSON object for each
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make STIX sightings of what was found for an indicator, and append them to the ledger
-    Sight {
-        #[command(flatten)]
-        data: Data,
-        /// STIX id of the indicator
-        indicator: String,
-        /// Only of this value
-        #[arg(long)]
-        value: Option<String>,
-        /// Share with this community; otherwise it stays in the own organisation
-        #[arg(long, value_name = "ID")]
-        community: Option<String>,
-        /// Label, if it should be stricter than the indicator's
-        #[arg(long, value_parser = tlp, value_name = "LABEL")]
-        tlp: Option<Tlp>,
-        /// Print one JSON object for each sighting
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// `ledger`.

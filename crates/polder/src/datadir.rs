@@ -223,7 +223,7 @@ fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Reads a file that its owner alone may read.
-fn secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<String>, Failure> {
+pub fn secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<String>, Failure> {
     let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
     let mode = file.metadata().map_err(|e| Failure::io("read", path, &e))?.permissions().mode();
     if mode & 0o077 != 0 {

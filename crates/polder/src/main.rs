@@ -6,6 +6,7 @@ mod backup;
 mod cli;
 mod client;
 mod community;
+mod contacts;
 mod datadir;
 mod doctor;
 mod edge;
@@ -24,6 +25,7 @@ mod key;
 mod keys;
 mod log;
 mod node;
+mod notify;
 mod out;
 mod pattern;
 mod priority;
@@ -82,6 +84,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Pattern(command) => pattern::run(command),
         Command::Warninglists(command) => warninglists::run(command),
         Command::Edge(command) => edge::run(command),
+        Command::Notify(command) => notify::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

@@ -79,6 +79,8 @@ pub fn schema() -> Schema {
     local.extend_from_slice(exchange::token::LOCAL_TABLES);
     local.extend_from_slice(hunt::history::TABLES);
     local.extend_from_slice(hunt::confirm::warning::TABLES);
+    local.extend_from_slice(hunt::report::draft::TABLES);
+    local.extend_from_slice(hunt::report::outbox::TABLES);
     Schema {
         views: vec![
             Box::new(ledger::definitions::DefinitionView),
@@ -209,6 +211,11 @@ impl Node {
     /// Key of the ids of indicators that are made of lists: an id must not tell its value.
     pub fn indicator_key(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
         self.derived("indicators")
+    }
+
+    /// Key of the ids of anonymous sightings: an id must not tell who made it.
+    pub fn sighting_key(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        self.derived("sightings")
     }
 
     /// A key of its own for each use, from the node's one secret.

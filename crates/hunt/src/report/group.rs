@@ -126,19 +126,32 @@ pub struct Named<'a> {
     pub findings: u64,
     /// Titles of the detections about it, each once, worst first.
     pub titles: Vec<&'a str>,
+    /// Techniques of ATT&CK that these detections name, each once, worst first.
+    pub techniques: Vec<&'a str>,
 }
 
 /// The accounts (or with `host` the devices) that findings and detections of at least a level are about,
 /// worst first.
 pub fn named<'a>(summary: &'a Summary, kind: &'a str, level_min: Level) -> Vec<Named<'a>> {
     let mut groups: BTreeMap<&str, Named<'_>> = BTreeMap::new();
-    let fresh = |name| Named { name, level: Level::Informational, findings: 0, titles: Vec::new() };
+    let fresh = |name| Named {
+        name,
+        level: Level::Informational,
+        findings: 0,
+        titles: Vec::new(),
+        techniques: Vec::new(),
+    };
     for detection in by_level(summary).into_iter().filter(|detection| detection.level >= level_min) {
         for name in about(detection, kind) {
             let group = groups.entry(name).or_insert_with(|| fresh(name));
             group.level = group.level.max(detection.level);
             if !group.titles.contains(&detection.title.as_str()) {
                 group.titles.push(&detection.title);
+            }
+            for technique in &detection.techniques {
+                if !group.techniques.contains(&technique.as_str()) {
+                    group.techniques.push(technique);
+                }
             }
         }
     }

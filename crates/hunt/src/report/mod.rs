@@ -3,10 +3,16 @@
 
 mod advice;
 mod csv;
+pub mod draft;
 pub mod group;
 mod html;
 mod lines;
+mod notice;
 mod ocsf;
+pub mod outbox;
+mod page;
+mod recorded;
+mod stix;
 mod summary;
 mod table;
 mod timesketch;
@@ -16,7 +22,11 @@ pub use advice::advice;
 pub use csv::{COLUMNS, csv};
 pub use html::html;
 pub use lines::{LINES_VERSION, json_lines};
+pub use notice::{Notice, notice};
 pub use ocsf::ocsf;
+pub use page::{Contact, Contacts, Language, one_page_html, one_page_text};
+pub use recorded::recorded_files;
+pub use stix::{StixFile, sighting_markings, stix};
 pub use summary::*;
 pub use table::{basis, table, verdict};
 pub use timesketch::timesketch;

@@ -59,12 +59,13 @@ pub fn basis(summary: &Summary) -> String {
         0 => "every line was read".to_owned(),
         unread => format!("{} could not be read", counted(unread, "line")),
     };
-    let missing = summary.coverage.sources.iter().filter(|source| source.days.is_empty()).count() as u64;
-    let missing = match missing {
-        0 => String::new(),
-        missing => {
-            format!("; {} nothing was had", counted_as(missing, "source of which", "sources of which"))
-        }
+    let missing: Vec<_> = summary.coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
+    let names: Vec<_> = missing.iter().take(3).map(|source| visible(&source.name)).collect();
+    let others = missing.len().saturating_sub(names.len());
+    let missing = match (missing.len(), others) {
+        (0, _) => String::new(),
+        (_, 0) => format!("; of {} nothing was had", names.join(", ")),
+        (_, others) => format!("; of {} and {others} more sources nothing was had", names.join(", ")),
     };
     format!(
         "This rests on {} in {}{period}; {unread}{missing}.",

@@ -11,7 +11,7 @@ pub use indicator::{
     read_indicator, read_object,
 };
 pub use pattern::{Compiled, Wanted, compile};
-pub use sighting::{SightingFacts, sighting_objects};
+pub use sighting::{SightingFacts, sighting_objects, sighting_values};
 
 use model::time::Timestamp;
 

@@ -21,8 +21,12 @@ pub struct SightingFacts<'a> {
     pub observable: &'a Observable,
     /// STIX id of the indicator that it matched.
     pub indicator_id: &'a str,
-    /// STIX id of the identity that saw it.
-    pub identity: &'a str,
+    /// STIX id of the identity that saw it. `None` makes the sighting anonymous: it names nobody, its times
+    /// are whole days, its count is the lower end of a span, and it leaves out a value that could tell more
+    /// than the indicator does (the full name under a domain, a URL, an account).
+    pub identity: Option<&'a str>,
+    /// The `object_marking_refs` of the indicator: what is said of it goes no further than it does.
+    pub marking_refs: &'a [String],
     /// When the sighting is made.
     pub now: Timestamp,
     /// How often it was seen; at least 1 is stated.
@@ -38,17 +42,24 @@ pub struct SightingFacts<'a> {
 /// The objects of a sighting as JSON bytes: the observable, its `observed-data`, the `sighting`, in the
 /// order in which each refers only to what came before.
 pub fn sighting_objects(facts: &SightingFacts<'_>) -> Vec<Vec<u8>> {
+    sighting_values(facts).iter().map(|object| object.to_string().into_bytes()).collect()
+}
+
+/// The same as values; an anonymous sighting may have no observable and no `observed-data`.
+pub fn sighting_values(facts: &SightingFacts<'_>) -> Vec<Value> {
     let [sighting_uuid, observed_uuid] = facts.uuids;
-    let now = millis(facts.now);
+    let coarse = |time: Timestamp| if facts.identity.is_some() { time } else { day_start(time) };
+    let now = millis(coarse(facts.now));
     let count = facts.count.clamp(1, COUNT_MAX);
-    let (first, last) = (millis(facts.first.min(facts.last)), millis(facts.last.max(facts.first)));
+    let count = if facts.identity.is_some() { count } else { span_start(count) };
+    let first = millis(coarse(facts.first.min(facts.last)));
+    let last = millis(coarse(facts.last.max(facts.first)));
     let observable = observable_object(facts.observable);
     let observed_id = format!("observed-data--{observed_uuid}");
-    let observed = json!({
+    let mut observed = json!({
         "type": "observed-data",
         "spec_version": "2.1",
         "id": observed_id,
-        "created_by_ref": facts.identity,
         "created": now,
         "modified": now,
         "first_observed": first,
@@ -56,21 +67,63 @@ pub fn sighting_objects(facts: &SightingFacts<'_>) -> Vec<Vec<u8>> {
         "number_observed": count,
         "object_refs": [observable.get("id")],
     });
-    let sighting = json!({
+    let mut sighting = json!({
         "type": "sighting",
         "spec_version": "2.1",
         "id": format!("sighting--{sighting_uuid}"),
-        "created_by_ref": facts.identity,
         "created": now,
         "modified": now,
         "first_seen": first,
         "last_seen": last,
         "count": count,
         "sighting_of_ref": facts.indicator_id,
-        "observed_data_refs": [observed_id],
-        "where_sighted_refs": [facts.identity],
     });
-    [observable, observed, sighting].iter().map(|object| object.to_string().into_bytes()).collect()
+    if let Some(identity) = facts.identity {
+        set(&mut observed, "created_by_ref", json!(identity));
+        set(&mut sighting, "created_by_ref", json!(identity));
+        set(&mut sighting, "where_sighted_refs", json!([identity]));
+    }
+    if !facts.marking_refs.is_empty() {
+        set(&mut observed, "object_marking_refs", json!(facts.marking_refs));
+        set(&mut sighting, "object_marking_refs", json!(facts.marking_refs));
+    }
+    if facts.identity.is_none() && tells_more(facts.observable.kind()) {
+        return vec![sighting];
+    }
+    set(&mut sighting, "observed_data_refs", json!([observed_id]));
+    vec![observable, observed, sighting]
+}
+
+/// Whether a value that was seen can say more than the indicator that it matched.
+fn tells_more(kind: ObservableKind) -> bool {
+    matches!(
+        kind,
+        ObservableKind::Account
+            | ObservableKind::Domain
+            | ObservableKind::Email
+            | ObservableKind::Url
+            | ObservableKind::UserAgent
+    )
+}
+
+fn day_start(time: Timestamp) -> Timestamp {
+    const DAY_MICROS: i64 = 86_400_000_000;
+    Timestamp::from_micros(time.micros().div_euclid(DAY_MICROS).saturating_mul(DAY_MICROS))
+}
+
+/// The lower end of the span that a count is in: 1, 2 to 9, 10 to 99, 100 to 999 …
+fn span_start(count: u64) -> u64 {
+    match count {
+        0..=1 => 1,
+        2..=9 => 2,
+        _ => 10_u64.pow(count.ilog10()),
+    }
+}
+
+fn set(object: &mut Value, member: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(member.to_owned(), value);
+    }
 }
 
 /// The cyber-observable object of a value (STIX 2.1 section 6), with its deterministic id.

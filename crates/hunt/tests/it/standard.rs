@@ -244,7 +244,8 @@ fn a_sighting_refers_to_what_was_seen() {
     let facts = SightingFacts {
         observable: &observable,
         indicator_id: "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f",
-        identity: IDENTITY,
+        identity: Some(IDENTITY),
+        marking_refs: &[],
         now: now(),
         count: 3,
         first: time("2024-01-02T00:00:00Z"),
@@ -280,7 +281,8 @@ fn ids_of_observables_are_those_of_the_oasis_library() {
         let facts = SightingFacts {
             observable: &Observable::parse(kind, value).unwrap(),
             indicator_id: "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f",
-            identity: IDENTITY,
+            identity: Some(IDENTITY),
+            marking_refs: &[],
             now: now(),
             count: 1,
             first: now(),

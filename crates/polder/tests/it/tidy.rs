@@ -43,6 +43,8 @@ const BELONGS: &[(&str, &[&str])] = &[
     ("getrandom", &["server", "polder"]),
     ("hyper", &["server", "polder"]),
     ("hyper-util", &["server", "polder"]),
+    ("lettre", &["polder"]),
+    ("maud", &["hunt"]),
     ("native-tls", &[]),
     ("openssl", &[]),
     ("postgres", &["store"]),

@@ -11,7 +11,7 @@ use super::text::outside;
 use crate::limits::REPORT_STRIPS_MAX;
 use crate::report::group::Timeline;
 use crate::report::summary::{Coverage, Day, GapReason, SourceCoverage};
-use crate::report::words::{civil, counted, date, kind_name, second};
+use crate::report::words::{civil, counted, date, kind_name, second, visible};
 
 /// Height of the bars' picture, in its own units.
 const BARS_HEIGHT: u64 = 100;
@@ -84,10 +84,10 @@ fn axis(from: i64, to: i64) -> Markup {
     };
     html! {
         div.axis {
-            span.first style="left:0" { (word(at(0))) }
-            span.wide style="left:33.3%" { (word(at(1))) }
-            span.wide style="left:66.6%" { (word(at(2))) }
-            span.last style="left:100%" { (word(Timestamp::from_micros(to))) }
+            span.first { (word(at(0))) }
+            span.wide.third { (word(at(1))) }
+            span.wide.thirds { (word(at(2))) }
+            span.last { (word(Timestamp::from_micros(to))) }
         }
     }
 }
@@ -112,17 +112,20 @@ pub(crate) fn calendar(coverage: &Coverage) -> (Markup, usize) {
     let total = rows.clone().count();
     let drawn = html! {
         figure role="group" aria-label="Calendar of days by source" {
-            div.strips {
-                @for (source, span) in rows.take(REPORT_STRIPS_MAX) {
+            @for (source, span) in rows.take(REPORT_STRIPS_MAX) {
+                div.strip {
                     div.who {
-                        (outside(&source.name)) " "
-                        span.soft { (kind_name(source.kind)) @if spans.len() > 1 { " · " (civil(span.0).0) } }
+                        (outside(&source.name))
+                        span.soft {
+                            @if !says_kind(source) { " " (kind_name(source.kind)) }
+                            @if spans.len() > 1 { " · " (civil(span.0).0) }
+                        }
                     }
                     (strip(source, span))
                     div.days { (had(source, span)) }
                 }
-                div.axis-gap {} (days_axis(&spans)) div.axis-gap {}
             }
+            div.strip { div.field { (days_axis(&spans)) } }
             ul.key {
                 li { (swatch("f-had")) "a log of the day was read" }
                 li { (swatch("f-gap")) "never had" }
@@ -133,6 +136,11 @@ pub(crate) fn calendar(coverage: &Coverage) -> (Markup, usize) {
         }
     };
     (drawn, total.saturating_sub(REPORT_STRIPS_MAX))
+}
+
+/// Whether a source's name says already what kind it is.
+fn says_kind(source: &SourceCoverage) -> bool {
+    source.name.to_lowercase().contains(&kind_name(source.kind).to_lowercase())
 }
 
 /// One span for all days, or one for each year.
@@ -199,9 +207,10 @@ fn strip(source: &SourceCoverage, (from, to): (Day, Day)) -> Markup {
     if let Some((first, last)) = run {
         field(first, last, "f-had");
     }
-    let words = format!("{}: {} from {} to {}", source.name, had(source, (from, to)), date(from), date(to));
+    let words =
+        format!("{}: {} from {} to {}", visible(&source.name), had(source, (from, to)), date(from), date(to));
     html! {
-        div.strip {
+        div.field {
             svg role="img" aria-label=(words) viewBox=(format!("0 0 {width} 10")) preserveAspectRatio="none" height="14"
                 shape-rendering="crispEdges" { (PreEscaped(fields)) }
         }
@@ -214,14 +223,14 @@ fn days_axis(spans: &[(Day, Day)]) -> Markup {
     html! {
         div.axis {
             @if several {
-                @for (nth, month) in ["Jan", "Apr", "Jul", "Oct"].iter().enumerate() {
-                    span.first style=(format!("left:{}%", nth * 25)) { (month) }
+                @for (place, month) in [("first", "Jan"), ("second", "Apr"), ("half", "Jul"), ("fourth", "Oct")] {
+                    span class=(place) { (month) }
                 }
-                span.last style="left:100%" { "Dec" }
+                span.last { "Dec" }
             } @else {
-                span.first style="left:0" { (date(from)) }
-                @if to - from > 20 { span.wide style="left:50%" { (date(from + (to - from) / 2)) } }
-                @if to > from { span.last style="left:100%" { (date(to)) } }
+                span.first { (date(from)) }
+                @if to - from > 20 { span.wide.half { (date(from + (to - from) / 2)) } }
+                @if to > from { span.last { (date(to)) } }
             }
         }
     }

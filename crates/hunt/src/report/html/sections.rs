@@ -28,8 +28,10 @@ pub(super) fn first(summary: &Summary) -> Markup {
         section aria-labelledby="first" {
             h2 #first { "What to do" }
             div.quiet {
-                (names("Accounts to look at", &accounts))
-                (names("Hosts to look at", &hosts))
+                div.two {
+                    (names("Accounts to look at", &accounts))
+                    (names("Hosts to look at", &hosts))
+                }
                 @if !advice.is_empty() {
                     h3 { "With what was found" }
                     ul { @for (kind, text) in &advice { li { b { (kind) } ": " (text) "." } } }
@@ -41,7 +43,7 @@ pub(super) fn first(summary: &Summary) -> Markup {
 
 fn names(title: &str, all: &[Named<'_>]) -> Markup {
     html! {
-        @if !all.is_empty() {
+        @if !all.is_empty() { div {
             h3 { (title) }
             ul {
                 @for one in all.iter().take(NAMED_MAX) {
@@ -58,7 +60,7 @@ fn names(title: &str, all: &[Named<'_>]) -> Markup {
                 }
                 @if all.len() > NAMED_MAX { li.soft { "and " (all.len() - NAMED_MAX) " more, in the tables below" } }
             }
-        }
+        } }
     }
 }
 
@@ -113,12 +115,12 @@ fn one(detection: &Detection) -> Markup {
                 dd { (code(&detection.id)) @if !detection.credit.is_empty() { " · " (outside(&detection.credit)) } }
             }
             @if shown > 0 {
-                p.small.soft style="margin:12px 0 0" {
+                p.small.soft.near {
                     "Evidence, " (counted(shown as u64, "line")) " of " (grouped(detection.count.max(shown as u64)))
                 }
             }
             @for line in detection.evidence.iter().take(shown) {
-                p.small.soft style="margin:8px 0 0" {
+                p.small.soft.near {
                     (second_or_dash(line.time)) " · " (outside(&line.file)) ", line " (grouped(line.place.line))
                 }
                 (log_line(&line.text, ""))
@@ -144,7 +146,7 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
             @if !coverage.sources.is_empty() { (drawn) }
             @if left_out > 0 { p.small.soft { "And " (counted(left_out as u64, "strip")) " more, not drawn." } }
             @if !missing.is_empty() || !coverage.cannot_show.is_empty() {
-                h3 style="margin-top:24px" { "What these logs cannot show" }
+                h3.later { "What these logs cannot show" }
                 ul {
                     @for source in missing.iter().take(REPORT_ROWS_MAX) {
                         li {
@@ -171,7 +173,7 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                                     td.t data-name="From" { (date(gap.from)) }
                                     td.t data-name="to" { (date(gap.to)) }
                                     td.n data-name="Days" { (i64::from(gap.to) - i64::from(gap.from) + 1) }
-                                    td { (gap.why.words()) }
+                                    td.more { (gap.why.words()) }
                                 }
                             }
                         }
@@ -223,7 +225,7 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
                 (more(bad.len() as u64, bad.len().min(REPORT_ROWS_MAX), "file"))
             }
             @if !summary.left_out.is_empty() {
-                h3 style="margin-top:24px" { "Matches that are no findings" }
+                h3.later { "Matches that are no findings" }
                 ul {
                     @for (why, count) in summary.left_out.iter().take(REPORT_ROWS_MAX) {
                         li { (counted_as(*count, "match", "matches")) ": " (outside(why)) }

@@ -35,7 +35,7 @@ a{color:var(--water)}
 .top{display:flex;flex-wrap:wrap;gap:var(--s2);justify-content:space-between;align-items:baseline;font-size:var(--t1);color:var(--soft)}
 .label{font-weight:650;color:var(--ink);border:1px solid var(--line);border-radius:3px;padding:0 var(--s2);background:var(--card);white-space:nowrap}
 .lead{font-size:var(--t2)}
-dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;margin:var(--s4) 0 0;background:var(--line);border:1px solid var(--line);border-radius:4px;overflow:hidden}
+dl.figures{display:grid;grid-template-columns:repeat(6,1fr);gap:1px;margin:var(--s4) 0 0;background:var(--line);border:1px solid var(--line);border-radius:4px;overflow:hidden}
 dl.figures div{background:var(--card);padding:var(--s2) var(--s3);display:flex;flex-direction:column-reverse;justify-content:flex-end}
 dl.figures dt{font-size:var(--t1);color:var(--soft)}
 dl.figures dd{margin:0;font-size:var(--t3);font-weight:650;font-variant-numeric:tabular-nums}
@@ -50,7 +50,7 @@ thead th{border-top:0;color:var(--soft);font-weight:550;white-space:nowrap}
 tbody th{font-weight:550;font-size:var(--t2)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.t{white-space:nowrap;font-variant-numeric:tabular-nums}
-td.name{min-width:11rem}
+th.name,td.seen{min-width:10rem}
 .code,code{font-family:var(--mono);font-size:var(--t1)}
 .log{font-family:var(--mono);font-size:var(--t1);line-height:1.5;white-space:pre-wrap;background:var(--wash);border-radius:3px;padding:var(--s1) var(--s2);margin:var(--s1) 0 0;unicode-bidi:isolate}
 mark{background:var(--mark);color:inherit;border-radius:2px}
@@ -59,7 +59,7 @@ mark{background:var(--mark);color:inherit;border-radius:2px}
 ol.plain{list-style:none;padding:0;max-width:none;margin:0}
 .card{background:var(--card);border:1px solid var(--line);border-left:3px solid var(--line);border-radius:4px;padding:var(--s3);margin:var(--s3) 0 0;max-width:none}
 .card.critical{border-left-color:var(--critical)}.card.high{border-left-color:var(--high)}.card.medium{border-left-color:var(--medium)}.card.low{border-left-color:var(--low)}
-.level{font-size:var(--t1);font-weight:650;text-transform:uppercase;letter-spacing:.04em;margin-right:var(--s2)}
+.level{white-space:nowrap;font-size:var(--t1);font-weight:650;text-transform:uppercase;letter-spacing:.04em;margin-right:var(--s2)}
 .critical>.level,.level.critical{color:var(--critical)}.level.high{color:var(--high)}.level.medium{color:var(--medium)}.level.low{color:var(--low)}.level.informational{color:var(--informational)}
 dl.facts{display:grid;grid-template-columns:minmax(6.5rem,max-content) minmax(0,1fr);gap:var(--s1) var(--s3);margin:0}
 dl.facts dt{color:var(--soft)}
@@ -68,34 +68,48 @@ figure{margin:var(--s3) 0 0}
 svg{display:block;width:100%}
 .axis{position:relative;height:1.25rem;font-size:var(--t1);color:var(--soft);font-variant-numeric:tabular-nums}
 .axis span{position:absolute;white-space:nowrap;transform:translateX(-50%)}
-.axis span.first{transform:none}.axis span.last{transform:translateX(-100%)}
+.axis span.first{left:0;transform:none}.axis span.second{left:25%}.axis span.third{left:33.3%}.axis span.half{left:50%}.axis span.thirds{left:66.6%}.axis span.fourth{left:75%}.axis span.last{left:100%;transform:translateX(-100%)}
 .bars{border-bottom:1px solid var(--line)}
 .f-hit{fill:var(--hit)}.f-det{fill:var(--water)}.f-had{fill:var(--had)}.f-gap{fill:var(--gap)}.f-gone{fill:var(--gone)}.f-out{fill:var(--outside)}.f-bad{fill:var(--medium)}
 .key{color:var(--soft);display:flex;flex-wrap:wrap;gap:var(--s1) var(--s3);margin:var(--s2) 0 0;padding:0;list-style:none;max-width:none}
 .key svg{display:inline-block;width:12px;height:12px;margin-right:var(--s1);vertical-align:-1px}
-.strips{display:grid;grid-template-columns:minmax(5rem,12rem) minmax(0,1fr) auto;gap:var(--s1) var(--s3);align-items:center}
-.strips .who{font-size:var(--t1);line-height:1.3}
-.strips .days{font-size:var(--t1);color:var(--soft);font-variant-numeric:tabular-nums;white-space:nowrap;text-align:right}
+.strip{display:grid;grid-template-columns:12rem minmax(0,1fr) 4.5rem;grid-template-areas:"who field days";gap:var(--s1) var(--s3);align-items:center;margin-bottom:var(--s1)}
+.strip>.field{grid-area:field}
+.strip .who{grid-area:who;font-size:var(--t1);line-height:1.3}
+.strip .days{grid-area:days;font-size:var(--t1);color:var(--soft);font-variant-numeric:tabular-nums;white-space:nowrap;text-align:right}
+.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:0 var(--s4)}
+.quiet>:last-child{margin-bottom:0}
+.later{margin-top:var(--s4)}
+.near{margin:var(--s2) 0 0;max-width:none}
 .quiet{border:1px solid var(--line);background:var(--card);border-radius:4px;padding:var(--s3);max-width:none}
 .fill{display:inline-block;min-width:14rem;border-bottom:1px solid var(--soft);color:var(--soft)}
+main.page,header.page,footer.page{max-width:46rem}
+.page h2{margin:var(--s4) 0 var(--s1)}
+.page h1{margin-bottom:var(--s1)}
+.verdict{font-size:var(--t3);font-weight:650;margin-bottom:var(--s1)}
+.verdict.urgent{color:var(--hit)}
+ul.names{list-style:none;padding:0}
+ul.names li{border-left:3px solid var(--line);padding-left:var(--s2);margin-bottom:var(--s2)}
+footer.page{padding-top:var(--s4)}
 footer{color:var(--soft);font-size:var(--t1);padding-top:var(--s5);padding-bottom:var(--s5)}
 @media (max-width:40rem){
-:root{--s5:40px}
+dl.figures{grid-template-columns:repeat(3,1fr)}
+dl.figures div{padding:var(--s2)}
+th.name,td.seen{min-width:0}
 .wide{display:none}
-.strips{grid-template-columns:minmax(0,1fr) auto}
-.strips .strip,.strips .axis{grid-column:1/-1}
-.strips .axis-gap{display:none}
-.strips .axis{margin-bottom:var(--s1)}
+.strip{grid-template-columns:minmax(0,1fr) auto;grid-template-areas:"who days" "field field";margin-bottom:var(--s2)}
 dl.facts{grid-template-columns:1fr;gap:0}
 dl.facts dd{margin-bottom:var(--s2)}
 table.stack,table.stack tbody,table.stack tr,table.stack td,table.stack th{display:block;border:0}
-table.stack caption{display:block}
+table.stack caption{display:block;padding:var(--s2)}
 table.stack thead{display:none}
 table.stack tr{border-top:1px solid var(--line);padding:var(--s2)}
 table.stack tr:first-child{border-top:0}
 table.stack{border:1px solid var(--line)}
 table.stack td,table.stack th{padding:0 0 var(--s1);text-align:left}
-table.stack td:empty{display:none}
+table.stack td{display:inline-block;margin-right:var(--s3)}
+table.stack td.seen,table.stack td.more{display:block}
+table.stack td.none{display:none}
 table.stack td[data-name]::before{content:attr(data-name) " ";color:var(--soft);font-size:var(--t1)}
 }
 @page{size:A4;margin:16mm 15mm}
@@ -107,10 +121,17 @@ table.stack td[data-name]::before{content:attr(data-name) " ";color:var(--soft);
 body{font-size:9.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 main,header,footer{max-width:none;padding-left:0;padding-right:0}
 nav{display:none}
-h2,h3,caption,.top,figcaption{break-after:avoid}
-tr,.card,figure,.quiet,dl.figures,.strips>*{break-inside:avoid}
+h2,h3,caption,.top,thead,h2+p{break-after:avoid}
+tbody tr:first-child,h2+*{break-before:avoid}
+tr,.card,figure,.quiet,dl.figures,.strip{break-inside:avoid}
 thead{display:table-header-group}
 .scroll{overflow:visible}
 p,li{orphans:3;widows:3}
+main.page,header.page,footer.page{max-width:none}
+.page h2{margin-top:10px}
+.page,.page p,.page li{line-height:1.35}
+.page p:not(.verdict),.page li,.page dd,.page dt{font-size:9pt}
+.page ul.names li{margin-bottom:3px}
+footer.page{padding:6px 0 0}
 }
 "#;

@@ -2,6 +2,7 @@
 //! The tables of findings.
 
 use maud::{Markup, html};
+use model::time::Timestamp;
 
 use super::more;
 use super::text::{code, log_line, outside};
@@ -9,7 +10,7 @@ use crate::limits::{REPORT_FINDINGS_MAX, REPORT_ROWS_MAX};
 use crate::report::advice::advice;
 use crate::report::group;
 use crate::report::summary::{Hit, Summary};
-use crate::report::words::{counted, grouped, kind_name, second_or_dash};
+use crate::report::words::{counted, grouped, kind_name, second, second_or_dash};
 
 /// Values named in one row.
 const VALUES_MAX: usize = 5;
@@ -26,7 +27,7 @@ pub(super) fn by_indicator(summary: &Summary) -> Markup {
                         caption { "What was seen of which indicator, most first." }
                         thead { tr {
                             th scope="col" { "Indicator" } th scope="col" { "Seen" } th.n scope="col" { "Findings" }
-                            th.n scope="col" { "Hosts" } th scope="col" { "First" } th scope="col" { "Last" } th scope="col" { "Author, marking" }
+                            th.n scope="col" { "Hosts" } th scope="col" { "First and last" } th scope="col" { "Author, marking" }
                         } }
                         tbody { @for row in groups.iter().take(REPORT_ROWS_MAX) { (indicator_row(summary, row)) } }
                     }
@@ -44,7 +45,7 @@ fn indicator_row(summary: &Summary, row: &group::ByIndicator<'_>) -> Markup {
             th.name scope="row" {
                 @if facts.name.is_empty() { (code(row.indicator)) } @else { (outside(&facts.name)) }
             }
-            td {
+            td.seen {
                 span.soft.small { (row.kind.name()) } " "
                 @for (nth, value) in row.values.iter().take(VALUES_MAX).enumerate() {
                     @if nth > 0 { ", " } (code(value))
@@ -52,10 +53,9 @@ fn indicator_row(summary: &Summary, row: &group::ByIndicator<'_>) -> Markup {
                 @if row.values.len() > VALUES_MAX { " and " (row.values.len() - VALUES_MAX) " more" }
             }
             td.n data-name="Findings" { (grouped(row.count)) }
-            td.n data-name="Hosts" { @if row.hosts.is_empty() { "–" } @else { (row.hosts.len()) } }
-            td.t data-name="First" { (second_or_dash(row.first)) }
-            td.t data-name="Last" { (second_or_dash(row.last)) }
-            td {
+            @if row.hosts.is_empty() { td.n.none { "–" } } @else { td.n data-name="Hosts" { (row.hosts.len()) } }
+            (span(row.first, row.last))
+            td.more {
                 @if !facts.author.is_empty() { (outside(&facts.author)) br; }
                 span.small.soft { (facts.marking.to_string()) }
             }
@@ -75,7 +75,7 @@ pub(super) fn by_host(summary: &Summary) -> Markup {
                         caption { "Own hosts that findings and detections are about, worst first." }
                         thead { tr {
                             th scope="col" { "Host" } th.n scope="col" { "Findings" } th.n scope="col" { "Detections" }
-                            th scope="col" { "Worst" } th scope="col" { "Seen" } th scope="col" { "First" } th scope="col" { "Last" }
+                            th scope="col" { "Worst detection" } th scope="col" { "Seen" } th scope="col" { "First and last" }
                         } }
                         tbody { @for row in groups.iter().take(REPORT_ROWS_MAX) { (host_row(row)) } }
                     }
@@ -94,15 +94,25 @@ fn host_row(row: &group::ByHost<'_>) -> Markup {
             }
             td.n data-name="Findings" { (grouped(row.findings)) }
             td.n data-name="Detections" { (grouped(row.detections)) }
-            td { @if let Some(level) = row.level { span class={ "level " (level.name()) } { (level.name()) } } @else { "–" } }
-            td {
+            @if let Some(level) = row.level {
+                td { span class={ "level " (level.name()) } { (level.name()) } }
+            } @else { td.none { "–" } }
+            td.seen {
                 @for (nth, value) in row.values.iter().take(VALUES_MAX).enumerate() {
                     @if nth > 0 { ", " } (code(value))
                 }
                 @if row.values.len() > VALUES_MAX { " and " (row.values.len() - VALUES_MAX) " more" }
             }
-            td.t data-name="First" { (second_or_dash(row.first)) }
-            td.t data-name="Last" { (second_or_dash(row.last)) }
+            (span(row.first, row.last))
+        }
+    }
+}
+
+/// First and last time in one cell.
+fn span(first: Option<Timestamp>, last: Option<Timestamp>) -> Markup {
+    html! {
+        td.t data-name="First and last" {
+            (second_or_dash(first)) @if last != first { br; (second_or_dash(last)) }
         }
     }
 }
@@ -137,7 +147,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Markup {
                 @if !facts.name.is_empty() { " · " (outside(&facts.name)) }
             }
             p.small.soft {
-                (second_or_dash(finding.time)) " · "
+                @if let Some(time) = finding.time { (second(time)) } @else { "no time told" } " · "
                 @if let Some(host) = host { "host " (outside(host)) " · " }
                 @if let Some(account) = account { "account " (outside(account)) " · " }
                 (outside(&finding.file)) ", line " (grouped(finding.line)) ", byte " (grouped(finding.offset))

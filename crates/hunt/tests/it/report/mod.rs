@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What comes out of a hunt, against golden files. `HUNT_GOLDEN=write cargo test -p hunt report` writes them
-//! anew; the difference is for a person to read.
+//! anew; the difference is for a person to read. `HUNT_REPORT_FOLDER=DIR` keeps pages to look at.
 
+mod local;
+mod machines;
+mod pages;
 mod sample;
 
 use std::path::Path;
@@ -14,28 +17,14 @@ fn golden(name: &str, bytes: &[u8]) {
         std::fs::write(&path, bytes).unwrap();
     }
     let wanted = std::fs::read(&path).unwrap_or_default();
-    assert!(
-        wanted == bytes,
-        "{name} is not what the golden file holds; see the difference with `HUNT_GOLDEN=write` and `git diff`\n{}",
-        String::from_utf8_lossy(bytes).chars().take(4_000).collect::<String>()
-    );
-}
-
-#[test]
-fn pages() {
-    golden("firm.html", hunt::report::html(&sample::firm()).as_bytes());
-    golden("empty.html", hunt::report::html(&sample::empty()).as_bytes());
-    golden("firm.txt", hunt::report::table(&sample::firm(), 100).as_bytes());
-    if let Some(folder) = std::env::var_os("HUNT_REPORT_FOLDER") {
-        let folder = Path::new(&folder);
-        for (name, summary) in [
-            ("hostile", sample::hostile()),
-            ("many", sample::many()),
-            ("firm", sample::firm()),
-            ("empty", sample::empty()),
-        ] {
-            std::fs::write(folder.join(format!("{name}.html")), hunt::report::html(&summary)).unwrap();
-            std::fs::write(folder.join(format!("{name}.txt")), hunt::report::table(&summary, 100)).unwrap();
-        }
+    if wanted != bytes {
+        let (wanted, got) = (String::from_utf8_lossy(&wanted), String::from_utf8_lossy(bytes));
+        let line = wanted.lines().zip(got.lines()).position(|(a, b)| a != b).unwrap_or(0);
+        panic!(
+            "{name}:{} is not what the golden file holds; see the whole difference with `HUNT_GOLDEN=write` and \
+             `git diff`\n{:.400}",
+            line + 1,
+            got.lines().nth(line).unwrap_or_default()
+        );
     }
 }

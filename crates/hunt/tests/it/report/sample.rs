@@ -320,3 +320,18 @@ pub fn many() -> Summary {
     }
     summary
 }
+
+/// As much of everything as one page must hold, and more.
+pub fn crowded() -> Summary {
+    let mut summary = hostile();
+    let wide = |nth: usize| format!("{nth}-{}", "een-heel-lange-naam-".repeat(6));
+    for nth in 0..30 {
+        let mut detection = spray();
+        detection.about = vec![("account", wide(nth)), ("host", wide(nth))];
+        (detection.techniques, detection.title) = (Vec::new(), "Iets met een lange titel ".repeat(12));
+        summary.detections.push(detection);
+        let source = summary.coverage.sources[2].clone();
+        summary.coverage.sources.push(SourceCoverage { name: wide(nth), ..source });
+    }
+    summary
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Notices that are to be sent: nothing is lost without a trace, and nothing waits without bound.
+//!
+//! A notice is written down before it is sent, with its channel. What failed is tried again after a growing
+//! time; what failed [`OUTBOX_TRIES_MAX`] times waits for a person. Local state.
+
+use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
+use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::draft::reason;
+use super::notice::Notice;
+use crate::limits::{OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX};
+
+/// The tables.
+pub static TABLES: &[&Table] = &[&OUTBOX];
+
+static OUTBOX: Table = Table {
+    name: "hunt_outbox",
+    kind: TableKind::Local,
+    columns: &[
+        "id", "channel", "digest", "subject", "body", "state", "tries", "next_try", "reason", "made",
+        "changed",
+    ],
+    sqlite: &[
+        "CREATE TABLE hunt_outbox (
+            id INTEGER PRIMARY KEY, channel TEXT NOT NULL, digest BLOB NOT NULL, subject TEXT NOT NULL,
+            body BLOB NOT NULL, state INTEGER NOT NULL, tries INTEGER NOT NULL, next_try INTEGER NOT NULL,
+            reason TEXT NOT NULL, made INTEGER NOT NULL, changed INTEGER NOT NULL
+        ) STRICT",
+        "CREATE UNIQUE INDEX hunt_outbox_once ON hunt_outbox (channel, digest)",
+    ],
+    postgres: &[
+        r#"CREATE TABLE hunt_outbox (
+            id BIGINT PRIMARY KEY, channel TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL,
+            subject TEXT COLLATE "C" NOT NULL, body BYTEA NOT NULL, state BIGINT NOT NULL, tries BIGINT NOT NULL,
+            next_try BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, made BIGINT NOT NULL, changed BIGINT NOT NULL
+        )"#,
+        "CREATE UNIQUE INDEX hunt_outbox_once ON hunt_outbox (channel, digest)",
+    ],
+};
+
+/// Time until a failed notice is tried again, in microseconds: doubled with each try.
+const RETRY_MICROS: i64 = 60_000_000;
+/// Longest time between two tries: six hours.
+const RETRY_MICROS_MAX: i64 = 6 * 3_600_000_000;
+
+/// How far a notice has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It failed as often as it is tried; a person must look.
+    GivenUp,
+    /// It was taken by whoever it is for.
+    Sent,
+    /// It is to be sent, or sent again.
+    Waiting,
+}
+
+/// State, stored number, name. Numbers are stored: append, never change one.
+const DELIVERIES: &[(Delivery, i64, &str)] =
+    &[(Delivery::Waiting, 0, "waiting"), (Delivery::Sent, 1, "sent"), (Delivery::GivenUp, 2, "given-up")];
+
+impl Delivery {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        DELIVERIES.iter().find(|(delivery, ..)| *delivery == self).map_or("", |(.., name)| *name)
+    }
+}
+
+/// A notice in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number.
+    pub id: i64,
+    /// By which way: `mail`, `webhook`.
+    pub channel: String,
+    /// One line.
+    pub subject: String,
+    /// What is sent: text for mail, JSON for a webhook. Empty once it was sent.
+    pub body: Vec<u8>,
+    /// How far it has come.
+    pub delivery: Delivery,
+    /// Tries so far.
+    pub tries: i64,
+    /// When it may be tried (again).
+    pub next_try: Timestamp,
+    /// Why the last try failed.
+    pub reason: String,
+    /// When it was written down.
+    pub made: Timestamp,
+    /// When this last changed.
+    pub changed: Timestamp,
+}
+
+/// What became of a notice that was to be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It waits, under this number.
+    Added(i64),
+    /// [`OUTBOX_WAITING_MAX`] wait already: it was not taken.
+    Full,
+    /// The same was written down before: nobody is told twice.
+    Known,
+}
+
+/// Writes a notice down for a channel.
+pub fn enqueue(
+    tx: &mut dyn Tx,
+    channel: &str,
+    notice: &Notice,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Enqueued, EngineError> {
+    let digest: [u8; 32] = Sha256::digest(notice.key.as_bytes()).into();
+    let known = number(
+        tx.as_read(),
+        "SELECT count(*) FROM hunt_outbox WHERE channel = ?1 AND digest = ?2",
+        &[Value::Text(channel), Value::Blob(&digest)],
+    )?;
+    if known > 0 {
+        return Ok(Enqueued::Known);
+    }
+    let waiting = number(tx.as_read(), "SELECT count(*) FROM hunt_outbox WHERE state = 0", &[])?;
+    if usize::try_from(waiting).unwrap_or(usize::MAX) >= OUTBOX_WAITING_MAX {
+        return Ok(Enqueued::Full);
+    }
+    let id = number(tx.as_read(), "SELECT coalesce(max(id), 0) + 1 FROM hunt_outbox", &[])?;
+    let now = Value::Int(now.micros());
+    tx.execute(
+        "INSERT INTO hunt_outbox (id, channel, digest, subject, body, state, tries, next_try, reason, made, changed)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, '', ?6, ?6)",
+        &[
+            Value::Int(id),
+            Value::Text(channel),
+            Value::Blob(&digest),
+            Value::Text(&reason(&notice.subject)),
+            Value::Blob(body),
+            now,
+        ],
+    )?;
+    Ok(Enqueued::Added(id))
+}
+
+/// All notices, oldest first, without their bodies.
+pub fn outgoing(read: &mut dyn Read) -> Result<Vec<Outgoing>, EngineError> {
+    let mut all = Vec::new();
+    read.query(
+        "SELECT id, channel, subject, state, tries, next_try, reason, made, changed FROM hunt_outbox ORDER BY id",
+        &[],
+        &mut |row| {
+            all.push(of(row)?);
+            Ok(Flow::Continue)
+        },
+    )?;
+    Ok(all)
+}
+
+/// The notices that may be tried now, oldest first, at most so many; with `all` those that must still wait, too.
+pub fn due(
+    read: &mut dyn Read,
+    now: Timestamp,
+    all: bool,
+    limit: usize,
+) -> Result<Vec<Outgoing>, EngineError> {
+    let mut due = Vec::new();
+    let until = if all { i64::MAX } else { now.micros() };
+    read.query(
+        "SELECT id, channel, subject, state, tries, next_try, reason, made, changed, body FROM hunt_outbox
+         WHERE state = 0 AND next_try <= ?1 ORDER BY id",
+        &[Value::Int(until)],
+        &mut |row| {
+            due.push(Outgoing { body: row.blob(9)?.to_vec(), ..of(row)? });
+            Ok(if due.len() < limit { Flow::Continue } else { Flow::Stop })
+        },
+    )?;
+    Ok(due)
+}
+
+/// It was taken. Its body is not kept.
+pub fn sent(tx: &mut dyn Tx, id: i64, now: Timestamp) -> Result<(), EngineError> {
+    tx.execute(
+        "UPDATE hunt_outbox SET state = 1, tries = tries + 1, body = ?2, reason = '', changed = ?3 WHERE id = ?1",
+        &[Value::Int(id), Value::Blob(b""), Value::Int(now.micros())],
+    )
+    .map(|_| ())
+}
+
+/// A try failed. It is tried again after a minute, two, four … six hours; answers whether it ever will be.
+pub fn failed(tx: &mut dyn Tx, notice: &Outgoing, why: &str, now: Timestamp) -> Result<bool, EngineError> {
+    let tries = notice.tries + 1;
+    let again = tries < OUTBOX_TRIES_MAX;
+    let wait = RETRY_MICROS.checked_shl(u32::try_from(tries - 1).unwrap_or(0)).unwrap_or(RETRY_MICROS_MAX);
+    let next = now.micros().saturating_add(wait.min(RETRY_MICROS_MAX));
+    tx.execute(
+        "UPDATE hunt_outbox SET state = ?2, tries = ?3, next_try = ?4, reason = ?5, changed = ?6 WHERE id = ?1",
+        &[
+            Value::Int(notice.id),
+            Value::Int(if again { 0 } else { 2 }),
+            Value::Int(tries),
+            Value::Int(next),
+            Value::Text(&reason(why)),
+            Value::Int(now.micros()),
+        ],
+    )?;
+    Ok(again)
+}
+
+/// Lets a notice that was given up be tried again; whether there is one.
+pub fn retry(tx: &mut dyn Tx, id: i64, now: Timestamp) -> Result<bool, EngineError> {
+    let args = [Value::Int(id), Value::Int(now.micros())];
+    let sql = "UPDATE hunt_outbox SET state = 0, tries = 0, next_try = ?2, changed = ?2 WHERE id = ?1 AND state = 2";
+    Ok(tx.execute(sql, &args)? > 0)
+}
+
+fn of(row: &dyn Row) -> Result<Outgoing, EngineError> {
+    let state = row.int(3)?;
+    Ok(Outgoing {
+        id: row.int(0)?,
+        channel: row.text(1)?.to_owned(),
+        subject: row.text(2)?.to_owned(),
+        body: Vec::new(),
+        delivery: DELIVERIES
+            .iter()
+            .find(|(_, code, _)| *code == state)
+            .map(|(delivery, ..)| *delivery)
+            .ok_or_else(|| EngineError::shape(format!("hunt_outbox.state is {state}")))?,
+        tries: row.int(4)?,
+        next_try: Timestamp::from_micros(row.int(5)?),
+        reason: row.text(6)?.to_owned(),
+        made: Timestamp::from_micros(row.int(7)?),
+        changed: Timestamp::from_micros(row.int(8)?),
+    })
+}
+
+fn number(read: &mut dyn Read, sql: &'static str, args: &[Value<'_>]) -> Result<i64, EngineError> {
+    let mut found = 0;
+    read.query(sql, args, &mut |row| {
+        found = row.int(0)?;
+        Ok(Flow::Stop)
+    })?;
+    Ok(found)
+}

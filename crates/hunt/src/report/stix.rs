@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A STIX 2.1 bundle of sightings, each under the marking of its indicator.
+
+use std::collections::BTreeMap;
+
+use model::marking::{Marking, Tlp};
+use model::observable::Observable;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::summary::{IndicatorFacts, Summary};
+use crate::command::{Sight, sights};
+use crate::finding::Finding;
+use crate::limits::STIX_SIGHTINGS_MAX;
+use crate::standard::sighting_values;
+
+/// What [`stix`] answers.
+#[derive(Clone, Debug)]
+pub struct StixFile {
+    /// The bundle as JSON.
+    pub bytes: Vec<u8>,
+    /// Sightings in it.
+    pub sightings: usize,
+    /// Findings that no sighting can be made of, because their indicator is the entry of a list and no
+    /// object, and sightings beyond [`STIX_SIGHTINGS_MAX`].
+    pub left_out: u64,
+}
+
+/// The `object_marking_refs` of a sighting: those of the indicator, but of TLP only the one label that counts
+/// (two would contradict each other), which is AMBER+STRICT where the indicator has none.
+pub fn sighting_markings(facts: &IndicatorFacts) -> Vec<String> {
+    let mut refs: Vec<String> =
+        facts.marking_refs.iter().filter(|id| Tlp::from_stix_id(id).is_none()).cloned().collect();
+    refs.push(facts.marking.label().stix_id().to_owned());
+    refs
+}
+
+/// The findings as a STIX 2.1 bundle of `sighting`, `observed-data` and observables. `identity` is the
+/// identity object of who saw it; `None` makes all of it anonymous. `uuid_of` gives the same id for the same
+/// name; an anonymous one must not be guessable, so its key belongs into it.
+pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) -> Uuid) -> StixFile {
+    let findings: Vec<Finding> = summary.hits.iter().map(|hit| hit.finding.clone()).collect();
+    let all = sights(&findings, summary.made);
+    let told: u64 = all.iter().take(STIX_SIGHTINGS_MAX).map(|sight| sight.count).sum();
+    let identity_id = identity.and_then(|object| object.get("id")?.as_str());
+    let mut observables: BTreeMap<String, (Value, Marking)> = BTreeMap::new();
+    let mut objects = Vec::new();
+    let fresh = IndicatorFacts::default();
+    for sight in all.iter().take(STIX_SIGHTINGS_MAX) {
+        let facts = summary.indicators.get(&sight.indicator).unwrap_or(&fresh);
+        let refs = sighting_markings(facts);
+        let uuids = ["sighting", "observed-data"].map(|kind| uuid_of(&sight_name(kind, sight)));
+        for object in sighting_values(&sight.facts(identity_id, &refs, summary.made, uuids)) {
+            if is_observable(&object) {
+                // One value may be what several indicators are about: it is marked as the strictest of them.
+                let id = object.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let known = observables.entry(id).or_insert((object, facts.marking));
+                known.1 = known.1.as_strict_as(facts.marking);
+            } else {
+                objects.push(object);
+            }
+        }
+    }
+    let observables = observables.into_values().map(|(mut object, marking)| {
+        if let Value::Object(members) = &mut object {
+            members.insert("object_marking_refs".to_owned(), json!([marking.label().stix_id()]));
+        }
+        object
+    });
+    let before = if objects.is_empty() { None } else { identity.cloned() };
+    let objects: Vec<Value> = before.into_iter().chain(observables).chain(objects).collect();
+    let bundle = match objects.is_empty() {
+        // A bundle has no empty list (STIX 2.1 section 8).
+        true => json!({ "type": "bundle", "id": bundle_id(summary, uuid_of) }),
+        false => json!({ "type": "bundle", "id": bundle_id(summary, uuid_of), "objects": objects }),
+    };
+    StixFile {
+        bytes: bundle.to_string().into_bytes(),
+        sightings: all.len().min(STIX_SIGHTINGS_MAX),
+        left_out: (findings.len() as u64 - told) + summary.more_hits,
+    }
+}
+
+/// What the id of a sighting, or of its observed data, is made of: the same findings make the same one.
+pub(crate) fn sight_name(kind: &str, sight: &Sight) -> String {
+    let Sight { indicator, observable, count, last, .. } = sight;
+    format!("{kind}\n{indicator}\n{}\n{count}\n{last}", Observable::display(observable))
+}
+
+fn bundle_id(summary: &Summary, uuid_of: &dyn Fn(&str) -> Uuid) -> String {
+    format!("bundle--{}", uuid_of(&format!("bundle\n{}", summary.made)))
+}
+
+fn is_observable(object: &Value) -> bool {
+    !matches!(object.get("type").and_then(Value::as_str), Some("observed-data" | "sighting"))
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Drafts, rules and the outbox, in a database in memory.
+
+use hunt::detection::Level;
+use hunt::limits::{APPROVALS_MAX, OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX, REASON_CHARS_MAX};
+use hunt::report::draft::{
+    Approval, Candidate, Draft, State, add_approval, approvals, drafts, finding_id, remove_approval,
+    write_down,
+};
+use hunt::report::outbox::{Delivery, Enqueued, due, enqueue, failed, outgoing, retry, sent};
+use hunt::report::{Notice, draft, notice, outbox};
+use ledger::sql::EngineError;
+use model::marking::{Marking, Tlp};
+use model::observable::ObservableKind;
+use model::time::Timestamp;
+use store::{Schema, Store};
+
+use super::sample;
+
+fn store() -> Store {
+    Store::memory(Schema { views: Vec::new(), local: [draft::TABLES, outbox::TABLES].concat() }).unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(1_773_135_000_000_000 + seconds * 1_000_000)
+}
+
+#[test]
+fn what_became_of_findings_is_kept() {
+    let store = store();
+    let fresh = Draft::new(sample::ADDRESS_INDICATOR, ObservableKind::Ip, "203.0.113.77");
+    assert_eq!(fresh.state, State::New);
+    assert_eq!(fresh.id, finding_id(sample::ADDRESS_INDICATOR, ObservableKind::Ip, "203.0.113.77"));
+    assert_eq!(fresh.id.len(), 16);
+    assert_ne!(fresh.id, finding_id(sample::DOMAIN_INDICATOR, ObservableKind::Ip, "203.0.113.77"));
+    let dismissed = Draft {
+        state: State::Dismissed,
+        reason: format!("own scanner\u{202e}{}", "x".repeat(REASON_CHARS_MAX)),
+        changed: at(1),
+        ..fresh.clone()
+    };
+    store.local(|tx| write_down(tx, &dismissed)).unwrap();
+    let kept = store.read(drafts).unwrap().remove(&fresh.id).unwrap();
+    assert_eq!((kept.state, kept.changed), (State::Dismissed, at(1)));
+    assert_eq!(kept.reason.chars().count(), REASON_CHARS_MAX);
+    assert!(kept.reason.starts_with("own scanner\\u{202e}x"));
+    let shared = Draft {
+        state: State::Shared,
+        reason: String::new(),
+        community: Some("c".to_owned()),
+        anonymous: true,
+        rule: Some(3),
+        sighting: Some("sighting--x".to_owned()),
+        changed: at(2),
+        ..fresh
+    };
+    store.local(|tx| write_down(tx, &shared)).unwrap();
+    let all = store.read(drafts).unwrap();
+    assert_eq!(all.into_values().collect::<Vec<_>>(), [shared], "the new takes the place of the old");
+}
+
+fn rule(tlp_max: Tlp) -> Approval {
+    Approval {
+        id: 0,
+        indicator: None,
+        author: None,
+        tlp_max,
+        community: None,
+        anonymous: false,
+        draft_only: false,
+        reason: "test".to_owned(),
+        made: at(0),
+    }
+}
+
+#[test]
+fn a_rule_approves_what_it_names_and_nothing_stricter() {
+    let candidate = |marking| Candidate { indicator: "indicator--a", author: Some("identity--b"), marking };
+    let of = |tlp| candidate(Marking::tlp(tlp));
+    assert!(rule(Tlp::Amber).approves(&of(Tlp::Amber)) && rule(Tlp::Amber).approves(&of(Tlp::Clear)));
+    assert!(!rule(Tlp::Amber).approves(&of(Tlp::AmberStrict)));
+    assert!(!rule(Tlp::Amber).approves(&candidate(Marking::NONE)), "unmarked is AMBER+STRICT");
+    assert!(rule(Tlp::AmberStrict).approves(&candidate(Marking::NONE)));
+    assert!(!rule(Tlp::Red).approves(&of(Tlp::Red)), "what is for named persons no rule approves");
+    let unknown = Marking { unknown: true, ..Marking::tlp(Tlp::Clear) };
+    assert!(!rule(Tlp::AmberStrict).approves(&candidate(unknown)));
+    let by = |author: &str| Approval { author: Some(author.to_owned()), ..rule(Tlp::Amber) };
+    assert!(by("identity--b").approves(&of(Tlp::Green)) && !by("identity--c").approves(&of(Tlp::Green)));
+    let of_one = Approval { indicator: Some("indicator--z".to_owned()), ..rule(Tlp::Amber) };
+    assert!(!of_one.approves(&of(Tlp::Green)));
+    assert!(!by("identity--b").approves(&Candidate { author: None, ..of(Tlp::Green) }));
+}
+
+#[test]
+fn rules_are_kept_and_bounded() {
+    let store = store();
+    for nth in 1..=APPROVALS_MAX {
+        let id = store.local(|tx| add_approval(tx, &rule(Tlp::Green))).unwrap();
+        assert_eq!(id, Some(nth as i64));
+    }
+    assert_eq!(store.local(|tx| add_approval(tx, &rule(Tlp::Green))).unwrap(), None, "over the limit");
+    assert!(store.local(|tx| remove_approval(tx, 7)).unwrap());
+    assert!(!store.local(|tx| remove_approval(tx, 7)).unwrap(), "it is gone");
+    let all = store.read(approvals).unwrap();
+    assert_eq!(all.len(), APPROVALS_MAX - 1);
+    assert_eq!(all[0], Approval { id: 1, ..rule(Tlp::Green) });
+}
+
+fn told() -> Notice {
+    notice(&sample::firm(), Level::Medium).unwrap()
+}
+
+#[test]
+fn a_notice_is_sent_once_and_tried_again_until_it_is() {
+    let store = store();
+    let add = |channel: &str| store.local(|tx| enqueue(tx, channel, &told(), b"body", at(0))).unwrap();
+    assert_eq!(add("mail"), Enqueued::Added(1));
+    assert_eq!(add("mail"), Enqueued::Known, "nobody is told twice");
+    assert_eq!(add("webhook"), Enqueued::Added(2));
+    let waiting = |now, all| store.read(|read| due(read, now, all, 10)).unwrap();
+    assert_eq!(waiting(at(0), false).iter().map(|one| one.id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(store.read(|read| due(read, at(0), false, 1)).unwrap().len(), 1, "at most so many");
+    store.local(|tx| sent(tx, 1, at(1))).unwrap();
+
+    let mut clock = 1;
+    for nth in 1..=OUTBOX_TRIES_MAX {
+        let one = waiting(at(clock), false).remove(0);
+        assert_eq!((one.tries, one.body.as_slice()), (nth - 1, &b"body"[..]));
+        let again = store.local(|tx| failed(tx, &one, "it answers 500", at(clock))).unwrap();
+        assert_eq!(again, nth < OUTBOX_TRIES_MAX);
+        if again {
+            assert!(waiting(at(clock + 59), false).is_empty(), "not before a minute");
+            assert_eq!(waiting(at(clock), true).len(), 1, "but when asked for");
+        }
+        clock += 6 * 3_600;
+    }
+    let all = store.read(outgoing).unwrap();
+    assert_eq!([all[0].delivery, all[1].delivery], [Delivery::Sent, Delivery::GivenUp]);
+    assert_eq!((all[1].reason.as_str(), all[1].tries), ("it answers 500", OUTBOX_TRIES_MAX));
+    assert!(waiting(at(clock), true).is_empty());
+    assert!(!store.local(|tx| retry(tx, 1, at(clock))).unwrap(), "what was sent is not sent again");
+    assert!(store.local(|tx| retry(tx, 2, at(clock))).unwrap());
+    assert_eq!(waiting(at(clock), false)[0].tries, 0);
+}
+
+#[test]
+fn an_outbox_does_not_grow_without_bound() {
+    let store = store();
+    let add = |tx: &mut dyn ledger::sql::Tx, nth: usize| {
+        enqueue(tx, "mail", &Notice { key: nth.to_string(), ..told() }, b"", at(0))
+    };
+    store
+        .local(|tx| {
+            for nth in 1..=OUTBOX_WAITING_MAX {
+                assert_eq!(add(tx, nth)?, Enqueued::Added(nth as i64));
+            }
+            assert_eq!(add(tx, 0)?, Enqueued::Full);
+            sent(tx, 5, at(1))?;
+            assert_eq!(add(tx, 0)?, Enqueued::Added(OUTBOX_WAITING_MAX as i64 + 1));
+            Ok::<_, EngineError>(())
+        })
+        .unwrap();
+}

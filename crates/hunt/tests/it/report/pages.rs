@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What people read.
+
+use std::path::Path;
+
+use hunt::detection::Level;
+use hunt::limits::{
+    NOTICE_BYTES_MAX, PAGE_NAMES_MAX, REPORT_DETECTIONS_MAX, REPORT_FINDINGS_MAX, TABLE_COLUMNS_MAX,
+    TABLE_FINDINGS_MAX,
+};
+use hunt::report::words::{around, bytes, date, grouped, shortened, visible};
+use hunt::report::{
+    Contact, Contacts, FileState, Hit, Language, Summary, html, notice, one_page_html, one_page_text, table,
+    verdict,
+};
+use model::observable::ObservableKind;
+use proptest::prelude::*;
+
+use super::{golden, sample};
+
+fn contacts() -> Contacts {
+    let contact = |name: &str, phone: &str| Contact {
+        name: name.to_owned(),
+        phone: phone.to_owned(),
+        mail: String::new(),
+        note: "day and night".to_owned(),
+    };
+    Contacts {
+        own_it: Some(contact("Noorderlicht Beheer (fictional)", "+31 20 555 0100")),
+        csirt: Some(Contact {
+            note: String::new(),
+            ..contact("Nationaal centrum (fictional)", "+31 70 555 0101")
+        }),
+        ..Contacts::default()
+    }
+}
+
+#[test]
+fn pages_are_what_they_were() {
+    let firm = sample::firm();
+    golden("firm.html", html(&firm).as_bytes());
+    golden("empty.html", html(&sample::empty()).as_bytes());
+    golden("firm.txt", table(&firm, 100).as_bytes());
+    golden("empty.txt", table(&sample::empty(), 100).as_bytes());
+    golden("page-nl.html", one_page_html(&firm, &contacts(), Language::Dutch).as_bytes());
+    golden("page-nl.txt", one_page_text(&firm, &contacts(), Language::Dutch).as_bytes());
+    golden("page-en.txt", one_page_text(&firm, &contacts(), Language::English).as_bytes());
+    let told = notice(&firm, Level::Medium).unwrap();
+    golden("notice.txt", format!("{}\n\n{}", told.subject, told.text).as_bytes());
+    golden("notice.json", format!("{:#}\n", told.json).as_bytes());
+    if let Some(folder) = std::env::var_os("HUNT_REPORT_FOLDER") {
+        keep(Path::new(&folder));
+    }
+}
+
+/// Pages to look at.
+fn keep(folder: &Path) {
+    let mut one = sample::firm();
+    one.hits.truncate(1);
+    one.detections.clear();
+    let all = [
+        ("crowded", sample::crowded()),
+        ("empty", sample::empty()),
+        ("firm", sample::firm()),
+        ("hostile", sample::hostile()),
+        ("many", sample::many()),
+        ("one", one),
+    ];
+    for (name, summary) in all {
+        std::fs::write(folder.join(format!("{name}.html")), html(&summary)).unwrap();
+        std::fs::write(folder.join(format!("{name}.txt")), table(&summary, 100)).unwrap();
+        for language in [Language::Dutch, Language::English] {
+            let mut contacts = contacts();
+            if name == "crowded" {
+                let long = "Een lange naam van een afdeling ".repeat(5);
+                let contact =
+                    Contact { name: long.clone(), phone: long.clone(), mail: long.clone(), note: long };
+                contacts.sector = Some(contact.clone());
+                contacts.police = Some(contact);
+            }
+            let page = one_page_html(&summary, &contacts, language);
+            std::fs::write(folder.join(format!("page-{name}-{}.html", language.tag())), page).unwrap();
+        }
+    }
+}
+
+/// The page's own tags; all that is between them is text.
+fn tags(page: &str) -> Vec<&str> {
+    page.split('<').skip(1).map(|rest| rest.split([' ', '>', '\n']).next().unwrap()).collect()
+}
+
+/// A page is safe when outside text adds no tag and no attribute: it has those that the same page has with
+/// harmless text, and no other.
+#[test]
+fn no_log_gets_into_the_markup() {
+    let pages = |summary: &Summary| {
+        [
+            html(summary),
+            one_page_html(summary, &contacts(), Language::Dutch),
+            one_page_html(summary, &Contacts::default(), Language::English),
+        ]
+    };
+    for page in pages(&sample::hostile()) {
+        for word in
+            ["<script", "<img", "<b>Firm", "<i>", " onmouseover=\"", "\u{202e}", "\u{1b}", "\0", "\u{200b}"]
+        {
+            assert!(!page.contains(word), "{word:?} got into the page");
+        }
+        let known = [
+            "!DOCTYPE",
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "header",
+            "main",
+            "footer",
+            "section",
+            "nav",
+            "div",
+            "span",
+            "p",
+            "h1",
+            "h2",
+            "h3",
+            "ul",
+            "ol",
+            "li",
+            "dl",
+            "dt",
+            "dd",
+            "a",
+            "b",
+            "br",
+            "bdi",
+            "mark",
+            "figure",
+            "figcaption",
+            "svg",
+            "rect",
+            "table",
+            "caption",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+        ];
+        for tag in tags(&page) {
+            assert!(known.contains(&tag.trim_start_matches('/')), "<{tag}> is none of ours");
+        }
+        for outside in ["http://", "https://", "src=", "url(", "@import", "<link", "javascript:"] {
+            let without_logs =
+                page.replace("https://<mark>", "").replace("https://c2", "").replace("https://files", "");
+            let mut harmless = without_logs.replace("src=x", "").replace("&lt;img ", "");
+            harmless = harmless.replace("GET https://", "");
+            assert!(!harmless.contains(outside), "{outside} in the page: it may load nothing");
+        }
+    }
+}
+
+#[test]
+fn a_page_is_bounded_and_says_what_is_missing() {
+    let many = sample::many();
+    let page = html(&many);
+    assert_eq!(page.matches("<li class=\"card\">").count(), REPORT_FINDINGS_MAX);
+    assert!(page.contains("The first 500 of 15,000 findings"), "what is shown of how much");
+    assert!(page.contains("And 14,500 findings more"));
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    let text = table(&many, 100);
+    assert_eq!(text.matches("  | ").count(), TABLE_FINDINGS_MAX);
+    assert!(text.contains("and 14,950 findings more"));
+    let page = one_page_text(&many, &Contacts::default(), Language::English);
+    assert_eq!(page.matches("- ws-").count(), PAGE_NAMES_MAX);
+    assert!(page.lines().count() < 66, "one page: {}", page.lines().count());
+
+    let mut detections = sample::firm();
+    detections.detections = vec![sample::spray(); REPORT_DETECTIONS_MAX + 1];
+    let page = html(&detections);
+    assert_eq!(page.matches("<li class=\"card critical\">").count(), REPORT_DETECTIONS_MAX);
+    assert!(page.contains("And 1 detection more"));
+    detections.detections.pop();
+    assert!(!html(&detections).contains("detection more"), "all are shown at the edge");
+}
+
+#[test]
+fn lines_of_a_table_are_no_wider_than_asked() {
+    for columns in [0, 40, 72, 100, 10_000] {
+        for summary in [sample::firm(), sample::hostile(), sample::many()] {
+            let wide = columns.clamp(40, TABLE_COLUMNS_MAX);
+            for line in table(&summary, columns).lines() {
+                assert!(line.chars().count() <= wide, "{columns}: {line}");
+                assert!(!line.contains(['\u{1b}', '\u{202e}', '\0']), "{line:?}");
+            }
+        }
+    }
+    // What is long goes on: no character of it is lost.
+    let mut summary = sample::firm();
+    summary.hits[0].finding.file = "x".repeat(5_000);
+    let text = table(&summary, 60);
+    assert_eq!(text.matches('x').count() - table(&sample::firm(), 60).matches('x').count() + 1, 5_000);
+}
+
+#[test]
+fn nothing_found_is_said_with_its_limits() {
+    let mut summary = sample::firm();
+    summary.hits.clear();
+    summary.detections.clear();
+    assert_eq!(verdict(&summary), "Nothing was found, as far as could be looked");
+    let page = one_page_text(&summary, &Contacts::default(), Language::Dutch);
+    assert!(page.contains("Er is niets verdachts gevonden, maar niet alles kon worden bekeken."), "{page}");
+    assert!(notice(&summary, Level::Low).is_none(), "nobody is told of nothing");
+    assert!(table(&summary, 100).contains("firewall: 2026-02-28 to 2026-03-09, there, but not readable"));
+
+    for file in &mut summary.files {
+        (file.state, file.unread) = (FileState::Whole, Vec::new());
+    }
+    summary.coverage.sources.retain(|source| !source.days.is_empty());
+    summary.coverage.sources.iter_mut().for_each(|source| source.gaps.clear());
+    assert_eq!(verdict(&summary), "Nothing was found");
+
+    summary.files.clear();
+    assert_eq!(verdict(&summary), "No line of a log was read, so nothing can be said");
+    let empty = sample::empty();
+    assert_eq!(verdict(&empty), "Nothing was looked for: there was no indicator, no rule and no detector");
+    assert!(
+        one_page_text(&empty, &Contacts::default(), Language::English).contains("Nothing was looked for")
+    );
+}
+
+#[test]
+fn whom_to_call_is_named_or_asked_for() {
+    let page = one_page_text(&sample::firm(), &contacts(), Language::Dutch);
+    assert!(page.contains("+31\u{a0}20\u{a0}555\u{a0}0100,"), "{page}");
+    assert!(
+        page.contains("- Politie: ______________________ (nog invullen: naam en telefoonnummer)\n"),
+        "{page}"
+    );
+    let page = one_page_html(&sample::firm(), &contacts(), Language::English);
+    assert_eq!(page.matches("class=\"fill\"").count(), 2);
+}
+
+#[test]
+fn a_notice_holds_no_line_and_no_link() {
+    let told = notice(&sample::hostile(), Level::Low).unwrap();
+    for word in ["remip=", "GET ", "c2.evil.example", "https://"] {
+        assert!(!told.text.contains(word), "{word}: {}", told.text);
+    }
+    assert!(told.text.contains("c2[.]evil[.]example"));
+    assert!(told.text.starts_with("TLP:AMBER+STRICT\n") && told.text.ends_with("TLP:AMBER+STRICT\n"));
+    assert!(!told.json.to_string().contains("remip="));
+    assert_eq!(told.key, notice(&sample::hostile(), Level::Low).unwrap().key);
+    assert_ne!(told.key, notice(&sample::firm(), Level::Low).unwrap().key);
+    // What does not fit is left out, and the counts still tell.
+    let mut long = sample::many();
+    let wide = "\u{1F512}".repeat(200);
+    let mut detection = sample::spray();
+    (detection.title, detection.advice, detection.disproof) = (wide.clone(), wide.clone(), wide.clone());
+    detection.about = vec![("account", wide.clone()); 5];
+    long.detections = vec![detection; 50];
+    long.hits = (0..50)
+        .map(|nth| {
+            let mut hit = Hit::of(sample::finding("f", nth, "", ObservableKind::Ip, "203.0.113.7", "x"));
+            hit.finding.indicator = format!("{nth}{wide}");
+            hit.host = Some(wide.clone());
+            hit
+        })
+        .collect();
+    let told = notice(&long, Level::Low).unwrap();
+    assert!(told.text.len() <= NOTICE_BYTES_MAX && told.json.to_string().len() <= NOTICE_BYTES_MAX);
+    assert_eq!(told.json["detections_in_all"], 50);
+}
+
+#[test]
+fn words_for_people() {
+    assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    assert_eq!([0, 999, 1_500, 2_130_000_000].map(bytes), ["0 B", "999 B", "1.5 kB", "2.1 GB"]);
+    assert_eq!(
+        (date(0), date(-1), date(20_454)),
+        ("1970-01-01".into(), "1969-12-31".into(), "2026-01-01".into())
+    );
+    assert_eq!(visible("a\u{202e}b\tc"), "a\\u{202e}b\\tc");
+    assert_eq!((shortened("abcd", 4), shortened("abcde", 4)), ("abcd".into(), "abc…".into()));
+    let part = around("0123456789", "5", 4);
+    assert_eq!((part.skipped, part.before, part.matched, part.after, part.cut), (4, "4", "5", "67", 2));
+    let part = around("xxEVIL.example", "evil.example", 100);
+    assert_eq!((part.before, part.matched, part.after), ("xx", "EVIL.example", ""));
+}
+
+proptest! {
+    #[test]
+    fn any_part_of_a_line_adds_up(line in "\\PC{0,60}", value in "\\PC{0,6}", most in 0_usize..40) {
+        let part = around(&line, &value, most);
+        let shown = part.before.chars().count() + part.matched.chars().count() + part.after.chars().count();
+        prop_assert!(shown <= most);
+        prop_assert_eq!(shown as u64 + part.skipped + part.cut, line.chars().count() as u64);
+        let text = format!("{}{}{}", part.before, part.matched, part.after);
+        prop_assert!(line.contains(&text));
+    }
+
+    #[test]
+    fn any_text_stays_text(text in "[<>&\"'=/a-z \u{0}-\u{1f}\u{202a}-\u{202e}\u{e9}]{0,80}", value in "[<>a-z]{1,4}") {
+        let mut summary = sample::firm();
+        summary.organisation = text.clone();
+        summary.hits[0].finding.text = text.clone();
+        summary.hits[0].finding.value = value.clone();
+        summary.hits[0].finding.file = text.clone();
+        summary.hits[0].host = Some(text.clone());
+        summary.detections[0].title = text.clone();
+        summary.detections[0].evidence[0].text = text.clone();
+        summary.coverage.sources[0].name = text.clone();
+        summary.sought.notes.push(text.clone());
+        let mut plain = sample::firm();
+        plain.hits[0].finding.text = "x".to_owned();
+        let contacts = Contacts { own_it: Some(Contact { name: text, ..Contact::default() }), ..Contacts::default() };
+        for page in [html(&summary), one_page_html(&summary, &contacts, Language::English)] {
+            prop_assert!(tags(&page).iter().all(|tag| !tag.is_empty() && !tag.starts_with("script")));
+            let hidden = page.chars().any(|c| c != '\n' && hunt::report::words::is_hidden(c));
+            prop_assert!(!hidden);
+        }
+    }
+}

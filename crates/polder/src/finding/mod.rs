@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polder finding`: what earlier hunts found, and what becomes of it.
+
+pub mod approve;
+pub mod report;
+pub mod share;
+
+use std::collections::BTreeMap;
+
+use hunt::finding::Finding;
+use hunt::history::findings;
+use hunt::report::IndicatorFacts;
+use hunt::report::draft::{self, Draft, State, drafts, of_finding, write_down};
+use hunt::report::words::{second_or_dash, visible};
+use ledger::audience::Heads;
+use ledger::record;
+use ledger::sql::{EngineError, Read};
+use model::id::SubjectKey;
+use model::marking::Marking;
+use model::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::{Data, FindingCommand};
+use crate::failure::{Exit, Failure};
+use crate::hunting::{counted, finding_json, finding_line};
+use crate::node::{Node, now};
+use crate::out::say;
+
+/// Lines that `show` names.
+const LINES_SHOWN: usize = 20;
+
+/// Runs the command.
+pub fn run(command: &FindingCommand) -> Result<Exit, Failure> {
+    match command {
+        FindingCommand::ApproveRule(command) => approve::run(command),
+        FindingCommand::Dismiss { data, id, reason } => dismiss(data, id, reason),
+        FindingCommand::List { data, state, json } => list(data, *state, *json),
+        FindingCommand::Report(args) => report::run(args),
+        FindingCommand::Share(args) => share::run(args),
+        FindingCommand::Show { data, id, json } => show(data, id, *json),
+        FindingCommand::Sight { data, indicator, value, community, tlp, json } => {
+            share::sight(data, indicator, value.as_deref(), community.as_deref(), *tlp, *json)
+        }
+    }
+}
+
+/// All findings of one indicator and value, and what became of them.
+pub struct Group {
+    /// What is written down of them.
+    pub draft: Draft,
+    /// The findings.
+    pub findings: Vec<Finding>,
+}
+
+impl Group {
+    fn times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let times = || self.findings.iter().filter_map(|finding| finding.time);
+        (times().min(), times().max())
+    }
+}
+
+/// The recorded findings, put together by indicator and value, by id.
+pub fn groups(read: &mut dyn Read) -> Result<BTreeMap<String, Group>, EngineError> {
+    let known = drafts(read)?;
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    for finding in findings(read, None)? {
+        let fresh = of_finding(&finding);
+        let group = groups.entry(fresh.id.clone()).or_insert_with(|| Group {
+            draft: known.get(&fresh.id).cloned().unwrap_or(fresh),
+            findings: Vec::new(),
+        });
+        group.findings.push(finding);
+    }
+    Ok(groups)
+}
+
+/// The findings of an id, or of its beginning if that is enough to tell which.
+fn group_of(node: &Node, id: &str) -> Result<Group, Failure> {
+    let mut all = node.store.read(groups)?;
+    if let Some(group) = all.remove(id) {
+        return Ok(group);
+    }
+    let mut like = all.into_iter().filter(|(known, _)| id.len() >= 4 && known.starts_with(id));
+    match (like.next(), like.next()) {
+        (Some((_, group)), None) => Ok(group),
+        (None, _) => {
+            Err(Failure::not_found(format!("there is no finding `{id}`; `polder finding list` shows them")))
+        }
+        _ => Err(Failure::usage(format!("several findings begin with `{id}`; write more of the id"))),
+    }
+}
+
+/// What the ledger says of an indicator, all records of it combined; nothing where it is not held.
+pub fn indicator_facts(read: &mut dyn Read, id: &str) -> Result<Option<IndicatorFacts>, EngineError> {
+    let rows = record::of_subject(read, SubjectKey::of(id))?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let heads = Heads::load(read)?;
+    let mut marking = Marking::NONE;
+    for (nth, row) in rows.iter().enumerate() {
+        let of_row = heads.of(row.audience_row)?.marking;
+        marking = if nth == 0 { of_row } else { marking.as_strict_as(of_row) };
+    }
+    // The newest version comes first; one that was withdrawn has no body.
+    let body = rows.iter().find_map(|row| row.body.as_deref());
+    let body: Value = body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+    let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let refs = body.get("object_marking_refs").and_then(Value::as_array);
+    Ok(Some(IndicatorFacts {
+        name: text("name"),
+        author: text("created_by_ref"),
+        marking,
+        marking_refs: refs.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect(),
+    }))
+}
+
+/// The name of an identity, if it is held here; otherwise its id.
+pub fn identity_name(read: &mut dyn Read, id: &str) -> Result<String, EngineError> {
+    let rows = if id.is_empty() { Vec::new() } else { record::of_subject(read, SubjectKey::of(id))? };
+    let body = rows.iter().find_map(|row| row.body.as_deref());
+    let body: Value = body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+    Ok(body.get("name").and_then(Value::as_str).unwrap_or(id).to_owned())
+}
+
+fn list(data: &Data, state: Option<State>, as_json: bool) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    let (all, known) =
+        node.store.read(|read| Ok::<_, EngineError>((findings(read, None)?, drafts(read)?)))?;
+    let mut any = false;
+    for finding in &all {
+        let fresh = of_finding(finding);
+        let draft = known.get(&fresh.id).unwrap_or(&fresh);
+        if state.is_some_and(|state| state != draft.state) {
+            continue;
+        }
+        any = true;
+        if as_json {
+            let mut object = finding_json(finding);
+            if let Value::Object(members) = &mut object {
+                members.insert("finding".to_owned(), json!(draft.id));
+                members.insert("state".to_owned(), json!(draft.state.name()));
+            }
+            say!("{object}");
+        } else {
+            say!("{}  [{} {}]", finding_line(finding), draft.id, draft.state.name());
+        }
+    }
+    Ok(if any { Exit::Done } else { Exit::NotFound })
+}
+
+fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    let group = group_of(&node, id)?;
+    let (facts, author) = node.store.read(|read| {
+        let facts = indicator_facts(read, &group.draft.indicator)?.unwrap_or_default();
+        let author = identity_name(read, &facts.author)?;
+        Ok::<_, EngineError>((facts, author))
+    })?;
+    let (first, last) = group.times();
+    let draft = &group.draft;
+    let objects = share::preview(&node, &group)?;
+    let more = group.findings.len().saturating_sub(LINES_SHOWN);
+    if as_json {
+        let lines: Vec<Value> = group.findings.iter().take(LINES_SHOWN).map(finding_json).collect();
+        say!(
+            "{}",
+            json!({
+                "finding": draft.id, "state": draft.state.name(), "reason": draft.reason,
+                "indicator": draft.indicator, "name": facts.name, "author": author,
+                "marking": facts.marking.to_string(), "kind": draft.kind.name(), "value": draft.value,
+                "count": group.findings.len(), "first": first.map(|t| t.to_string()),
+                "last": last.map(|t| t.to_string()), "community": draft.community,
+                "anonymous": draft.anonymous, "rule": draft.rule, "sighting": draft.sighting,
+                "lines": lines, "more_lines": more, "objects": objects,
+            })
+        );
+        return Ok(Exit::Done);
+    }
+    say!("{} {}  [{} {}]", draft.kind.name(), visible(&draft.value), draft.id, draft.state.name());
+    say!("  indicator  {} {}", visible(&draft.indicator), visible(&facts.name));
+    if !author.is_empty() {
+        say!("  author     {}", visible(&author));
+    }
+    say!("  marking    {}", facts.marking);
+    let count = counted(group.findings.len() as u64, "time");
+    say!("  seen       {count}, {} to {}", second_or_dash(first), second_or_dash(last));
+    if !draft.reason.is_empty() {
+        say!("  reason     {}", visible(&draft.reason));
+    }
+    if let Some(rule) = draft.rule {
+        say!("  rule       {rule}");
+    }
+    if let Some(sighting) = &draft.sighting {
+        say!("  shared as  {sighting}");
+    }
+    say!("  to do      {}", hunt::report::advice(draft.kind));
+    for finding in group.findings.iter().take(LINES_SHOWN) {
+        say!("  {}", finding_line(finding));
+        say!("    | {}", visible(&finding.text));
+    }
+    if more > 0 {
+        say!("  and {more} more lines; `polder finding list` names them");
+    }
+    match objects.as_slice() {
+        [] => say!("  It is of an entry of a list: there is no object that a sighting could refer to"),
+        objects => {
+            say!("  A sighting would say:");
+            objects.iter().for_each(|object| say!("    {object}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn dismiss(data: &Data, id: &str, reason: &str) -> Result<Exit, Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("say with --reason why it is dismissed"));
+    }
+    let node = Node::open(data)?;
+    let group = group_of(&node, id)?;
+    if group.draft.state == State::Shared {
+        return Err(Failure::usage(format!(
+            "{} was shared as {}; take that back with `polder recall`",
+            group.draft.id,
+            group.draft.sighting.unwrap_or_default()
+        )));
+    }
+    let dismissed = Draft {
+        state: State::Dismissed,
+        reason: reason.to_owned(),
+        community: None,
+        rule: None,
+        changed: now(),
+        ..group.draft
+    };
+    node.store.local(|tx| write_down(tx, &dismissed))?;
+    say!("{} is dismissed: {}", dismissed.id, counted(group.findings.len() as u64, "finding"));
+    Ok(Exit::Done)
+}
+
+/// Rules and drafts as they are kept: what their texts may hold.
+fn approvals(node: &Node) -> Result<Vec<draft::Approval>, Failure> {
+    Ok(node.store.read(draft::approvals)?)
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reports in all forms, to a file or stdout.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
+
+use hunt::history::findings;
+use hunt::limits::TABLE_COLUMNS_MAX;
+use hunt::report::{
+    Hit, IndicatorFacts, Summary, csv, html, json_lines, ocsf, one_page_html, one_page_text, recorded_files,
+    stix, table, timesketch,
+};
+use ledger::sql::EngineError;
+use uuid::Uuid;
+
+use super::share::keyed_uuid;
+use super::{identity_name, indicator_facts};
+use crate::cli::{FindingReport, ReportFormat};
+use crate::failure::{Exit, Failure};
+use crate::init::salts;
+use crate::node::{Node, now};
+use crate::{contacts, notify};
+use exchange::standard::identity::NAMESPACE;
+use hunt::report::Contacts;
+use hunt::report::Language;
+
+/// How a report is made.
+pub struct Form<'a> {
+    /// Its form.
+    pub format: ReportFormat,
+    /// Language of the page for a small firm.
+    pub language: Language,
+    /// Whom to call, for that page.
+    pub contacts: &'a Contacts,
+    /// STIX: the sightings name nobody.
+    pub anonymous: bool,
+}
+
+/// Runs `finding report`.
+pub fn run(args: &FindingReport) -> Result<Exit, Failure> {
+    let contacts = args.contacts.as_deref().map(contacts::read).transpose()?.unwrap_or_default();
+    let settings = args.notify.as_deref().map(notify::settings).transpose()?;
+    let node = Node::open(&args.data)?;
+    let summary = summary_of(&node)?;
+    let form =
+        Form { format: args.format, language: args.language, contacts: &contacts, anonymous: args.anonymous };
+    write_report(Some(&node), &summary, &form, args.out.as_deref())?;
+    if let Some(settings) = settings {
+        notify::announce(&node, &summary, &settings)?;
+    }
+    Ok(match (summary.hit_count() + summary.detection_count(), summary.is_partial()) {
+        (_, true) => Exit::Partial,
+        (0, false) => Exit::NotFound,
+        _ => Exit::Done,
+    })
+}
+
+/// What earlier hunts found, as far as it is recorded.
+fn summary_of(node: &Node) -> Result<Summary, Failure> {
+    let mut summary = Summary::new(now());
+    summary.organisation = node.root.name.clone();
+    node.store.read(|read| {
+        summary.hits = findings(read, None)?.into_iter().map(Hit::of).collect();
+        summary.files = recorded_files(read)?;
+        summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
+        let mut kinds = std::collections::BTreeMap::<_, u64>::new();
+        for indicator in hunt::query::indicators(read)? {
+            *kinds.entry(indicator.observable.kind()).or_default() += 1;
+        }
+        summary.sought.indicators = kinds.into_iter().collect();
+        Ok::<_, EngineError>(())
+    })?;
+    summary.sought.origins.push("the node's ledger, as it is now".to_owned());
+    summary.sought.notes.push(
+        "this is what all hunts on this node recorded; what was looked for then may have been less"
+            .to_owned(),
+    );
+    fill_indicators(node, &mut summary)?;
+    Ok(summary)
+}
+
+/// Fills in what the ledger says of the indicators that were found.
+pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure> {
+    let ids: std::collections::BTreeSet<&String> = summary
+        .hits
+        .iter()
+        .map(|hit| &hit.finding.indicator)
+        .filter(|id| model::id::is_stix_id(id))
+        .collect();
+    summary.indicators = node.store.read(|read| {
+        let mut all = std::collections::BTreeMap::new();
+        for id in ids {
+            if let Some(facts) = indicator_facts(read, id)? {
+                let author = identity_name(read, &facts.author)?;
+                all.insert(id.clone(), IndicatorFacts { author, ..facts });
+            }
+        }
+        Ok::<_, EngineError>(all)
+    })?;
+    Ok(())
+}
+
+/// Writes a report. Without a node the ids of a STIX file are random, and it names nobody.
+pub fn write_report(
+    node: Option<&Node>,
+    summary: &Summary,
+    form: &Form<'_>,
+    to: Option<&Path>,
+) -> Result<(), Failure> {
+    let fault = |error: io::Error| match to {
+        Some(path) => Failure::io("write", path, &error),
+        None => Failure::machine(format!("cannot write the report to stdout: {error}")),
+    };
+    let written = match to {
+        Some(path) => {
+            let file = File::create(path).map_err(|e| Failure::io("make", path, &e))?;
+            let mut out = BufWriter::new(file);
+            print(node, summary, form, &mut out)?.and_then(|()| out.flush())
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            print(node, summary, form, &mut out)?.and_then(|()| out.flush())
+        }
+    };
+    match written {
+        // A reader that has gone (`| head`) is no fault.
+        Err(error) if to.is_none() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(fault),
+    }
+}
+
+fn print(
+    node: Option<&Node>,
+    summary: &Summary,
+    form: &Form<'_>,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>, Failure> {
+    Ok(match form.format {
+        ReportFormat::Csv => csv(summary, out),
+        ReportFormat::Html => out.write_all(html(summary).as_bytes()),
+        ReportFormat::Json => json_lines(summary, out),
+        ReportFormat::Ocsf => ocsf(summary, out),
+        ReportFormat::Page => out.write_all(one_page_html(summary, form.contacts, form.language).as_bytes()),
+        ReportFormat::PageText => {
+            out.write_all(one_page_text(summary, form.contacts, form.language).as_bytes())
+        }
+        ReportFormat::Stix => {
+            let bytes = stix_bytes(node, summary, form.anonymous)?;
+            out.write_all(&bytes).and_then(|()| out.write_all(b"\n"))
+        }
+        ReportFormat::Table => out.write_all(table(summary, columns()).as_bytes()),
+        ReportFormat::Timesketch => match timesketch(summary, out) {
+            Ok(0) => Ok(()),
+            Ok(timeless) => {
+                eprintln!("{timeless} findings and detections without a time were left out");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        },
+    })
+}
+
+fn stix_bytes(node: Option<&Node>, summary: &Summary, anonymous: bool) -> Result<Vec<u8>, Failure> {
+    let file = match node.filter(|_| !anonymous) {
+        Some(node) => {
+            let audience = node.own_audience();
+            let draft = crate::identity::draft(node, &audience, salts()?)?;
+            let identity = serde_json::from_slice(&draft.body)
+                .map_err(|e| Failure::internal(format!("the own identity does not parse: {e}")))?;
+            let member = node.member();
+            stix(summary, Some(&identity), &|name| {
+                Uuid::new_v5(&NAMESPACE, format!("file\n{member}\n{name}").as_bytes())
+            })
+        }
+        None => {
+            let key = match node {
+                Some(node) => *node.sighting_key()?,
+                None => crate::node::random(),
+            };
+            stix(summary, None, &|name| keyed_uuid(&key, &format!("file\n{name}")))
+        }
+    };
+    if file.left_out > 0 {
+        eprintln!(
+            "{} findings are of entries of lists, for which there is no object, or beyond the limit of a file: no \
+             sighting was made of them",
+            file.left_out
+        );
+    }
+    Ok(file.bytes)
+}
+
+/// Width of the terminal; that of a page where there is none.
+fn columns() -> usize {
+    if !io::stdout().is_terminal() {
+        return TABLE_COLUMNS_MAX;
+    }
+    rustix::termios::tcgetwinsize(io::stdout()).map_or(TABLE_COLUMNS_MAX, |size| usize::from(size.ws_col))
+}

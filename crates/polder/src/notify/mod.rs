@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Telling people of findings, by mail and webhook. What is to be told is written down first (the outbox) and
+//! then sent; what fails is tried again later, and `polder notify list` says what and why.
+
+mod mail;
+mod settings;
+mod webhook;
+
+use hunt::report::outbox::{Enqueued, Outgoing, due, enqueue, failed, outgoing, retry, sent};
+use hunt::report::words::{second, visible};
+use hunt::report::{Summary, notice};
+use serde_json::json;
+
+use crate::cli::NotifyCommand;
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, now};
+use crate::out::say;
+
+pub use settings::{Settings, settings};
+
+/// Channels, as they stand in the outbox.
+const MAIL: &str = "mail";
+const WEBHOOK: &str = "webhook";
+/// Most notices that are sent in one go.
+const SEND_MAX: usize = 100;
+
+/// Runs `notify`.
+pub fn run(command: &NotifyCommand) -> Result<Exit, Failure> {
+    match command {
+        NotifyCommand::List { data, json } => {
+            let node = Node::open(data)?;
+            let all = node.store.read(outgoing)?;
+            all.iter().for_each(|one| tell(one, *json));
+            Ok(if all.is_empty() { Exit::NotFound } else { Exit::Done })
+        }
+        NotifyCommand::Retry { data, notice } => {
+            let node = Node::open(data)?;
+            if !node.store.local(|tx| retry(tx, *notice, now()))? {
+                return Err(Failure::not_found(format!(
+                    "no notice {notice} was given up; `polder notify list` shows them"
+                )));
+            }
+            say!("notice {notice} waits again; `polder notify send` sends it");
+            Ok(Exit::Done)
+        }
+        NotifyCommand::Send { data, notify, now, json } => {
+            let settings = settings(notify)?;
+            let node = Node::open(data)?;
+            let tried = send(&node, &settings, *now)?;
+            let bad = tried.iter().any(|(_, failure)| failure.is_some());
+            let all = node.store.read(outgoing)?;
+            let is_tried = |one: &&Outgoing| tried.iter().any(|(id, _)| *id == one.id);
+            all.iter().filter(is_tried).for_each(|one| tell(one, *json));
+            Ok(match (bad, tried.is_empty()) {
+                (true, _) => Exit::Partial,
+                (false, true) => Exit::NotFound,
+                (false, false) => Exit::Done,
+            })
+        }
+    }
+}
+
+fn tell(one: &Outgoing, as_json: bool) {
+    if as_json {
+        say!(
+            "{}",
+            json!({
+                "notice": one.id, "channel": one.channel, "subject": one.subject,
+                "state": one.delivery.name(), "tries": one.tries, "reason": one.reason,
+                "made": one.made.to_string(), "changed": one.changed.to_string(),
+                "next_try": one.next_try.to_string(),
+            })
+        );
+        return;
+    }
+    let why = if one.reason.is_empty() { String::new() } else { format!(": {}", visible(&one.reason)) };
+    say!(
+        "{}  {}  {}  {}, {} tries{why}  {}",
+        one.id,
+        second(one.made),
+        one.channel,
+        one.delivery.name(),
+        one.tries,
+        visible(&one.subject)
+    );
+}
+
+/// Tells people of a summary: writes it down for each channel, then sends what waits. What could not be sent
+/// is told on stderr and tried again by `polder notify send`; nothing is an error but a fault of the node.
+pub fn announce(node: &Node, summary: &Summary, settings: &Settings) -> Result<(), Failure> {
+    let Some(notice) = notice(summary, settings.level_min) else { return Ok(()) };
+    let mut channels = Vec::new();
+    if settings.mail.is_some() {
+        channels.push((MAIL, notice.text.clone().into_bytes()));
+    }
+    if settings.webhook.is_some() {
+        channels.push((WEBHOOK, notice.json.to_string().into_bytes()));
+    }
+    for (channel, body) in channels {
+        match node.store.local(|tx| enqueue(tx, channel, &notice, &body, now()))? {
+            Enqueued::Added(_) => {}
+            Enqueued::Full => eprintln!(
+                "polder: too many notices wait to be sent, so this one is not taken for {channel}; \
+                 `polder notify list` says why they wait"
+            ),
+            Enqueued::Known => eprintln!("the same was told by {channel} before; it is not told again"),
+        }
+    }
+    for (id, failure) in send(node, settings, false)? {
+        match failure {
+            None => eprintln!("notice {id} was sent"),
+            Some(why) => eprintln!(
+                "polder: notice {id} could not be sent ({}); `polder notify send` tries again, `polder notify list` \
+                 shows it",
+                visible(&why)
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is due; answers the number of each notice that was tried, and why it failed.
+pub fn send(node: &Node, settings: &Settings, all: bool) -> Result<Vec<(i64, Option<String>)>, Failure> {
+    let waiting = node.store.read(|read| due(read, now(), all, SEND_MAX))?;
+    let mut tried = Vec::new();
+    for one in waiting {
+        let done = match one.channel.as_str() {
+            MAIL => settings.mail.as_ref().map(|mail| mail.send(&one, node)),
+            WEBHOOK => settings.webhook.as_ref().map(|webhook| webhook.send(&one)),
+            _ => None,
+        };
+        // A channel that these settings do not have waits for those that do.
+        let Some(done) = done else { continue };
+        match done {
+            Ok(()) => {
+                node.store.local(|tx| sent(tx, one.id, now()))?;
+                tried.push((one.id, None));
+            }
+            Err(why) => {
+                let again = node.store.local(|tx| failed(tx, &one, &why, now()))?;
+                let end = if again { "" } else { "; it is not tried any more" };
+                tried.push((one.id, Some(format!("{why}{end}"))));
+            }
+        }
+    }
+    Ok(tried)
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Telling people: a webhook and a mail server on loopback, and a `sendmail` that is a script.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::mpsc::{Receiver, channel};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::finding::Found;
+use crate::support::Bench;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Answers each connection with one of the answers, in their order; hands over what was asked.
+fn web(answers: &'static [&'static str]) -> (String, Receiver<(String, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (told, heard) = channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+            let mut body = vec![0; length.parse().unwrap()];
+            reader.read_exact(&mut body).unwrap();
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            told.send((head, body)).unwrap();
+        }
+    });
+    (address, heard)
+}
+
+fn private(bench: &Bench, name: &str, text: &str) {
+    let path = bench.write(name, text);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn listed(bench: &Bench) -> Vec<Value> {
+    bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json()
+}
+
+fn report(found: &Found, code: i32) -> crate::support::Ran {
+    found.run(&["report", "--out", "report.txt", "--notify", "notify.toml"]).expect(code)
+}
+
+#[test]
+fn a_webhook_is_signed_and_tried_again() {
+    let found = Found::new();
+    let bench = &found.bench;
+    let (address, heard) = web(&[
+        "HTTP/1.1 503 Service Unavailable\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example/\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ]);
+    private(bench, "hook.secret", &format!("{SECRET}\n"));
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/hook?a=b\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    report(&found, 0).says(&["503", "polder notify send"]);
+    let all = listed(bench);
+    assert_eq!((all.len(), &all[0]["state"], &all[0]["tries"]), (1, &json!("waiting"), &json!(1)));
+    assert!(
+        all[0]["reason"].as_str().unwrap().contains("503")
+            && all[0]["next_try"].as_str() > all[0]["changed"].as_str()
+    );
+    let send = |more: &[&str], code| {
+        bench
+            .run(&[&["notify", "send", "--data", "d", "--notify", "notify.toml"], more].concat())
+            .expect(code)
+    };
+    send(&[], 1);
+    send(&["--now"], 3).says(&["redirects are not followed"]);
+    send(&["--now"], 0).says(&["sent"]);
+    assert_eq!(listed(bench)[0]["state"], "sent");
+    let asked: Vec<_> = heard.iter().collect();
+    assert_eq!(asked.len(), 3);
+    for (head, body) in &asked {
+        assert!(head.starts_with(&format!("POST /hook?a=b HTTP/1.1\r\nHost: {address}\r\n")), "{head}");
+        let signature = head.lines().find_map(|line| line.strip_prefix("X-Polder-Signature: t=")).unwrap();
+        let (time, signature) = signature.split_once(",v1=").unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(format!("{time}.").as_bytes());
+        mac.update(body);
+        let wanted: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(signature, wanted);
+        let body: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!((&body["type"], &body["findings_in_all"]), (&json!("hunt-notice"), &json!(3)));
+        assert_eq!(body["label"], "TLP:AMBER+STRICT");
+        assert!(
+            !head.contains(SECRET) && !body.to_string().contains("dns key"),
+            "no secret, no line of a log"
+        );
+    }
+    // The same findings are told once.
+    report(&found, 0).says(&["not told again"]);
+    assert_eq!(listed(bench).len(), 1);
+}
+
+#[test]
+fn what_waits_for_a_dead_server_is_not_lost() {
+    let found = Found::new();
+    let bench = &found.bench;
+    private(bench, "hook.secret", SECRET);
+    // A port that nobody listens on: it was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    report(&found, 0).says(&["does not answer"]);
+    for _ in 1..12 {
+        bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml", "--now"]).expect(3);
+    }
+    assert_eq!(listed(bench)[0]["state"], "given-up");
+    bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml", "--now"]).expect(1);
+    bench.run(&["notify", "retry", "--data", "d", "1"]).expect(0);
+    assert_eq!(listed(bench)[0]["state"], "waiting");
+    bench.run(&["notify", "retry", "--data", "d", "1"]).expect(1);
+    // TLS is not left out because the other side speaks none.
+    let (address, _heard) = web(&[]);
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"https://{address}/\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml"]).expect(3);
+}
+
+/// Speaks as much SMTP as a client without TLS needs; hands over envelope and message.
+fn smtp() -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (told, heard) = channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut all = String::new();
+        reader.get_mut().write_all(b"220 mail.example\r\n").unwrap();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap() == 0 {
+                break;
+            }
+            all.push_str(&line);
+            let answer: &[u8] = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
+                "EHLO" => b"250-mail.example\r\n250 8BITMIME\r\n",
+                "DATA" => {
+                    reader.get_mut().write_all(b"354 go\r\n").unwrap();
+                    let mut line = String::new();
+                    while line != ".\r\n" {
+                        line.clear();
+                        reader.read_line(&mut line).unwrap();
+                        all.push_str(&line);
+                    }
+                    b"250 taken\r\n"
+                }
+                "QUIT" => b"221 bye\r\n",
+                _ => b"250 ok\r\n",
+            };
+            reader.get_mut().write_all(answer).unwrap();
+        }
+        told.send(all).unwrap();
+    });
+    (port, heard)
+}
+
+const ADDRESSES: &str = "from = \"Polder <polder@firm.example>\"\nto = [\"it@firm.example\"]\n";
+
+#[test]
+fn a_mail_is_sent_by_smtp() {
+    let found = Found::new();
+    let (port, heard) = smtp();
+    found.bench.write(
+        "notify.toml",
+        format!(
+            "min_level = \"high\"\n[mail]\n{ADDRESSES}host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n"
+        ),
+    );
+    report(&found, 0).says(&["was sent"]);
+    let mail = heard.recv().unwrap();
+    for words in [
+        "MAIL FROM:<polder@firm.example>",
+        "RCPT TO:<it@firm.example>",
+        "Subject: [TLP:AMBER+STRICT]",
+        "Message-ID: <polder-",
+        "203[.]0[.]113[.]7",
+        "block the",
+    ] {
+        assert!(mail.contains(words), "{words}: {mail}");
+    }
+    assert!(!mail.contains("dns key"), "no line of a log: {mail}");
+    assert_eq!(listed(&found.bench)[0]["channel"], "mail");
+}
+
+#[test]
+fn a_mail_is_handed_to_the_machines_own_program() {
+    let found = Found::new();
+    let bench = &found.bench;
+    let out = bench.path("taken");
+    let program =
+        bench.write("sendmail", format!("#!/bin/sh\necho \"$@\" > {0}\ncat >> {0}\n", out.display()));
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    bench.write("notify.toml", format!("[mail]\n{ADDRESSES}sendmail = \"{}\"\n", program.display()));
+    report(&found, 0).says(&["was sent"]);
+    let mail = std::fs::read_to_string(out).unwrap();
+    assert!(mail.starts_with("-i -t\n") && mail.contains("To: it@firm.example"), "{mail}");
+
+    let other = Found::new();
+    let program = other.bench.write("sendmail", "#!/bin/sh\ncat > /dev/null\nexit 75\n");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    other.bench.write("notify.toml", format!("[mail]\n{ADDRESSES}sendmail = \"{}\"\n", program.display()));
+    report(&other, 0).says(&["75"]);
+    assert_eq!(listed(&other.bench)[0]["state"], "waiting");
+}
+
+#[test]
+fn settings_that_would_tell_too_much_are_refused() {
+    let bench = Bench::new();
+    private(&bench, "s", SECRET);
+    private(&bench, "short", "secret");
+    bench.write("open", SECRET);
+    std::fs::set_permissions(bench.path("open"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = |text: &str, words: &[&str]| {
+        bench.write("n.toml", text);
+        let ran = bench.run(&["notify", "send", "--data", "d", "--notify", "n.toml"]);
+        assert!(matches!(ran.code, 2 | 6), "{text}: {}", ran.err);
+        assert!(!ran.err.contains(SECRET));
+        ran.says(words);
+    };
+    let hook = |url: &str, secret: &str| format!("[webhook]\nurl = \"{url}\"\nsecret_file = \"{secret}\"\n");
+    refused(&hook("http://hook.example/", "s"), &["loopback alone", "https"]);
+    refused(&hook("http://192.0.2.1/", "s"), &["loopback alone"]);
+    refused(&hook("https://u:p@hook.example/", "s"), &["user or a password"]);
+    refused(&hook("https://hook.example/", "short"), &["shorter than 16"]);
+    refused(&hook("https://hook.example/", "open"), &["chmod 600"]);
+    refused(&hook("https://hook.example/", "absent"), &["absent"]);
+    refused("[webhook]\nurl = \"https://h.example/\"\nsecret = \"x\"\n", &["secret"]);
+    refused("", &["neither [mail] nor [webhook]"]);
+    refused("min_level = \"loud\"\n", &["min_level"]);
+    let mail = |more: &str| format!("[mail]\n{ADDRESSES}{more}");
+    refused(&mail("host = \"mail.example\"\ntls = \"none\"\n"), &["needs TLS"]);
+    refused(&mail("host = \"mail.example\"\ntls = \"perhaps\"\n"), &["starttls, tls or none"]);
+    refused(&mail("host = \"h\"\nuser = \"u\"\n"), &["go together"]);
+    refused(&mail("sendmail = \"sendmail\"\n"), &["absolute path"]);
+    refused(&mail(""), &["either a host or sendmail"]);
+    refused("[mail]\nfrom = \"nobody\"\nto = []\nhost = \"h\"\n", &["1 to 20"]);
+    refused("[mail]\nfrom = \"nobody\"\nto = [\"a@b.example\"]\nhost = \"h\"\n", &["not a mail address"]);
+    bench.run(&["notify", "list", "--data", "d"]).expect(1);
+}
