@@ -10,6 +10,7 @@ mod files;
 mod history;
 mod laws;
 mod lists;
+mod packs;
 mod patterns;
 mod reader;
 mod rule;
