@@ -228,6 +228,14 @@ fn warning_lists_of_each_type() {
 }
 
 #[test]
+fn what_half_of_the_world_ends_with_is_no_indicator() {
+    let list =
+        hunt::indicator::read_list(b"com\n0.0.0.0/0\n::/0\nazureedge.net\nco.uk\nevil.azureedge.net\n", "l");
+    assert_eq!((list.taken, list.refused), (1, 5));
+    assert_eq!(list.indicators[0].id, "evil.azureedge.net");
+}
+
+#[test]
 fn a_list_that_is_none_is_said() {
     for (bytes, code) in [
         ("{", "not-json"),

@@ -258,7 +258,7 @@ fn events_become_objects() {
     let file = event(
         5,
         0,
-        json!({ "filename": "/tmp/packfile", "md5": "AABBCCDDEEFF00112233445566778899", "seen_bytes": 7 }),
+        json!({ "filename": "/data2/packfile", "md5": "AABBCCDDEEFF00112233445566778899", "seen_bytes": 7 }),
     );
     for (event, pattern) in [
         (
@@ -286,7 +286,7 @@ fn events_become_objects() {
     ] {
         let observed = observation(event, Timestamp::EPOCH);
         assert!(
-            matched(pattern, &[observed.clone()]).unwrap().is_some(),
+            matched(pattern, std::slice::from_ref(&observed)).unwrap().is_some(),
             "{pattern}\n{:#?}",
             observed.objects
         );
