@@ -114,10 +114,12 @@ impl Ready {
             if ends(observation, end).iter().any(is_in) {
                 continue;
             }
-            if !known.is_empty() {
+            let unknown = names.iter().filter(|name| !lists.has(name)).map(|name| format!("`{name}`"));
+            let before = missing.len();
+            missing.extend(unknown);
+            if missing.len() == before {
                 return Judgement::Suspicious;
             }
-            missing.extend(names.iter().map(|name| format!("`{name}`")));
         }
         let reason = &self.condition.reason;
         if missing.is_empty() {

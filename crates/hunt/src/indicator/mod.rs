@@ -3,6 +3,7 @@
 
 mod csv;
 mod list;
+mod shipped;
 mod suffix;
 
 use model::diagnostic::Diagnostic;
@@ -11,6 +12,7 @@ use model::time::Timestamp;
 
 pub use csv::read_csv;
 pub use list::read_list;
+pub use shipped::{SHIPPED, Shipped};
 pub(crate) use suffix::has_known_suffix;
 
 use crate::confirm::condition::Condition;

@@ -12,6 +12,7 @@ mod history;
 mod laws;
 mod lists;
 mod paths;
+mod packs;
 mod patterns;
 mod logs;
 mod reader;

@@ -13,6 +13,7 @@ mod finding;
 mod golden;
 mod hosted;
 mod hunting;
+mod judging;
 mod keys;
 mod ledger;
 mod notify;
