@@ -149,7 +149,8 @@ pub(crate) fn log_reader(data: &[u8]) {
     assert_eq!((facts.bytes, facts.lines, facts.whole), (other.bytes, other.lines, other.whole));
     assert_eq!(facts.bytes, data.len() as u64);
     assert_eq!(facts.sha256, <[u8; 32]>::from(Sha256::digest(data)));
-    assert_eq!(facts.whole || !ended, facts.diagnostics.iter().all(|d| d.code == "line-too-long") || !ended);
+    let harmless = |code| matches!(code, "line-too-long" | "evtx-record-damaged");
+    assert_eq!(facts.whole || !ended, facts.diagnostics.iter().all(|d| harmless(d.code)) || !ended);
     if !ended {
         return;
     }
@@ -162,6 +163,8 @@ pub(crate) fn log_reader(data: &[u8]) {
     assert!(facts.unread_lines <= facts.lines && offset <= facts.unpacked_bytes);
     let content: Vec<u8> = read.iter().flat_map(|(_, _, bytes)| bytes).copied().collect();
     match recognise(data) {
+        // What becomes lines first has targets of its own.
+        _ if is_converted(unpacked(recognise(data).0, data).as_deref().unwrap_or(data)) => {}
         (Packing::Plain, None) if facts.unread_lines == 0 => {
             assert_eq!(content, data);
             assert_eq!(facts.lines, data.split_inclusive(|byte| *byte == b'\n').count() as u64);
@@ -172,6 +175,14 @@ pub(crate) fn log_reader(data: &[u8]) {
         }
         _ => {}
     }
+}
+
+/// Whether an unpacked log is made into lines before it is read.
+fn is_converted(content: &[u8]) -> bool {
+    let text = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content).trim_ascii_start();
+    let magic = [b"ElfFile\0".as_slice(), b"PAR1", b"\xFF\xFE", b"\xFE\xFF"];
+    magic.iter().any(|magic| content.starts_with(magic))
+        || matches!(text.first(), Some(b'{' | b'[' | b'"' | b'#'))
 }
 
 /// What the libraries alone make of an archive.

@@ -9,6 +9,7 @@
 mod exchange;
 mod hunt;
 mod ledger;
+mod logs;
 mod model;
 pub mod mutation;
 mod server;
@@ -30,11 +31,16 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("drafts", ledger::drafts),
     ("entry", ledger::entry),
     ("envelope", exchange::envelope),
+    ("event_json", logs::event_json),
+    ("event_table", logs::event_table),
+    ("event_text", logs::event_text),
+    ("evtx", logs::evtx),
     ("findings", hunt::findings),
     ("id", model::id),
     ("indicator_csv", hunt::indicator_csv),
     ("indicator_list", hunt::indicator_list),
     ("jcs", model::jcs),
+    ("json_lines", logs::json_lines),
     ("key", trust::key),
     ("log_reader", hunt::log_reader),
     ("log_time", hunt::log_time),
@@ -45,6 +51,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("merkle_proof", ledger::merkle_proof),
     ("note", trust::note),
     ("observable", model::observable),
+    ("parquet", logs::parquet),
     ("pattern", hunt::pattern),
     ("proof", ledger::proof),
     ("query", exchange::query),
@@ -63,6 +70,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("timestamp", model::timestamp),
     ("token", exchange::token),
     ("unpack", hunt::unpack),
+    ("zip", logs::zip),
 ];
 
 /// The target of this name.

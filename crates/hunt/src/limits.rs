@@ -33,6 +33,25 @@ pub const UNPACK_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const UNPACK_RATIO_MAX: u64 = 1_000;
 /// Largest window of a zstd frame, as a power of two: 128 MiB, the largest that `zstd` opens by default.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Lines at the start of a log by which its format is recognised.
+pub const RECOGNISE_LINES_MAX: usize = 40;
+/// Most fields of one event.
+pub const FIELDS_MAX: usize = 2_000;
+/// Most columns of a table: CSV, Zeek, W3C.
+pub const COLUMNS_MAX: usize = 1_000;
+/// Deepest nesting of a Windows event that is lifted; what lies deeper is kept as it stands.
+pub const LIFT_DEPTH_MAX: usize = 16;
+/// First bytes of a log by which it is told what it is.
+pub const CONVERT_HEAD_BYTES: usize = 64 * 1024;
+/// Most bytes of a JSON object in which the records that it wraps are looked for.
+pub const JSON_PREFIX_BYTES_MAX: usize = CONVERT_HEAD_BYTES;
+/// Bytes of an event log whose chunks are put in order: a log of Windows' usual size (20 MiB).
+pub const EVTX_WINDOW_BYTES: usize = 24 * 1024 * 1024;
+/// Largest file that is taken into memory because it comes from a pipe and is not read from front to back: a
+/// zip archive, or Parquet.
+pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most members of a zip archive that are read.
+pub const ARCHIVE_MEMBERS_MAX: usize = 100_000;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 

@@ -25,5 +25,6 @@ pub mod marking;
 pub mod observable;
 pub mod stix;
 pub mod time;
+pub mod zone;
 
 pub use uuid;

@@ -34,6 +34,27 @@ impl Timestamp {
         self.0
     }
 
+    /// From year, month, day, hour, minute and second of UTC; `None` for what no calendar or clock shows. A
+    /// leap second is the last second of its minute.
+    pub fn from_civil(date: (i64, i64, i64), clock: (i64, i64, i64)) -> Option<Timestamp> {
+        let (year, month, day) = date;
+        let (hour, minute, second) = clock;
+        let second = second - i64::from(second == 60);
+        let real = (1..=9_999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in(year, month)).contains(&day)
+            && (0..24).contains(&hour)
+            && (0..60).contains(&minute)
+            && (0..60).contains(&second);
+        let seconds = (days_from_civil(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
+        real.then_some(Timestamp(seconds * 1_000_000))
+    }
+
+    /// Year, month and day of it in UTC.
+    pub fn date(self) -> (i64, i64, i64) {
+        civil_from_days(self.0.div_euclid(86_400_000_000))
+    }
+
     /// Reads an RFC 3339 time with 0 to 9 fractional digits, either case, `Z` or an offset.
     pub fn parse(text: &str) -> Result<Timestamp, TimestampError> {
         if let Some(micros) = parse_plain(text.as_bytes()) {
@@ -92,15 +113,9 @@ fn parse_plain(b: &[u8]) -> Option<i64> {
     }
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days_in = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
     if year < 1
         || !(1..=12).contains(&month)
-        || !(1..=days_in).contains(&day)
+        || !(1..=days_in(year, month)).contains(&day)
         || hour > 23
         || minute > 59
         || second > 59
@@ -122,6 +137,16 @@ fn parse_plain(b: &[u8]) -> Option<i64> {
             + second * 1_000_000
             + fraction,
     )
+}
+
+/// Days of a month from 1 to 12.
+fn days_in(year: i64, month: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Days from 1970-01-01 in the proleptic Gregorian calendar.

@@ -27,10 +27,11 @@ macro_rules! replays {
 }
 
 replays! {
-    acceptance authorization bundle checkpoint client community cursor drafts entry envelope findings id
-    indicator_csv indicator_list jcs key log_reader log_time marking marking_definition markings_member
-    media_type merkle_proof note observable pattern proof query recall request_target revoked root
-    root_signed scan side_file statements stix_20 stix_object stix_split tiles timestamp token unpack
+    acceptance authorization bundle checkpoint client community cursor drafts entry envelope event_json
+    event_table event_text evtx findings id indicator_csv indicator_list jcs json_lines key log_reader log_time
+    marking marking_definition markings_member media_type merkle_proof note observable parquet pattern proof
+    query recall request_target revoked root root_signed scan side_file statements stix_20 stix_object
+    stix_split tiles timestamp token unpack zip
 }
 
 fn replay(name: &str) {

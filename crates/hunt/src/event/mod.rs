@@ -5,12 +5,30 @@
 //! matches, a detector counts only on events. Fields keep the names that the log's own format gives them,
 //! because rules are written for those.
 
+mod cef;
 mod class;
+mod cloud;
+mod json;
+mod network;
+mod pairs;
+mod program;
+mod reader;
+mod syslog;
+mod table;
+mod text;
+mod unread;
+mod w3c;
+mod web;
+mod windows;
+mod windows_class;
+mod zeek;
 
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
-pub use class::{Format, LogSource, SourceClass, SourceKind};
+pub use class::{Format, LogSource, SourceClass, SourceKind, kinds_shown};
+pub use reader::{BlockReader, Reader};
+pub use unread::{Unread, UnreadLines};
 
 /// Where in a log an event stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod event;
+mod files;
 mod history;
 mod laws;
 mod lists;
+mod logs;
 mod reader;
 mod rule;
 mod run;

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The time of a log line.
 
+mod clock;
+mod order;
+
 use memchr::{memchr, memchr_iter};
 use model::time::Timestamp;
+use model::zone::Zone;
 
 use crate::limits::TIME_SEARCH_BYTES;
+
+pub use clock::{Clock, Years};
+pub use order::{JUMP_SECONDS_MIN, Timeline};
 
 /// Keys of a JSON line that hold its time: Zeek, Suricata, Elastic, CloudTrail, Entra, Splunk and others.
 const KEYS: &[&[u8]] = &[
@@ -21,25 +28,31 @@ const KEYS: &[&[u8]] = &[
 /// Smaller numbers are no times since 1970 but durations and counters (1973-03-03).
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
 
-/// The time of a line, as far as its first 16 KiB tell. A time without a zone is taken as UTC.
+/// The time of a line, as far as its first 16 KiB tell. A time without a zone is taken as UTC;
+/// [`line_time_in`] takes it as another zone's.
 ///
 /// JSON: the first of `ts`, `time`, `timestamp`, `@timestamp`, `eventTime`, `createdDateTime`, `_time`,
 /// `TimeCreated` at top level that holds seconds, milli-, micro- or nanoseconds since 1970 or an ISO 8601
 /// time. Text: an ISO 8601 time or seconds since 1970 at the start, also after a syslog header; a time in
 /// brackets as web servers write it; `date=… time=…`.
 pub fn line_time(line: &[u8]) -> Option<Timestamp> {
+    line_time_in(line, &Zone::UTC)
+}
+
+/// The same, with the zone of times that are written without one.
+pub fn line_time_in(line: &[u8], zone: &Zone) -> Option<Timestamp> {
     let line = line.get(..TIME_SEARCH_BYTES).unwrap_or(line);
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii_start();
     match line.first()? {
-        b'{' => json_time(line.get(1..)?),
-        _ => text_time(line),
+        b'{' => json_time(line.get(1..)?, zone),
+        _ => text_time(line, zone),
     }
 }
 
 // --- JSON ---
 
 /// Walks the members of the outermost object.
-fn json_time(line: &[u8]) -> Option<Timestamp> {
+fn json_time(line: &[u8], zone: &Zone) -> Option<Timestamp> {
     let mut rest = line;
     loop {
         rest = skip(rest, |b| b.is_ascii_whitespace() || b == b',');
@@ -48,7 +61,7 @@ fn json_time(line: &[u8]) -> Option<Timestamp> {
             skip(skip(after, |b| b.is_ascii_whitespace()).strip_prefix(b":")?, |b| b.is_ascii_whitespace());
         if KEYS.contains(&key) {
             let value = match string(rest) {
-                Some((text, _)) => iso_time(text).or_else(|| epoch_time(text)),
+                Some((text, _)) => iso_time(text, zone).or_else(|| epoch_time(text)),
                 None => epoch_time(rest.get(..scalar_length(rest))?),
             };
             if value.is_some() {
@@ -113,16 +126,16 @@ fn skip_value(bytes: &[u8]) -> Option<&[u8]> {
 
 // --- text ---
 
-fn text_time(line: &[u8]) -> Option<Timestamp> {
+fn text_time(line: &[u8], zone: &Zone) -> Option<Timestamp> {
     let start = after_syslog_header(line);
     let start = match start.first() {
         Some(b'"' | b'[') => start.get(1..)?,
         _ => start,
     };
-    iso_time(start)
+    iso_time(start, zone)
         .or_else(|| leading_epoch(start))
-        .or_else(|| bracketed_time(line))
-        .or_else(|| date_and_time(line))
+        .or_else(|| bracketed_time(line, zone))
+        .or_else(|| date_and_time(line, zone))
 }
 
 /// After `<34>1 ` (RFC 5424 section 6.2), or `<34>`.
@@ -145,35 +158,30 @@ fn leading_epoch(line: &[u8]) -> Option<Timestamp> {
 }
 
 /// `[02/Jan/2024:10:00:00 +0000]`.
-fn bracketed_time(line: &[u8]) -> Option<Timestamp> {
-    memchr_iter(b'[', line).find_map(|at| {
-        let inside = line.get(at + 1..at + 27)?;
-        let [d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':', clock @ ..] = inside else { return None };
-        const MONTHS: &[u8; 36] = b"janfebmaraprmayjunjulaugsepoctnovdec";
-        let month = [*m1, *m2, *m3].map(|b| b.to_ascii_lowercase());
-        let month = MONTHS.as_chunks::<3>().0.iter().position(|m| *m == month)? + 1;
-        let mut iso = [*y1, *y2, *y3, *y4].to_vec();
-        iso.extend_from_slice(format!("-{month:02}-").as_bytes());
-        iso.extend_from_slice(&[*d1, *d2, b'T']);
-        iso.extend_from_slice(clock);
-        iso_time(&iso)
-    })
+fn bracketed_time(line: &[u8], zone: &Zone) -> Option<Timestamp> {
+    memchr_iter(b'[', line).find_map(|at| web_time(line.get(at + 1..at + 27)?, zone))
+}
+
+/// `02/Jan/2024:10:00:00 +0000`, as web servers write it.
+pub(crate) fn web_time(text: &[u8], zone: &Zone) -> Option<Timestamp> {
+    let [d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':', clock @ ..] = text else { return None };
+    let (day, month) = (number(&[*d1, *d2])?, month_of(&[*m1, *m2, *m3])?);
+    let date = (number(&[*y1, *y2, *y3, *y4])?, month, day);
+    zoned(date, clock_of(clock.get(..8)?)?, 0, clock.get(8..)?, zone)
 }
 
 /// `date=2024-01-02 time=10:00:00`, as FortiGate writes it.
-fn date_and_time(line: &[u8]) -> Option<Timestamp> {
+fn date_and_time(line: &[u8], zone: &Zone) -> Option<Timestamp> {
     let after = |key: &[u8]| memchr::memmem::find(line, key).and_then(|at| line.get(at + key.len()..));
-    let bare = |bytes: &[u8]| skip(bytes, |b| b == b'"').to_vec();
-    let mut iso = bare(after(b"date=")?).get(..10)?.to_vec();
-    iso.push(b'T');
-    iso.extend_from_slice(bare(after(b" time=")?).get(..8)?);
-    iso_time(&iso)
+    let bare = |bytes| skip(bytes, |b| b == b'"');
+    let date = date_of(bare(after(b"date=")?).get(..10)?)?;
+    zone.at(date, clock_of(bare(after(b" time=")?).get(..8)?)?)
 }
 
 // --- both ---
 
 /// Seconds since 1970, or milli-, micro- or nanoseconds if the number is too large for seconds.
-fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
+pub(crate) fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
@@ -181,8 +189,7 @@ fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
         return None;
     }
     let whole: i64 = whole.parse().ok()?;
-    let micros: i64 =
-        fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+    let micros = micros_of(fraction.as_bytes());
     match whole {
         ..EPOCH_SECONDS_MIN => None,
         EPOCH_SECONDS_MIN..100_000_000_000 => Some(Timestamp::from_micros(whole * 1_000_000 + micros)),
@@ -193,35 +200,83 @@ fn epoch_time(bytes: &[u8]) -> Option<Timestamp> {
 }
 
 /// `2024-01-31T08:30:00`, with `T` or a space, a fraction after `.` or `,`, and `Z`, `+01:00`, `+0100`,
-/// `+01` or nothing. What follows does not matter.
-fn iso_time(bytes: &[u8]) -> Option<Timestamp> {
+/// `+01` or nothing: then it is the zone's. What follows does not matter.
+pub(crate) fn iso_time(bytes: &[u8], zone: &Zone) -> Option<Timestamp> {
     let bytes = bytes.get(..bytes.len().min(40))?;
-    let date = bytes.get(..10).filter(|d| d.get(4) == Some(&b'-'))?;
-    let clock = bytes.get(11..19).filter(|c| c.get(2) == Some(&b':'))?;
+    let date = date_of(bytes.get(..10)?)?;
+    let clock = clock_of(bytes.get(11..19)?)?;
     if !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
         return None;
     }
     let mut rest = bytes.get(19..).unwrap_or_default();
-    let mut text = Vec::with_capacity(32);
-    text.extend_from_slice(date);
-    text.push(b'T');
-    text.extend_from_slice(clock);
+    let mut micros = 0;
     if let [b'.' | b',', fraction @ ..] = rest {
         let length = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
         if length > 0 {
-            text.push(b'.');
-            text.extend_from_slice(fraction.get(..length.min(9))?);
+            micros = micros_of(fraction.get(..length)?);
             rest = fraction.get(length..)?;
         }
     }
-    text.push(b'Z');
-    let time = Timestamp::parse(std::str::from_utf8(&text).ok()?).ok()?;
-    let shift = offset_micros(
-        rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest),
-    );
-    let time = Timestamp::from_micros(time.micros().checked_sub(shift)?);
+    zoned(date, clock, micros, rest, zone)
+}
+
+/// A date and clock with what says their zone behind them.
+fn zoned(
+    date: (i64, i64, i64),
+    clock: (i64, i64, i64),
+    micros: i64,
+    rest: &[u8],
+    zone: &Zone,
+) -> Option<Timestamp> {
+    let rest = rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest);
+    let time = match rest.first() {
+        Some(b'Z' | b'z') => Timestamp::from_civil(date, clock)?,
+        Some(b'+' | b'-') => {
+            let time = Timestamp::from_civil(date, clock)?;
+            Timestamp::from_micros(time.micros().checked_sub(offset_micros(rest))?)
+        }
+        _ => zone.at(date, clock)?,
+    };
+    let time = Timestamp::from_micros(time.micros().checked_add(micros)?);
     // At both ends of time an offset leads to years that cannot be written.
     (Timestamp::MIN..=Timestamp::MAX).contains(&time).then_some(time)
+}
+
+/// Digits and nothing else, as a number.
+pub(crate) fn number(digits: &[u8]) -> Option<i64> {
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    digits.iter().try_fold(0_i64, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+}
+
+/// Digits behind a decimal point as microseconds.
+fn micros_of(fraction: &[u8]) -> i64 {
+    fraction
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .chain(std::iter::repeat(&b'0'))
+        .take(6)
+        .fold(0, |n, b| n * 10 + i64::from(b - b'0'))
+}
+
+/// `2024-01-31`.
+pub(crate) fn date_of(text: &[u8]) -> Option<(i64, i64, i64)> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
+    Some((number(&[*y1, *y2, *y3, *y4])?, number(&[*m1, *m2])?, number(&[*d1, *d2])?))
+}
+
+/// `08:30:00`.
+pub(crate) fn clock_of(text: &[u8]) -> Option<(i64, i64, i64)> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = text else { return None };
+    Some((number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?))
+}
+
+/// `Jan` to `Dec` in any case, as 1 to 12.
+pub(crate) fn month_of(name: &[u8; 3]) -> Option<i64> {
+    const MONTHS: &[u8; 36] = b"janfebmaraprmayjunjulaugsepoctnovdec";
+    let name = name.map(|b| b.to_ascii_lowercase());
+    MONTHS.as_chunks::<3>().0.iter().position(|month| *month == name).map(|at| at as i64 + 1)
 }
 
 /// Microseconds east of Greenwich.

@@ -1,17 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading a log: unpacking by content, whole lines in bounded memory.
+//!
+//! What a log is made of is told by its bytes alone, never by its name: gzip and zstd are unpacked; a Windows
+//! event log, Parquet, UTF-16 and JSON that is not one object a line become lines of text; the members of a
+//! zip archive are logs of their own ([`read_logs`]). What follows sees nothing but lines: places and numbers
+//! of lines are those of this text.
 
-use std::io::{self, BufReader, Read};
+mod archive;
+mod array;
+mod convert;
+mod evtx;
+mod packed;
+mod parquet;
+mod spool;
+mod utf16;
 
-use flate2::read::MultiGzDecoder;
+use std::io::{self, Read};
+
 use memchr::{memchr, memchr_iter, memrchr};
 use model::diagnostic::Diagnostic;
 use sha2::{Digest, Sha256};
 
-use crate::limits::{
-    BLOCK_BYTES, FILE_DIAGNOSTICS_MAX, LINE_BYTES_MAX, UNPACK_BYTES_MAX, UNPACK_RATIO_MAX,
-    ZSTD_WINDOW_LOG_MAX,
-};
+use crate::event::Format;
+use crate::limits::{BLOCK_BYTES, FILE_DIAGNOSTICS_MAX, LINE_BYTES_MAX, UNPACK_BYTES_MAX, UNPACK_RATIO_MAX};
+
+use convert::{Text, Told};
+use packed::{Tap, Unpack};
+use spool::Spool;
+
+pub use archive::{Input, LogSource, read_logs};
+pub use spool::ReadSeek;
 
 /// Bytes of a file's head whose hash tells a file that has grown from another file of the same name.
 pub const HEAD_BYTES: usize = 4 * 1024;
@@ -53,9 +71,11 @@ pub struct ReadFacts {
     pub head: Vec<u8>,
     /// How it is packed.
     pub packing: Packing,
+    /// The binary format that its lines were made from: an event log, or Parquet.
+    pub made_from: Option<Format>,
     /// Lines, the unread ones among them.
     pub lines: u64,
-    /// Lines that were not read because they are too long.
+    /// Lines that were not read because they are too long, and records that are damaged.
     pub unread_lines: u64,
     /// Whether all of it was read: false after a damaged archive, a failed read or a stop.
     pub whole: bool,
@@ -63,20 +83,26 @@ pub struct ReadFacts {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Formats that are not text and not unpacked: magic bytes, code, name, what to do.
-const FOREIGN: &[(&[u8], &str, &str)] = &[
+/// Formats of which nothing is read, wherever they stand: magic bytes, name, what to do.
+const FOREIGN: &[Foreign] = &[
     (b"PK\x03\x04", "a zip archive", "unpack it first: unzip -p FILE | polder hunt -"),
+    (b"PK\x05\x06", "an empty zip archive", "there is nothing in it"),
     (b"\xFD7zXZ\x00", "an xz archive", "unpack it first: xz -dc FILE | polder hunt -"),
     (b"BZh", "a bzip2 archive", "unpack it first: bzip2 -dc FILE | polder hunt -"),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "unpack it first"),
+    (b"\xD4\xC3\xB2\xA1", "a packet capture", "run Zeek or Suricata over it first"),
+    (b"\xA1\xB2\xC3\xD4", "a packet capture", "run Zeek or Suricata over it first"),
+    (b"\x0A\x0D\x0D\x0A", "a packet capture", "run Zeek or Suricata over it first"),
+];
+
+/// Formats that are read as logs, and not as anything else.
+const LOGS_ONLY: &[Foreign] = &[
     (
         b"ElfFile\x00",
         "a Windows event log",
         "convert it to JSON lines first, for example with evtx_dump -o jsonl",
     ),
     (b"PAR1", "a Parquet file", "convert it to JSON lines first"),
-    (b"\xD4\xC3\xB2\xA1", "a packet capture", "run Zeek or Suricata over it first"),
-    (b"\x0A\x0D\x0D\x0A", "a packet capture", "run Zeek or Suricata over it first"),
     (b"\xFF\xFE", "text in UTF-16", "convert it first: iconv -f UTF-16 -t UTF-8 FILE | polder hunt -"),
     (b"\xFE\xFF", "text in UTF-16", "convert it first: iconv -f UTF-16 -t UTF-8 FILE | polder hunt -"),
 ];
@@ -84,8 +110,10 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
 /// A log that is read block by block.
 pub struct Source<R: Read> {
     name: String,
-    unpack: Unpack<R>,
+    text: Text<R>,
     packing: Packing,
+    /// Whether a fault of reading is one of unpacking: of an archive's member, too.
+    unpacked: bool,
     /// The beginning of a line whose end was not read yet.
     carry: Vec<u8>,
     /// Inside a line that is too long.
@@ -101,38 +129,68 @@ pub struct Source<R: Read> {
 }
 
 impl<R: Read> Source<R> {
-    /// Begins to read. `name` is for messages.
+    /// Begins to read. `name` is for messages. A zip archive holds several logs: [`read_logs`] reads those.
     pub fn new(reader: R, name: &str) -> Source<R> {
         let mut tap = Tap::new(reader);
-        let mut faults = Vec::new();
-        if let Err(error) = tap.sniff() {
-            faults.push(Diagnostic::error("read-failed", name, format!("it could not be read: {error}")));
+        let mut told = Told::default();
+        tap.sniff();
+        let packing = packing(&tap.head);
+        let text = Text::new(Unpack::new(tap, packing), name, &mut told);
+        let foreign = FOREIGN.iter().find(|(magic, ..)| text.head().starts_with(magic));
+        let mut source = Source::of_text(text, name, packing, told);
+        if let Some((_, what, fix)) = foreign {
+            let message = format!("it is {what}, which is not read");
+            source.stop(Diagnostic::error("format-not-supported", name, message).with_fix(*fix));
         }
-        let (packing, foreign) = recognise(&tap.head);
+        source
+    }
+
+    /// Parquet in a file whose parts can be read in any order, all of which has passed the tap.
+    fn of_parquet(spool: Spool, tap: Tap<R>, name: &str) -> Source<R> {
+        let mut told = Told::default();
+        let text = Text::of_parquet(spool, tap, name, &mut told);
+        Source::of_text(text, name, Packing::Plain, told)
+    }
+
+    fn of_text(text: Text<R>, name: &str, packing: Packing, told: Told) -> Source<R> {
         let mut source = Source {
             name: name.to_owned(),
-            unpack: Unpack::Plain(tap),
+            unpacked: packing != Packing::Plain || text.made_from() == Some(Format::Parquet),
+            text,
             packing,
             carry: Vec::new(),
             dropping: false,
-            ended: !faults.is_empty(),
-            whole: faults.is_empty(),
+            ended: false,
+            whole: true,
             offset: 0,
             line: 1,
             lines: 0,
             unread_lines: 0,
             unpacked_bytes: 0,
-            diagnostics: faults,
+            diagnostics: Vec::new(),
         };
-        if let Some((_, what, fix)) = foreign {
-            let message = format!("it is {what}, which is not read");
-            source.stop(Diagnostic::error("format-not-supported", name, message).with_fix(*fix));
-        }
-        source.unpack = match source.unpack {
-            Unpack::Plain(tap) => Unpack::new(tap, packing),
-            other => other,
-        };
+        source.note(told);
         source
+    }
+
+    /// The same as a member of an archive.
+    fn of_archive(mut self) -> Source<R> {
+        self.unpacked = true;
+        self
+    }
+
+    /// The binary format that the lines are made from: an event log, or Parquet.
+    pub fn made_from(&self) -> Option<Format> {
+        self.text.made_from()
+    }
+
+    /// What a conversion told.
+    fn note(&mut self, told: Told) {
+        self.whole &= !told.cut;
+        self.unread_lines += told.unread;
+        self.lines += told.unread;
+        let room = FILE_DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
+        self.diagnostics.extend(told.diagnostics.into_iter().take(room));
     }
 
     /// The next lines, in the buffer given; `None` at the end.
@@ -169,10 +227,11 @@ impl<R: Read> Source<R> {
 
     /// What was read. Reads the rest of the file, if there is one, for its hash.
     pub fn finish(mut self) -> ReadFacts {
-        if let Err(error) = self.unpack.tap().drain() {
+        if let Err(error) = self.text.unpack().tap().drain() {
             self.stop_reading(&error);
         }
-        let tap = self.unpack.tap();
+        let made_from = self.text.made_from();
+        let tap = self.text.unpack().tap();
         ReadFacts {
             bytes: tap.bytes,
             unpacked_bytes: self.unpacked_bytes,
@@ -180,6 +239,7 @@ impl<R: Read> Source<R> {
             head_sha256: Sha256::digest(&tap.head).into(),
             head: std::mem::take(&mut tap.head),
             packing: self.packing,
+            made_from,
             lines: self.lines,
             unread_lines: self.unread_lines,
             whole: self.whole,
@@ -193,34 +253,35 @@ impl<R: Read> Source<R> {
             return;
         }
         let before = buffer.len();
-        let result = (&mut self.unpack).take(BLOCK_BYTES as u64).read_to_end(buffer);
+        let result = (&mut self.text).take(BLOCK_BYTES as u64).read_to_end(buffer);
         let read = buffer.len() - before;
         self.unpacked_bytes += read as u64;
+        let told = self.text.told();
+        self.note(told);
         match result {
             Ok(_) => self.ended = read < BLOCK_BYTES,
             Err(error) => self.stop_reading(&error),
         }
-        let packed = self.unpack.tap().bytes.max(1);
+        let packed = self.text.unpack().tap().bytes.max(1);
         let swollen =
             self.unpacked_bytes > UNPACK_BYTES_MAX && self.unpacked_bytes / packed > UNPACK_RATIO_MAX;
-        if swollen && self.packing != Packing::Plain {
-            let message = format!(
-                "it unpacks to more than {UNPACK_RATIO_MAX} times its size; what follows was not read"
-            );
-            let fix = "unpack it yourself if you trust it, and hunt in the result";
-            self.stop(Diagnostic::error("archive-bomb", self.name.clone(), message).with_fix(fix));
+        if swollen && self.unpacked {
+            self.stop(bomb(&self.name));
         }
     }
 
     fn stop_reading(&mut self, error: &io::Error) {
         let at = self.unpacked_bytes;
-        let diagnostic = match self.packing {
-            Packing::Plain => Diagnostic::error(
+        if error.get_ref().is_some_and(|inner| inner.is::<Bomb>()) {
+            return self.stop(bomb(&self.name));
+        }
+        let diagnostic = match self.unpacked {
+            false => Diagnostic::error(
                 "read-failed",
                 self.name.clone(),
                 format!("it could not be read beyond byte {at}: {error}"),
             ),
-            _ => Diagnostic::error(
+            true => Diagnostic::error(
                 "archive-damaged",
                 self.name.clone(),
                 format!("it cannot be unpacked beyond byte {at}: {error}; what came before was read"),
@@ -263,109 +324,33 @@ impl<R: Read> Source<R> {
     }
 }
 
+/// What unpacks without end, as the cause of a failed read.
+#[derive(Debug, thiserror::Error)]
+#[error("it unpacks to more than {UNPACK_RATIO_MAX} times its size")]
+struct Bomb;
+
+fn bomb(name: &str) -> Diagnostic {
+    let message =
+        format!("it unpacks to more than {UNPACK_RATIO_MAX} times its size; what follows was not read");
+    let fix = "unpack it yourself if you trust it, and hunt in the result";
+    Diagnostic::error("archive-bomb", name, message).with_fix(fix)
+}
+
 /// A format that is not read: how it begins, what it is, what to do.
 pub type Foreign = (&'static [u8], &'static str, &'static str);
 
-/// How a file is packed, or that it is of a format that is not read, by its first bytes.
-pub fn recognise(head: &[u8]) -> (Packing, Option<&'static Foreign>) {
+fn packing(head: &[u8]) -> Packing {
     match head {
-        [0x1F, 0x8B, ..] => (Packing::Gzip, None),
+        [0x1F, 0x8B, ..] => Packing::Gzip,
         // A frame, or a skippable one before it, as pzstd writes.
-        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => (Packing::Zstd, None),
-        _ => (Packing::Plain, FOREIGN.iter().find(|(magic, _, _)| head.starts_with(magic))),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Packing::Zstd,
+        _ => Packing::Plain,
     }
 }
 
-/// A reader that counts and hashes what passes.
-struct Tap<R> {
-    reader: R,
-    bytes: u64,
-    hash: Sha256,
-    head: Vec<u8>,
-    /// How much of the head was handed on.
-    handed: usize,
-}
-
-impl<R: Read> Tap<R> {
-    fn new(reader: R) -> Tap<R> {
-        Tap { reader, bytes: 0, hash: Sha256::new(), head: Vec::new(), handed: 0 }
-    }
-
-    fn sniff(&mut self) -> io::Result<()> {
-        let result = (&mut self.reader).take(HEAD_BYTES as u64).read_to_end(&mut self.head);
-        self.hash.update(&self.head);
-        self.bytes = self.head.len() as u64;
-        result.map(|_| ())
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match self.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl<R: Read> Read for Tap<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let waiting = self.head.get(self.handed..).unwrap_or_default();
-        if !waiting.is_empty() {
-            let count = waiting.len().min(buffer.len());
-            buffer.iter_mut().zip(waiting).for_each(|(to, from)| *to = *from);
-            self.handed += count;
-            return Ok(count);
-        }
-        let count = self.reader.read(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        self.bytes += count as u64;
-        Ok(count)
-    }
-}
-
-enum Unpack<R: Read> {
-    Gzip(Box<MultiGzDecoder<Tap<R>>>),
-    Plain(Tap<R>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<Tap<R>>>>),
-    /// The unpacker itself could not be made.
-    Broken(Tap<R>, Option<io::Error>),
-}
-
-impl<R: Read> Unpack<R> {
-    fn new(tap: Tap<R>, packing: Packing) -> Unpack<R> {
-        match packing {
-            Packing::Gzip => Unpack::Gzip(Box::new(MultiGzDecoder::new(tap))),
-            Packing::Plain => Unpack::Plain(tap),
-            Packing::Zstd => match zstd::stream::read::Decoder::try_new(tap) {
-                Ok(mut decoder) => match decoder.window_log_max(ZSTD_WINDOW_LOG_MAX) {
-                    Ok(()) => Unpack::Zstd(Box::new(decoder)),
-                    Err(error) => Unpack::Broken(decoder.finish().into_inner(), Some(error)),
-                },
-                Err((tap, error)) => Unpack::Broken(tap, Some(error)),
-            },
-        }
-    }
-
-    fn tap(&mut self) -> &mut Tap<R> {
-        match self {
-            Unpack::Gzip(decoder) => decoder.get_mut(),
-            Unpack::Plain(tap) | Unpack::Broken(tap, _) => tap,
-            Unpack::Zstd(decoder) => decoder.get_mut().get_mut(),
-        }
-    }
-}
-
-impl<R: Read> Read for Unpack<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Unpack::Gzip(decoder) => decoder.read(buffer),
-            Unpack::Plain(tap) => tap.read(buffer),
-            Unpack::Zstd(decoder) => decoder.read(buffer),
-            Unpack::Broken(_, error) => error.take().map_or(Ok(0), Err),
-        }
-    }
+/// How a file that is no log is packed, or that it is of a format that is not read, by its first bytes.
+pub fn recognise(head: &[u8]) -> (Packing, Option<&'static Foreign>) {
+    let packing = packing(head);
+    let foreign = || FOREIGN.iter().chain(LOGS_ONLY).find(|(magic, ..)| head.starts_with(magic));
+    (packing, if packing == Packing::Plain { foreign() } else { None })
 }

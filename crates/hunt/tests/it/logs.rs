@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Inputs as logs: archives, event logs, Parquet, UTF-16, JSON in one piece.
+//!
+//! Golden files: `NAME.in` is a file, `NAME.out` the logs in it and their lines. `POLDER_GOLDEN=write` writes
+//! them anew. The binary ones were made by hand: event logs after [MS-EVEN6], archives and Parquet with
+//! Python's `zipfile` and `pyarrow`.
+
+use std::fmt::Write as _;
+use std::io::{Cursor, Read, Write};
+use std::path::Path;
+
+use hunt::event::{Format, Reader};
+use hunt::limits::{
+    ARCHIVE_MEMBERS_MAX, BLOCK_BYTES, JSON_PREFIX_BYTES_MAX, LINE_BYTES_MAX, SPOOL_BYTES_MAX,
+};
+use hunt::reader::{Block, Input, LogSource, ReadFacts, Source, read_logs};
+use hunt::time::Clock;
+use zip::write::SimpleFileOptions;
+
+/// A log's name, its text, and what was read.
+type Log = (String, Vec<u8>, ReadFacts);
+
+fn drain(name: &str, mut source: LogSource<'_>, logs: &mut Vec<Log>) {
+    let (mut text, mut buffer) = (Vec::new(), Vec::new());
+    while let Some(block) = source.next_block(buffer) {
+        assert!(block.bytes.len() <= 2 * BLOCK_BYTES + LINE_BYTES_MAX);
+        text.extend_from_slice(&block.bytes);
+        buffer = block.bytes;
+    }
+    logs.push((name.to_owned(), text, source.finish()));
+}
+
+/// All logs of an input, and the facts of an archive.
+fn read(input: Input<'_>) -> (Vec<Log>, Option<ReadFacts>) {
+    let mut logs = Vec::new();
+    let archive = read_logs(input, "in", &mut |name, source| drain(name, source, &mut logs));
+    (logs, archive)
+}
+
+fn from_file(bytes: &[u8]) -> (Vec<Log>, Option<ReadFacts>) {
+    read(Input::File(Box::new(Cursor::new(bytes.to_vec()))))
+}
+
+fn from_stream(bytes: &[u8]) -> (Vec<Log>, Option<ReadFacts>) {
+    /// Hands out few bytes at a time, as pipes may.
+    struct Dribble<'a>(&'a [u8]);
+    impl Read for Dribble<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let count = buffer.len().min(777);
+            self.0.read(&mut buffer[..count])
+        }
+    }
+    read(Input::Stream(&mut Dribble(bytes)))
+}
+
+fn codes(facts: &ReadFacts) -> Vec<&str> {
+    facts.diagnostics.iter().map(|d| d.code).collect()
+}
+
+fn shown(logs: &[Log], archive: &Option<ReadFacts>) -> String {
+    let mut out = String::new();
+    let tell = |out: &mut String, name: &str, facts: &ReadFacts| {
+        let made = facts.made_from.map_or("text", Format::name);
+        writeln!(
+            out,
+            "{name}: {made}, {} lines, {} unread, {}",
+            facts.lines,
+            facts.unread_lines,
+            if facts.whole { "whole" } else { "not whole" }
+        )
+        .unwrap();
+        for diagnostic in &facts.diagnostics {
+            writeln!(out, "{diagnostic}").unwrap();
+        }
+    };
+    for (name, text, facts) in logs {
+        tell(&mut out, name, facts);
+        for line in String::from_utf8_lossy(text).lines() {
+            writeln!(out, "| {line}").unwrap();
+        }
+    }
+    if let Some(archive) = archive {
+        tell(&mut out, "archive", archive);
+    }
+    out
+}
+
+#[test]
+fn each_golden_input_comes_to_the_logs_that_are_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/reader");
+    let paths: Vec<_> = super::files::below(&folder);
+    let inputs: Vec<_> = paths.iter().filter(|path| path.extension().is_some_and(|e| e == "in")).collect();
+    assert!(inputs.len() >= 38, "{} golden inputs", inputs.len());
+    for path in inputs {
+        let bytes = std::fs::read(path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let (logs, archive) = from_file(&bytes);
+        let out = shown(&logs, &archive);
+        let (logs_too, archive_too) = from_stream(&bytes);
+        assert_eq!(shown(&logs_too, &archive_too), out, "{name}: from a pipe it is the same");
+        let hashed = |(_, _, facts): &Log| facts.sha256;
+        assert_eq!(
+            logs.iter().map(hashed).collect::<Vec<_>>(),
+            logs_too.iter().map(hashed).collect::<Vec<_>>()
+        );
+        let whole = archive.as_ref().or(logs.first().map(|(_, _, facts)| facts)).unwrap();
+        assert_eq!(whole.sha256, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&bytes)), "{name}");
+        assert_eq!(whole.bytes, bytes.len() as u64, "{name}");
+        let expected = path.with_extension("out");
+        if std::env::var_os("POLDER_GOLDEN").is_some_and(|value| value == "write") {
+            std::fs::write(&expected, &out).unwrap();
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(out, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_events_of_an_event_log_are_those_of_its_json() {
+    let test = "the_events_of_an_event_log_are_those_of_its_json";
+    let Some(folder) = super::event::regression(test) else { return };
+    let mut compared = 0;
+    for path in
+        super::files::below(&folder).iter().filter(|path| path.extension().is_some_and(|e| e == "evtx"))
+    {
+        let bytes = std::fs::read(path).unwrap();
+        let (logs, _) = from_file(&bytes);
+        let (_, text, facts) = &logs[0];
+        assert!(facts.whole && facts.unread_lines == 0, "{}: {:?}", path.display(), facts.diagnostics);
+        assert_eq!(facts.made_from, Some(Format::Evtx));
+        let mut reader = Reader::new(text, "x", Clock::default()).made_from(Format::Evtx);
+        let block = Block { bytes: text.clone(), offset: 0, first_line: 1 };
+        let mut events = Vec::new();
+        reader.block(&block).events(&block, &mut |_, read| events.extend(read.unwrap()));
+        assert_eq!(events.len() as u64, facts.lines, "{}", path.display());
+        let Ok(json) = std::fs::read(path.with_extension("json")) else { continue };
+        let values = serde_json::Deserializer::from_slice(&json).into_iter::<serde_json::Value>();
+        for (value, event) in values.zip(&events) {
+            let line = serde_json::to_vec(&value.unwrap()).unwrap();
+            let other = super::event::read(&line, "x", Clock::default());
+            let other = other[0].as_ref().unwrap().as_ref().unwrap();
+            assert_eq!((event.class.source, event.class.kind), (other.class.source, other.class.kind));
+            assert_eq!(event.class.format, Format::Evtx);
+            assert_eq!(event.time, other.time, "{}", path.display());
+            for name in ["EventID", "Channel", "Provider_Name", "Computer"] {
+                assert_eq!(event.text(name), other.text(name), "{} {name}", path.display());
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared >= 110, "{compared} events were compared");
+}
+
+// --- limits ---
+
+#[test]
+fn a_line_of_a_gigabyte_does_not_stay_in_memory() {
+    struct Endless(u64);
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let count = buffer.len().min(usize::try_from(self.0).unwrap_or(usize::MAX));
+            buffer[..count].fill(b'x');
+            if self.0 > 0 && self.0 == count as u64 {
+                buffer[count - 1] = b'\n';
+            }
+            self.0 -= count as u64;
+            Ok(count)
+        }
+    }
+    let gigabyte = 1024 * 1024 * 1024;
+    let mut reader = Read::chain(&b"first\n"[..], Endless(gigabyte)).chain(&b"last\n"[..]);
+    let (logs, _) = read(Input::Stream(&mut reader));
+    let (_, text, facts) = &logs[0];
+    assert_eq!(text, b"first\nlast\n");
+    assert_eq!((facts.lines, facts.unread_lines, codes(facts)), (3, 1, vec!["line-too-long"]));
+    // The same within an array: the element is passed on while it is read.
+    let mut reader =
+        Read::chain(&b"[{\"a\":1},{\"a\":\""[..], Endless(gigabyte / 4)).chain(&b"\"},{\"a\":2}]"[..]);
+    let (logs, _) = read(Input::Stream(&mut reader));
+    let (_, text, facts) = &logs[0];
+    assert_eq!((text.as_slice(), facts.unread_lines), (b"{\"a\":1}\n{\"a\":2}\n".as_slice(), 1));
+}
+
+fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_zip_bomb_is_stopped() {
+    // Zeros pack 1,030 to 1 at best: a member over the ratio.
+    let zeros = vec![b'0'; 300 * 1024 * 1024];
+    let bomb = zip_of(&[("before.log", b"a line\n"), ("bomb.log", &zeros), ("after.log", b"a line\n")]);
+    let (logs, archive) = from_file(&bomb);
+    let archive = archive.unwrap();
+    let stopped = logs.iter().find(|(name, ..)| name == "in!bomb.log").unwrap();
+    assert_eq!((codes(&stopped.2).last(), stopped.2.whole), (Some(&"archive-bomb"), false));
+    assert!(archive.unpacked_bytes < zeros.len() as u64, "{}", archive.unpacked_bytes);
+    assert_eq!(logs[0].1, b"a line\n");
+}
+
+#[test]
+fn the_same_bytes_in_many_members_are_a_bomb_too() {
+    // Each member is within its ratio; all of them together unpack to more than the archive may.
+    let zeros = vec![b'0'; 64 * 1024 * 1024];
+    let one = zip_of(&[("a", &zeros)]);
+    let directory = one.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    let end = one.len() - 22;
+    let entry = &one[directory..end];
+    let count = 40_u16;
+    let mut bomb = one[..directory].to_vec();
+    (0..count).for_each(|_| bomb.extend_from_slice(entry));
+    let mut tail = one[end..].to_vec();
+    tail[8..10].copy_from_slice(&count.to_le_bytes());
+    tail[10..12].copy_from_slice(&count.to_le_bytes());
+    tail[12..16].copy_from_slice(&(entry.len() as u32 * u32::from(count)).to_le_bytes());
+    bomb.extend_from_slice(&tail);
+    let (_, archive) = from_file(&bomb);
+    let archive = archive.unwrap();
+    assert!(archive.unpacked_bytes < 400 * 1024 * 1024, "{}", archive.unpacked_bytes);
+}
+
+#[test]
+fn an_archive_of_too_many_members_is_told() {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for nth in 0..ARCHIVE_MEMBERS_MAX + 1 {
+        archive.start_file(nth.to_string(), options).unwrap();
+    }
+    let bytes = archive.finish().unwrap().into_inner();
+    let (logs, archive) = from_file(&bytes);
+    let archive = archive.unwrap();
+    assert_eq!(
+        (logs.len(), codes(&archive), archive.whole),
+        (ARCHIVE_MEMBERS_MAX, vec!["archive-too-large"], false)
+    );
+}
+
+#[test]
+fn what_is_too_large_for_memory_is_asked_for_as_a_file() {
+    for (head, code) in [(b"PK\x03\x04", "not-seekable"), (b"PAR1", "not-seekable")] {
+        let mut reader = Read::chain(&head[..], std::io::repeat(0).take(SPOOL_BYTES_MAX));
+        let (logs, archive) = read(Input::Stream(&mut reader));
+        let facts = archive.as_ref().unwrap_or_else(|| &logs[0].2);
+        assert_eq!((codes(facts), facts.whole), (vec![code], false));
+    }
+    let mut reader = Read::chain(&b"PAR1"[..], std::io::repeat(0).take(SPOOL_BYTES_MAX - 4));
+    let (logs, _) = read(Input::Stream(&mut reader));
+    assert_eq!(codes(&logs[0].2), ["parquet-damaged"], "at the limit it is read");
+}
+
+#[test]
+fn records_are_looked_for_in_an_object_as_far_as_its_limit() {
+    let object =
+        |filler: usize| format!("{{\n\"x\":\"{}\",\"value\":[{{\"a\":1}},{{\"a\":2}}]}}", "y".repeat(filler));
+    let lines = |text: String| from_file(text.as_bytes()).0[0].2.lines;
+    let overhead = "{\"x\":\"\",\"value\":[".len();
+    assert_eq!(lines(object(JSON_PREFIX_BYTES_MAX - overhead)), 2);
+    assert_eq!(lines(object(JSON_PREFIX_BYTES_MAX - overhead + 8)), 1, "it is one line");
+}
+
+#[test]
+fn a_wrapped_event_log_is_read_in_the_order_of_its_records() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/reader/evtx_wrapped.in");
+    let (logs, _) = from_file(&std::fs::read(path).unwrap());
+    let text = String::from_utf8(logs[0].1.clone()).unwrap();
+    let order: Vec<usize> = (6..10).map(|id| text.find(&format!("alice{id}")).unwrap()).collect();
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[test]
+fn a_source_alone_says_that_an_archive_is_one() {
+    let mut source = Source::new(Cursor::new(zip_of(&[("a", b"x\n")])), "in");
+    assert!(source.next_block(Vec::new()).is_none());
+    assert_eq!(codes(&source.finish()), ["format-not-supported"]);
+}
+
+proptest::proptest! {
+    /// Whatever stands behind a magic number, all bytes pass and nothing panics; a file and a pipe say the same.
+    #[test]
+    fn any_bytes_are_told_alike(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600), magic in 0..9_usize) {
+        let head: &[u8] = [b"".as_slice(), b"ElfFile\0", b"\xFF\xFE", b"\xFE\xFF", b"[", b"{\n", b"{\"value\":[", b"PK\x03\x04", b"[{\"a\":"][magic];
+        let input = [head, &bytes].concat();
+        let (logs, archive) = from_file(&input);
+        let (logs_too, archive_too) = from_stream(&input);
+        proptest::prop_assert_eq!(shown(&logs, &archive), shown(&logs_too, &archive_too));
+    }
+}
