@@ -18,12 +18,15 @@
 //! ```
 
 pub mod command;
+pub mod confirm;
 pub mod detection;
+pub mod edge;
 pub mod event;
 pub mod finding;
 pub mod history;
 pub mod indicator;
 pub mod limits;
+pub mod pattern;
 pub mod query;
 pub mod reader;
 pub mod rule;

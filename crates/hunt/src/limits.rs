@@ -17,6 +17,50 @@ pub const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 pub const PATTERN_VALUES_MAX: usize = 100_000;
 /// Deepest nesting of parentheses in a STIX pattern.
 pub const PATTERN_DEPTH_MAX: usize = 32;
+/// Most qualifiers in a row on one observation expression.
+pub const PATTERN_QUALIFIERS_MAX: usize = 16;
+/// Most steps of an object path.
+pub const PATTERN_STEPS_MAX: usize = 64;
+/// Most repetitions that `REPEATS` may ask for.
+pub const PATTERN_REPEATS_MAX: usize = 1_000_000;
+/// Most combinations of observations that are tried for one pattern before it is given up.
+pub const PATTERN_TRIES_MAX: u64 = 5_000_000;
+/// Most patterns that are matched in one run, besides those that the scan compiles.
+pub const PATTERNS_MAX: usize = 100_000;
+/// Most literals by which one observation expression is found; one with more is asked of every event.
+pub const PATTERN_LITERALS_MAX: usize = 1_000;
+/// Most events that are kept for one pattern of several observations.
+pub const PATTERN_OBSERVATIONS_MAX: usize = 10_000;
+/// Most detections of one pattern in one run.
+pub const PATTERN_DETECTIONS_MAX: u64 = 1_000;
+/// Largest compiled regular expression of a pattern or a warning list.
+pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
+/// Largest file of observed data that a pattern is tried on.
+pub const OBSERVED_DATA_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most objects of observed data that a pattern is tried on.
+pub const OBSERVED_DATA_MAX: usize = 100_000;
+/// Most conditions of one indicator.
+pub const CONDITIONS_MAX: usize = 100;
+/// Largest part of the lines of a source that one indicator may match, in per cent.
+pub const HIT_RATE_PER_CENT_MAX: u64 = 3;
+/// Fewest lines of a source by which the part is judged.
+pub const HIT_RATE_LINES_MIN: u64 = 1_000;
+/// Largest warning list.
+pub const WARNING_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most entries of one warning list.
+pub const WARNING_LIST_ENTRIES_MAX: usize = 2_000_000;
+/// Most warning lists of one node.
+pub const WARNING_LISTS_MAX: usize = 1_000;
+/// Most files of an image that are hashed.
+pub const EDGE_FILES_MAX: u64 = 1_000_000;
+/// Largest file of an image that is hashed.
+pub const EDGE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Deepest directory of an image.
+pub const EDGE_DEPTH_MAX: usize = 64;
+/// Largest list of processes or of hashes.
+pub const EDGE_LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Largest log of a device that is looked through at once.
+pub const EDGE_LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Shortest IPv4 network that is hunted for: a shorter prefix is a large part of the internet, and more
 /// likely a mistake than an indicator.
 pub const NETWORK_V4_PREFIX_MIN: u8 = 8;

@@ -3,6 +3,7 @@
 
 mod community;
 mod hosted;
+mod judging;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use model::marking::Tlp;
 
 pub use community::CommunityCommand;
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
+pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
 
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]
@@ -71,6 +73,15 @@ pub enum Command {
     /// Findings of earlier hunts; share one as a STIX sighting
     #[command(subcommand)]
     Finding(FindingCommand),
+    /// STIX patterns: check one, or try it on observed data
+    #[command(subcommand)]
+    Pattern(PatternCommand),
+    /// Warning lists: values that are harmless, and never findings
+    #[command(subcommand)]
+    Warninglists(WarninglistsCommand),
+    /// Files of an edge device: look for traces of an implant
+    #[command(subcommand)]
+    Edge(EdgeCommand),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -3,15 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod confirm;
+mod edge;
 mod event;
 mod files;
 mod history;
 mod laws;
 mod lists;
 mod logs;
+mod packs;
+mod patterns;
 mod reader;
 mod rule;
 mod run;
 mod scan;
 mod standard;
+mod support;
 mod view;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The view of the indicators among the records.
 
-use hunt::query::{indicators, skipped};
+use hunt::query::{conditions, indicators, patterns, skipped};
 use hunt::view::IndicatorView;
 use ledger::sql::EngineError;
 use ledger::view::{Body, Record, View};
@@ -88,7 +88,7 @@ fn a_revoked_or_unusable_version_ends_the_older_ones() {
         &store,
         &[
             (3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ",\"revoked\":true")),
-            (4, B, 20, &body("[file:name = 'x']", "")),
+            (4, B, 20, &body("[file:name MATCHES '(']", "")),
         ],
     );
     assert_eq!(hunted(&store), [""; 0]);
@@ -98,13 +98,35 @@ fn a_revoked_or_unusable_version_ends_the_older_ones() {
 #[test]
 fn an_erased_record_leaves_nothing() {
     let store = store();
-    let (one, bad) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[file:name = 'x']", ""));
+    let (one, bad) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[file:name MATCHES '(']", ""));
     apply(&store, &[(1, A, 10, &one), (2, B, 10, &bad)]);
     apply(&store, &[(1, A, 10, ""), (2, B, 10, "")]);
     assert_eq!((hunted(&store).len(), codes(&store).len()), (0, 0));
     // In one batch with what it erases, as a rebuild may see it.
     apply(&store, &[(3, A, 30, &one), (3, A, 30, "")]);
     assert_eq!(hunted(&store), [""; 0]);
+}
+
+#[test]
+fn patterns_and_conditions_are_kept_beside_the_values() {
+    let store = store();
+    let legitimate =
+        r#","x_polder_legitimate":[{"pattern":"[network-traffic:dst_port = 541]","reason":"r"}]"#;
+    let mixed = body("[ipv4-addr:value = '1.1.1.1' OR file:name LIKE '%.scr']", legitimate);
+    apply(&store, &[(1, A, 10, &mixed), (2, B, 10, &body("[process:name = 'x'] WITHIN 5 SECONDS", ""))]);
+    let held = || {
+        let patterns = store.read(patterns).map_err(|e: EngineError| e).unwrap();
+        let conditions = store.read(conditions).map_err(|e: EngineError| e).unwrap();
+        let patterns: Vec<_> = patterns.iter().map(|p| format!("{} {}", p.id, p.pattern)).collect();
+        (patterns, conditions.iter().map(|c| c.indicator.clone()).collect::<Vec<_>>())
+    };
+    let second = format!("{B} [process:name = 'x'] WITHIN 5 SECONDS");
+    assert_eq!(held(), (vec![format!("{A} [file:name LIKE '%.scr']"), second.clone()], vec![A.to_owned()]));
+    assert_eq!((hunted(&store), codes(&store).len()), (vec!["1.1.1.1".to_owned()], 0));
+    apply(&store, &[(3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ""))]);
+    assert_eq!(held(), (vec![second], Vec::new()), "a newer version ends both");
+    apply(&store, &[(2, B, 10, "")]);
+    assert_eq!(held(), (Vec::new(), Vec::new()));
 }
 
 #[test]
