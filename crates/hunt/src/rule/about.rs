@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whom or what a match is about, by the names that logs give to accounts, hosts and addresses.
 
+use std::borrow::Cow;
+
 use super::view::View;
 use crate::event::Event;
 
 /// Kinds with the names of their fields; of each kind the first that an event has counts.
-static KINDS: &[(&str, &[&str])] = &[
+static KINDS: [(&str, &[&str]); 4] = [
     (
         "account",
         &[
@@ -65,17 +67,32 @@ static KINDS: &[(&str, &[&str])] = &[
     ("process", &["Image", "NewProcessName", "exe"]),
 ];
 
-/// Whom or what an event is about.
-pub fn about(view: &View<'_>) -> Vec<(&'static str, String)> {
-    about_event(view.event)
-}
-
 /// The account, address, host and process that an event names, each with its kind; what it does not name is left
 /// out.
 pub fn about_event(event: &Event) -> Vec<(&'static str, String)> {
-    let of =
-        |names: &[&str]| names.iter().find_map(|name| event.text(name)).map(std::borrow::Cow::into_owned);
+    let of = |names: &[&str]| names.iter().find_map(|name| event.text(name)).map(Cow::into_owned);
     KINDS.iter().filter_map(|(kind, names)| Some((*kind, of(names)?))).collect()
+}
+
+/// What [`about`] tells, borrowed.
+pub type About<'a> = [Option<(&'static str, Cow<'a, str>)>; 4];
+
+/// Whom or what an event is about, kind by kind.
+pub fn about<'a>(view: &View<'a>) -> About<'a> {
+    std::array::from_fn(|nth| {
+        let (kind, names) = KINDS.get(nth)?;
+        Some((*kind, names.iter().find_map(|name| view.event.text(name))?))
+    })
+}
+
+/// The same, to be kept.
+pub fn kept(about: &About<'_>) -> Vec<(&'static str, String)> {
+    about.iter().flatten().map(|(kind, value)| (*kind, value.clone().into_owned())).collect()
+}
+
+/// Whether what was kept is the same.
+pub fn is_same(kept: &[(&'static str, String)], about: &About<'_>) -> bool {
+    kept.iter().map(|(kind, value)| (*kind, value.as_str())).eq(about.iter().flatten().map(|(k, v)| (*k, &**v)))
 }
 
 /// The kind of a field that makes a group; `value` where its name does not say.

@@ -3,11 +3,13 @@
 //! ones that hold.
 
 use std::collections::HashMap;
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use model::time::Timestamp;
 
-use super::about::{about, kind_of};
+use super::about::{about, is_same, kept, kind_of};
 use super::correlation::Correlation;
 use super::correlator::{BETWEEN, Correlator, Episode, Hit, Lost, Measured, Order, measured};
 use super::exception::Exception;
@@ -78,7 +80,7 @@ pub struct Engine {
     filled: Filled,
     candidates: Vec<usize>,
     counts: Vec<RuleCount>,
-    gathered: HashMap<(u32, Vec<(&'static str, String)>), Detection>,
+    gathered: HashMap<(u32, u64), Detection>,
     file: Arc<str>,
     events: u64,
     without_rules: u64,
@@ -211,17 +213,22 @@ impl Engine {
         }
         let about = about(view);
         if !self.options.gather {
-            return emit(detection(&entry.header, about, view, &self.file));
+            return emit(detection(&entry.header, kept(&about), view, &self.file));
         }
         if self.gathered.len() >= GATHERED_MAX {
             self.end_file(emit);
         }
-        match self.gathered.entry((rule, about)) {
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                let about = vacant.key().1.clone();
-                vacant.insert(detection(&entry.header, about, view, &self.file));
+        let mut hasher = DefaultHasher::new();
+        about.hash(&mut hasher);
+        match self.gathered.entry((rule, hasher.finish())) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(detection(&entry.header, kept(&about), view, &self.file));
             }
-            std::collections::hash_map::Entry::Occupied(mut occupied) => {
+            // Two subjects of one hash: the second is told by itself.
+            Entry::Occupied(occupied) if !is_same(&occupied.get().about, &about) => {
+                emit(detection(&entry.header, kept(&about), view, &self.file));
+            }
+            Entry::Occupied(mut occupied) => {
                 let one = occupied.get_mut();
                 one.count += 1;
                 one.first = [one.first, view.event.time].into_iter().flatten().min();
@@ -293,8 +300,8 @@ impl Engine {
 
     /// Tells what was gathered of a file.
     pub fn end_file(&mut self, emit: &mut dyn FnMut(Detection)) {
-        let mut all: Vec<((u32, Vec<(&'static str, String)>), Detection)> = self.gathered.drain().collect();
-        all.sort_by(|(a, x), (b, y)| (x.first, a).cmp(&(y.first, b)));
+        let mut all: Vec<((u32, u64), Detection)> = self.gathered.drain().collect();
+        all.sort_by(|((a, _), x), ((b, _), y)| (x.first, a, &x.about).cmp(&(y.first, b, &y.about)));
         all.into_iter().for_each(|(_, detection)| emit(detection));
     }
 

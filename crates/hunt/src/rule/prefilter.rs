@@ -5,11 +5,13 @@
 //! of whole texts and of numbers. What is found sets bits of rules; a rule all of whose bits are set is asked.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::Value;
 
+use super::names::Names;
 use super::needs::{Literal, Needs, Test, lowered};
 use super::view::{View, scalar};
 
@@ -26,6 +28,10 @@ struct Clause {
 /// Needs of many rules, made ready to be looked for. Rules are numbered from 0 in the order given.
 pub struct Prefilter {
     fields: Vec<(Arc<str>, Texts)>,
+    /// Places in `fields` by name.
+    by_name: HashMap<Arc<str>, usize, BuildHasherDefault<Short>>,
+    /// Places of fields that may be there under another name, or inside of an object.
+    elsewhere: Vec<usize>,
     anywhere: Option<Texts>,
     /// All bits of each rule.
     wanted: Vec<u32>,
@@ -50,7 +56,30 @@ struct Texts {
 pub struct Filled {
     bits: Vec<u32>,
     touched: Vec<u32>,
+    seen: Vec<bool>,
     buffer: String,
+}
+
+/// A hash for names of fields, which are short: FNV-1a. What is looked up comes from logs, but the table is made
+/// of rules alone, so that no log can make it slow.
+struct Short(u64);
+
+impl Default for Short {
+    fn default() -> Short {
+        Short(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hasher for Short {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
 }
 
 impl Filled {
@@ -67,8 +96,8 @@ impl Filled {
 }
 
 impl Prefilter {
-    /// Makes the needs of rules ready.
-    pub fn new<'a>(rules: impl Iterator<Item = &'a Needs>) -> Prefilter {
+    /// Makes the needs of rules ready, for logs that have these names.
+    pub fn new<'a>(rules: impl Iterator<Item = &'a Needs>, names: &Names) -> Prefilter {
         let mut wanted = Vec::new();
         let mut always = Vec::new();
         let mut by_field: HashMap<Option<Arc<str>>, HashMap<Test, Vec<Clause>>> = HashMap::new();
@@ -91,7 +120,11 @@ impl Prefilter {
         let mut fields: Vec<(Arc<str>, Texts)> =
             by_field.into_iter().filter_map(|(field, tests)| Some((field?, Texts::new(tests)))).collect();
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Prefilter { fields, anywhere, wanted, always }
+        let by_name = fields.iter().enumerate().map(|(nth, (name, _))| (Arc::clone(name), nth)).collect();
+        let is_elsewhere = |name: &str| name.contains('.') || !names.of(name).is_empty();
+        let elsewhere =
+            fields.iter().enumerate().filter(|(_, (name, _))| is_elsewhere(name)).map(|(nth, _)| nth).collect();
+        Prefilter { fields, by_name, elsewhere, anywhere, wanted, always }
     }
 
     /// Names each rule whose needs the event fills.
@@ -99,9 +132,23 @@ impl Prefilter {
         if filled.bits.len() < self.wanted.len() {
             filled.bits.resize(self.wanted.len(), 0);
         }
-        for (name, texts) in &self.fields {
-            view.each_value(name, &mut |value| texts.look_in_value(value, 0, filled));
+        let mut seen = std::mem::take(&mut filled.seen);
+        seen.clear();
+        seen.resize(self.fields.len(), false);
+        for (name, value) in &view.event.fields {
+            if let Some(nth) = self.by_name.get(name.as_str())
+                && let (Some((_, texts)), Some(seen)) = (self.fields.get(*nth), seen.get_mut(*nth))
+            {
+                *seen = true;
+                texts.look_in_value(value, 0, filled);
+            }
         }
+        for nth in &self.elsewhere {
+            if let (Some(false), Some((name, texts))) = (seen.get(*nth), self.fields.get(*nth)) {
+                view.each_value(name, &mut |value| texts.look_in_value(value, 0, filled));
+            }
+        }
+        filled.seen = seen;
         if let Some(texts) = &self.anywhere {
             view.each_text(&mut |text| texts.look_in(text, filled));
         }

@@ -11,8 +11,9 @@ use super::header::{Header, Kind};
 use super::load::Rule;
 use super::prefilter::Prefilter;
 use super::sigma::{self, Body, Compiled, Filter};
-use super::sources::{Facets, facets_of_class};
-use crate::event::SourceClass;
+use super::sources::{Facets, facets, facets_of_class};
+use super::view::View;
+use crate::event::{Event, SourceClass};
 use crate::limits::RULES_MAX;
 
 /// Compiled rules, shared by all threads.
@@ -197,9 +198,18 @@ impl Rules {
             .map(|(nth, _)| nth)
             .collect();
         let needs = rules.iter().filter_map(|nth| self.entries.get(*nth as usize)).map(|e| &e.compiled.needs);
-        let route = Arc::new(Route { prefilter: Prefilter::new(needs), rules });
+        let route = Arc::new(Route { prefilter: Prefilter::new(needs, facets.names), rules });
         routes.insert(*facets, Arc::clone(&route));
         route
+    }
+
+    /// Ids of all rules that hold of an event, each asked without a look at what it needs: the slow answer with
+    /// which the fast one is compared.
+    pub fn ask_all(&self, event: &Event, line: &[u8]) -> Vec<String> {
+        let facets = facets(event);
+        let view = View { event, line, names: facets.names };
+        let concerned = self.entries.iter().filter(|entry| entry.told && facets.admit(&entry.header.source));
+        concerned.filter(|entry| entry.compiled.matcher.matches(&view)).map(|entry| entry.header.id.clone()).collect()
     }
 
     /// Heads of all rules and correlations that are run.
