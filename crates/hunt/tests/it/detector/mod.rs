@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The detectors: on what the generator makes, and on single stories.
 
+mod data;
 mod doors;
 mod gate;
 mod laws;
-mod stories;
+mod mapping;
 
 use std::sync::Arc;
 
