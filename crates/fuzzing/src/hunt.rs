@@ -9,11 +9,12 @@ use hunt::indicator::{Indicator, Mode, Reading, read_csv, read_list};
 use hunt::limits::{
     BLOCK_BYTES, FINDING_TEXT_BYTES_MAX, LINE_BYTES_MAX, PATTERN_VALUES_MAX, TIME_SEARCH_BYTES,
 };
+use hunt::pattern::{Matcher, Pattern};
 use hunt::reader::{Packing, ReadFacts, Source, recognise};
 use hunt::run::{Options, hunt_input};
 use hunt::scan::{IndicatorSet, Scanner, reference};
 use hunt::standard::{
-    IndicatorAuthor, compile, guessable_indicator_id, indicator_object, read_bundle, read_indicator,
+    Compiled, IndicatorAuthor, compile, guessable_indicator_id, indicator_object, read_bundle, read_indicator,
 };
 use hunt::time::line_time;
 use hunt::unpack::Unpacked;
@@ -82,7 +83,7 @@ fn check_indicator(indicator: &Indicator) {
 pub(crate) fn pattern(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let lost = match compile(text) {
-        Ok((wanted, lost)) => {
+        Ok(Compiled { wanted, rest, bad }) => {
             assert!(wanted.len() <= PATTERN_VALUES_MAX && wanted.len() <= text.len());
             for (observable, mode) in wanted.iter().take(100) {
                 check_observable(observable);
@@ -99,7 +100,15 @@ pub(crate) fn pattern(data: &[u8]) {
                     check_indicator(&indicator);
                 }
             }
-            lost
+            if let Some(rest) = rest {
+                assert_eq!(
+                    Pattern::parse(&rest.to_string()).as_ref(),
+                    Ok(&rest),
+                    "what is printed reads the same"
+                );
+                let _ = Matcher::new(&rest);
+            }
+            bad
         }
         Err(error) => vec![error],
     };
@@ -258,7 +267,7 @@ pub(crate) fn findings(data: &[u8]) {
     let hunt = hunt_input(&mut &*log, "log", &set, &options, &mut |finding| found.push(finding));
     assert_eq!(hunt.report.findings, found.len() as u64);
     check_diagnostics(&hunt.report.diagnostics);
-    for (observable, _) in hunt.observed.sorted() {
+    for (observable, _) in hunt.left.observed.sorted() {
         check_observable(&observable);
     }
     for finding in &found {

@@ -69,7 +69,7 @@ fn main() {
         let mut observables = 0;
         let speed = rate(&log, || {
             let hunt = hunt_input(&mut &*log, "log", &set, &options, &mut |_| {});
-            observables = hunt.observed.len();
+            observables = hunt.left.observed.len();
         });
         println!("file with SHA-256, history {history}: {speed:.0} MB/s, {observables} kept");
     }

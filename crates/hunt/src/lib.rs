@@ -18,15 +18,21 @@
 //! ```
 
 pub mod command;
+pub mod confirm;
 pub mod detection;
 pub mod detector;
+pub mod edge;
 pub mod event;
 pub mod finding;
+pub mod framing;
 pub mod history;
 pub mod indicator;
 pub mod limits;
+pub mod pattern;
 pub mod query;
 pub mod reader;
+pub mod report;
+pub mod rule;
 pub mod run;
 pub mod scan;
 pub mod standard;

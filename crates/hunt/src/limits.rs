@@ -17,6 +17,50 @@ pub const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 pub const PATTERN_VALUES_MAX: usize = 100_000;
 /// Deepest nesting of parentheses in a STIX pattern.
 pub const PATTERN_DEPTH_MAX: usize = 32;
+/// Most qualifiers in a row on one observation expression.
+pub const PATTERN_QUALIFIERS_MAX: usize = 16;
+/// Most steps of an object path.
+pub const PATTERN_STEPS_MAX: usize = 64;
+/// Most repetitions that `REPEATS` may ask for.
+pub const PATTERN_REPEATS_MAX: usize = 1_000_000;
+/// Most combinations of observations that are tried for one pattern before it is given up.
+pub const PATTERN_TRIES_MAX: u64 = 5_000_000;
+/// Most patterns that are matched in one run, besides those that the scan compiles.
+pub const PATTERNS_MAX: usize = 100_000;
+/// Most literals by which one observation expression is found; one with more is asked of every event.
+pub const PATTERN_LITERALS_MAX: usize = 1_000;
+/// Most events that are kept for one pattern of several observations.
+pub const PATTERN_OBSERVATIONS_MAX: usize = 10_000;
+/// Most detections of one pattern in one run.
+pub const PATTERN_DETECTIONS_MAX: u64 = 1_000;
+/// Largest compiled regular expression of a pattern or a warning list.
+pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
+/// Largest file of observed data that a pattern is tried on.
+pub const OBSERVED_DATA_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most objects of observed data that a pattern is tried on.
+pub const OBSERVED_DATA_MAX: usize = 100_000;
+/// Most conditions of one indicator.
+pub const CONDITIONS_MAX: usize = 100;
+/// Largest part of the lines of a source that one indicator may match, in per cent.
+pub const HIT_RATE_PER_CENT_MAX: u64 = 3;
+/// Fewest lines of a source by which the part is judged.
+pub const HIT_RATE_LINES_MIN: u64 = 1_000;
+/// Largest warning list.
+pub const WARNING_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most entries of one warning list.
+pub const WARNING_LIST_ENTRIES_MAX: usize = 2_000_000;
+/// Most warning lists of one node.
+pub const WARNING_LISTS_MAX: usize = 1_000;
+/// Most files of an image that are hashed.
+pub const EDGE_FILES_MAX: u64 = 1_000_000;
+/// Largest file of an image that is hashed.
+pub const EDGE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Deepest directory of an image.
+pub const EDGE_DEPTH_MAX: usize = 64;
+/// Largest list of processes or of hashes.
+pub const EDGE_LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Largest log of a device that is looked through at once.
+pub const EDGE_LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Shortest IPv4 network that is hunted for: a shorter prefix is a large part of the internet, and more
 /// likely a mistake than an indicator.
 pub const NETWORK_V4_PREFIX_MIN: u8 = 8;
@@ -60,6 +104,82 @@ pub const DAYS_PER_OBSERVABLE_MAX: usize = 4_000;
 pub const SOURCES_MAX: usize = 1_000;
 /// Most lines that a detection carries.
 pub const EVIDENCE_LINES_MAX: usize = 20;
+/// Longest syslog message; no datagram is longer.
+pub const SYSLOG_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Most digits of a message's length in a stream (RFC 6587 section 3.4.1).
+pub const SYSLOG_LENGTH_DIGITS_MAX: usize = 8;
+
+/// Largest file of rules.
+pub const RULE_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest rule; the longest of SigmaHQ, a list of hashes of drivers, has a quarter of this.
+pub const RULE_BYTES_MAX: usize = 1024 * 1024;
+/// Most rules of one file.
+pub const RULES_PER_FILE_MAX: usize = 10_000;
+/// Most rules that are loaded at once.
+pub const RULES_MAX: usize = 50_000;
+/// Longest condition of a rule.
+pub const RULE_CONDITION_BYTES_MAX: usize = 8 * 1024;
+/// Deepest nesting of parentheses in the condition of a rule.
+pub const RULE_CONDITION_DEPTH_MAX: usize = 32;
+/// Most exceptions that are held at once.
+pub const EXCEPTIONS_MAX: usize = 10_000;
+/// Most conditions of one exception.
+pub const EXCEPTION_CONDITIONS_MAX: usize = 16;
+/// Most groups of matches (a rule and whom it is about) that are gathered of one file before they are told.
+pub const GATHERED_MAX: usize = 50_000;
+/// Most matches that wait to be put in order.
+pub const CORRELATION_WAITING_HITS_MAX: usize = 1_000_000;
+/// Most bytes of them.
+pub const CORRELATION_WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most matches in the window of one group.
+pub const WINDOW_HITS_MAX: usize = 100_000;
+/// Most groups of all correlations.
+pub const CORRELATION_GROUPS_MAX: usize = 500_000;
+/// Most matches in all windows.
+pub const CORRELATION_KEPT_HITS_MAX: usize = 2_000_000;
+/// Most bytes of a line that a correlation keeps of each match.
+pub const CORRELATION_TEXT_BYTES_MAX: usize = 256;
+
+/// Most findings that a report for a person shows in full; the rest are counted in it.
+pub const REPORT_FINDINGS_MAX: usize = 500;
+/// Most detections that a report for a person shows in full; the rest are counted in it.
+pub const REPORT_DETECTIONS_MAX: usize = 100;
+/// Most rows of any other table of a report for a person.
+pub const REPORT_ROWS_MAX: usize = 200;
+/// Most characters of a log line that a report for a person shows, around the match.
+pub const REPORT_LINE_CHARS_MAX: usize = 400;
+/// Most lines of evidence that a report for a person shows of one detection.
+pub const REPORT_EVIDENCE_MAX: usize = 5;
+/// Most strips of a calendar of coverage, one a source and year.
+pub const REPORT_STRIPS_MAX: usize = 60;
+/// Most findings that a table on a terminal shows.
+pub const TABLE_FINDINGS_MAX: usize = 50;
+/// Most detections that a table on a terminal shows.
+pub const TABLE_DETECTIONS_MAX: usize = 20;
+/// Width of a table on a terminal, in columns.
+pub const TABLE_COLUMNS_MAX: usize = 100;
+/// Most accounts, and most devices, that the page for a small firm names: all of it fits one A4.
+pub const PAGE_NAMES_MAX: usize = 6;
+/// Most gaps that the page for a small firm names.
+pub const PAGE_GAPS_MAX: usize = 5;
+/// Longest name on the page for a small firm, in characters.
+pub const PAGE_NAME_CHARS_MAX: usize = 60;
+/// Most sightings of one STIX file.
+pub const STIX_SIGHTINGS_MAX: usize = 10_000;
+/// Most findings that a notice names.
+pub const NOTICE_FINDINGS_MAX: usize = 10;
+/// Largest notice, in bytes.
+pub const NOTICE_BYTES_MAX: usize = 32 * 1024;
+/// Most notices that wait to be sent.
+pub const OUTBOX_WAITING_MAX: usize = 1_000;
+/// Tries to send a notice before a person must look.
+pub const OUTBOX_TRIES_MAX: i64 = 12;
+/// Longest reason that is kept with a finding's state or a failed try, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+/// Most rules that approve sightings.
+pub const APPROVALS_MAX: usize = 200;
+/// Most different reasons for which matches of one log are left out.
+pub const LEFT_OUT_REASONS_MAX: usize = 200;
 
 /// Most names (accounts, addresses, devices, programs, files) that the detectors keep; what comes after is counted as
 /// dropped.

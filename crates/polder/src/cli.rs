@@ -3,15 +3,18 @@
 
 mod community;
 mod hosted;
+mod judging;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hunt::detection::Level;
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
+pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
 
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]
@@ -71,6 +74,15 @@ pub enum Command {
     /// Findings of earlier hunts; share one as a STIX sighting
     #[command(subcommand)]
     Finding(FindingCommand),
+    /// STIX patterns: check one, or try it on observed data
+    #[command(subcommand)]
+    Pattern(PatternCommand),
+    /// Warning lists: values that are harmless, and never findings
+    #[command(subcommand)]
+    Warninglists(WarninglistsCommand),
+    /// Files of an edge device: look for traces of an implant
+    #[command(subcommand)]
+    Edge(EdgeCommand),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -142,6 +154,10 @@ pub struct Import {
     pub tlp: Option<Tlp>,
     #[command(flatten)]
     pub recipients: Recipients,
+    /// How far reading and parsing stand back for other programs, as nice(1) counts; 10 while the directory is
+    /// served, else 0
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u8).range(0..=19))]
+    pub nice: Option<u8>,
     /// Print one JSON object for each file
     #[arg(long)]
     pub json: bool,
@@ -375,15 +391,41 @@ pub struct Hunt {
     /// Indicators from a file (list, CSV or STIX); needs no node
     #[arg(long, value_name = "FILE")]
     pub indicators: Vec<PathBuf>,
-    /// Logs: files and directories, plain, gzip or zstd; `-` is stdin
+    /// Sigma rules from a file or a directory, besides the packs that come with the program
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Without the rules and detectors that come with the program
+    #[arg(long)]
+    pub no_packs: bool,
+    /// Rules and detections of at least this level: informational, low, medium, high, critical [default: medium]
+    #[arg(long, value_parser = level, value_name = "LEVEL")]
+    pub min_level: Option<Level>,
+    /// Logs: files and directories, plain, packed or archives; `-` is stdin
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Threads; one file each
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// Print one JSON object for each line and indicator
+    /// Print JSON lines: the report, findings, detections, files
     #[arg(long)]
     pub json: bool,
+    /// Print findings and detections in this form instead
+    #[arg(long, conflicts_with = "json", value_name = "FORM")]
+    pub format: Option<HuntFormat>,
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// Form in which `hunt` prints what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HuntFormat {
+    /// Comma-separated values (RFC 4180)
+    Csv,
+    /// OCSF Detection Finding, JSON lines
+    Ocsf,
+    /// Timesketch, JSON lines
+    Timesketch,
 }
 
 /// `seen`.
@@ -664,6 +706,10 @@ pub struct Tour {
 
 fn tlp(text: &str) -> Result<Tlp, String> {
     Tlp::parse(text).ok_or_else(|| "one of clear, green, amber, amber+strict, red".to_owned())
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(text).ok_or_else(|| "one of informational, low, medium, high, critical".to_owned())
 }
 
 fn country(text: &str) -> Result<String, String> {

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder community`: who shares with whom.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::command;
 use exchange::intake::refusal;
-use exchange::query::{self, Permitted, QueryError};
+use exchange::query::{self, Accepted, CommunityRow, Permitted, QueryError};
 use exchange::recall::Standing;
+use exchange::standard::community::Community;
 use exchange::standard::terms::{Conditions, Terms};
 use exchange::standing;
 use ledger::append::Outcome;
 use ledger::draft::{Draft, Subject};
 use ledger::recall::REASON_BYTES_MAX;
-use model::id::{CommunityId, MemberId};
+use ledger::sql::EngineError;
+use model::diagnostic::shown;
+use model::id::{CommunityId, MemberId, hex};
 use model::marking::{Marking, Tlp};
 use policy::Role;
 use serde_json::{Map, Value, json};
@@ -111,6 +114,9 @@ pub fn run(command: &CommunityCommand) -> Result<Exit, Failure> {
                 );
             }
         }
+        CommunityCommand::Show { data, community, json } => {
+            show(&Node::open(data)?, community, *json)?;
+        }
         CommunityCommand::List { data, json } => {
             let node = Node::open(data)?;
             for row in node.store.read(query::communities)? {
@@ -141,6 +147,88 @@ fn current(node: &Node, community: &str) -> Result<(CommunityId, Vec<u8>), Failu
     let unknown =
         || Failure::not_found(format!("no community {id} here; `polder community list` shows them"));
     Ok((id, document.ok_or_else(unknown)?))
+}
+
+/// What a community's members agree to, and who has agreed.
+fn show(node: &Node, community: &str, as_json: bool) -> Result<(), Failure> {
+    let (id, document) = current(node, community)?;
+    let document = Community::parse(&document).map_err(|e| Failure::internal(e.to_string()))?;
+    let found = node.store.read(|read| {
+        let Some(row) = query::community(read, id)? else { return Ok(None) };
+        let accepted = query::acceptances(read, &row)?;
+        Ok::<_, EngineError>(Some((row, accepted)))
+    })?;
+    let (row, accepted) = found.ok_or_else(|| Failure::internal("a community has no row in its view"))?;
+    let terms = Some(&document.terms).filter(|terms| terms.ask());
+    if as_json {
+        say!("{}", shown_as_json(&row, terms, &accepted));
+        return Ok(());
+    }
+    say!("{id}  {}", shown(&row.name));
+    match terms {
+        None => say!("no terms: its members read without accepting anything"),
+        Some(terms) => show_terms(terms),
+    }
+    for (member, role) in &row.members {
+        let state = match accepted.get(member) {
+            _ if terms.is_none() => String::new(),
+            _ if *member == row.author => "  wrote the terms".to_owned(),
+            None => "  has not accepted the terms: it reads nothing".to_owned(),
+            Some(Accepted { by, time, .. }) if by == member => format!("  accepted {time}"),
+            Some(Accepted { time, evidence, .. }) => {
+                format!("  accepted {time}, as the community's author says ({})", shown(evidence))
+            }
+        };
+        say!("  {member}  {}{state}", role.name());
+    }
+    Ok(())
+}
+
+fn shown_as_json(
+    row: &CommunityRow,
+    terms: Option<&Terms>,
+    accepted: &BTreeMap<MemberId, Accepted>,
+) -> Value {
+    let member = |(member, role): &(MemberId, Role)| {
+        let said = accepted.get(member);
+        // Whoever wrote the terms has accepted them.
+        let reads = terms.is_none() || *member == row.author || said.is_some();
+        json!({
+            "member": member.to_string(), "role": role.name(), "reads": reads,
+            "accepted": said.map(|said| said.time.to_string()),
+            "accepted_by": said.map(|said| said.by.to_string()),
+            "evidence": said.map(|said| said.evidence.as_str()).filter(|evidence| !evidence.is_empty()),
+        })
+    };
+    let terms = terms.map(|terms| {
+        json!({
+            "version": terms.version, "sha256": hex(&terms.digest()), "text": terms.text,
+            "conditions": terms.conditions.to_json(),
+        })
+    });
+    json!({
+        "community": row.id.to_string(), "name": row.name, "author": row.author.to_string(), "terms": terms,
+        "members": row.members.iter().map(member).collect::<Vec<_>>(),
+    })
+}
+
+fn show_terms(terms: &Terms) {
+    let Conditions { legal_basis, permitted_use, countries, retention_days, liability } = &terms.conditions;
+    say!("terms, version {}, SHA-256 {}", terms.version, hex(&terms.digest()));
+    let countries = countries.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let said = [
+        ("legal basis", legal_basis.clone()),
+        ("permitted use", permitted_use.clone()),
+        ("countries", Some(countries).filter(|countries| !countries.is_empty())),
+        ("to be deleted", retention_days.map(|days| format!("after {days} days"))),
+        ("liability", liability.clone()),
+    ];
+    for (name, text) in said {
+        if let Some(text) = text {
+            say!("  {name:<14} {}", shown(&text));
+        }
+    }
+    terms.text.lines().for_each(|line| say!("  | {}", shown(line)));
 }
 
 fn usage(error: command::CommandError) -> Failure {

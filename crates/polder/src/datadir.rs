@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use store::Location;
 use store::postgresql::Address;
@@ -17,6 +18,10 @@ use crate::keys;
 
 /// Longest connection string that is read.
 const ADDRESS_BYTES_MAX: u64 = 16 * 1024;
+
+/// Longer than it takes to look whether a directory is served, and how often that is waited.
+const GLANCE: Duration = Duration::from_millis(10);
+const GLANCES_MAX: usize = 10;
 
 /// A node's directory.
 #[derive(Clone, Debug)]
@@ -144,12 +149,27 @@ impl DataDir {
     pub fn hold_serving(&self) -> Result<Held, Failure> {
         let (mut file, path) = self.lock_file("serve.lock")?;
         let what = "is being served by another polder";
-        self.held(file.try_lock(), &mut file, &path, what, "stop it first, or serve another directory")?;
+        let mut locked = file.try_lock();
+        for _ in 0..GLANCES_MAX {
+            // Somebody may be looking, for a moment, whether it is served.
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(GLANCE);
+            locked = file.try_lock();
+        }
+        self.held(locked, &mut file, &path, what, "stop it first, or serve another directory")?;
         let text = format!("{}\n", std::process::id());
         file.set_len(0)
             .and_then(|()| file.write_all(text.as_bytes()))
             .map_err(|e| Failure::io("write", &path, &e))?;
         Ok(Held { _file: file })
+    }
+
+    /// Whether somebody serves this directory right now.
+    pub fn is_served(&self) -> bool {
+        let lock = File::open(self.root.join("serve.lock"));
+        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     fn lock_file(&self, name: &str) -> Result<(File, PathBuf), Failure> {

@@ -20,7 +20,7 @@ use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 use crate::keys::{files as key_files, is_sealed, read as read_key};
 use crate::log::verified;
-use crate::node::{NODE_SECRET, ROOT_KEY, identity_of, now, schema};
+use crate::node::{NODE_SECRET, RECOVERY_KEY, ROOT_KEY, identity_of, now, schema};
 use crate::out::say;
 use crate::rebuild::skipped;
 
@@ -47,6 +47,8 @@ struct Check {
     place: String,
     /// What was seen of it.
     told: String,
+    /// What is no fault yet, and what to do.
+    warning: Option<String>,
     fault: Option<Fault>,
 }
 
@@ -62,6 +64,7 @@ pub fn run(args: &Doctor) -> Result<Exit, Failure> {
     let mut checks = vec![
         check("directory", dir.root(), directory(&dir)),
         check("keys", &dir.key_path(""), keys(&dir)),
+        recovery(&dir),
         check("disk", dir.root(), disk(&dir)),
     ];
     let mut exit = Exit::NotFound;
@@ -93,23 +96,27 @@ fn check(name: &'static str, place: &Path, seen: Seen) -> Check {
         Ok(told) => (told, None),
         Err(fault) => (String::new(), Some(fault)),
     };
-    Check { name, place: place.display().to_string(), told, fault }
+    Check { name, place: place.display().to_string(), told, warning: None, fault }
 }
 
 fn tell(check: &Check, as_json: bool) {
-    let Check { name, place, told, fault } = check;
+    let Check { name, place, told, warning, fault } = check;
     if as_json {
         let (what, fix) = fault.as_ref().map(|fault| (&fault.what, &fault.fix)).unzip();
         say!(
             "{}",
             json!({
-                "check": name, "ok": fault.is_none(), "place": place, "told": told, "fault": what, "fix": fix,
+                "check": name, "ok": fault.is_none(), "place": place, "told": told, "warning": warning,
+                "fault": what, "fix": fix,
             })
         );
         return;
     }
     match fault {
-        None => say!("ok     {name:<9} {told}"),
+        None => match warning {
+            None => say!("ok     {name:<9} {told}"),
+            Some(warning) => say!("warn   {name:<9} {place}: {warning}"),
+        },
         Some(Fault { what, fix }) => {
             say!("FAULT  {name:<9} {place}: {what}");
             say!("       {:<9} {fix}", "");
@@ -200,6 +207,21 @@ fn keys(dir: &DataDir) -> Seen {
     }
     let root = if root.exists() { "in the data directory; keep it offline" } else { "kept elsewhere" };
     Ok(format!("{sealed} under a passphrase, {plain} readable by their owner; the root key is {root}"))
+}
+
+/// Whoever has the recovery key takes the place of the root key: beside it, it is lost and stolen with it.
+fn recovery(dir: &DataDir) -> Check {
+    let path = dir.key_path(RECOVERY_KEY);
+    let mut check = check("recovery", &path, Ok("the recovery key is kept elsewhere".to_owned()));
+    if path.exists() {
+        check.told = "the recovery key is in the data directory".to_owned();
+        check.warning = Some(
+            "the recovery key is where the keys are that it is to replace; move it to another place, and backups \
+             that hold it too"
+                .to_owned(),
+        );
+    }
+    check
 }
 
 fn disk(dir: &DataDir) -> Seen {

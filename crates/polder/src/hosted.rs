@@ -57,6 +57,11 @@ pub fn run(command: &HostedCommand) -> Result<Exit, Failure> {
         HostedCommand::Recall(args) => recall(args),
         HostedCommand::Rotate { dir, recovery_key } => rotate(dir, recovery_key.as_deref()),
         HostedCommand::Revoke { dir, recovery_key } => revoke(dir, recovery_key.as_deref()),
+        HostedCommand::Seal { dir, new_passphrase_file, remove } => {
+            // Only a directory that `hosted init` made: a node's keys must not change hands while it writes.
+            let firm = Firm::open(dir)?;
+            crate::key::change_passphrase(&firm.dir, new_passphrase_file.as_deref(), *remove)
+        }
         HostedCommand::Accept { data, file, json } => hosting::accept(data, file, *json),
         HostedCommand::List { data, json } => hosting::list(data, *json),
         HostedCommand::End { data, member } => hosting::end(data, member),

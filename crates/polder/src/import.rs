@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder import`: files into the ledger. What was read is added, known or refused, and these add up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -9,15 +9,13 @@ use exchange::intake::{Intake, SignedDesk, Survey, Taken, narrowed, refusal, rem
 use exchange::view::Removed;
 use hunt::indicator::Indicator;
 use hunt::limits::LIST_BYTES_MAX;
+use hunt::query::held_under_guessable_ids;
 use hunt::standard::{IndicatorAuthor, guessable_indicator_id, indicator_id, indicator_name};
 use ledger::append::Outcome;
-use ledger::audience::Heads;
 use ledger::draft::Draft;
 use ledger::entry::Salts;
-use ledger::sql::{EngineError, Flow, Value};
 use model::diagnostic::{Diagnostic, Severity};
 use model::head::Audience;
-use model::id::SubjectKey;
 use model::limits::DIAGNOSTICS_MAX;
 use model::marking::{Marking, Tlp};
 use model::stix::{Item, Object, Splitter};
@@ -30,6 +28,7 @@ use crate::failure::{Exit, Failure};
 use crate::input::Input;
 use crate::node::{Node, Writing, random};
 use crate::out::say;
+use crate::priority::stand_back;
 
 /// Drafts that are handed over at once: one transaction, or several to one when the writer is behind.
 const BATCH_DRAFTS: usize = 5_000;
@@ -104,6 +103,7 @@ pub fn run(args: &Import) -> Result<Exit, Failure> {
     let writing = node.write()?;
     let mut exit = Exit::Done;
     for path in &args.files {
+        stand_back(&node.dir, args.nice);
         let mut input = Input::open(path, node.dir.root())?;
         let format = match args.format {
             Some(format) => format,
@@ -305,7 +305,9 @@ impl<'n> Importer<'n> {
             )));
         }
         let author = IndicatorAuthor { identity: &identity_id, now: crate::node::now() };
-        let earlier = self.held_under_guessable_ids(&list.indicators)?;
+        // What an earlier program made keeps its id, or it would be there twice.
+        let own = self.node.member();
+        let earlier = self.node.store.read(|read| held_under_guessable_ids(read, own, &list.indicators))?;
         let key = self.node.indicator_key()?;
         let id_of = |indicator: &Indicator| {
             let old = guessable_indicator_id(&indicator.observable, indicator.mode);
@@ -334,29 +336,6 @@ impl<'n> Importer<'n> {
             self.add(Draft { only_if_new: true, ..draft })?;
         }
         Ok(())
-    }
-
-    /// Ids of an earlier program under which the own organisation holds entries of the list: they keep them, or
-    /// every entry would be there twice.
-    fn held_under_guessable_ids(&self, indicators: &[Indicator]) -> Result<HashSet<String>, Failure> {
-        Ok(self.node.store.read(|read| {
-            let heads = Heads::load(read)?;
-            let mut held = HashSet::new();
-            for indicator in indicators {
-                let id = guessable_indicator_id(&indicator.observable, indicator.mode);
-                let key = SubjectKey::of(&id);
-                let sql = "SELECT audience FROM subjects WHERE subject = ?1";
-                let mut own = false;
-                read.query(sql, &[Value::Blob(&key.0)], &mut |row| {
-                    own = heads.of(row.int(0)?)?.author == self.node.member();
-                    Ok(if own { Flow::Stop } else { Flow::Continue })
-                })?;
-                if own {
-                    held.insert(id);
-                }
-            }
-            Ok::<_, EngineError>(held)
-        })?)
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Failure> {

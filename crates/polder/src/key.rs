@@ -406,8 +406,15 @@ fn passphrase(data: &Data, file: Option<&Path>, remove: bool) -> Result<Exit, Fa
     let node = Node::open(data)?;
     // No key may be read or made while they are exchanged.
     let _held = node.dir.hold_writing_alone()?;
+    let exit = change_passphrase(&node.dir, file, remove)?;
+    eprintln!("older backups hold the keys as they were when each was made");
+    Ok(exit)
+}
+
+/// Keeps the keys of a directory under another passphrase, or none, and says so.
+pub fn change_passphrase(dir: &DataDir, file: Option<&Path>, remove: bool) -> Result<Exit, Failure> {
     let change = if remove { Change::Remove } else { Change::Set(file) };
-    let (count, sealed) = keys::change_passphrase(&node.dir.keys(), &change)?;
+    let (count, sealed) = keys::change_passphrase(&dir.keys(), &change)?;
     let how = if sealed { "under the new passphrase" } else { "without passphrase, readable by their owner" };
     say!("{count} keys are kept {how}");
     if sealed {
@@ -415,8 +422,7 @@ fn passphrase(data: &Data, file: Option<&Path>, remove: bool) -> Result<Exit, Fa
             "without the passphrase the keys are lost: keep it in two places, neither of them this machine"
         );
     } else {
-        eprintln!("warning: whoever reads the files in {} has the keys", node.dir.keys().display());
+        eprintln!("warning: whoever reads the files in {} has the keys", dir.keys().display());
     }
-    eprintln!("older backups hold the keys as they were when each was made");
     Ok(Exit::Done)
 }

@@ -8,6 +8,7 @@ mod client;
 mod community;
 mod datadir;
 mod doctor;
+mod edge;
 mod explain;
 mod export;
 mod failure;
@@ -24,6 +25,8 @@ mod keys;
 mod log;
 mod node;
 mod out;
+mod pattern;
+mod priority;
 mod rebuild;
 mod recall;
 mod restore;
@@ -31,6 +34,7 @@ mod serving;
 mod tiles;
 mod token;
 mod tour;
+mod warninglists;
 
 use std::process::ExitCode;
 
@@ -75,6 +79,9 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Hunt(args) => hunting::run(args),
         Command::Seen(args) => hunting::seen(args),
         Command::Finding(command) => finding::run(command),
+        Command::Pattern(command) => pattern::run(command),
+        Command::Warninglists(command) => warninglists::run(command),
+        Command::Edge(command) => edge::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

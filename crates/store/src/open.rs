@@ -26,8 +26,8 @@ use crate::wal::{WAL_BYTES_MAX, WAL_CHECKPOINT_PAGES, rein_in};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Read-only connections that are kept for the next reader.
 const IDLE_READERS_MAX: usize = 4;
-/// Page cache of one connection, in KiB.
-const READER_CACHE_KIB: i64 = 2_048;
+/// Page cache of one connection, in KiB: the inner pages of a million records fit.
+const READER_CACHE_KIB: i64 = 8_192;
 /// Page cache of a connection that writes, in KiB.
 const WRITER_CACHE_KIB: i64 = 16_384;
 /// Prepared statements that a connection keeps.

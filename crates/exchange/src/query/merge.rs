@@ -82,8 +82,9 @@ impl Merge {
         let ranges = match kinds {
             None => audiences.map(|audience| range(*audience, None)).collect(),
             // Side by side as they lie in the index.
-            Some(kinds) => audiences
-                .flat_map(|audience| kinds.iter().map(|kind| range(*audience, Some(*kind))))
+            Some(kinds) => kinds
+                .iter()
+                .flat_map(|kind| audiences.clone().map(|audience| range(*audience, Some(*kind))))
                 .collect(),
         };
         Merge { ranges, heads: BinaryHeap::new(), begun: false }

@@ -4,6 +4,7 @@
 //! Everything here runs behind the gate: [`Permitted`] asks it once for each distinct audience, and no
 //! count, header, `more` or cursor is made of anything else.
 
+mod acceptance;
 mod choose;
 mod gate;
 mod merge;
@@ -17,6 +18,7 @@ use model::time::Timestamp;
 use policy::{Role, may_open};
 use uuid::Uuid;
 
+pub use acceptance::{Accepted, acceptances};
 pub use gate::{Gate, Permitted, Way};
 pub use page::{
     Entry, ManifestPage, ObjectsPage, Question, VersionsPage, manifest, object, objects, versions,

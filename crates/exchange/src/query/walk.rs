@@ -350,7 +350,7 @@ mod tests {
         let store = store::Store::memory(schema).unwrap();
         for (sql, args, index) in [
             (OF_AUDIENCE, 4, "placements_by_audience (collection=? AND audience=? AND seq>?)"),
-            (OF_TYPE, 5, "placements_by_type (collection=? AND audience=? AND type=? AND seq>?)"),
+            (OF_TYPE, 5, "placements_by_type (collection=? AND type=? AND audience=? AND seq>?)"),
             (NEWEST_OF_AUDIENCE, 3, "placements_by_audience (collection=? AND audience=? AND seq<?)"),
         ] {
             let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();

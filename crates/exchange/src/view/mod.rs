@@ -48,14 +48,14 @@ pub static PLACEMENTS: Table = Table {
          audience INTEGER NOT NULL, type INTEGER NOT NULL, subject BLOB NOT NULL, version INTEGER NOT NULL, \
          spec INTEGER NOT NULL, sole INTEGER NOT NULL, PRIMARY KEY (collection, seq)) STRICT, WITHOUT ROWID",
         "CREATE INDEX placements_by_audience ON placements (collection, audience, seq)",
-        "CREATE INDEX placements_by_type ON placements (collection, audience, type, seq)",
+        "CREATE INDEX placements_by_type ON placements (collection, type, audience, seq)",
     ],
     postgres: &[
         "CREATE TABLE placements (collection BIGINT NOT NULL, seq BIGINT NOT NULL, record BIGINT NOT NULL, \
          audience BIGINT NOT NULL, type BIGINT NOT NULL, subject BYTEA NOT NULL, version BIGINT NOT NULL, \
          spec BIGINT NOT NULL, sole BIGINT NOT NULL, PRIMARY KEY (collection, seq))",
         "CREATE INDEX placements_by_audience ON placements (collection, audience, seq)",
-        "CREATE INDEX placements_by_type ON placements (collection, audience, type, seq)",
+        "CREATE INDEX placements_by_type ON placements (collection, type, audience, seq)",
     ],
 };
 
@@ -193,7 +193,7 @@ impl View for CollectionView {
     }
 
     fn version(&self) -> i64 {
-        4
+        5
     }
 
     fn tables(&self) -> &'static [&'static Table] {

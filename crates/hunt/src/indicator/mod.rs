@@ -13,7 +13,9 @@ pub use csv::read_csv;
 pub use list::read_list;
 pub(crate) use suffix::has_known_suffix;
 
+use crate::confirm::condition::Condition;
 use crate::limits::{NETWORK_V4_PREFIX_MIN, NETWORK_V6_PREFIX_MIN};
+use crate::pattern::PatternIndicator;
 
 /// How much of a name an indicator is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +63,10 @@ pub struct Indicator {
 pub struct Reading {
     /// What can be hunted for.
     pub indicators: Vec<Indicator>,
+    /// Patterns that are more than equality, to be matched against events.
+    pub patterns: Vec<PatternIndicator>,
+    /// When values of these indicators are legitimate.
+    pub conditions: Vec<Condition>,
     /// What was not taken, and why; at most `DIAGNOSTICS_MAX`, the rest are only counted.
     pub diagnostics: Vec<Diagnostic>,
     /// Entries that the list holds, taken or not; comments and empty lines are none.

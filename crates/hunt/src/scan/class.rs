@@ -17,10 +17,13 @@ pub(super) const GLUE: u8 = 16;
 pub(super) const COLON: u8 = 32;
 /// Bytes of characters beyond ASCII.
 pub(super) const WIDE: u8 = 64;
+/// What begins an escape: `%` and the backslash.
+pub(super) const ESCAPE: u8 = 128;
 /// What a token consists of.
 pub(super) const TOKEN: u8 = DIGIT | LETTER | DOT | GLUE;
 
-static CLASSES: [u8; 256] = classes();
+/// Classes of each byte.
+pub(super) static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
@@ -33,6 +36,7 @@ const fn classes() -> [u8; 256] {
             b'.' => DOT,
             b'-' | b'_' => GLUE,
             b':' => COLON,
+            b'%' | b'\\' => ESCAPE,
             0x80.. => WIDE,
             _ => 0,
         };

@@ -2,55 +2,53 @@
 //! The fast scan: looks only where a token can be, and hands the rare lines that it cannot decide alone
 //! to the exact matcher.
 //!
-//! Four passes over 64 KiB of whole lines, each led by a byte search: dots (names and IPv4 addresses),
-//! every 32nd byte (no run of 32 hexadecimal digits avoids all of them), colons (IPv6), and `%`/`\u00`
-//! (escapes that may hide a character of a word). The ranges found are offsets within the chunk.
+//! A block is cut into chunks of whole lines, a chunk into parts whose bytes are classified 64 at a time
+//! (`simd`). `walk` finds in the masks where the tokens are and asks the filter for each; what passes, and
+//! what the masks do not tell, is decided here. The ranges found are offsets within the chunk.
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memmem, memrchr};
-use model::observable::{ObservableKind, address_text, is_ja4, parse_address};
+use memchr::{memchr, memmem, memrchr};
+use model::observable::{ObservableKind, is_ja4};
 
 use super::class::{
-    Before, COLON, DIGIT, DOT, GLUE, HEX, LETTER, TOKEN, class, escape_before, hex_pair, is_token,
-    word_goes_on,
+    Before, COLON, DIGIT, DOT, GLUE, HEX, LETTER, class, escape_before, hex_pair, is_token, word_goes_on,
 };
-use super::line::{self, LineHit, NAME_BYTES_MAX, ipv6};
+use super::line::{NAME_BYTES_MAX, ipv6};
+use super::report::{Lines, Place};
 use super::set::IndicatorSet;
+use super::simd::{Masks, Path, WORD_BYTES};
 use super::table::Entry;
+use super::walk::{Candidate, State, Walk};
 use super::{Hit, Seen};
 
-/// Bytes of a chunk; with its tables it stays in the cache of one core.
+/// Bytes of a chunk.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// Words of a part: its bytes and masks stay in the nearest cache.
+pub(super) const PART_WORDS: usize = 128;
 /// A word is followed so far from a run of digits; beyond that the exact matcher decides.
 const REACH_BYTES: usize = 300;
-/// Shortest run of digits of a hash.
-const DIGEST_DIGITS_MIN: usize = 32;
 
 /// Scans a block.
 pub(super) fn scan(
     set: &IndicatorSet,
+    path: Path,
     block: &[u8],
     base_offset: u64,
     first_line: u64,
     on_hit: &mut dyn FnMut(Hit),
     mut on_seen: Option<&mut dyn FnMut(Seen<'_>)>,
 ) {
-    let mut pass = Pass { set, chunk: &[], found: Vec::new(), undecided: Vec::new(), seen: None };
-    if on_seen.is_some() {
-        pass.seen = Some(Vec::new());
-    }
-    let (mut at, mut line) = (0, first_line);
+    let mut pass = Pass::new(set, path, on_seen.is_some());
+    let mut lines = Lines::new(block, first_line);
+    let mut at = 0;
     while let Some(rest) = block.get(at..).filter(|rest| !rest.is_empty()) {
         let chunk = rest.get(..chunk_length(rest)).unwrap_or(rest);
         pass.chunk = chunk;
         pass.run();
-        let place = Place { block_at: at, offset: base_offset + at as u64, line };
-        pass.report(&place, on_hit, &mut on_seen);
+        let place = Place { block_at: at, offset: base_offset + at as u64 };
+        pass.report(&place, &mut lines, on_hit, &mut on_seen);
         at += chunk.len();
-        if at < block.len() {
-            line += memchr_iter(b'\n', chunk).count() as u64;
-        }
     }
 }
 
@@ -61,102 +59,121 @@ fn chunk_length(rest: &[u8]) -> usize {
     end.map_or(rest.len(), |newline| newline + 1)
 }
 
-/// Where a chunk stands.
-struct Place {
-    block_at: usize,
-    offset: u64,
-    line: u64,
-}
-
 /// A match that needs no decoding.
-struct Found {
-    indicator: u32,
-    range: Range<usize>,
+pub(super) struct Found {
+    pub indicator: u32,
+    pub range: Range<usize>,
 }
 
-struct Pass<'a> {
-    set: &'a IndicatorSet,
-    chunk: &'a [u8],
-    found: Vec<Found>,
+/// What is known of a chunk.
+pub(super) struct Pass<'a> {
+    pub set: &'a IndicatorSet,
+    path: Path,
+    pub chunk: &'a [u8],
+    pub found: Vec<Found>,
     /// Places in lines that the exact matcher must decide.
-    undecided: Vec<usize>,
-    seen: Option<Vec<(ObservableKind, Range<usize>)>>,
+    pub undecided: Vec<usize>,
+    /// Whether all addresses, names and hashes are wanted.
+    pub seeing: bool,
+    pub seen: Vec<(ObservableKind, Range<usize>)>,
+    /// Room for the questions of a part to the filter.
+    pub candidates: Vec<Candidate>,
 }
 
 impl<'a> Pass<'a> {
-    fn slice(&self, range: Range<usize>) -> &'a [u8] {
+    fn new(set: &'a IndicatorSet, path: Path, seeing: bool) -> Pass<'a> {
+        Pass {
+            set,
+            path,
+            chunk: &[],
+            found: Vec::new(),
+            undecided: Vec::new(),
+            seeing,
+            seen: Vec::new(),
+            candidates: vec![Candidate::default(); Candidate::PART_MAX],
+        }
+    }
+
+    pub(super) fn slice(&self, range: Range<usize>) -> &'a [u8] {
         self.chunk.get(range).unwrap_or_default()
     }
 
-    fn byte(&self, at: usize) -> u8 {
+    #[inline(always)]
+    pub(super) fn byte(&self, at: usize) -> u8 {
         self.chunk.get(at).copied().unwrap_or(b'\n')
     }
 
+    #[inline(always)]
+    pub(super) fn see(&mut self, kind: ObservableKind, range: Range<usize>) {
+        if self.seeing {
+            self.seen.push((kind, range));
+        }
+    }
+
+    /// Classifies the chunk part by part, and walks over the classes.
     fn run(&mut self) {
         self.found.clear();
         self.undecided.clear();
-        if let Some(seen) = &mut self.seen {
-            seen.clear();
+        self.seen.clear();
+        let (words, rest) = self.chunk.as_chunks::<WORD_BYTES>();
+        let mut masks = [Masks::default(); PART_WORDS];
+        let mut state = State::default();
+        for part in words.chunks(PART_WORDS) {
+            self.path.classify(part, &mut masks);
+            let masks = masks.get(..part.len()).unwrap_or_default();
+            self.path.run(Walk { pass: self, state: &mut state, masks });
         }
-        self.dots();
-        if self.set.has_digests || self.seen.is_some() {
-            self.digit_runs();
-        }
-        if self.set.has_addresses || self.seen.is_some() {
-            self.colons();
-        }
-        if self.set.has_ja4 {
-            self.underscores();
-        }
-        self.escapes();
+        // The end of the chunk ends its last token, whether a newline stands there or not.
+        let mut last = [[b'\n'; WORD_BYTES]];
+        last.as_flattened_mut().iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+        self.path.classify(&last, &mut masks);
+        self.path.run(Walk { pass: self, state: &mut state, masks: masks.get(..1).unwrap_or_default() });
     }
 
     // --- names and IPv4 addresses ---
 
-    fn dots(&mut self) {
-        let chunk = self.chunk;
-        let mut at = 0;
-        while let Some(found) = chunk.get(at..).and_then(|rest| memchr(b'.', rest)) {
-            let dot = at + found;
-            let (back, classes_before) = token_length_back(self.slice(at..dot));
-            let start = dot - back;
-            let (length, classes, doubled) = piece_length(self.slice(dot..chunk.len()));
-            let end = dot + length;
-            at = end;
-            if doubled {
-                at += chunk.get(end..).map_or(0, |dots| dots.iter().take_while(|b| **b == b'.').count());
+    /// The word that ends at a place: for what the masks alone do not decide.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn word(&mut self, end: usize) {
+        let head = self.slice(0..end);
+        let length = head.iter().rev().take_while(|b| is_token(**b)).count();
+        let mut at = end - length;
+        while at < end {
+            let rest = self.slice(at..end);
+            let piece = memmem::find(rest, b"..").unwrap_or(rest.len());
+            if rest.get(..piece).is_some_and(|piece| piece.contains(&b'.')) {
+                self.dotted(at..at + piece);
             }
-            if length > 0 {
-                self.dotted(start..end, classes | classes_before);
-            }
+            at += piece;
+            at += self.slice(at..end).iter().take_while(|b| **b == b'.').count();
         }
     }
 
     /// A piece with a dot, with its edges still on.
-    #[inline]
-    fn dotted(&mut self, piece: Range<usize>, classes: u8) {
+    fn dotted(&mut self, piece: Range<usize>) {
         if word_goes_on(self.chunk, piece.end) {
             return self.undecided.push(piece.start);
         }
         match escape_before(self.chunk, piece.start) {
-            Before::Nothing => self.dotted_token(piece, classes, true),
+            Before::Nothing => self.dotted_token(piece, true),
             Before::Skip(bytes) => {
-                self.dotted_token(piece.clone(), classes, false);
-                self.dotted_token((piece.start + bytes).min(piece.end)..piece.end, classes, true);
+                self.dotted_token(piece.clone(), false);
+                self.dotted_token((piece.start + bytes).min(piece.end)..piece.end, true);
             }
             Before::Decode => self.undecided.push(piece.start),
         }
     }
 
-    #[inline]
-    fn dotted_token(&mut self, piece: Range<usize>, classes: u8, see: bool) {
+    /// The same without the escapes around it.
+    pub(super) fn dotted_token(&mut self, piece: Range<usize>, see: bool) {
         let piece = self.trim(piece);
         let token = self.slice(piece.clone());
         let Some(dot) = token.iter().rposition(|b| *b == b'.') else { return };
         let label = token.get(dot + 1..).unwrap_or_default();
         if label.first().is_some_and(|b| class(*b) & LETTER != 0) {
             self.name(piece, label, see);
-        } else if classes & !(DIGIT | DOT) == 0 {
+        } else if token.iter().all(|b| class(*b) & (DIGIT | DOT) != 0) {
             self.quad(piece, see);
         } else {
             self.glued_quads(piece, see);
@@ -179,8 +196,8 @@ impl<'a> Pass<'a> {
         if token.len() > NAME_BYTES_MAX {
             return;
         }
-        if let (Some(seen), true) = (&mut self.seen, see) {
-            seen.push((ObservableKind::Domain, piece.clone()));
+        if see {
+            self.see(ObservableKind::Domain, piece.clone());
         }
         let arpa = self.set.has_addresses && label.eq_ignore_ascii_case(b"arpa");
         if arpa && let Some(address) = arpa_address(token) {
@@ -209,16 +226,9 @@ impl<'a> Pass<'a> {
         if !(7..=15).contains(&token.len()) {
             return;
         }
-        if self.seen.is_none() && self.set.networks.is_empty() {
-            // Equal to the text of an indicator means well formed, so nothing needs to be parsed.
-            if let Some(entry) = self.set.texts.probe(token) {
-                self.whole(entry, &piece);
-            }
-            return;
-        }
         let Some(address) = parse_quad(token) else { return };
-        if let (Some(seen), true) = (&mut self.seen, see) {
-            seen.push((ObservableKind::Ip, piece.clone()));
+        if see {
+            self.see(ObservableKind::Ip, piece.clone());
         }
         if self.set.networks.may_hold_v4(address) {
             self.address(0xFFFF << 32 | u128::from(address), &piece);
@@ -243,28 +253,21 @@ impl<'a> Pass<'a> {
 
     // --- hashes ---
 
-    fn digit_runs(&mut self) {
-        let chunk = self.chunk;
-        let is_hex = |b: &u8| class(*b) & HEX != 0;
-        let mut done = 0;
-        let mut at = DIGEST_DIGITS_MIN - 1;
-        while let Some(byte) = chunk.get(at) {
-            if at >= done && is_hex(byte) {
-                let before = self.slice(done..at);
-                let start = done + before.iter().rposition(|b| !is_hex(b)).map_or(0, |last| last + 1);
-                let after = self.slice(at..chunk.len());
-                let end = at + after.iter().position(|b| !is_hex(b)).unwrap_or(after.len());
-                if end - start >= DIGEST_DIGITS_MIN {
-                    self.around(start..end);
-                }
-                done = end;
-            }
-            at += DIGEST_DIGITS_MIN;
+    /// A token that passed the filter, and has no escapes around it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn passed(&mut self, token: Range<usize>) {
+        if self.slice(token.clone()).contains(&b'.') {
+            self.dotted_token(token, false);
+        } else {
+            self.dotless(token, false);
         }
     }
 
     /// The piece around a run of its bytes, if it is a hash or a JA4.
-    fn around(&mut self, run: Range<usize>) {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn around(&mut self, run: Range<usize>) {
         let Some(start) = self.reach_back(run.start) else { return self.undecided.push(run.start) };
         let Some(end) = self.reach_on(run.end) else { return self.undecided.push(run.start) };
         if word_goes_on(self.chunk, end) {
@@ -312,8 +315,8 @@ impl<'a> Pass<'a> {
         let token = self.slice(piece.clone());
         let digest = ObservableKind::of_digest_digits(token.len())
             .filter(|_| token.iter().all(|b| class(*b) & HEX != 0));
-        if let (Some(seen), Some(kind), true) = (&mut self.seen, digest, see) {
-            seen.push((kind, piece.clone()));
+        if let (Some(kind), true) = (digest, see) {
+            self.see(kind, piece.clone());
         }
         if (digest.is_some() || is_ja4(&token.to_ascii_lowercase()))
             && let Some(entry) = self.set.texts.probe(token)
@@ -322,45 +325,31 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The first underscore of a JA4 stands 13 bytes before the second, 10 after the start.
-    fn underscores(&mut self) {
-        let chunk = self.chunk;
-        for at in memchr_iter(b'_', chunk) {
-            if chunk.get(at + 13) == Some(&b'_') && at >= 10 && chunk.len() >= at + 26 {
-                let run = at - 10..at + 26;
-                if self.slice(run.clone()).iter().all(|b| class(*b) & TOKEN != 0) {
-                    self.around(run);
-                }
-            }
+    /// Around the second underscore of what may be a JA4: it stands 13 bytes after the first, and that 10
+    /// after the start.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn underscores(&mut self, second: usize) {
+        let Some(start) = second.checked_sub(23) else { return };
+        let run = start..start + 36;
+        if run.end <= self.chunk.len() && self.slice(run.clone()).iter().all(|b| is_token(*b)) {
+            self.around(run);
         }
     }
 
     // --- IPv6 addresses ---
 
-    fn colons(&mut self) {
-        let chunk = self.chunk;
+    /// The run of digits, colons and dots around a colon, if it begins at `done` or later; answers its end.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn colon(&mut self, at: usize, done: usize) -> usize {
         let in_run = |b: &u8| class(*b) & (HEX | COLON | DOT) != 0;
-        // Six colons at most five bytes apart, or two together: clock times and MAC addresses have fewer.
-        let (mut last, mut chain, mut done) = (0, 0, 0);
-        for at in memchr_iter(b':', chunk) {
-            if at < done {
-                continue;
-            }
-            let gap = at - last;
-            chain = if gap <= 5 { chain + 1 } else { 1 };
-            let double = gap == 1 && at > 0;
-            last = at;
-            if !double && chain < 6 {
-                continue;
-            }
-            let before = self.slice(done..at);
-            let start = done + before.iter().rposition(|b| !in_run(b)).map_or(0, |last| last + 1);
-            let after = self.slice(at..chunk.len());
-            let end = at + after.iter().position(|b| !in_run(b)).unwrap_or(after.len());
-            done = end;
-            chain = 0;
-            self.colon_run(start..end);
-        }
+        let before = self.slice(done..at);
+        let start = done + before.iter().rposition(|b| !in_run(b)).map_or(0, |last| last + 1);
+        let after = self.slice(at..self.chunk.len());
+        let end = at + after.iter().position(|b| !in_run(b)).unwrap_or(after.len());
+        self.colon_run(start..end);
+        end
     }
 
     fn colon_run(&mut self, run: Range<usize>) {
@@ -373,9 +362,7 @@ impl<'a> Pass<'a> {
         }
         let (before, after) = (run.start.checked_sub(1).map(|b| self.byte(b)), self.byte(run.end));
         let Some((range, address)) = ipv6(self.chunk, run) else { return };
-        if let Some(seen) = &mut self.seen {
-            seen.push((ObservableKind::Ip, range.clone()));
-        }
+        self.see(ObservableKind::Ip, range.clone());
         if before == Some(b'[') && after == b']' && self.set.addresses.get(&address).is_some_and(|e| e.host) {
             self.undecided.push(range.start);
         }
@@ -384,22 +371,24 @@ impl<'a> Pass<'a> {
 
     // --- escapes ---
 
-    fn escapes(&mut self) {
-        let chunk = self.chunk;
-        for at in memchr_iter(b'%', chunk) {
-            let rest = self.slice(at + 1..at + 3);
-            match hex_pair(rest) {
-                Some(b':') if self.set.has_addresses && self.colon_matters(at) => self.undecided.push(at),
-                Some(byte) if is_token(byte) => self.undecided.push(at),
-                _ => {}
-            }
-        }
-        for at in memmem::find_iter(chunk, b"\\u00") {
-            match hex_pair(self.slice(at + 4..at + 6)) {
-                Some(b':') if self.set.has_addresses => self.undecided.push(at),
-                Some(byte) if is_token(byte) || byte == b'%' => self.undecided.push(at),
-                _ => {}
-            }
+    /// An escape that may stand for a character of a word, or for a colon of an address.
+    pub(super) fn escape(&mut self, at: usize) {
+        let rest = self.slice(at..self.chunk.len());
+        let matters = match rest {
+            [b'%', digits @ ..] => match hex_pair(digits) {
+                Some(b':') => self.set.has_addresses && self.colon_matters(at),
+                byte => byte.is_some_and(is_token),
+            },
+            [b'\\', b'u', b'0', b'0', digits @ ..] => match hex_pair(digits) {
+                Some(b':') => self.set.has_addresses,
+                byte => byte.is_some_and(|byte| is_token(byte) || byte == b'%'),
+            },
+            _ => false,
+        };
+        // Of an even number of backslashes the last one is itself escaped.
+        let slashes = || self.slice(0..at).iter().rev().take_while(|b| **b == b'\\').count();
+        if matters && (rest.first() == Some(&b'%') || slashes() % 2 == 0) {
+            self.undecided.push(at);
         }
     }
 
@@ -433,175 +422,6 @@ impl<'a> Pass<'a> {
         let found = &mut self.found;
         self.set.of_address(address, &mut |indicator| found.push(Found { indicator, range: range.clone() }));
     }
-
-    /// Hands over what the passes found, line by line.
-    fn report(
-        &mut self,
-        place: &Place,
-        on_hit: &mut dyn FnMut(Hit),
-        on_seen: &mut Option<&mut dyn FnMut(Seen<'_>)>,
-    ) {
-        let undecided = self.line_starts();
-        if !self.found.is_empty() || !undecided.is_empty() {
-            self.report_hits(place, &undecided, on_hit, on_seen);
-        }
-        let (Some(mut seen), Some(on_seen)) = (self.seen.take(), on_seen.as_mut()) else { return };
-        // By line: each pass left a sorted run, and whoever collects them looks at each line once.
-        seen.sort_by_key(|(_, range)| range.start);
-        let mut line = 0..0;
-        for (kind, range) in &seen {
-            if !line.contains(&range.start) {
-                line = self.line_of(range.start);
-            }
-            if undecided.binary_search(&line.start).is_err() {
-                let token = self.slice(range.clone());
-                on_seen(Seen { kind: *kind, token, line_start: place.block_at + line.start });
-            }
-        }
-        self.seen = Some(seen);
-    }
-
-    /// Starts of the undecided lines, each once, in order.
-    fn line_starts(&mut self) -> Vec<usize> {
-        self.undecided.sort_unstable();
-        let mut starts: Vec<usize> = Vec::new();
-        let mut end = 0;
-        for at in &self.undecided {
-            if *at >= end || starts.is_empty() {
-                let line = self.line_of(*at);
-                end = line.end;
-                starts.push(line.start);
-            }
-        }
-        starts
-    }
-
-    /// The line, with its newline, in which a place lies.
-    fn line_of(&self, at: usize) -> Range<usize> {
-        let start = memrchr(b'\n', self.slice(0..at)).map_or(0, |newline| newline + 1);
-        let end = memchr(b'\n', self.slice(at..self.chunk.len()));
-        start..end.map_or(self.chunk.len(), |newline| at + newline + 1)
-    }
-
-    fn report_hits(
-        &mut self,
-        place: &Place,
-        undecided: &[usize],
-        on_hit: &mut dyn FnMut(Hit),
-        on_seen: &mut Option<&mut dyn FnMut(Seen<'_>)>,
-    ) {
-        let mut found = std::mem::take(&mut self.found);
-        found.sort_unstable_by_key(|f| f.range.start);
-        let mut found = found.into_iter().peekable();
-        let mut undecided = undecided.iter().copied().peekable();
-        let (mut counted, mut number) = (0, place.line);
-        let mut hits: Vec<LineHit> = Vec::new();
-        while let Some(at) = earliest(found.peek().map(|f| f.range.start), undecided.peek().copied()) {
-            let line = self.line_of(at);
-            hits.clear();
-            while let Some(f) = found.next_if(|f| f.range.start < line.end) {
-                hits.push(self.line_hit(&f, line.start));
-            }
-            if undecided.next_if_eq(&line.start).is_some() {
-                hits.clear();
-                self.decide(line.clone(), place, &mut hits, on_seen);
-            }
-            line::settle(&mut hits);
-            number += memchr_iter(b'\n', self.slice(counted..line.start)).count() as u64;
-            counted = line.start;
-            let line_start = place.offset + line.start as u64;
-            for hit in hits.drain(..) {
-                on_hit(Hit {
-                    line: number,
-                    line_start,
-                    offset: line_start + hit.start as u64,
-                    len: hit.end - hit.start,
-                    indicator: hit.indicator as usize,
-                    kind: hit.kind,
-                    value: hit.value,
-                });
-            }
-        }
-    }
-
-    /// Gives a line to the exact matcher.
-    fn decide(
-        &self,
-        line: Range<usize>,
-        place: &Place,
-        hits: &mut Vec<LineHit>,
-        on_seen: &mut Option<&mut dyn FnMut(Seen<'_>)>,
-    ) {
-        let bytes = self.slice(line.clone());
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let mut tokens = Vec::new();
-        line::scan(self.set, bytes, hits, on_seen.is_some().then_some(&mut tokens));
-        if let Some(on_seen) = on_seen {
-            for (kind, token) in &tokens {
-                on_seen(Seen { kind: *kind, token, line_start: place.block_at + line.start });
-            }
-        }
-    }
-
-    fn line_hit(&self, found: &Found, line_start: usize) -> LineHit {
-        let token = self.slice(found.range.clone());
-        let lower = String::from_utf8_lossy(token).to_ascii_lowercase();
-        let indicator = self.set.indicators().get(found.indicator as usize);
-        let kind = indicator.map_or(ObservableKind::Ip, |i| i.observable.kind());
-        let (kind, value) = match kind {
-            ObservableKind::Cidr | ObservableKind::Ip => {
-                let address = parse_address(&lower).or_else(|| arpa_address(token));
-                (ObservableKind::Ip, address.map_or(lower, address_text))
-            }
-            kind => (kind, lower),
-        };
-        let (start, end) = (found.range.start - line_start, found.range.end - line_start);
-        LineHit { indicator: found.indicator, start, end, kind, value }
-    }
-}
-
-fn earliest(a: Option<usize>, b: Option<usize>) -> Option<usize> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// How far a token without dots reaches back from the end of the bytes, and which classes its bytes have.
-#[inline]
-fn token_length_back(bytes: &[u8]) -> (usize, u8) {
-    let mut classes = 0;
-    for (length, byte) in bytes.iter().rev().enumerate() {
-        let c = class(*byte);
-        if c & TOKEN == 0 {
-            return (length, classes);
-        }
-        classes |= c;
-    }
-    (bytes.len(), classes)
-}
-
-/// How far a piece goes on from its first dot, which classes its bytes have, and whether a run of dots
-/// ends it. Length 0: the dot itself begins the run.
-#[inline]
-fn piece_length(rest: &[u8]) -> (usize, u8, bool) {
-    let (mut classes, mut dot_before) = (0, false);
-    for (at, byte) in rest.iter().enumerate() {
-        let c = class(*byte);
-        if c & TOKEN == 0 {
-            return (at, classes, false);
-        }
-        if c & DOT != 0 {
-            if dot_before {
-                return (at - 1, classes, true);
-            }
-            dot_before = true;
-        } else {
-            dot_before = false;
-        }
-        classes |= c;
-    }
-    (rest.len(), classes, false)
 }
 
 /// Four octets without leading zeros.

@@ -32,15 +32,20 @@
 
 mod class;
 mod fast;
+mod filter;
 mod line;
 pub mod reference;
+mod report;
 mod set;
+mod simd;
 mod table;
+mod walk;
 
 use model::observable::ObservableKind;
 
 pub(crate) use fast::arpa_address;
 pub use set::IndicatorSet;
+pub use simd::Path;
 
 /// A match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,19 +82,25 @@ pub struct Seen<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Scanner<'s> {
     set: &'s IndicatorSet,
+    path: Path,
 }
 
 impl<'s> Scanner<'s> {
     /// A scanner for a set.
     pub fn new(set: &'s IndicatorSet) -> Scanner<'s> {
-        Scanner { set }
+        Scanner::by_path(set, Path::fastest())
+    }
+
+    /// A scanner that reads by another of the ways that this processor has. All find the same.
+    pub fn by_path(set: &'s IndicatorSet, path: Path) -> Scanner<'s> {
+        Scanner { set, path }
     }
 
     /// Scans a block of whole lines; the last one may lack its newline. `base_offset` is the place of the
     /// block in the unpacked stream, `first_line` the number of its first line. Hits come in the order of
     /// the lines, in a line in the order of their offsets.
     pub fn scan_block(&self, block: &[u8], base_offset: u64, first_line: u64, on_hit: &mut dyn FnMut(Hit)) {
-        fast::scan(self.set, block, base_offset, first_line, on_hit, None);
+        fast::scan(self.set, self.path, block, base_offset, first_line, on_hit, None);
     }
 
     /// The same, and hands over each address, domain and hash that the block holds, mostly line by line.
@@ -101,6 +112,6 @@ impl<'s> Scanner<'s> {
         on_hit: &mut dyn FnMut(Hit),
         on_seen: &mut dyn FnMut(Seen<'_>),
     ) {
-        fast::scan(self.set, block, base_offset, first_line, on_hit, Some(on_seen));
+        fast::scan(self.set, self.path, block, base_offset, first_line, on_hit, Some(on_seen));
     }
 }

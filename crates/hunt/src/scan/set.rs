@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use model::diagnostic::Diagnostic;
 use model::observable::{Network, Observable, ObservableKind, name_to_ascii, parse_address};
 
+use super::filter::Filter;
 use super::table::{self, Entry, Labels, Table, is_end};
 use crate::indicator::{Indicator, Mode};
 
@@ -15,6 +16,8 @@ pub struct IndicatorSet {
     indicators: Vec<Indicator>,
     /// Chains: the next indicator with the same value and mode.
     next: Vec<u32>,
+    /// What a token must pass before anything else is asked.
+    pub(super) filter: Filter,
     /// Names, IPv4 addresses, hashes and JA4 by their text.
     pub(super) texts: Table,
     /// Last labels of the names.
@@ -143,6 +146,8 @@ impl Builder {
     fn new(count: usize) -> Builder {
         let mut set = IndicatorSet { next: Vec::with_capacity(count), ..IndicatorSet::default() };
         set.texts = Table::with_capacity(count);
+        // Two more for the names of addresses.
+        set.filter = Filter::with_capacity(count + 2);
         Builder { set, labels: HashSet::new() }
     }
 
@@ -193,12 +198,14 @@ impl Builder {
     }
 
     fn text(&mut self, text: &str, index: u32) -> Option<()> {
+        self.set.filter.admit(text.as_bytes());
         let entry = self.set.texts.entry(text.as_bytes())?;
         push_chain(&mut self.set.next, &mut entry.exact, index);
         Some(())
     }
 
     fn name(&mut self, name: &str, index: u32, mode: Mode) -> Option<()> {
+        self.set.filter.admit_name(name.as_bytes());
         self.last_label(name);
         let entry = self.set.texts.entry(name.as_bytes())?;
         let head = match mode {
@@ -216,6 +223,7 @@ impl Builder {
         // The same chain hangs on the text of an IPv4 address, which the scan asks for unparsed.
         let head = entry.exact;
         if address >> 32 == 0xFFFF {
+            self.set.filter.admit(text.as_bytes());
             self.set.texts.entry(text.as_bytes())?.exact = head;
         }
         Some(())
@@ -241,11 +249,13 @@ impl Builder {
             self.set.has_addresses = true;
             self.set.addresses.entry(address).or_insert(Entry::NONE).host = true;
             if address >> 32 == 0xFFFF {
+                self.set.filter.admit(host.as_bytes());
                 self.set.texts.entry(host.as_bytes())?.host = true;
             }
             return Some(());
         }
         let name = name_to_ascii(host).ok()?;
+        self.set.filter.admit_name(name.as_bytes());
         self.last_label(&name);
         self.set.texts.entry(name.as_bytes())?.host = true;
         Some(())
@@ -256,7 +266,12 @@ impl Builder {
         self.labels.insert(table::hash(label.as_bytes()));
     }
 
-    fn finish(self, indicators: Vec<Indicator>) -> IndicatorSet {
+    fn finish(mut self, indicators: Vec<Indicator>) -> IndicatorSet {
+        if self.set.has_addresses {
+            for above in [&b"in-addr.arpa"[..], b"ip6.arpa"] {
+                self.set.filter.admit_name(above);
+            }
+        }
         let labels = Labels::of(&self.labels);
         IndicatorSet { indicators, labels, ..self.set }
     }

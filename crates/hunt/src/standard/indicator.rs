@@ -11,24 +11,33 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::millis;
-use super::pattern::compile;
+use super::pattern::{Compiled, compile};
+use crate::confirm::condition::read_conditions;
 use crate::indicator::{Indicator, Mode, Reading, excerpt, too_wide};
 use crate::limits::{INDICATOR_BYTES_MAX, LIST_BYTES_MAX, LIST_ENTRIES_MAX};
+use crate::pattern::{Matcher, PatternIndicator};
 
 /// Namespace of the ids of imported indicators. Drawn once at random, never changed: the same entry must
 /// become the same object on every node.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c1f_0d2e_93a5_5b47_8d0e_2f6b_a417_c9d3);
 
-/// Reads one STIX object: the indicators of an `indicator` that is not revoked, nothing of any other
-/// object. Diagnostics: `not-json`, `pattern-not-supported`, `pattern-part-not-supported`,
-/// `network-too-wide`, `public-suffix`.
+/// Reads one STIX object: the values of an `indicator` that is not revoked, nothing of any other object.
+/// Diagnostics: see [`read_object`].
 pub fn read_indicator(bytes: &[u8]) -> (Vec<Indicator>, Vec<Diagnostic>) {
+    let reading = read_object(bytes);
+    (reading.indicators, reading.diagnostics)
+}
+
+/// Reads one STIX object: the values, the pattern and the conditions of an `indicator` that is not revoked,
+/// nothing of any other object. Diagnostics: `not-json`, `pattern-not-supported`,
+/// `pattern-part-not-supported`, `network-too-wide`, `public-suffix`, `condition-not-understood`.
+pub fn read_object(bytes: &[u8]) -> Reading {
     let mut reading = Reading::default();
     match serde_json::from_slice::<Value>(bytes) {
-        Ok(object) => read_object(&object, "indicator", &mut reading),
+        Ok(object) => read_value(&object, "indicator", &mut reading),
         Err(error) => reading.refuse(not_json("indicator", &error)),
     }
-    (reading.indicators, reading.diagnostics)
+    reading
 }
 
 /// Reads a bundle, or a TAXII envelope, or a single object: its indicators. `name` is the file's.
@@ -45,7 +54,7 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
         let place = format!("{name} object {}", splitter.objects());
         match item {
             Item::Object(object) if memmem::find(&object, b"indicator").is_some() => {
-                if reading.indicators.len() >= LIST_ENTRIES_MAX {
+                if reading.indicators.len() + reading.patterns.len() >= LIST_ENTRIES_MAX {
                     let what = format!("more than {LIST_ENTRIES_MAX} indicators; the rest is not read");
                     reading.refuse(Diagnostic::error("list-too-long", name, what).with_fix("split it"));
                     break;
@@ -56,7 +65,7 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
                     continue;
                 }
                 match serde_json::from_slice::<Value>(&object) {
-                    Ok(object) => read_object(&object, &place, &mut reading),
+                    Ok(object) => read_value(&object, &place, &mut reading),
                     Err(error) => reading.refuse(not_json(&place, &error)),
                 }
             }
@@ -71,7 +80,7 @@ fn not_json(place: &str, error: &serde_json::Error) -> Diagnostic {
     Diagnostic::error("not-json", place, format!("it is not JSON: {error}"))
 }
 
-fn read_object(object: &Value, place: &str, reading: &mut Reading) {
+fn read_value(object: &Value, place: &str, reading: &mut Reading) {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let revoked = object.get("revoked").and_then(Value::as_bool).unwrap_or(false);
     if text("type") != Some("indicator") || revoked {
@@ -89,37 +98,57 @@ fn read_object(object: &Value, place: &str, reading: &mut Reading) {
         let what = format!("a pattern of type `{pattern_type}` cannot be matched against a raw log");
         return reading.refuse(Diagnostic::error("pattern-not-supported", id, what));
     }
-    let (wanted, lost) = match compile(pattern) {
+    let Compiled { wanted, rest, bad } = match compile(pattern) {
         Ok(compiled) => compiled,
         Err(error) => {
             return reading.refuse(Diagnostic::error("pattern-not-supported", id, error.to_string()));
         }
     };
-    for part in lost {
-        let what = format!("{part}; the other alternatives are hunted for");
-        reading.note(Diagnostic::warning("pattern-part-not-supported", id.clone(), what));
-    }
+    let mut lost: Vec<Diagnostic> = bad.iter().map(|error| part_lost(&id, error)).collect();
     let time = |key: &str| text(key).and_then(|t| Timestamp::parse(t).ok());
     let (valid_from, valid_until) = (time("valid_from"), time("valid_until"));
     let name = text("name").unwrap_or_default().to_owned();
     let mut indicators = Vec::with_capacity(wanted.len());
-    let mut refused = None;
     for (observable, mode) in wanted {
         match too_wide(&observable, mode) {
-            Some((code, what)) => refused = Some(Diagnostic::error(code, id.clone(), what)),
+            Some((code, what)) => lost.push(Diagnostic::error(code, id.clone(), what)),
             None => {
                 let (id, name) = (id.clone(), name.clone());
                 indicators.push(Indicator { id, observable, mode, name, valid_from, valid_until });
             }
         }
     }
-    match refused {
-        Some(diagnostic) if indicators.is_empty() => reading.refuse(diagnostic),
-        diagnostic => {
-            diagnostic.into_iter().for_each(|d| reading.note(d));
-            reading.take(indicators);
+    let mut patterns = Vec::new();
+    if let Some(pattern) = rest {
+        match Matcher::new(&pattern) {
+            Ok(_) => {
+                patterns.push(PatternIndicator { id: id.clone(), name, pattern, valid_from, valid_until })
+            }
+            Err(error) => lost.push(part_lost(&id, &error)),
         }
     }
+    if indicators.is_empty() && patterns.is_empty() {
+        let whole = |d: Diagnostic| match d.code {
+            "pattern-part-not-supported" => Diagnostic::error("pattern-not-supported", d.place, d.message),
+            _ => d,
+        };
+        // A pattern of nothing at all is refused by the parser.
+        if let Some(diagnostic) = lost.into_iter().next().map(whole) {
+            reading.refuse(diagnostic);
+        }
+        return;
+    }
+    lost.into_iter().for_each(|diagnostic| reading.note(diagnostic));
+    let (conditions, not_understood) = read_conditions(object, &id);
+    not_understood.into_iter().for_each(|diagnostic| reading.note(diagnostic));
+    reading.conditions.extend(conditions);
+    reading.patterns.extend(patterns);
+    reading.take(indicators);
+}
+
+fn part_lost(id: &str, error: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::warning("pattern-part-not-supported", id, error.to_string())
+        .with_fix("the other alternatives are hunted for")
 }
 
 /// Who imports a list, and when.

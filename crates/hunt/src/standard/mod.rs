@@ -5,11 +5,12 @@ mod indicator;
 mod pattern;
 mod sighting;
 
+pub use crate::pattern::PatternError;
 pub use indicator::{
     IndicatorAuthor, guessable_indicator_id, indicator_id, indicator_name, indicator_object, read_bundle,
-    read_indicator,
+    read_indicator, read_object,
 };
-pub use pattern::{PatternError, compile};
+pub use pattern::{Compiled, Wanted, compile};
 pub use sighting::{SightingFacts, sighting_objects};
 
 use model::time::Timestamp;

@@ -59,6 +59,12 @@ impl Timeline {
         }
     }
 
+    /// A time that some line told, without its place among the others: it moves the first and the last.
+    pub fn reach(&mut self, time: Option<Timestamp>) {
+        self.first = self.first.into_iter().chain(time).min();
+        self.last = self.last.max(time);
+    }
+
     /// The next part of the same log.
     pub fn join(&mut self, next: &Timeline) {
         if let (Some(before), Some(after)) = (self.ends, next.begins) {

@@ -15,7 +15,7 @@ fn store() -> Store {
     Store::memory(Schema { views: Vec::new(), local: TABLES.to_vec() }).unwrap()
 }
 
-fn hunt(name: &str, log: &[u8], list: &str) -> (Hunt, Vec<Finding>) {
+fn hunt(name: &str, log: &[u8], list: &str) -> (Hunt<'static>, Vec<Finding>) {
     let set = IndicatorSet::build(read_list(list.as_bytes(), "list").indicators);
     let mut findings = Vec::new();
     let hunt =
@@ -26,7 +26,7 @@ fn hunt(name: &str, log: &[u8], list: &str) -> (Hunt, Vec<Finding>) {
 fn record(store: &Store, name: &str, log: &[u8], list: &str) -> Recorded {
     let (hunt, findings) = hunt(name, log, list);
     store
-        .local(|tx| record_file(tx, &hunt.report, &hunt.observed, &findings, Timestamp::EPOCH))
+        .local(|tx| record_file(tx, &hunt.report, &hunt.left.observed, &findings, Timestamp::EPOCH))
         .map_err(|e: EngineError| e)
         .unwrap()
 }
@@ -125,7 +125,7 @@ fn a_record_that_fails_leaves_nothing() {
     let store = store();
     let (hunt, findings) = hunt("a.log", MONDAY, "8.8.8.8");
     let failed = store.local(|tx| {
-        record_file(tx, &hunt.report, &hunt.observed, &findings, Timestamp::EPOCH)?;
+        record_file(tx, &hunt.report, &hunt.left.observed, &findings, Timestamp::EPOCH)?;
         Err::<(), _>(EngineError::shape("the test pulls the plug"))
     });
     assert!(failed.is_err());

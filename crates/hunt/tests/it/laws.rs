@@ -22,7 +22,7 @@ const SHA1: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 const JA4: &str = "t13d1516h2_8daaf6152771_e5627efa2ab1";
 
 /// Few and short values, so that chance and mutation meet them.
-fn indicators() -> Vec<Indicator> {
+pub(crate) fn indicators() -> Vec<Indicator> {
     use Mode::{Exact, WithSubdomains};
     use ObservableKind::*;
     vec![
@@ -156,7 +156,7 @@ const PARTS: &[&str] = &[
     "&",
 ];
 
-fn bytes() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         12 => prop::sample::select(PARTS).prop_map(|p| p.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 1..3),
@@ -169,7 +169,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A thousand of each; `PROPTEST_CASES` may ask for more.
-fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig { cases: usual.cases.max(1_000), failure_persistence: None, ..usual }
 }

@@ -3,14 +3,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod confirm;
 mod detector;
+mod edge;
 mod event;
 mod files;
 mod history;
 mod laws;
 mod lists;
+mod paths;
+mod patterns;
 mod reader;
+mod report;
+mod rule;
 mod run;
 mod scan;
 mod standard;
+mod support;
 mod view;

@@ -5,7 +5,7 @@ use hunt::command::import_list;
 use hunt::indicator::{Indicator, Mode, read_csv, read_list};
 use hunt::limits::PATTERN_DEPTH_MAX;
 use hunt::standard::{
-    IndicatorAuthor, PatternError, SightingFacts, compile, guessable_indicator_id, indicator_id,
+    Compiled, IndicatorAuthor, PatternError, SightingFacts, compile, guessable_indicator_id, indicator_id,
     indicator_name, read_bundle, read_indicator, sighting_objects,
 };
 use model::observable::{Observable, ObservableKind};
@@ -21,12 +21,13 @@ fn now() -> Timestamp {
 /// `kind value`, with a `+` for subdomains; the lost parts as they print.
 fn told(pattern: &str) -> Vec<String> {
     match compile(pattern) {
-        Ok((wanted, lost)) => wanted
+        Ok(Compiled { wanted, rest, bad }) => wanted
             .iter()
             .map(|(o, mode)| {
                 format!("{}{} {o}", o.kind(), if *mode == Mode::WithSubdomains { "+" } else { "" })
             })
-            .chain(lost.iter().map(|e| format!("lost: {e}")))
+            .chain(rest.iter().map(|rest| format!("rest: {rest}")))
+            .chain(bad.iter().map(|e| format!("bad: {e}")))
             .collect(),
         Err(error) => vec![format!("error: {error}")],
     }
@@ -38,7 +39,7 @@ fn messages_quote_only_the_beginning_of_what_is_long() {
     for object in [
         format!(r#"{{"type":"indicator","id":"{long}","pattern":"[x]"}}"#),
         format!(r#"{{"type":"indicator","pattern":"[{long}"}}"#),
-        format!(r#"{{"type":"indicator","pattern":"[EXISTS a:{long}]"}}"#),
+        format!(r#"{{"type":"indicator","pattern":"[a:b MATCHES '({long}']"}}"#),
         format!(r#"{{"type":"indicator","pattern_type":"{long}","pattern":"x"}}"#),
     ] {
         let (_, diagnostics) = read_indicator(object.as_bytes());
@@ -83,7 +84,7 @@ fn patterns_of_equality_compile() {
 }
 
 #[test]
-fn what_is_not_supported_is_said() {
+fn what_needs_an_event_is_left_as_a_pattern() {
     for pattern in [
         "[ipv4-addr:value = '1.2.3.4' AND file:name = 'x']",
         "[ipv4-addr:value = '1.2.3.4'] AND [file:name = 'x']",
@@ -98,16 +99,16 @@ fn what_is_not_supported_is_said() {
         "[process:created = t'2020-01-01T00:00:00Z']",
         "[EXISTS file:name]",
     ] {
-        assert!(
-            matches!(compile(pattern), Err(PatternError::Unsupported { .. })),
-            "{pattern}: {:?}",
-            told(pattern)
-        );
+        assert_eq!(told(pattern), [format!("rest: {pattern}")]);
     }
     assert!(matches!(compile("[ipv4-addr:value = 'x']"), Err(PatternError::Value(_))));
     assert_eq!(
-        told("[ipv4-addr:value = '1.2.3.4' OR file:name = 'x']"),
-        ["ip 1.2.3.4", "lost: `file:name = 'x'` cannot be matched against a raw log"]
+        told("[ipv4-addr:value = '1.2.3.4' OR file:name = 'x' OR ipv4-addr:value = 'x'] OR [file:size > 1]"),
+        [
+            "ip 1.2.3.4",
+            "rest: [file:name = 'x'] OR [file:size > 1]",
+            "bad: `x` is not a value of kind ip: write it as 198.51.100.7, without leading zeros, or as 2001:db8::7",
+        ]
     );
 }
 
@@ -151,7 +152,7 @@ fn an_indicator_is_read_with_its_validity() {
     assert_eq!(indicators[0].valid_until.unwrap().to_string(), "2024-02-01T00:00:00.000000Z");
     for (from, to, code) in [
         ("\"stix\"", "\"sigma\"", Some("pattern-not-supported")),
-        ("= '1.2.3.4'", "MATCHES '1'", Some("pattern-not-supported")),
+        ("= '1.2.3.4'", "MATCHES '('", Some("pattern-not-supported")),
         ("\"name\":\"n\"", "\"revoked\":true", None),
         ("\"pattern\":", "\"x\":", Some("pattern-missing")),
         ("\"type\":\"indicator\"", "\"type\":\"tool\"", None),
@@ -167,7 +168,7 @@ fn an_indicator_is_read_with_its_validity() {
 fn a_bundle_is_read_object_by_object() {
     let bundle = br#"{"type":"bundle","objects":[{"type":"tool","id":"tool--1"},
         {"type":"indicator","id":"i1","pattern":"[domain-name:value = 'com' OR domain-name:value = 'evil.example']"},
-        {"type":"indicator","id":"i2","pattern":"[file:name = 'x']"},
+        {"type":"indicator","id":"i2","pattern":"[file:name MATCHES '(']"},
         {"type":"indicator","id":"i3","pattern":"[domain-name:value = 'co.uk' OR domain-name:value LIKE '%.co.uk']"},
         {"type":"indicator","id":"i4","pattern":"[ipv4-addr:value = '1.2.3.4']"}]}"#;
     let reading = read_bundle(bundle, "b.json");

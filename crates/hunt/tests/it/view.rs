@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The view of the indicators among the records.
 
-use hunt::query::{indicators, skipped};
+use hunt::indicator::read_list;
+use hunt::query::{conditions, held_under_guessable_ids, indicators, patterns, skipped};
+use hunt::standard::guessable_indicator_id;
 use hunt::view::IndicatorView;
-use ledger::sql::EngineError;
+use ledger::sql::{EngineError, Value};
 use ledger::view::{Body, Record, View};
 use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
@@ -88,7 +90,7 @@ fn a_revoked_or_unusable_version_ends_the_older_ones() {
         &store,
         &[
             (3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ",\"revoked\":true")),
-            (4, B, 20, &body("[file:name = 'x']", "")),
+            (4, B, 20, &body("[file:name MATCHES '(']", "")),
         ],
     );
     assert_eq!(hunted(&store), [""; 0]);
@@ -98,7 +100,7 @@ fn a_revoked_or_unusable_version_ends_the_older_ones() {
 #[test]
 fn an_erased_record_leaves_nothing() {
     let store = store();
-    let (one, bad) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[file:name = 'x']", ""));
+    let (one, bad) = (body("[ipv4-addr:value = '1.1.1.1']", ""), body("[file:name MATCHES '(']", ""));
     apply(&store, &[(1, A, 10, &one), (2, B, 10, &bad)]);
     apply(&store, &[(1, A, 10, ""), (2, B, 10, "")]);
     assert_eq!((hunted(&store).len(), codes(&store).len()), (0, 0));
@@ -108,8 +110,66 @@ fn an_erased_record_leaves_nothing() {
 }
 
 #[test]
+fn patterns_and_conditions_are_kept_beside_the_values() {
+    let store = store();
+    let legitimate =
+        r#","x_polder_legitimate":[{"pattern":"[network-traffic:dst_port = 541]","reason":"r"}]"#;
+    let mixed = body("[ipv4-addr:value = '1.1.1.1' OR file:name LIKE '%.scr']", legitimate);
+    apply(&store, &[(1, A, 10, &mixed), (2, B, 10, &body("[process:name = 'x'] WITHIN 5 SECONDS", ""))]);
+    let held = || {
+        let patterns = store.read(patterns).map_err(|e: EngineError| e).unwrap();
+        let conditions = store.read(conditions).map_err(|e: EngineError| e).unwrap();
+        let patterns: Vec<_> = patterns.iter().map(|p| format!("{} {}", p.id, p.pattern)).collect();
+        (patterns, conditions.iter().map(|c| c.indicator.clone()).collect::<Vec<_>>())
+    };
+    let second = format!("{B} [process:name = 'x'] WITHIN 5 SECONDS");
+    assert_eq!(held(), (vec![format!("{A} [file:name LIKE '%.scr']"), second.clone()], vec![A.to_owned()]));
+    assert_eq!((hunted(&store), codes(&store).len()), (vec!["1.1.1.1".to_owned()], 0));
+    apply(&store, &[(3, A, 20, &body("[ipv4-addr:value = '1.1.1.1']", ""))]);
+    assert_eq!(held(), (vec![second], Vec::new()), "a newer version ends both");
+    apply(&store, &[(2, B, 10, "")]);
+    assert_eq!(held(), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn other_records_are_left_alone() {
     let store = store();
     apply(&store, &[(1, "tool--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", 10, "{}")]);
     assert_eq!((hunted(&store).len(), codes(&store).len()), (0, 0));
+}
+
+/// Only what the own organisation itself holds under an id that anybody can compute keeps it.
+#[test]
+fn entries_of_an_earlier_program_are_found_by_their_ids() {
+    let store = store();
+    let list = read_list(b"203.0.113.7\nevil.example\n198.51.100.9\n", "L").indicators;
+    let ids: Vec<String> = list.iter().map(|i| guessable_indicator_id(&i.observable, i.mode)).collect();
+    let [own, other] = [MemberId([7; 32]), MemberId([8; 32])];
+    let add = |nth: usize, seq: i64, author: MemberId| {
+        let head = Head {
+            author,
+            kind: Kind::STIX_21,
+            marking: Marking::NONE,
+            audience: Audience::Organisation(author),
+        };
+        store
+            .local(|tx| {
+                let mut heads = ledger::audience::Heads::load(tx.as_read())?;
+                let row = heads.row(tx, &head)?;
+                let key = SubjectKey::of(&ids[nth]);
+                let sql = "INSERT INTO subjects (subject, version, seq, audience, revoked) VALUES (?1, 1, ?2, ?3, 0)";
+                tx.execute(sql, &[Value::Blob(&key.0), Value::Int(seq), Value::Int(row)])
+            })
+            .map_err(|e: EngineError| e)
+            .unwrap();
+    };
+    let held = || {
+        let held = store.read(|read| held_under_guessable_ids(read, own, &list));
+        held.map_err(|e: EngineError| e).unwrap()
+    };
+    add(0, 1, other);
+    assert!(held().is_empty(), "another's is not ours");
+    add(0, 2, own);
+    add(1, 3, own);
+    assert_eq!(held(), ids.iter().take(2).cloned().collect());
 }

@@ -39,6 +39,7 @@ const READERS: [(&str, Tlp, u64); 4] = [
 /// One object in so many comes in three versions.
 const VERSIONED: u64 = 10;
 const BATCH: usize = 5_000;
+const IMPORT_NICE: i32 = 10;
 
 pub fn run(plan: &Plan) {
     let path = plan.dir.join("shared.db");
@@ -62,6 +63,8 @@ pub fn run(plan: &Plan) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            // As `polder import` does; the threads that it starts inherit it.
+            rustix::process::nice(IMPORT_NICE).expect("a process may be nicer");
             let (writer, started, mut added) = (writer(&store), Instant::now(), 0);
             // Beyond the copies of all earlier runs.
             let first = 1_000 + Timestamp::micros(now()) as u32 % 1_000_000_000;

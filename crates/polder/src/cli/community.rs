@@ -120,6 +120,16 @@ pub enum CommunityCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show a community: its terms, its members, and who has accepted the terms
+    Show {
+        #[command(flatten)]
+        data: Data,
+        /// The community's id
+        community: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// List communities and their members
     List {
         #[command(flatten)]

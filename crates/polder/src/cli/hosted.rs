@@ -33,6 +33,17 @@ pub enum HostedCommand {
         #[arg(long, value_name = "FILE")]
         recovery_key: Option<PathBuf>,
     },
+    /// Set, change or remove the passphrase under which the keys are kept
+    Seal {
+        /// Directory of the member's keys
+        dir: PathBuf,
+        /// File whose first line is the new passphrase; asked for on a terminal when not given
+        #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+        new_passphrase_file: Option<PathBuf>,
+        /// Keep the keys without passphrase, readable by their owner alone
+        #[arg(long)]
+        remove: bool,
+    },
     /// On the host: take what a member says of its keys, first and after each change
     Accept {
         #[command(flatten)]

@@ -5,14 +5,28 @@ use serde_json::Value;
 
 use crate::support::*;
 
+on_both_engines! {
+    a_nested_bundle_hides_no_marking,
+    a_list_of_markings_never_goes_unread,
+    a_statement_that_says_tlp_is_no_statement,
+    an_address_at_the_end_of_a_long_file_still_restricts,
+    a_stricter_import_says_that_it_narrows,
+    a_rotated_log_erases_nothing,
+    a_lost_side_file_is_told,
+    a_sighting_is_made_once,
+    a_proof_says_what_its_body_says,
+    a_directory_that_was_open_to_others_is_closed,
+    text_from_outside_moves_no_cursor,
+    a_closed_pipe_is_no_fault,
+}
+
 fn codes(report: &Value) -> Vec<&str> {
     report["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect()
 }
 
 /// What a bundle inside of something else holds would be stored unread, under the label of its wrapping.
-#[test]
-fn a_nested_bundle_hides_no_marking() {
-    let bench = Bench::new();
+fn a_nested_bundle_hides_no_marking(engine: &Engine) {
+    let bench = Bench::on(engine);
     let inner = bundle(&[marked(1, "red")]);
     for (name, text) in [
         ("array.json", format!("[{inner}]")),
@@ -26,8 +40,7 @@ fn a_nested_bundle_hides_no_marking() {
 }
 
 /// A list of markings that is too large, too deep, or counts in another document restricts everything.
-#[test]
-fn a_list_of_markings_never_goes_unread() {
+fn a_list_of_markings_never_goes_unread(engine: &Engine) {
     let list = r#"[{"marking":"TLP:CLEAR","first":0,"last":5}]"#;
     let wrapped = |list: &str, n: u64| {
         format!(r#"{{"type":"bundle","x_polder_markings":{list},"objects":[{}]}}"#, marked(n, "green"))
@@ -43,7 +56,7 @@ fn a_list_of_markings_never_goes_unread() {
     .into_iter()
     .enumerate()
     {
-        let bench = Bench::new();
+        let bench = Bench::on(engine);
         bench.write("a.json", text);
         let report = bench.import("a.json", &["--tlp", "clear"], 0);
         assert!(codes(&report).contains(&"markings-unreadable"), "{nth}: {report}");
@@ -52,8 +65,7 @@ fn a_list_of_markings_never_goes_unread() {
 }
 
 /// Labels that some tools write into properties of their own, or into a statement.
-#[test]
-fn a_statement_that_says_tlp_is_no_statement() {
+fn a_statement_that_says_tlp_is_no_statement(engine: &Engine) {
     for (said, expected) in [
         (r#""definition":{"statement":"x"},"x_opencti_definition":"TLP:AMBER+STRICT""#, "TLP:AMBER+STRICT"),
         (r#""definition":{"statement":"TLP:AMBER"}"#, "TLP:AMBER"),
@@ -63,7 +75,7 @@ fn a_statement_that_says_tlp_is_no_statement() {
             "TLP:CLEAR",
         ),
     ] {
-        let bench = Bench::new();
+        let bench = Bench::on(engine);
         let id = "marking-definition--11111111-1111-4111-8111-111111111111";
         let definition = format!(
             r#"{{"type":"marking-definition","spec_version":"2.1","id":"{id}","created":"2024-01-01T00:00:00Z","definition_type":"statement",{said}}}"#
@@ -75,9 +87,8 @@ fn a_statement_that_says_tlp_is_no_statement() {
 }
 
 /// Law 1 does not depend on how far an address stands from what refers to it.
-#[test]
-fn an_address_at_the_end_of_a_long_file_still_restricts() {
-    let bench = Bench::new();
+fn an_address_at_the_end_of_a_long_file_still_restricts(engine: &Engine) {
+    let bench = Bench::on(engine);
     let address = "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd";
     let upper = "ipv4-addr--FF26C055-6336-5BC5-B98D-13D6226742DD";
     let mut objects = vec![
@@ -99,18 +110,16 @@ fn an_address_at_the_end_of_a_long_file_still_restricts() {
     assert_eq!(codes(&bench.import("b.json", &[], 3)), ["bad-id"], "one spelling for one id");
 }
 
-#[test]
-fn a_stricter_import_says_that_it_narrows() {
-    let bench = Bench::new();
+fn a_stricter_import_says_that_it_narrows(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "")]));
     bench.import("a.json", &["--tlp", "clear"], 0);
     assert_eq!(codes(&bench.import("a.json", &["--tlp", "amber"], 0)), ["marking-narrowed"]);
 }
 
 /// A log that is rotated keeps its name: what was found in the one before stays found.
-#[test]
-fn a_rotated_log_erases_nothing() {
-    let bench = Bench::new();
+fn a_rotated_log_erases_nothing(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("list.txt", "203.0.113.7\n");
     bench.run(&["import", "--data", "d", "list.txt", "--format", "text"]).expect(0);
     let count = || {
@@ -139,9 +148,8 @@ fn one_log_that_cannot_be_read_stops_no_other() {
 }
 
 /// Without the side file a rolled-back database could not be told from the newest.
-#[test]
-fn a_lost_side_file_is_told() {
-    let bench = Bench::new();
+fn a_lost_side_file_is_told(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "")]));
     bench.import("a.json", &[], 0);
     std::fs::remove_file(bench.path("d/published")).unwrap();
@@ -150,9 +158,8 @@ fn a_lost_side_file_is_told() {
     bench.import("a.json", &[], 0);
 }
 
-#[test]
-fn a_sighting_is_made_once() {
-    let bench = Bench::new();
+fn a_sighting_is_made_once(engine: &Engine) {
+    let bench = Bench::on(engine);
     let (bundle, logs) = (examples().join("bundle.json"), examples().join("logs"));
     bench.import(bundle.to_str().unwrap(), &[], 0);
     bench.run(&["hunt", "--data", "d", logs.to_str().unwrap()]).expect(0);
@@ -165,9 +172,8 @@ fn a_sighting_is_made_once() {
 }
 
 /// Whoever makes a proof writes its subject: it is what the body says, and cannot forge a line.
-#[test]
-fn a_proof_says_what_its_body_says() {
-    let bench = Bench::new();
+fn a_proof_says_what_its_body_says(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[marked(1, "green")]));
     bench.import("a.json", &[], 0);
     let proof = bench.run(&["ledger", "prove", "--data", "d", &tool_id(1)]).expect(0).out;
@@ -180,34 +186,32 @@ fn a_proof_says_what_its_body_says() {
     }
 }
 
-#[test]
-fn a_directory_that_was_open_to_others_is_closed() {
+fn a_directory_that_was_open_to_others_is_closed(engine: &Engine) {
     use std::os::unix::fs::PermissionsExt as _;
-    let bench = Bench::bare();
+    let bench = Bench::bare_on(engine);
     std::fs::create_dir_all(bench.path("d/keys")).unwrap();
     for name in ["d", "d/keys"] {
         std::fs::set_permissions(bench.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     bench.init("d");
-    for name in ["d", "d/keys", "d/polder.db", "d/published"] {
+    let records = if engine.is_server() { "d/postgres" } else { "d/polder.db" };
+    for name in ["d", "d/keys", records, "d/published"] {
         let mode = std::fs::metadata(bench.path(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} is open to others");
     }
 }
 
-#[test]
-fn text_from_outside_moves_no_cursor() {
-    let bench = Bench::new();
+fn text_from_outside_moves_no_cursor(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", r#"{"type":"tool","id":"\u001b[2Jx\nread 1, added 1"}"#);
     let ran = bench.run(&["import", "--data", "d", "a.json"]).expect(3);
     assert!(!ran.err.contains('\u{1b}') && ran.err.lines().count() == 1, "{:?}", ran.err);
 }
 
 /// A reader that goes away ends the talking, not the work, and is no fault.
-#[test]
-fn a_closed_pipe_is_no_fault() {
+fn a_closed_pipe_is_no_fault(engine: &Engine) {
     use std::process::Stdio;
-    let bench = Bench::new();
+    let bench = Bench::on(engine);
     let logs = examples().join("logs");
     for args in
         [&["hunt", "--data", "d", logs.to_str().unwrap()][..], &["seen", "--data", "d", "203.0.113.7"]]

@@ -10,13 +10,30 @@ use serde_json::Value;
 
 use crate::support::*;
 
+on_both_engines! {
+    a_truncated_bundle_keeps_whole_objects,
+    wrong_types_do_not_take_the_rest_with_them,
+    an_object_of_two_gigabytes,
+    ten_thousand_nested_arrays,
+    a_zstd_bomb,
+    one_id_with_two_contents,
+    modified_before_created,
+    an_unknown_marking_stays_at_home,
+    invalid_utf_8,
+    what_is_not_there_or_not_ours,
+    a_newer_database,
+    a_busy_port,
+    a_data_directory_in_use,
+    keys_that_others_may_read,
+    archives_that_are_not_read_are_named,
+}
+
 fn codes(report: &Value) -> Vec<&str> {
     report["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect()
 }
 
-#[test]
-fn a_truncated_bundle_keeps_whole_objects() {
-    let bench = Bench::new();
+fn a_truncated_bundle_keeps_whole_objects(engine: &Engine) {
+    let bench = Bench::on(engine);
     let whole = bundle(&(0..10).map(|n| tool(n, "")).collect::<Vec<_>>());
     bench.write("cut.json", &whole[..whole.len() - 40]);
     let report = bench.import("cut.json", &[], 3);
@@ -32,9 +49,8 @@ fn a_truncated_bundle_keeps_whole_objects() {
     );
 }
 
-#[test]
-fn wrong_types_do_not_take_the_rest_with_them() {
-    let bench = Bench::new();
+fn wrong_types_do_not_take_the_rest_with_them(engine: &Engine) {
+    let bench = Bench::on(engine);
     let objects = [
         tool(1, ""),
         tool(2, r#""revoked":"yes","#),
@@ -55,9 +71,8 @@ fn wrong_types_do_not_take_the_rest_with_them() {
 }
 
 /// Two gibibytes, as a file with a hole in it.
-#[test]
-fn an_object_of_two_gigabytes() {
-    let bench = Bench::new();
+fn an_object_of_two_gigabytes(engine: &Engine) {
+    let bench = Bench::on(engine);
     let path = bench.write("big.json", format!(r#"{{"objects":[{},{{"x":""#, tool(1, "")));
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     file.set_len(2 << 30).unwrap();
@@ -68,18 +83,16 @@ fn an_object_of_two_gigabytes() {
     assert_eq!(codes(&report), ["object-too-large"]);
 }
 
-#[test]
-fn ten_thousand_nested_arrays() {
-    let bench = Bench::new();
+fn ten_thousand_nested_arrays(engine: &Engine) {
+    let bench = Bench::on(engine);
     let deep = tool(1, &format!(r#""x_a":{}{},"#, "[".repeat(10_000), "]".repeat(10_000)));
     bench.write("deep.json", bundle(&[deep, tool(2, "")]));
     let report = bench.import("deep.json", &[], 3);
     assert_eq!((report["added"].as_u64(), codes(&report)), (Some(1), vec!["nested-too-deep"]));
 }
 
-#[test]
-fn a_zstd_bomb() {
-    let bench = Bench::new();
+fn a_zstd_bomb(engine: &Engine) {
+    let bench = Bench::on(engine);
     let file = File::create(bench.path("bomb.zst")).unwrap();
     let mut encoder = zstd::Encoder::new(file, 3).unwrap();
     encoder.write_all(bundle(&[tool(1, "")]).as_bytes()).unwrap();
@@ -93,9 +106,8 @@ fn a_zstd_bomb() {
     assert!(report["diagnostics"][0]["message"].as_str().unwrap().contains("bomb"), "{report}");
 }
 
-#[test]
-fn one_id_with_two_contents() {
-    let bench = Bench::new();
+fn one_id_with_two_contents(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, ""), tool(1, r#""x_a":1,"#)]));
     let report = bench.import("a.json", &[], 3);
     assert_eq!((report["added"].as_u64(), codes(&report)), (Some(1), vec!["version-conflict"]));
@@ -104,16 +116,14 @@ fn one_id_with_two_contents() {
     assert_eq!((report["added"].as_u64(), codes(&report)), (Some(1), vec!["version-conflict"]));
 }
 
-#[test]
-fn modified_before_created() {
-    let bench = Bench::new();
+fn modified_before_created(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "").replace("2024-01-02", "2023-12-31")]));
     assert_eq!(codes(&bench.import("a.json", &[], 3)), ["modified-before-created"]);
 }
 
-#[test]
-fn an_unknown_marking_stays_at_home() {
-    let bench = Bench::new();
+fn an_unknown_marking_stays_at_home(engine: &Engine) {
+    let bench = Bench::on(engine);
     let unknown = "marking-definition--11111111-1111-4111-8111-111111111111";
     bench.write("a.json", bundle(&[tool(1, &format!(r#""object_marking_refs":["{unknown}"],"#))]));
     let report = bench.import("a.json", &["--tlp", "clear"], 0);
@@ -129,9 +139,8 @@ fn an_unknown_marking_stays_at_home() {
     assert_eq!(bench.exported("d")[&tool_id(2)], "TLP:CLEAR");
 }
 
-#[test]
-fn invalid_utf_8() {
-    let bench = Bench::new();
+fn invalid_utf_8(engine: &Engine) {
+    let bench = Bench::on(engine);
     let mut bytes = bundle(&[tool(1, ""), tool(2, ""), tool(3, "")]).into_bytes();
     let at = bytes.windows(6).position(|w| w == b"tool 2").unwrap();
     bytes[at] = 0xC3;
@@ -140,9 +149,8 @@ fn invalid_utf_8() {
     assert_eq!((report["added"].as_u64(), codes(&report)), (Some(2), vec!["not-utf-8"]));
 }
 
-#[test]
-fn what_is_not_there_or_not_ours() {
-    let bench = Bench::bare();
+fn what_is_not_there_or_not_ours(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     bench.run(&["import", "--data", "d", "x.json"]).expect(2).says(&["d/polder.db", "polder init"]);
     bench.init("d");
     bench.run(&["import", "--data", "d", "x.json"]).expect(6).says(&["x.json", "check the name"]);
@@ -159,17 +167,26 @@ fn what_is_not_there_or_not_ours() {
     bench.run(&["init", "--data", "e", "--name", "x", "--country", "Holland", "--sector", "y"]).expect(2);
 }
 
-#[test]
-fn a_newer_database() {
-    let bench = Bench::new();
-    // `user_version` is the four bytes at 60 of SQLite's header.
-    let path = bench.path("d/polder.db");
-    fold_wal(&bench);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
-    fs::write(&path, bytes).unwrap();
-    for args in [&["doctor", "--data", "d"][..], &["export", "--data", "d", "--format", "stix"]] {
-        bench.run(args).expect(6).says(&["d/polder.db", "newer polder", "update"]);
+fn a_newer_database(engine: &Engine) {
+    let bench = Bench::on(engine);
+    if engine.is_server() {
+        bench.database("d", |database| database.run("UPDATE polder_format SET format = 99"));
+    } else {
+        // `user_version` is the four bytes at 60 of SQLite's header.
+        let path = bench.path("d/polder.db");
+        fold_wal(&bench);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
+        fs::write(&path, bytes).unwrap();
+    }
+    bench.write("a.json", bundle(&[tool(1, "")]));
+    for args in [
+        &["doctor", "--data", "d"][..],
+        &["export", "--data", "d", "--format", "stix"],
+        &["import", "--data", "d", "a.json"],
+        &["serve", "--data", "d", "--listen", "127.0.0.1:0", "--http"],
+    ] {
+        bench.run(args).expect(6).says(&["newer polder", "format 99", "update"]);
     }
 }
 
@@ -183,7 +200,7 @@ fn fold_wal(bench: &Bench) {
 }
 
 /// A disk that fills up at some write: the batch is wholly absent, what was acknowledged stays, and the same
-/// command goes on when there is room.
+/// command goes on when there is room. The disk of a server is in `postgresql.rs`.
 #[test]
 fn a_full_disk() {
     let bench = Bench::new();
@@ -206,9 +223,8 @@ fn a_full_disk() {
     assert_eq!(bench.verified("d"), 321);
 }
 
-#[test]
-fn a_busy_port() {
-    let bench = Bench::new();
+fn a_busy_port(engine: &Engine) {
+    let bench = Bench::on(engine);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     bench.run(&["serve", "--data", "d", "--listen", &address, "--http"]).expect(6).says(&[
@@ -220,9 +236,8 @@ fn a_busy_port() {
     bench.run(&["serve", "--data", "d"]).expect(2).says(&["--http"]);
 }
 
-#[test]
-fn a_data_directory_in_use() {
-    let bench = Bench::new();
+fn a_data_directory_in_use(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "")]));
     for (lock, args, word) in [
         ("d/write.lock", &["import", "--data", "d", "a.json"][..], "being written"),
@@ -237,10 +252,9 @@ fn a_data_directory_in_use() {
     bench.import("a.json", &[], 0);
 }
 
-#[test]
-fn keys_that_others_may_read() {
+fn keys_that_others_may_read(engine: &Engine) {
     use std::os::unix::fs::PermissionsExt as _;
-    let bench = Bench::new();
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "")]));
     let key = bench.path("d/keys/log-1.key");
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
@@ -249,9 +263,8 @@ fn keys_that_others_may_read() {
     bench.run(&["doctor", "--data", "d"]).expect(1).says(&["FAULT  keys"]);
 }
 
-#[test]
-fn archives_that_are_not_read_are_named() {
-    let bench = Bench::new();
+fn archives_that_are_not_read_are_named(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.zip", b"PK\x03\x04 and so on");
     bench.run(&["import", "--data", "d", "a.zip"]).expect(2).says(&["a.zip", "zip", "which is not read"]);
 }

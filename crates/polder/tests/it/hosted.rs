@@ -2,12 +2,21 @@
 //! Hosted members: they sign on their own machine, and the host's log carries what they said.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 use serde_json::Value;
 
+use crate::engine::write_private;
 use crate::support::*;
+
+on_both_engines! {
+    what_a_firm_signs_is_its_own_record_in_its_hosts_log,
+    what_was_changed_after_it_was_signed_is_refused,
+    what_is_signed_for_a_community_needs_its_author_in_it,
+    only_the_key_of_the_moment_signs,
+    recalls_hold_against_what_was_signed_before,
+    a_hosted_member_posts_what_it_signed,
+    what_is_signed_again_widens_only_if_it_says_so,
+}
 
 /// A host in `d`, and a firm in `f` that it hosts; answers both ids.
 fn hosted(bench: &Bench) -> (String, String) {
@@ -46,9 +55,8 @@ fn refused(bench: &Bench, file: &str, code: &str) {
 }
 
 /// The whole way: init, accept, sign, import, verify, prove, check, and again.
-#[test]
-fn what_a_firm_signs_is_its_own_record_in_its_hosts_log() {
-    let bench = Bench::bare();
+fn what_a_firm_signs_is_its_own_record_in_its_hosts_log(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (host, firm) = hosted(&bench);
     // Bytes as they were, whatever their spelling.
     let odd = marked(1, "green").replace("\"name\":", "\"name\" :  ");
@@ -80,29 +88,22 @@ fn what_a_firm_signs_is_its_own_record_in_its_hosts_log() {
     bench.write("q.json", forged.to_string());
     bench.run(&["ledger", "check", "q.json"]).expect(1).says(&["sig"]);
     // Everything goes on working beside.
-    bench.run(&["doctor", "--data", "d"]).code_is_well();
-    bench.run(&["backup", "--data", "d", "b.polder"]).expect(0);
-    bench.run(&["restore", "--data", "e", "b.polder", "--newest"]).expect(0);
-    assert_eq!(bench.verified("e"), bench.verified("d"));
+    bench.run(&["doctor", "--data", "d"]).is_well();
+    if engine.is_server() {
+        // The server's own tools copy its databases.
+        bench.run(&["backup", "--data", "d", "b.polder"]).expect(6).says(&["PostgreSQL", "pg_dump"]);
+    } else {
+        bench.run(&["backup", "--data", "d", "b.polder"]).expect(0);
+        bench.run(&["restore", "--data", "e", "b.polder", "--newest"]).expect(0);
+        assert_eq!(bench.verified("e"), bench.verified("d"));
+    }
     bench.run(&["rebuild", "--data", "d"]).expect(0);
     assert_eq!(count(&bench.import("s.json", &[], 0), "known"), 2);
 }
 
-impl Ran {
-    /// `doctor` may warn of this machine's disk, and of nothing else.
-    fn code_is_well(self) {
-        assert!(
-            self.out.lines().all(|line| !line.starts_with("FAULT") || line.contains("disk")),
-            "{}",
-            self.out
-        );
-    }
-}
-
 /// One change each to what was signed: it is refused, and nothing of the file becomes the host's own.
-#[test]
-fn what_was_changed_after_it_was_signed_is_refused() {
-    let bench = Bench::bare();
+fn what_was_changed_after_it_was_signed_is_refused(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (host, firm) = hosted(&bench);
     sign(&bench, &[marked(1, "amber")], &[], "s.json");
     let good = fs::read_to_string(bench.path("s.json")).unwrap();
@@ -141,12 +142,10 @@ fn what_was_changed_after_it_was_signed_is_refused() {
     assert_eq!(count(&bench.import("s.json", &[], 0), "added"), 1);
 }
 
-#[test]
-fn what_is_signed_for_a_community_needs_its_author_in_it() {
-    let bench = Bench::bare();
+fn what_is_signed_for_a_community_needs_its_author_in_it(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (_, firm) = hosted(&bench);
-    let new = bench.run(&["community", "new", "--data", "d", "--name", "makers", "--json"]).expect(0);
-    let community = new.json()[0]["community"].as_str().unwrap().to_owned();
+    let community = bench.community("makers");
     sign(&bench, &[marked(1, "green")], &["--community", &community], "s.json");
     refused(&bench, "s.json", "not-a-member");
     bench.run(&["community", "add", "--data", "d", &community, &firm]).expect(0);
@@ -159,9 +158,8 @@ fn what_is_signed_for_a_community_needs_its_author_in_it() {
 }
 
 /// Ended, revoked, rotated, recovered: what was logged stays valid, and only the key that counts signs on.
-#[test]
-fn only_the_key_of_the_moment_signs() {
-    let bench = Bench::bare();
+fn only_the_key_of_the_moment_signs(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (_, firm) = hosted(&bench);
     for n in 1..=6 {
         sign(&bench, &[marked(n, "green")], &[], &format!("{n}.json"));
@@ -193,9 +191,8 @@ fn only_the_key_of_the_moment_signs() {
 }
 
 /// The author takes back what it said, and sending the old again brings nothing back.
-#[test]
-fn recalls_hold_against_what_was_signed_before() {
-    let bench = Bench::bare();
+fn recalls_hold_against_what_was_signed_before(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (host, firm) = hosted(&bench);
     let to = ["--to-member", host.as_str(), "--to-member", firm.as_str()];
     sign(&bench, &[marked(1, "green"), marked(2, "green")], &to, "s.json");
@@ -238,28 +235,10 @@ fn recalls_hold_against_what_was_signed_before() {
     assert_eq!(bench.exported("d").len(), 1);
 }
 
-/// Status and document of a request with a body.
-fn send(serving: &Serving, method: &str, path: &str, token: &str, body: &[u8]) -> (u16, Value) {
-    let mut stream = TcpStream::connect(&serving.address).unwrap();
-    let kind = "application/taxii+json;version=2.1";
-    let head = format!(
-        "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: {kind}\r\n\
-         Content-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        serving.address,
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
-}
-
 /// Code of the failure of the first object, or how many were taken.
 fn posted(serving: &Serving, collection: &str, token: &str, body: &[u8]) -> Result<u64, String> {
     let (status, document) =
-        send(serving, "POST", &format!("/taxii2/root/collections/{collection}/objects/"), token, body);
+        serving.send("POST", &format!("/taxii2/root/collections/{collection}/objects/"), token, body);
     assert_eq!(status, 202, "{document}");
     match document["failures"][0]["message"].as_str() {
         Some(message) => Err(message.split(": ").next().unwrap().to_owned()),
@@ -268,20 +247,15 @@ fn posted(serving: &Serving, collection: &str, token: &str, body: &[u8]) -> Resu
 }
 
 /// Over TAXII the author brings what it signed, or the host does; nobody else, and nothing unsigned.
-#[test]
-fn a_hosted_member_posts_what_it_signed() {
-    let bench = Bench::bare();
+fn a_hosted_member_posts_what_it_signed(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (_, firm) = hosted(&bench);
     let other = self::firm(&bench, "g", "d");
-    let new = bench.run(&["community", "new", "--data", "d", "--name", "makers", "--json"]).expect(0);
-    let community = new.json()[0]["community"].as_str().unwrap().to_owned();
+    let community = bench.community("makers");
     for member in [&firm, &other] {
         bench.run(&["community", "add", "--data", "d", &community, member]).expect(0);
     }
-    let token = |name: &str, more: &[&str]| {
-        let args = [&["token", "new", "--data", "d", "--name", name, "--write", "--json"], more].concat();
-        bench.run(&args).expect(0).json()[0]["token"].as_str().unwrap().to_owned()
-    };
+    let token = |name: &str, more: &[&str]| bench.token("d", name, &[&["--write"], more].concat());
     let own = token("firm", &["--member", &firm]);
     let (stranger, host) = (token("other", &["--member", &other]), token("host", &[]));
     let serving = bench.serve("d");
@@ -307,7 +281,7 @@ fn a_hosted_member_posts_what_it_signed() {
     assert_eq!(page["objects"].as_array().unwrap().len(), 2, "{page}");
     // DELETE is an act that its author did not sign.
     let object = format!("/taxii2/root/collections/{community}/objects/{}/", tool_id(1));
-    let (status, told) = send(&serving, "DELETE", &object, &own, b"");
+    let (status, told) = serving.send("DELETE", &object, &own, b"");
     assert_eq!(status, 403, "{told}");
     assert!(told.to_string().contains("hosted recall"), "{told}");
     bench.write("entries", bench.run(&["hosted", "entries", "--data", "d", &firm]).expect(0).out);
@@ -321,9 +295,8 @@ fn a_hosted_member_posts_what_it_signed() {
 }
 
 /// The same version under a looser label is known, unless its author says that it means more.
-#[test]
-fn what_is_signed_again_widens_only_if_it_says_so() {
-    let bench = Bench::bare();
+fn what_is_signed_again_widens_only_if_it_says_so(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let (host, firm) = hosted(&bench);
     let to = |more: &[&'static str]| [&["--to-member", &host, "--to-member", &firm], more].concat();
     for (more, name) in [
@@ -343,4 +316,42 @@ fn what_is_signed_again_widens_only_if_it_says_so() {
     let proof = bench.run(&["ledger", "prove", "--data", "d", &tool_id(1)]).expect(0).out;
     bench.write("p.json", proof);
     bench.run(&["ledger", "check", "p.json"]).expect(0).says(&["signed it itself"]);
+}
+
+/// The keys of a member that another hosts get a passphrase afterwards, another, and none.
+#[test]
+fn the_keys_of_a_hosted_member_are_sealed_afterwards() {
+    let bench = Bench::bare();
+    let (_, firm) = hosted(&bench);
+    write_private(&bench.path("p1"), "correct horse\n");
+    write_private(&bench.path("p2"), "battery staple\n");
+    bench.write("objects.json", bundle(&[marked(1, "green")]));
+    let sealed = || {
+        let keys = fs::read_dir(bench.path("f/keys")).unwrap();
+        let texts = keys.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        texts.filter(|text| text.starts_with("polder-key/1 ")).count()
+    };
+    let sign = |more: &[&str]| bench.run(&[&["hosted", "sign", "objects.json", "--dir", "f"], more].concat());
+    bench.run(&["hosted", "seal", "f"]).expect(2).says(&["--new-passphrase-file"]);
+    assert_eq!(sealed(), 0);
+    let seal = |more: &[&str]| bench.run(&[&["hosted", "seal", "f"], more].concat());
+    seal(&["--new-passphrase-file", "p1"]).expect(0).says(&["2 keys", "two places"]);
+    assert_eq!(sealed(), 2);
+    sign(&[]).expect(4).says(&["root.key", "--passphrase-file"]);
+    sign(&["--passphrase-file", "p2"]).expect(4).says(&["passphrase is wrong"]);
+    seal(&["--new-passphrase-file", "p2"]).expect(4);
+    seal(&["--new-passphrase-file", "p2", "--passphrase-file", "p1"]).expect(0);
+    let signed = sign(&["--passphrase-file", "p2"]).expect(0).out;
+    bench.write("s.json", signed);
+    assert_eq!(count(&bench.import("s.json", &[], 0), "added"), 1);
+    // A rotation makes the new keys no weaker than the old ones.
+    bench.run(&["hosted", "rotate", "f", "--passphrase-file", "p2"]).expect(0);
+    assert_eq!(sealed(), fs::read_dir(bench.path("f/keys")).unwrap().count());
+    seal(&["--remove", "--passphrase-file", "p2"]).expect(0).says(&["warning"]);
+    assert_eq!(sealed(), 0);
+    sign(&[]).expect(0);
+    bench.run(&["hosted", "accept", "--data", "d", "f/statements.json"]).expect(0).says(&[&firm]);
+    // A node's keys are sealed by another command, which sees that nobody writes.
+    bench.run(&["hosted", "seal", "d", "--new-passphrase-file", "p1"]).expect(6).says(&["statements.json"]);
+    bench.run(&["import", "--data", "d", "s.json"]).expect(3);
 }

@@ -6,10 +6,26 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::*;
 
+on_both_engines! {
+    a_passphrase_is_set_changed_and_removed,
+    a_node_is_made_under_a_passphrase,
+    a_passphrase_file_must_be_ones_own_and_hold_one,
+    no_secret_is_told,
+    a_damaged_key_file_is_named,
+    keys_give_way_to_others_and_the_member_stays,
+    a_root_key_that_is_lost_is_replaced_with_the_recovery_key,
+    a_crash_between_new_keys_and_their_place_loses_neither,
+}
+
 /// A file that nobody else may read.
 fn secret(bench: &Bench, name: &str, text: &str) {
     let path = bench.write(name, text);
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn init(bench: &Bench, more: &[&str]) -> Ran {
+    let args = bench.init_args("d");
+    bench.run(&[&args.iter().map(String::as_str).collect::<Vec<_>>()[..], more].concat())
 }
 
 const KEYS: [&str; 4] = ["d/keys/log-1.key", "d/keys/node.key", "d/keys/recovery.key", "d/keys/root.key"];
@@ -18,9 +34,8 @@ fn sealed(bench: &Bench) -> Vec<bool> {
     KEYS.iter().map(|key| fs::read_to_string(bench.path(key)).unwrap().starts_with("polder-key/1 ")).collect()
 }
 
-#[test]
-fn a_passphrase_is_set_changed_and_removed() {
-    let bench = Bench::new();
+fn a_passphrase_is_set_changed_and_removed(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "")]));
     secret(&bench, "p1", "correct horse\nnot this line\n");
     secret(&bench, "p2", "battery staple\n");
@@ -37,7 +52,7 @@ fn a_passphrase_is_set_changed_and_removed() {
     import(&["--passphrase-file", "p1"]).expect(0);
     let mut by_environment = bench.command(&["doctor", "--data", "d"]);
     let doctor = Ran::of(by_environment.env("POLDER_PASSPHRASE_FILE", "p1").output().unwrap());
-    doctor.expect(0).says(&["under a passphrase"]);
+    doctor.is_well().says(&["under a passphrase"]);
     // What needs none, does not ask.
     bench.run(&["ledger", "verify", "--data", "d"]).expect(0);
     bench.run(&["key", "show", "--data", "d"]).expect(0).says(&["under a passphrase", "3 signature lines"]);
@@ -57,27 +72,27 @@ fn a_passphrase_is_set_changed_and_removed() {
     }
 }
 
-#[test]
-fn a_node_is_made_under_a_passphrase() {
-    let bench = Bench::bare();
+fn a_node_is_made_under_a_passphrase(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     secret(&bench, "p", "correct horse\n");
-    let init = ["init", "--data", "d", "--name", "Z", "--country", "NL", "--sector", "s"];
-    let made = bench.run(&[&init[..], &["--passphrase-file", "p"]].concat()).expect(0);
+    let made = init(&bench, &["--passphrase-file", "p"]).expect(0);
     assert!(!made.err.contains("warning"), "{}", made.err);
     assert_eq!(sealed(&bench), [true; 4]);
-    bench.run(&["doctor", "--data", "d", "--passphrase-file", "p"]).expect(0);
-    bench.run(&["doctor", "--data", "d"]).expect(0).says(&["4 under a passphrase"]);
+    bench.run(&["doctor", "--data", "d", "--passphrase-file", "p"]).is_well();
+    bench.run(&["doctor", "--data", "d"]).is_well().says(&["4 under a passphrase"]);
     bench.run(&["token", "new", "--data", "d", "--name", "t"]).expect(4);
     bench.run(&["token", "new", "--data", "d", "--name", "t", "--passphrase-file", "p"]).expect(0);
 
     // Without terminal and without file: as before, with a warning.
-    let other = Bench::bare();
-    other.run(&init).expect(0).says(&["warning", "readable by whoever", "polder key passphrase"]);
+    init(&Bench::bare_on(engine), &[]).expect(0).says(&[
+        "warning",
+        "readable by whoever",
+        "polder key passphrase",
+    ]);
 }
 
-#[test]
-fn a_passphrase_file_must_be_ones_own_and_hold_one() {
-    let bench = Bench::new();
+fn a_passphrase_file_must_be_ones_own_and_hold_one(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("open", "correct horse\n");
     fs::set_permissions(bench.path("open"), fs::Permissions::from_mode(0o644)).unwrap();
     let set = |file: &str| bench.run(&["key", "passphrase", "--data", "d", "--new-passphrase-file", file]);
@@ -89,9 +104,8 @@ fn a_passphrase_file_must_be_ones_own_and_hold_one() {
     assert_eq!(sealed(&bench), [false; 4]);
 }
 
-#[test]
-fn no_secret_is_told() {
-    let bench = Bench::new();
+fn no_secret_is_told(engine: &Engine) {
+    let bench = Bench::on(engine);
     let secrets: Vec<String> =
         KEYS.iter().map(|key| fs::read_to_string(bench.path(key)).unwrap().trim().to_owned()).collect();
     secret(&bench, "p", "correct horse\n");
@@ -114,9 +128,8 @@ fn no_secret_is_told() {
     }
 }
 
-#[test]
-fn a_damaged_key_file_is_named() {
-    let bench = Bench::new();
+fn a_damaged_key_file_is_named(engine: &Engine) {
+    let bench = Bench::on(engine);
     secret(&bench, "p", "correct horse\n");
     bench.run(&["key", "passphrase", "--data", "d", "--new-passphrase-file", "p"]).expect(0);
     let text = fs::read_to_string(bench.path("d/keys/log-1.key")).unwrap();
@@ -145,9 +158,8 @@ fn prove(bench: &Bench, n: u64, file: &str) {
     bench.write(file, proof);
 }
 
-#[test]
-fn keys_give_way_to_others_and_the_member_stays() {
-    let bench = Bench::bare();
+fn keys_give_way_to_others_and_the_member_stays(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let member = bench.init("d");
     import(&bench, 1);
     prove(&bench, 1, "before");
@@ -169,7 +181,7 @@ fn keys_give_way_to_others_and_the_member_stays() {
     for name in ["member", "recovery_key", "origin"] {
         assert_eq!(first[name], now[name], "{name}");
     }
-    bench.run(&["doctor", "--data", "d"]).expect(0);
+    bench.run(&["doctor", "--data", "d"]).is_well();
     assert_eq!(bench.verified("d"), 7);
 
     // Proofs of before and after, by the same member id.
@@ -193,9 +205,8 @@ fn keys_give_way_to_others_and_the_member_stays() {
     assert_eq!(bench.verified("d"), 7);
 }
 
-#[test]
-fn a_root_key_that_is_lost_is_replaced_with_the_recovery_key() {
-    let bench = Bench::bare();
+fn a_root_key_that_is_lost_is_replaced_with_the_recovery_key(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let member = bench.init("d");
     fs::remove_file(bench.path("d/keys/root.key")).unwrap();
     fs::rename(bench.path("d/keys/recovery.key"), bench.path("vault.key")).unwrap();
@@ -204,6 +215,12 @@ fn a_root_key_that_is_lost_is_replaced_with_the_recovery_key() {
     let recover = ["key", "recover", "--data", "d", "--recovery-key", "vault.key"];
     bench.run(&recover).expect(0).says(&[&member, "destroy it"]);
     // It is used up, and there is a new one; the new root key works.
+    let doctor = || bench.run(&["doctor", "--data", "d"]).is_well();
+    doctor().says(&["warn   recovery", "d/keys/recovery.key", "move it to another place"]);
+    fs::rename(bench.path("d/keys/recovery.key"), bench.path("vault-2.key")).unwrap();
+    let doctor = doctor().says(&["ok     recovery", "kept elsewhere"]);
+    assert!(!doctor.out.contains("warn"), "{}", doctor.out);
+    fs::rename(bench.path("vault-2.key"), bench.path("d/keys/recovery.key")).unwrap();
     bench.run(&recover).expect(2).says(&["not the recovery key"]);
     bench.run(&["key", "rotate", "log", "--data", "d"]).expect(0);
     import(&bench, 1);
@@ -219,6 +236,7 @@ fn a_root_key_that_is_lost_is_replaced_with_the_recovery_key() {
     bench.verified("d");
 }
 
+/// The thief's copy is a backup, which is made of a file alone.
 #[test]
 fn what_a_stolen_log_key_signed_later_is_refused() {
     let bench = Bench::bare();
@@ -254,9 +272,8 @@ fn what_a_stolen_log_key_signed_later_is_refused() {
     with_statements("later").expect(0);
 }
 
-#[test]
-fn a_crash_between_new_keys_and_their_place_loses_neither() {
-    let bench = Bench::new();
+fn a_crash_between_new_keys_and_their_place_loses_neither(engine: &Engine) {
+    let bench = Bench::on(engine);
     let old = fs::read(bench.path("d/keys/log-1.key")).unwrap();
     bench.run(&["key", "rotate", "log", "--data", "d"]).expect(0);
     let new = fs::read(bench.path("d/keys/log-1.key")).unwrap();

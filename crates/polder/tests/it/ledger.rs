@@ -5,15 +5,25 @@ use std::fs;
 
 use crate::support::*;
 
+on_both_engines! {
+    a_stranger_checks_a_proof,
+    any_change_in_a_proof_shows,
+    the_gate_is_asked_before_a_proof_leaves,
+    a_database_that_was_rolled_back_is_refused,
+    a_changed_database_does_not_verify,
+    doctor_finds_nothing_on_a_sound_node,
+    a_stranger_checks_that_a_log_only_grew,
+    the_log_as_tiles_tells_nothing_and_bundles_are_behind_the_gate,
+}
+
 fn proved(bench: &Bench, id: &str) -> serde_json::Value {
     let proof = bench.run(&["ledger", "prove", "--data", "d", id]).expect(0).out;
     bench.write("p", &proof);
     serde_json::from_str(&proof).unwrap()
 }
 
-#[test]
-fn a_stranger_checks_a_proof() {
-    let bench = Bench::bare();
+fn a_stranger_checks_a_proof(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let member = bench.init("d");
     bench.write("a.json", bundle(&(0..300).map(|n| marked(n, "green")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
@@ -25,14 +35,13 @@ fn a_stranger_checks_a_proof() {
     ]);
     // Without the member it proves integrity, but not who.
     bench.run(&["ledger", "check", "p"]).expect(0).says(&["not pinned", "integrity, not who"]);
-    let other = Bench::bare();
+    let other = Bench::bare_on(engine);
     let stranger = other.init("d");
     bench.run(&["ledger", "check", "--member", &stranger, "p"]).expect(1).says(&["NOT proved", &member]);
 }
 
-#[test]
-fn any_change_in_a_proof_shows() {
-    let bench = Bench::bare();
+fn any_change_in_a_proof_shows(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let member = bench.init("d");
     bench.write("a.json", bundle(&(0..40).map(|n| marked(n, "green")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
@@ -90,9 +99,8 @@ fn other(letter: char) -> char {
     }
 }
 
-#[test]
-fn the_gate_is_asked_before_a_proof_leaves() {
-    let bench = Bench::new();
+fn the_gate_is_asked_before_a_proof_leaves(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[marked(1, "red"), marked(2, "amber")]));
     bench.import("a.json", &[], 0);
     let red = bench.run(&["ledger", "prove", "--data", "d", &tool_id(1)]).expect(1).says(&["TLP:RED"]);
@@ -103,21 +111,14 @@ fn the_gate_is_asked_before_a_proof_leaves() {
 }
 
 /// `serve` refuses instead of signing a fork, and says what to do.
-#[test]
-fn a_database_that_was_rolled_back_is_refused() {
-    let bench = Bench::new();
+fn a_database_that_was_rolled_back_is_refused(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, "")]));
     bench.write("b.json", bundle(&[tool(2, "")]));
     bench.import("a.json", &[], 0);
-    let files = ["d/polder.db", "d/polder.db-wal", "d/polder.db-shm"];
-    let earlier: Vec<Option<Vec<u8>>> = files.iter().map(|f| fs::read(bench.path(f)).ok()).collect();
+    let earlier = bench.keep("d");
     bench.import("b.json", &[], 0);
-    for (file, bytes) in files.iter().zip(earlier) {
-        match bytes {
-            Some(bytes) => fs::write(bench.path(file), bytes).unwrap(),
-            None => drop(fs::remove_file(bench.path(file))),
-        }
-    }
+    bench.roll_back("d", earlier);
     for args in [
         &["serve", "--data", "d", "--listen", "127.0.0.1:0", "--http"][..],
         &["import", "--data", "d", "b.json"],
@@ -133,35 +134,33 @@ fn a_database_that_was_rolled_back_is_refused() {
     }
 }
 
-#[test]
-fn a_changed_database_does_not_verify() {
-    let bench = Bench::new();
+fn a_changed_database_does_not_verify(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&(0..20).map(|n| tool(n, "")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
     bench.verified("d");
-    let path = bench.path("d/polder.db");
-    let mut bytes = fs::read(&path).unwrap();
-    let at = bytes.windows(7).position(|w| w == b"tool 13").unwrap();
-    bytes[at + 5] = b'9';
-    fs::write(&path, bytes).unwrap();
+    if engine.is_server() {
+        let sql = "UPDATE bodies SET body = overlay(body PLACING '9' FROM position('tool 13' IN body) + 5)
+                   WHERE position('tool 13' IN body) > 0";
+        bench.database("d", |database| database.run(sql));
+    } else {
+        let path = bench.path("d/polder.db");
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(7).position(|w| w == b"tool 13").unwrap();
+        bytes[at + 5] = b'9';
+        fs::write(&path, bytes).unwrap();
+    }
     bench.run(&["ledger", "verify", "--data", "d"]).expect(1).says(&[&tool_id(13), "do not agree"]);
     bench.run(&["doctor", "--data", "d"]).expect(1).says(&["FAULT  log", "restore"]);
 }
 
-#[test]
-fn doctor_finds_nothing_on_a_sound_node() {
-    let bench = Bench::new();
-    bench.run(&["doctor", "--data", "d"]).expect(0).says(&[
-        "ok     database",
-        "ok     log",
-        "ok     keys",
-        "ok     clock",
-    ]);
+fn doctor_finds_nothing_on_a_sound_node(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.run(&["doctor", "--data", "d"]).is_well().says(&["ok     log", "ok     keys", "ok     clock"]);
 }
 
-#[test]
-fn a_stranger_checks_that_a_log_only_grew() {
-    let bench = Bench::bare();
+fn a_stranger_checks_that_a_log_only_grew(engine: &Engine) {
+    let bench = Bench::bare_on(engine);
     let member = bench.init("d");
     for round in 0..4 {
         let tools: Vec<String> = (0..90).map(|n| marked(round * 100 + n, "green")).collect();
@@ -203,9 +202,8 @@ fn a_stranger_checks_that_a_log_only_grew() {
     }
 }
 
-#[test]
-fn the_log_as_tiles_tells_nothing_and_bundles_are_behind_the_gate() {
-    let bench = Bench::new();
+fn the_log_as_tiles_tells_nothing_and_bundles_are_behind_the_gate(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&(0..300).map(|n| marked(n, "green")).collect::<Vec<_>>()));
     bench.import("a.json", &[], 0);
     let told = bench.run(&["ledger", "tiles", "--data", "d", "--json", "t"]).expect(0).json().remove(0);

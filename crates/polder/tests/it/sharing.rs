@@ -3,6 +3,20 @@
 
 use crate::support::*;
 
+on_both_engines! {
+    the_strictest_marking_wins,
+    effective_markings_survive_the_way_to_another_node,
+    an_export_is_what_came_in_byte_for_byte,
+    versions_and_stix_2_0,
+    stdin_and_archives,
+    tokens_are_shown_once_and_never_red,
+    communities,
+    roles_of_a_community,
+    terms_are_not_taken_away_by_saying_nothing,
+    an_import_stands_back_while_the_directory_is_served,
+    an_indicator_of_a_list_does_not_tell_where_the_list_lay,
+}
+
 #[test]
 fn attack_is_read_whole_and_known_again() {
     let Some(shared) = shared("attack_is_read_whole_and_known_again") else { return };
@@ -16,9 +30,8 @@ fn attack_is_read_whole_and_known_again() {
 }
 
 /// `--tlp` marks the envelope and never loosens.
-#[test]
-fn the_strictest_marking_wins() {
-    let bench = Bench::new();
+fn the_strictest_marking_wins(engine: &Engine) {
+    let bench = Bench::on(engine);
     let labels = ["clear", "green", "amber", "amber+strict"];
     for (row, envelope) in [None, Some("clear"), Some("green"), Some("amber")].into_iter().enumerate() {
         let base = row as u64 * 10;
@@ -48,9 +61,8 @@ fn the_strictest_marking_wins() {
 }
 
 /// What one node exports the next reads with the markings that it had, wherever they stood.
-#[test]
-fn effective_markings_survive_the_way_to_another_node() {
-    let bench = Bench::new();
+fn effective_markings_survive_the_way_to_another_node(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("a.json", bundle(&[tool(1, ""), marked(2, "green"), tool(3, ""), marked(4, "red")]));
     bench.write("b.json", bundle(&[tool(5, "")]));
     bench.import("a.json", &["--tlp", "amber"], 0);
@@ -83,9 +95,8 @@ fn effective_markings_survive_the_way_to_another_node() {
     );
 }
 
-#[test]
-fn an_export_is_what_came_in_byte_for_byte() {
-    let bench = Bench::new();
+fn an_export_is_what_came_in_byte_for_byte(engine: &Engine) {
+    let bench = Bench::on(engine);
     let odd = tool(1, "\"x_n\" : 1.0e2, \"x_u\":\"\\u00e9\\/\", ");
     bench.write("a.json", bundle(std::slice::from_ref(&odd)));
     bench.import("a.json", &[], 0);
@@ -101,9 +112,8 @@ fn an_export_is_what_came_in_byte_for_byte() {
 }
 
 /// The newest version leaves, and STIX 2.0 only as 2.1 that says so.
-#[test]
-fn versions_and_stix_2_0() {
-    let bench = Bench::new();
+fn versions_and_stix_2_0(engine: &Engine) {
+    let bench = Bench::on(engine);
     let newer = tool(1, "").replace("2024-01-02", "2024-06-01").replace("tool 1", "newer");
     bench.write("a.json", bundle(&[newer, tool(1, "")]));
     bench.import("a.json", &[], 0);
@@ -122,11 +132,10 @@ fn versions_and_stix_2_0() {
     assert_eq!(objects[1]["malware_types"][0], "trojan");
 }
 
-#[test]
-fn stdin_and_archives() {
+fn stdin_and_archives(engine: &Engine) {
     use std::io::Write as _;
     use std::process::Stdio;
-    let bench = Bench::new();
+    let bench = Bench::on(engine);
     let text = bundle(&[tool(1, ""), tool(2, "")]);
     let mut child = bench
         .command(&["import", "--data", "d", "-"])
@@ -145,17 +154,13 @@ fn stdin_and_archives() {
     assert_eq!(bench.import("a.zst", &["--tlp", "green"], 0)["known"].as_u64(), Some(2));
 }
 
-#[test]
-fn tokens_are_shown_once_and_never_red() {
-    let bench = Bench::new();
+fn tokens_are_shown_once_and_never_red(engine: &Engine) {
+    let bench = Bench::on(engine);
     let token =
         bench.run(&["token", "new", "--data", "d", "--name", "siem", "--max-tlp", "amber"]).expect(0).out;
     assert!(token.starts_with("polder_"));
     let secret = token.trim().rsplit('_').next().unwrap();
-    for name in ["d/polder.db", "d/polder.db-wal"] {
-        let bytes = std::fs::read(bench.path(name)).unwrap_or_default();
-        assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "the secret lies in {name}");
-    }
+    assert_eq!(bench.holding("d", secret.as_bytes()), Vec::<String>::new(), "the secret is kept");
     bench.run(&["token", "new", "--data", "d", "--name", "siem"]).expect(2);
     bench.run(&["token", "new", "--data", "d", "--name", "x", "--max-tlp", "red"]).expect(2).says(&["RED"]);
     bench.run(&["token", "list", "--data", "d"]).expect(0).says(&["siem", "TLP:AMBER"]);
@@ -163,17 +168,10 @@ fn tokens_are_shown_once_and_never_red() {
     bench.run(&["token", "revoke", "--data", "d", "--name", "siem"]).expect(1);
 }
 
-#[test]
-fn communities() {
-    let bench = Bench::new();
+fn communities(engine: &Engine) {
+    let bench = Bench::on(engine);
     let other = Bench::bare().init("d");
-    let community = bench
-        .run(&["community", "new", "--data", "d", "--name", "Ring", "--json"])
-        .expect(0)
-        .json()[0]["community"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let community = bench.community("Ring");
     bench.run(&["community", "add", "--data", "d", &community, &other]).expect(0);
     bench.run(&["community", "add", "--data", "d", &community, &other]).expect(2).says(&["already"]);
     bench.run(&["community", "list", "--data", "d"]).expect(0).says(&["Ring", &other]);
@@ -203,12 +201,10 @@ fn the_tour() {
 }
 
 /// A steward of the operator's own community, and an observer, by the command line.
-#[test]
-fn roles_of_a_community() {
-    let bench = Bench::new();
+fn roles_of_a_community(engine: &Engine) {
+    let bench = Bench::on(engine);
     let other = Bench::bare().init("d");
-    let made = bench.run(&["community", "new", "--data", "d", "--name", "Ring", "--json"]).expect(0).json();
-    let community = made[0]["community"].as_str().unwrap();
+    let community = &*bench.community("Ring");
     bench.run(&["community", "add", "--data", "d", community, &other]).expect(0);
     let role = |role: &str, code| {
         bench.run(&["community", "role", "--data", "d", community, &other, role]).expect(code)
@@ -233,28 +229,78 @@ fn roles_of_a_community() {
 }
 
 /// The bare command opened the community to who had accepted nothing.
-#[test]
-fn terms_are_not_taken_away_by_saying_nothing() {
-    let bench = Bench::new();
-    let made = bench.run(&["community", "new", "--data", "d", "--name", "Ring", "--json"]).expect(0).json();
-    let community = made[0]["community"].as_str().unwrap();
-    bench.write("terms", "use it well");
+fn terms_are_not_taken_away_by_saying_nothing(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let community = &*bench.community("Ring");
+    let show = || bench.run(&["community", "show", "--data", "d", community]);
+    show().expect(0).says(&["no terms"]);
+    bench.write("terms", "use it well\n\u{1b}[2Jand quietly");
     bench.write("empty", "\n");
     let terms = |more: &[&str], code| {
         bench.run(&[&["community", "terms", "--data", "d", community], more].concat()).expect(code)
     };
     terms(&["--text", "terms"], 0).says(&["--for MEMBER"]);
+    let shown = show().expect(0).says(&["  | use it well", "  | \\u{1b}[2Jand quietly"]);
+    assert!(!shown.out.contains('\u{1b}'), "text from outside moves no cursor");
     terms(&[], 2).says(&["--none"]);
     terms(&["--text", "empty"], 2).says(&["--none"]);
     terms(&["--none"], 0).says(&["without accepting"]);
 }
 
 /// The name of a file may be that of a victim.
-#[test]
-fn an_indicator_of_a_list_does_not_tell_where_the_list_lay() {
-    let bench = Bench::new();
+fn an_indicator_of_a_list_does_not_tell_where_the_list_lay(engine: &Engine) {
+    let bench = Bench::on(engine);
     bench.write("customer-zuiderzee.txt", "203.0.113.9\n");
     bench.run(&["import", "--data", "d", "customer-zuiderzee.txt", "--tlp", "green"]).expect(0);
     let exported = bench.run(&["export", "--data", "d", "--format", "stix"]).expect(0);
     assert!(exported.out.contains("203.0.113.9") && !exported.out.contains("zuiderzee"), "{}", exported.out);
+}
+
+/// Priority of each thread of a process by its name, as nice(1) counts.
+fn priorities(pid: u32) -> std::collections::BTreeMap<String, i64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of = |task: std::io::Result<std::fs::DirEntry>| {
+        // The name stands in brackets; priority is the 19th field of proc(5).
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        let (name, fields) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
+        (name.to_owned(), fields.split_whitespace().nth(16).unwrap().parse().unwrap())
+    };
+    tasks.map(of).collect()
+}
+
+/// Who reads and parses stands back for who is served; who writes does not, because others wait for him.
+fn an_import_stands_back_while_the_directory_is_served(engine: &Engine) {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let bench = Bench::on(engine);
+    let mut objects = 0..;
+    let mut import = |more: &[&str]| {
+        let args = [&["import", "--data", "d", "-"], more].concat();
+        let (stdin, stdout) = (Stdio::piped(), Stdio::piped());
+        let mut child =
+            bench.command(&args).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // More than a pipe holds: it has begun to read.
+        stdin.write_all(&vec![b' '; 1 << 20]).unwrap();
+        // A thread gives itself its name when it first runs.
+        let named = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            Some(priorities(child.id())).filter(|found| found.contains_key("writer"))
+        };
+        let found = (0..1_000).find_map(named).unwrap();
+        stdin.write_all(bundle(&[marked(objects.next().unwrap(), "green")]).as_bytes()).unwrap();
+        drop(stdin);
+        Ran::of(child.wait_with_output().unwrap()).expect(0).says(&["added 1"]);
+        (found["polder"], found["writer"])
+    };
+    assert_eq!(import(&[]), (0, 0));
+    assert_eq!(import(&["--nice", "3"]), (3, 0));
+    let serving = bench.serve("d");
+    assert_eq!(import(&[]), (10, 0));
+    assert_eq!(import(&["--nice", "0"]), (0, 0));
+    assert_eq!(import(&["--nice", "19"]), (19, 0));
+    drop(serving);
+    assert_eq!(import(&[]), (0, 0));
+    bench.run(&["import", "--data", "d", "-", "--nice", "20"]).expect(2);
+    assert_eq!(bench.verified("d"), 7);
 }

@@ -1,19 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Running the program in a directory of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
+use store::Location;
+use store::postgresql::Address;
+
+pub use crate::engine::Engine;
+pub(crate) use crate::engine::on_both_engines;
+use crate::engine::{Database, write_private};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_polder");
 
-/// A directory that goes with the test, and a node in it.
+/// A directory that goes with the test, with the nodes in it and, on a server, their databases.
 pub struct Bench {
     pub dir: tempfile::TempDir,
+    engine: Engine,
+    /// By the data directory of the node.
+    databases: Mutex<BTreeMap<String, Database>>,
+}
+
+/// What a database held at some time.
+pub enum Kept {
+    Database(Database),
+    Files(Vec<(PathBuf, Option<Vec<u8>>)>),
+}
+
+/// Files below a directory that hold these bytes.
+fn files_holding(dir: &Path, needle: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_holding(&path, needle));
+        } else if fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
 }
 
 /// What a run of the program gave.
@@ -46,6 +77,15 @@ impl Ran {
         self
     }
 
+    /// `doctor` found nothing: but of this machine's disk, and that the server of the tests does not wait for it.
+    #[track_caller]
+    pub fn is_well(self) -> Ran {
+        let outside = |line: &str| line.contains("disk") || line.contains("fsync is off");
+        let well = self.out.lines().all(|line| !line.starts_with("FAULT") || outside(line));
+        assert!(well && [0, 1].contains(&self.code), "out: {}\nerr: {}", self.out, self.err);
+        self
+    }
+
     /// A message has what, where and what to do: it names these words.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Ran {
@@ -58,33 +98,110 @@ impl Ran {
 }
 
 impl Bench {
-    /// Without a node.
+    /// Without a node; those that are made keep their records in a file.
     pub fn bare() -> Bench {
-        Bench { dir: tempfile::tempdir().unwrap() }
+        Bench::bare_on(&Engine::File)
+    }
+
+    /// With a node in `d`, on a file.
+    pub fn new() -> Bench {
+        Bench::on(&Engine::File)
+    }
+
+    /// Without a node.
+    pub fn bare_on(engine: &Engine) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        Bench { dir, engine: engine.clone(), databases: Mutex::default() }
     }
 
     /// With a node in `d`.
-    pub fn new() -> Bench {
-        let bench = Bench::bare();
+    pub fn on(engine: &Engine) -> Bench {
+        let bench = Bench::bare_on(engine);
         bench.init("d");
         bench
     }
 
     /// Makes a node; answers its member id.
     pub fn init(&self, data: &str) -> String {
-        let ran = self.run(&[
-            "init",
-            "--data",
-            data,
-            "--name",
-            "Zuiderlicht",
-            "--country",
-            "NL",
-            "--sector",
-            "semiconductors",
-            "--json",
-        ]);
-        ran.expect(0).json()[0]["member"].as_str().unwrap().to_owned()
+        let args = self.init_args(data);
+        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+        args.push("--json");
+        self.run(&args).expect(0).json()[0]["member"].as_str().unwrap().to_owned()
+    }
+
+    /// The command that makes a node: on a server in a database that is made here.
+    pub fn init_args(&self, data: &str) -> Vec<String> {
+        let words = ["--name", "Zuiderlicht", "--country", "NL", "--sector", "semiconductors"];
+        let mut args: Vec<String> =
+            ["init", "--data", data].iter().chain(&words).map(|&w| w.into()).collect();
+        if let Engine::Postgresql(server) = &self.engine {
+            let database = Database::make(server);
+            write_private(&self.path("connection"), &database.string());
+            self.databases.lock().unwrap().insert(data.to_owned(), database);
+            args.extend(["--postgres", "connection"].map(String::from));
+        }
+        args
+    }
+
+    pub fn is_on_server(&self) -> bool {
+        self.engine.is_server()
+    }
+
+    /// Where the node in a directory keeps its records.
+    pub fn location(&self, data: &str) -> Location {
+        match fs::read_to_string(self.path(&format!("{data}/postgres"))) {
+            Ok(string) => Address::parse(&string).unwrap().into(),
+            Err(_) => Location::File(self.path(&format!("{data}/polder.db"))),
+        }
+    }
+
+    /// Works on the database of a node on a server.
+    pub fn database<T>(&self, data: &str, work: impl FnOnce(&Database) -> T) -> T {
+        work(&self.databases.lock().unwrap()[data])
+    }
+
+    /// What a node holds now, to be put back later.
+    pub fn keep(&self, data: &str) -> Kept {
+        if self.is_on_server() {
+            return Kept::Database(self.database(data, Database::copied));
+        }
+        let file = |suffix: &str| self.path(&format!("{data}/polder.db{suffix}"));
+        Kept::Files(["", "-wal", "-shm"].map(|suffix| (file(suffix), fs::read(file(suffix)).ok())).to_vec())
+    }
+
+    /// The database as it was, and everything beside it as it is.
+    pub fn roll_back(&self, data: &str, kept: Kept) {
+        match kept {
+            Kept::Database(copy) => self.database(data, |database| database.put_back(copy)),
+            Kept::Files(files) => files.into_iter().for_each(|(file, bytes)| match bytes {
+                Some(bytes) => fs::write(file, bytes).unwrap(),
+                None => drop(fs::remove_file(file)),
+            }),
+        }
+    }
+
+    /// Where these bytes lie: files of the directory, and the rows of a database on a server.
+    pub fn holding(&self, data: &str, needle: &[u8]) -> Vec<String> {
+        let mut found = files_holding(&self.path(data), needle);
+        if self.is_on_server() {
+            let dump = self.database(data, Database::dump);
+            let (text, hex) = (std::str::from_utf8(needle).ok(), model::id::hex(needle));
+            let holds = |line: &&str| line.contains(&hex) || text.is_some_and(|text| line.contains(text));
+            found.extend(dump.lines().find(holds).map(|line| line.chars().take(80).collect()));
+        }
+        found
+    }
+
+    /// Makes a token; `more` says for whom and for what.
+    pub fn token(&self, data: &str, name: &str, more: &[&str]) -> String {
+        let args = [&["token", "new", "--data", data, "--name", name, "--json"], more].concat();
+        self.run(&args).expect(0).json()[0]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a community of the node in `d`.
+    pub fn community(&self, name: &str) -> String {
+        let made = self.run(&["community", "new", "--data", "d", "--name", name, "--json"]).expect(0).json();
+        made[0]["community"].as_str().unwrap().to_owned()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -125,11 +242,11 @@ impl Bench {
     }
 
     /// Effective marking of every exported object by id.
-    pub fn exported(&self, data: &str) -> std::collections::BTreeMap<String, String> {
+    pub fn exported(&self, data: &str) -> BTreeMap<String, String> {
         let bundle = self.run(&["export", "--data", data, "--format", "stix"]).expect(0);
         let bundle: Value = serde_json::from_str(&bundle.out).unwrap();
         let objects = bundle["objects"].as_array().cloned().unwrap_or_default();
-        let mut all = std::collections::BTreeMap::new();
+        let mut all = BTreeMap::new();
         for run in bundle["x_polder_markings"].as_array().into_iter().flatten() {
             for nth in run["first"].as_u64().unwrap()..=run["last"].as_u64().unwrap() {
                 let id = objects[nth as usize]["id"].as_str().unwrap();
@@ -185,36 +302,33 @@ impl Bench {
 impl Serving {
     /// Status and document of an answer.
     pub fn ask(&self, path: &str, token: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let request = format!(
-            "GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
-             Accept: application/taxii+json;version=2.1\r\nConnection: close\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}")))
+        self.send("GET", path, token, b"")
     }
 
     /// Posts an envelope: status and document of the answer.
     pub fn post(&self, path: &str, token: &str, body: &str) -> (u16, Value) {
+        self.send("POST", path, token, body.as_bytes())
+    }
+
+    /// Status and document of the answer to a request; null where it has none.
+    pub fn send(&self, method: &str, path: &str, token: &str, body: &[u8]) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let request = format!(
-            "POST {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
-             Accept: application/taxii+json;version=2.1\r\nContent-Type: application/taxii+json;version=2.1\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.address,
-            body.len()
+        let kind = "application/taxii+json;version=2.1";
+        let mut head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: {kind}\r\n\
+             Connection: close\r\n",
+            self.address
         );
-        stream.write_all(request.as_bytes()).unwrap();
+        if method != "GET" {
+            head += &format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+        }
+        stream.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| stream.write_all(body)).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}")))
+        let document = (!body.is_empty()).then(|| serde_json::from_str(body));
+        (status, document.map_or(Value::Null, |read| read.unwrap_or_else(|e| panic!("{e}: {answer}"))))
     }
 
     /// The document at a path.

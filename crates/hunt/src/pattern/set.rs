@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Many patterns over many events.
+//!
+//! Most events concern no pattern. Each observation expression has literals of which one must stand in an
+//! event for the expression to hold ([`literals`]); the longest of an `AND` are the rarest, as a rule. All
+//! are looked for at once, and only the expressions whose literal was found are asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use model::diagnostic::Diagnostic;
+use model::time::Timestamp;
+use serde_json::Value;
+
+use super::ast::{Comparison, Expression, Literal, Operator, Test};
+use super::event::{EVENT_TYPE, observation};
+use super::fold::folded;
+use super::matching::{Matcher, Span};
+use super::observed::Observation;
+use super::{MatchError, Pattern, PatternError};
+use crate::detection::{Detection, Evidence, Level, Means};
+use crate::event::{Event, SourceKind};
+use crate::limits::{
+    EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_LITERALS_MAX,
+    PATTERN_OBSERVATIONS_MAX, PATTERNS_MAX,
+};
+
+/// Shortest literal that is worth looking for.
+const LITERAL_CHARS_MIN: usize = 3;
+
+/// An indicator whose pattern is not equality alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatternIndicator {
+    /// STIX id.
+    pub id: String,
+    /// STIX name.
+    pub name: String,
+    /// The pattern, or of one that is compiled in part the rest.
+    pub pattern: Pattern,
+    /// When it begins to hold, if that is known. As of values, earlier traces are found all the same.
+    pub valid_from: Option<Timestamp>,
+    /// When it ceases to hold.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// A pattern that is ready.
+#[derive(Debug)]
+struct Ready {
+    indicator: PatternIndicator,
+    matcher: Matcher,
+    /// Judged event by event.
+    single: bool,
+}
+
+/// Patterns that are hunted for together.
+#[derive(Debug)]
+pub struct PatternSet {
+    ready: Vec<Ready>,
+    /// The literals, and for each the expressions that it lets in, as (pattern, leaf).
+    finder: Option<AhoCorasick>,
+    wanted_by: Vec<Vec<(usize, usize)>>,
+    /// Expressions without a literal.
+    always: Vec<(usize, usize)>,
+    /// Types of objects that expressions without a literal speak of; others need no look at all.
+    always_types: BTreeSet<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl PatternSet {
+    /// Makes patterns ready; what cannot be matched is a diagnostic.
+    pub fn build(indicators: Vec<PatternIndicator>) -> PatternSet {
+        let mut diagnostics = Vec::new();
+        let mut ready: Vec<Ready> = Vec::new();
+        for mut indicator in indicators {
+            indicator.pattern = Pattern::of(folded(indicator.pattern.expression()));
+            if ready.len() >= PATTERNS_MAX {
+                let what = format!("there are more than {PATTERNS_MAX} patterns; the rest is not matched");
+                diagnostics.push(Diagnostic::error("too-many-patterns", indicator.id, what));
+                break;
+            }
+            match Matcher::new(&indicator.pattern) {
+                Ok(matcher) => {
+                    let single = matcher.is_single();
+                    ready.push(Ready { indicator, matcher, single });
+                }
+                Err(error) => {
+                    diagnostics.push(Diagnostic::error(
+                        "pattern-not-supported",
+                        indicator.id,
+                        error.to_string(),
+                    ));
+                }
+            }
+        }
+        let mut set = PatternSet {
+            ready,
+            finder: None,
+            wanted_by: Vec::new(),
+            always: Vec::new(),
+            always_types: BTreeSet::new(),
+            diagnostics,
+        };
+        set.index();
+        set
+    }
+
+    fn index(&mut self) {
+        let mut by_literal: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+        for (nth, ready) in self.ready.iter().enumerate() {
+            let mut leaves = Vec::new();
+            each_leaf(ready.indicator.pattern.expression(), &mut |comparison| leaves.push(comparison));
+            for (leaf, comparison) in leaves.into_iter().enumerate() {
+                match literals(comparison) {
+                    Some(literals) => {
+                        for literal in literals {
+                            by_literal.entry(literal).or_default().push((nth, leaf));
+                        }
+                    }
+                    None => {
+                        self.always.push((nth, leaf));
+                        types(comparison, &mut self.always_types);
+                    }
+                }
+            }
+        }
+        let finder = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(by_literal.keys());
+        match finder {
+            Ok(finder) if !by_literal.is_empty() => {
+                self.finder = Some(finder);
+                self.wanted_by = by_literal.into_values().collect();
+            }
+            Ok(_) => {}
+            // Too many states for the machine: without an index each expression is asked each time.
+            Err(_) => self.always.extend(by_literal.into_values().flatten()),
+        }
+        self.always.sort_unstable();
+        self.always.dedup();
+    }
+
+    /// How many patterns are hunted for.
+    pub fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Patterns that cannot be matched, and why.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Expressions that an observation may satisfy, as (pattern, leaf).
+    fn candidates(&self, observation: &Observation) -> BTreeSet<(usize, usize)> {
+        let mut candidates = BTreeSet::new();
+        let has_type = |object: &Value| {
+            object.get("type").and_then(Value::as_str).is_some_and(|kind| self.always_types.contains(kind))
+        };
+        if observation.objects.values().any(has_type) {
+            candidates.extend(self.always.iter().copied());
+        }
+        if let Some(finder) = &self.finder {
+            for object in observation.objects.values() {
+                each_text(object, &mut |text| {
+                    for hit in finder.find_overlapping_iter(text) {
+                        if let Some(wanted) = self.wanted_by.get(hit.pattern().as_usize()) {
+                            candidates.extend(wanted.iter().copied());
+                        }
+                    }
+                });
+            }
+        }
+        candidates
+    }
+}
+
+/// Calls back with each observation expression, in the order of the matcher's leaves.
+fn each_leaf<'a>(expression: &'a Expression, each: &mut dyn FnMut(&'a Comparison)) {
+    match expression {
+        Expression::All(parts) | Expression::Any(parts) | Expression::Followed(parts) => {
+            parts.iter().for_each(|part| each_leaf(part, each));
+        }
+        Expression::Qualified(inner, _) => each_leaf(inner, each),
+        Expression::Observation(comparison) => each(comparison),
+    }
+}
+
+fn each_text(value: &Value, each: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => each(text),
+        Value::Array(list) => list.iter().for_each(|value| each_text(value, each)),
+        Value::Object(object) => object.values().for_each(|value| each_text(value, each)),
+        _ => {}
+    }
+}
+
+fn types(comparison: &Comparison, into: &mut BTreeSet<String>) {
+    match comparison {
+        Comparison::All(parts) | Comparison::Any(parts) => parts.iter().for_each(|part| types(part, into)),
+        Comparison::Test(test) => {
+            into.insert(test.path.object.clone());
+        }
+    }
+}
+
+/// Texts of which one stands, in some case, in every observation in which the comparison holds; `None` where
+/// there are no such texts.
+fn literals(comparison: &Comparison) -> Option<Vec<String>> {
+    match comparison {
+        Comparison::Test(test) => of_test(test),
+        // One of its parts is enough to let it in: the one whose shortest literal is the longest.
+        Comparison::All(parts) => parts
+            .iter()
+            .filter_map(literals)
+            .max_by_key(|texts| texts.iter().map(String::len).min().unwrap_or(0)),
+        Comparison::Any(parts) => {
+            let all: Option<Vec<_>> = parts.iter().map(literals).collect();
+            let all: Vec<String> = all?.into_iter().flatten().collect();
+            (all.len() <= PATTERN_LITERALS_MAX).then_some(all)
+        }
+    }
+}
+
+fn of_test(test: &Test) -> Option<Vec<String>> {
+    // Bytes are compared decoded, as no text of the observation holds them; times in several spellings.
+    let bytes = |key: &super::Step| matches!(key, super::Step::Key(key) if key.ends_with("_hex") || key.ends_with("_bin"));
+    if test.negated || test.path.steps.iter().any(bytes) {
+        return None;
+    }
+    let text = |literal: &Literal| match literal {
+        Literal::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let texts = match &test.operator {
+        Operator::Equal(literal) => vec![text(literal)?],
+        Operator::In(values) => values.iter().map(text).collect::<Option<Vec<_>>>()?,
+        Operator::Like(like) => {
+            let runs = like.split(['%', '_']).max_by_key(|run| run.len());
+            // NFC may change what is not ASCII.
+            vec![runs.filter(|run| run.is_ascii())?.to_owned()]
+        }
+        _ => return None,
+    };
+    let long = texts.iter().all(|text| text.chars().count() >= LITERAL_CHARS_MIN);
+    (long && texts.len() <= PATTERN_LITERALS_MAX && !texts.is_empty()).then_some(texts)
+}
+
+/// An event that may take part in a pattern of several observations.
+#[derive(Clone, Debug)]
+struct Kept {
+    span: Span,
+    /// Leaves that hold in it.
+    leaves: Vec<usize>,
+    source: SourceKind,
+    about: Vec<(&'static str, String)>,
+    evidence: Evidence,
+}
+
+/// Matching one run's events, file by file, in any order: patterns of one observation are told at once,
+/// the others at the end ([`PatternRun::finish`]).
+#[derive(Debug)]
+pub struct PatternRun<'a> {
+    set: &'a PatternSet,
+    kept: Vec<Vec<Kept>>,
+    /// Events that would have been kept for a pattern: over the limit, or without a time.
+    lost: Vec<u64>,
+    /// Detections of a pattern that were told.
+    told: Vec<u64>,
+}
+
+impl<'a> PatternRun<'a> {
+    /// Begins.
+    pub fn new(set: &'a PatternSet) -> PatternRun<'a> {
+        let count = set.ready.len();
+        PatternRun { set, kept: vec![Vec::new(); count], lost: vec![0; count], told: vec![0; count] }
+    }
+
+    /// Takes an event of a log; `line` is its text. Answers what it shows by itself.
+    pub fn event(&mut self, file: &str, line: &str, event: &Event) -> Vec<Detection> {
+        if self.set.is_empty() {
+            return Vec::new();
+        }
+        let observation = observation(event, Timestamp::EPOCH);
+        let mut by_pattern: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (nth, leaf) in self.set.candidates(&observation) {
+            let asked = self.set.ready.get(nth).and_then(|ready| ready.matcher.leaves().get(leaf));
+            // A value of the log that cannot be compared is no match here.
+            if asked.is_some_and(|asked| asked.holds(&observation).unwrap_or(false)) {
+                by_pattern.entry(nth).or_default().push(leaf);
+            }
+        }
+        let mut detections = Vec::new();
+        for (nth, leaves) in by_pattern {
+            let Some(ready) = self.set.ready.get(nth) else { continue };
+            if event.time.zip(ready.indicator.valid_until).is_some_and(|(time, until)| time >= until) {
+                continue;
+            }
+            let kept = keep(file, line, event, &observation, leaves);
+            if ready.single && self.holds_alone(ready, &kept) {
+                self.tell(nth, ready, &[kept], &mut detections);
+            } else if !ready.single {
+                self.store(nth, event, kept);
+            }
+        }
+        detections
+    }
+
+    fn holds_alone(&self, ready: &Ready, kept: &Kept) -> bool {
+        let hits = hits_of(ready, std::slice::from_ref(kept));
+        matches!(ready.matcher.bound(&[kept.span], &hits), Ok(Some(_)))
+    }
+
+    fn store(&mut self, nth: usize, event: &Event, kept: Kept) {
+        let (Some(all), Some(lost)) = (self.kept.get_mut(nth), self.lost.get_mut(nth)) else { return };
+        if event.time.is_none() || all.len() >= PATTERN_OBSERVATIONS_MAX {
+            *lost += 1;
+        } else {
+            all.push(kept);
+        }
+    }
+
+    fn tell(&mut self, nth: usize, ready: &Ready, kept: &[Kept], into: &mut Vec<Detection>) {
+        let Some(told) = self.told.get_mut(nth) else { return };
+        *told += 1;
+        if *told <= PATTERN_DETECTIONS_MAX {
+            into.push(detection(ready, kept));
+        }
+    }
+
+    /// Takes over what another run of the same set kept, as of another thread.
+    pub fn merge(&mut self, other: PatternRun<'a>) {
+        for (mine, theirs) in self.kept.iter_mut().zip(other.kept) {
+            mine.extend(theirs);
+        }
+        for (mine, theirs) in self.lost.iter_mut().zip(other.lost) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.told.iter_mut().zip(other.told) {
+            *mine += theirs;
+        }
+    }
+
+    /// Ends: what events show together, and what was left out.
+    pub fn finish(mut self) -> (Vec<Detection>, Vec<Diagnostic>) {
+        let (mut detections, mut diagnostics) = (Vec::new(), Vec::new());
+        for (nth, ready) in self.set.ready.iter().enumerate() {
+            let mut kept = self.kept.get_mut(nth).map(std::mem::take).unwrap_or_default();
+            // Runs end in any order; the answer must not depend on it.
+            kept.sort_by(|a, b| {
+                let key = |k: &Kept| (k.span.first, k.evidence.file.clone(), k.evidence.place);
+                key(a).cmp(&key(b))
+            });
+            if kept.len() > PATTERN_OBSERVATIONS_MAX {
+                let over = kept.len() - PATTERN_OBSERVATIONS_MAX;
+                kept.truncate(PATTERN_OBSERVATIONS_MAX);
+                if let Some(lost) = self.lost.get_mut(nth) {
+                    *lost += over as u64;
+                }
+            }
+            if let Err(error) = self.bind_all(nth, ready, kept, &mut detections) {
+                let what = error.to_string();
+                diagnostics.push(Diagnostic::warning("pattern-gave-up", ready.indicator.id.clone(), what));
+            }
+            diagnostics.extend(self.lost_and_untold(nth, ready));
+        }
+        (detections, diagnostics)
+    }
+
+    /// Each time that the pattern holds, by events of its own.
+    fn bind_all(
+        &mut self,
+        nth: usize,
+        ready: &Ready,
+        mut kept: Vec<Kept>,
+        into: &mut Vec<Detection>,
+    ) -> Result<(), MatchError> {
+        while !kept.is_empty() && self.told.get(nth).is_some_and(|told| *told < PATTERN_DETECTIONS_MAX) {
+            let spans: Vec<Span> = kept.iter().map(|kept| kept.span).collect();
+            let Some(bound) = ready.matcher.bound(&spans, &hits_of(ready, &kept))? else { break };
+            let bound: BTreeSet<usize> = bound.into_iter().collect();
+            let (mut shown, mut rest) = (Vec::new(), Vec::new());
+            for (at, kept) in kept.into_iter().enumerate() {
+                if bound.contains(&at) { shown.push(kept) } else { rest.push(kept) }
+            }
+            self.tell(nth, ready, &shown, into);
+            kept = rest;
+        }
+        Ok(())
+    }
+
+    fn lost_and_untold(&self, nth: usize, ready: &Ready) -> Vec<Diagnostic> {
+        let id = || ready.indicator.id.clone();
+        let mut diagnostics = Vec::new();
+        let lost = self.lost.get(nth).copied().unwrap_or(0);
+        if lost > 0 {
+            let what = format!(
+                "{lost} events that could take part in this pattern were left out: they tell no time, or are more than \
+                 {PATTERN_OBSERVATIONS_MAX}"
+            );
+            diagnostics.push(
+                Diagnostic::warning("pattern-events-left-out", id(), what).with_fix("narrow the pattern"),
+            );
+        }
+        let told = self.told.get(nth).copied().unwrap_or(0);
+        if told > PATTERN_DETECTIONS_MAX {
+            let what =
+                format!("the pattern matched {told} times; the first {PATTERN_DETECTIONS_MAX} are told");
+            diagnostics
+                .push(Diagnostic::warning("pattern-too-common", id(), what).with_fix("narrow the pattern"));
+        }
+        diagnostics
+    }
+}
+
+/// For each leaf the events in which it holds.
+fn hits_of(ready: &Ready, kept: &[Kept]) -> Vec<Vec<usize>> {
+    let mut hits = vec![Vec::new(); ready.matcher.leaves().len()];
+    for (at, kept) in kept.iter().enumerate() {
+        for leaf in &kept.leaves {
+            if let Some(hits) = hits.get_mut(*leaf) {
+                hits.push(at);
+            }
+        }
+    }
+    hits
+}
+
+fn keep(file: &str, line: &str, event: &Event, observation: &Observation, leaves: Vec<usize>) -> Kept {
+    let mut end = line.len().min(FINDING_TEXT_BYTES_MAX);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = line.get(..end).unwrap_or_default().to_owned();
+    Kept {
+        span: Span { first: observation.first, last: observation.last, number: 1 },
+        leaves,
+        source: event.class.kind,
+        about: about(observation),
+        evidence: Evidence { file: file.to_owned(), place: event.place, time: event.time, text },
+    }
+}
+
+/// Whom an event is about: its accounts and addresses.
+fn about(observation: &Observation) -> Vec<(&'static str, String)> {
+    let mut about = Vec::new();
+    for object in observation.objects.values() {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
+        let found = match object.get("type").and_then(Value::as_str) {
+            Some("ipv4-addr" | "ipv6-addr") => text("value").map(|value| ("address", value)),
+            Some("domain-name") => text("value").map(|value| ("domain", value)),
+            Some("user-account") => text("account_login").map(|value| ("account", value)),
+            Some(EVENT_TYPE) => ["Computer", "ComputerName", "devname", "host.name"]
+                .iter()
+                .find_map(|name| text(name))
+                .map(|value| ("host", value)),
+            _ => None,
+        };
+        about.extend(found);
+    }
+    about.sort();
+    about.dedup();
+    about
+}
+
+fn detection(ready: &Ready, kept: &[Kept]) -> Detection {
+    let indicator = &ready.indicator;
+    let times = || kept.iter().filter_map(|kept| kept.evidence.time);
+    let mut about: Vec<_> = kept.iter().flat_map(|kept| kept.about.iter().cloned()).collect();
+    about.sort();
+    about.dedup();
+    let name = if indicator.name.is_empty() { &indicator.id } else { &indicator.name };
+    Detection {
+        means: Means::Pattern,
+        id: indicator.id.clone(),
+        title: format!("pattern of indicator: {name}"),
+        level: Level::High,
+        techniques: Vec::new(),
+        credit: String::new(),
+        source: kept.first().map(|kept| kept.source).unwrap_or_default(),
+        about,
+        first: times().min(),
+        last: times().max(),
+        count: kept.len() as u64,
+        evidence: kept.iter().take(EVIDENCE_LINES_MAX).map(|kept| kept.evidence.clone()).collect(),
+        threshold: crate::indicator::excerpt(&indicator.pattern.to_string()),
+        baseline: String::new(),
+        disproof:
+            "the indicator's author says what the pattern stands for; a legitimate use of the same values or \
+                   programs would show that it is nothing"
+                .to_owned(),
+        advice: "look at the lines and at what the same host and account did around them".to_owned(),
+    }
+}
+
+impl PatternIndicator {
+    /// An indicator of a pattern's text.
+    pub fn parse(id: &str, name: &str, pattern: &str) -> Result<PatternIndicator, PatternError> {
+        Ok(PatternIndicator {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            pattern: Pattern::parse(pattern)?,
+            valid_from: None,
+            valid_until: None,
+        })
+    }
+}

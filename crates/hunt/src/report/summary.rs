@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a hunt came to, as plain data: whoever hunts fills it, the printers beside this file only read it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::marking::{Marking, Tlp};
+use model::observable::ObservableKind;
+use model::time::Timestamp;
+
+use crate::detection::Detection;
+use crate::event::{Format, SourceKind};
+use crate::finding::Finding;
+
+/// A day as days since 1970-01-01, UTC.
+pub type Day = i32;
+
+/// What a hunt came to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// When the report is made.
+    pub made: Timestamp,
+    /// Whose logs they are, as a person names the organisation; may be empty.
+    pub organisation: String,
+    /// Findings, in the order of files and lines.
+    pub hits: Vec<Hit>,
+    /// Findings that are not in `hits`, because whoever filled it kept no more.
+    pub more_hits: u64,
+    /// What is known of the indicators that `hits` name, by [`Finding::indicator`].
+    pub indicators: BTreeMap<String, IndicatorFacts>,
+    /// What rules and detectors said.
+    pub detections: Vec<Detection>,
+    /// Detections that are not in `detections`.
+    pub more_detections: u64,
+    /// The logs that were looked at, or should have been.
+    pub files: Vec<FileFacts>,
+    /// What the logs can tell of, and what not.
+    pub coverage: Coverage,
+    /// What was looked for.
+    pub sought: Sought,
+    /// Matches that were not kept as findings: why, and how many (`the indicator had ceased to hold`).
+    pub left_out: Vec<(String, u64)>,
+    /// How long it took, without waiting for a person.
+    pub duration: Duration,
+    /// Bytes that were read, unpacked.
+    pub bytes: u64,
+    /// Whether it was stopped before all was read; what was not looked at is then in `files`.
+    pub stopped: bool,
+}
+
+impl Summary {
+    /// A report of nothing, to be filled.
+    pub fn new(made: Timestamp) -> Summary {
+        Summary {
+            made,
+            organisation: String::new(),
+            hits: Vec::new(),
+            more_hits: 0,
+            indicators: BTreeMap::new(),
+            detections: Vec::new(),
+            more_detections: 0,
+            files: Vec::new(),
+            coverage: Coverage::default(),
+            sought: Sought::default(),
+            left_out: Vec::new(),
+            duration: Duration::ZERO,
+            bytes: 0,
+            stopped: false,
+        }
+    }
+
+    /// Findings in all.
+    pub fn hit_count(&self) -> u64 {
+        self.hits.len() as u64 + self.more_hits
+    }
+
+    /// Detections in all.
+    pub fn detection_count(&self) -> u64 {
+        self.detections.len() as u64 + self.more_detections
+    }
+
+    /// Lines in all, the unread ones among them.
+    pub fn lines(&self) -> u64 {
+        self.files.iter().map(|file| file.lines).sum()
+    }
+
+    /// Lines that could not be read.
+    pub fn unread_lines(&self) -> u64 {
+        self.files.iter().map(FileFacts::unread_lines).sum()
+    }
+
+    /// Unpacked bytes a second; nothing where no time was measured.
+    pub fn rate(&self) -> Option<u64> {
+        let micros = self.duration.as_micros();
+        let rate = u128::from(self.bytes) * 1_000_000 / if micros == 0 { return None } else { micros };
+        u64::try_from(rate).ok()
+    }
+
+    /// Time of the first and the last line, as the files tell it.
+    pub fn period(&self) -> Option<(Timestamp, Timestamp)> {
+        let first = self.files.iter().filter_map(|file| file.first).min()?;
+        let last = self.files.iter().filter_map(|file| file.last).max()?;
+        Some((first, last))
+    }
+
+    /// Whether something could not be looked at: then 'nothing was found' has a limit.
+    pub fn is_partial(&self) -> bool {
+        self.stopped
+            || self.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0)
+            || self.coverage.sources.iter().any(|source| !source.gaps.is_empty() || source.days.is_empty())
+    }
+
+    /// The label of a report that holds all of it. Lines of own logs are for the own organisation alone,
+    /// and where an indicator is for named persons, so is what was found of it.
+    pub fn label(&self) -> Tlp {
+        let named = self.hits.iter().filter_map(|hit| self.indicators.get(&hit.finding.indicator));
+        named.map(|facts| facts.marking.label()).fold(Tlp::AmberStrict, Tlp::max)
+    }
+
+    /// What is known of the indicator of a finding.
+    pub fn facts_of(&self, finding: &Finding) -> Option<&IndicatorFacts> {
+        self.indicators.get(&finding.indicator)
+    }
+}
+
+/// A finding, and where it was.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The match.
+    pub finding: Finding,
+    /// Host of one's own that the line is about, if it tells one.
+    pub host: Option<String>,
+    /// Account of one's own that the line is about, if it tells one.
+    pub account: Option<String>,
+    /// What kind of log it was in.
+    pub source: SourceKind,
+    /// Why it was kept: what the event confirmed (`field dst_ip, within validity, in no warning list`).
+    pub kept: String,
+}
+
+impl Hit {
+    /// A finding of which no more is known than its line.
+    pub fn of(finding: Finding) -> Hit {
+        Hit { finding, host: None, account: None, source: SourceKind::Unknown, kept: String::new() }
+    }
+}
+
+/// What is known of an indicator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndicatorFacts {
+    /// Its name, for a person.
+    pub name: String,
+    /// Who made it: a name, or the id of an identity; empty if nobody says.
+    pub author: String,
+    /// Who may see it, all that marks it combined.
+    pub marking: Marking,
+    /// Its `object_marking_refs`, which a sighting of it carries on.
+    pub marking_refs: Vec<String>,
+}
+
+impl Default for IndicatorFacts {
+    fn default() -> IndicatorFacts {
+        IndicatorFacts {
+            name: String::new(),
+            author: String::new(),
+            marking: Marking::NONE,
+            marking_refs: Vec::new(),
+        }
+    }
+}
+
+/// What became of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Read up to where it is broken, and what is broken.
+    Damaged(String),
+    /// Not read at all, and why.
+    NotRead(String),
+    /// Read to its end.
+    Whole,
+}
+
+/// One log.
+#[derive(Clone, Debug)]
+pub struct FileFacts {
+    /// The log, as it was named.
+    pub path: String,
+    /// Bytes as stored.
+    pub bytes: u64,
+    /// SHA-256 of it as stored, if it was taken.
+    pub sha256: Option<[u8; 32]>,
+    /// Lines, the unread ones among them.
+    pub lines: u64,
+    /// Lines that could not be read: why, and how many.
+    pub unread: Vec<(String, u64)>,
+    /// Time of its first event.
+    pub first: Option<Timestamp>,
+    /// Time of its last event.
+    pub last: Option<Timestamp>,
+    /// What it tells about.
+    pub kind: SourceKind,
+    /// How it is written.
+    pub format: Format,
+    /// What became of it.
+    pub state: FileState,
+}
+
+impl FileFacts {
+    /// Lines that could not be read, for whatever reason.
+    pub fn unread_lines(&self) -> u64 {
+        self.unread.iter().map(|(_, lines)| lines).sum()
+    }
+}
+
+/// What the logs can tell of.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Sources that were declared or seen.
+    pub sources: Vec<SourceCoverage>,
+    /// What none of the sources can show.
+    pub cannot_show: Vec<CannotShow>,
+}
+
+/// Of which days there are logs of one source.
+#[derive(Clone, Debug, Default)]
+pub struct SourceCoverage {
+    /// Its name, as it was declared, or made of its kind.
+    pub name: String,
+    /// What it tells about.
+    pub kind: SourceKind,
+    /// Whether somebody declared it, and with what cadence (`every day`); `None` if it was only seen.
+    pub declared: Option<String>,
+    /// Days with at least one event, ascending, each once.
+    pub days: Vec<Day>,
+    /// Spans without events.
+    pub gaps: Vec<Gap>,
+}
+
+/// Days without events of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// First day.
+    pub from: Day,
+    /// Last day, itself a day without events.
+    pub to: Day,
+    /// Why there is nothing.
+    pub why: GapReason,
+}
+
+/// Why there is nothing of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapReason {
+    /// It was there, and retention deleted it.
+    Deleted,
+    /// No log of these days was ever given to the program.
+    NeverHad,
+    /// A log is there, and could not be read.
+    NotReadable,
+}
+
+impl GapReason {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            GapReason::Deleted => "deleted when its time of keeping was over",
+            GapReason::NeverHad => "never had",
+            GapReason::NotReadable => "there, but not readable",
+        }
+    }
+
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            GapReason::Deleted => "deleted",
+            GapReason::NeverHad => "never-had",
+            GapReason::NotReadable => "not-readable",
+        }
+    }
+}
+
+/// Something that no source at hand can show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CannotShow {
+    /// What: a kind of value or of behaviour (`hashes of files`).
+    pub what: String,
+    /// Why not, and what would show it (`no log of hosts was given; Windows event logs would`).
+    pub why: String,
+}
+
+/// What was looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Sought {
+    /// Indicators by kind; kinds without any are left out.
+    pub indicators: Vec<(ObservableKind, u64)>,
+    /// Where they are from (`the node's ledger`, `list.txt`, `pack chimera`).
+    pub origins: Vec<String>,
+    /// STIX patterns of more than one equality.
+    pub patterns: u64,
+    /// Sigma rules that were applied.
+    pub rules: u64,
+    /// Rules that could not be used: why, and how many.
+    pub rules_refused: Vec<(String, u64)>,
+    /// Detectors that ran: short name and what it looks for.
+    pub detectors: Vec<(String, String)>,
+    /// What must be said besides (`times without a zone were taken for Europe/Amsterdam`).
+    pub notes: Vec<String>,
+}
+
+impl Sought {
+    /// Indicators of all kinds.
+    pub fn indicator_count(&self) -> u64 {
+        self.indicators.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether anything at all was looked for.
+    pub fn is_empty(&self) -> bool {
+        self.indicator_count() + self.patterns + self.rules == 0 && self.detectors.is_empty()
+    }
+}

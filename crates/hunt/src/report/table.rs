@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A table for a terminal: read without colour, of bounded width; a long value goes on in the next line
+//! rather than being cut.
+
+use std::fmt::Write as _;
+
+use super::group::{by_host, by_indicator, by_level};
+use super::summary::{FileState, Hit, Summary};
+use super::words::{
+    around, bytes, counted, counted_as, date, duration, grouped, kind_name, second, second_or_dash, visible,
+};
+use crate::detection::Detection;
+use crate::limits::{REPORT_ROWS_MAX, TABLE_COLUMNS_MAX, TABLE_DETECTIONS_MAX, TABLE_FINDINGS_MAX};
+
+/// Rows of a list that only says what could not be seen.
+const LIST_ROWS_MAX: usize = 20;
+/// Characters of a log line.
+const LINE_CHARS: usize = 240;
+
+/// What was found, what was looked at and what could not be looked at. Columns counts the characters of a
+/// line, between 40 and [`TABLE_COLUMNS_MAX`].
+pub fn table(summary: &Summary, columns: usize) -> String {
+    let mut page = Page { text: String::new(), columns: columns.clamp(40, TABLE_COLUMNS_MAX) };
+    found(&mut page, summary);
+    detections(&mut page, summary);
+    findings(&mut page, summary);
+    by(&mut page, summary);
+    looked_at(&mut page, summary);
+    not_looked_at(&mut page, summary);
+    looked_for(&mut page, summary);
+    page.text
+}
+
+/// What a person reads first: one sentence.
+pub fn verdict(summary: &Summary) -> String {
+    let (findings, detections) = (summary.hit_count(), summary.detection_count());
+    let limit = if summary.is_partial() { ", as far as could be looked" } else { "" };
+    match (findings, detections) {
+        _ if summary.sought.is_empty() && findings + detections == 0 => {
+            "Nothing was looked for: there was no indicator, no rule and no detector".to_owned()
+        }
+        (0, 0) if summary.lines() == 0 => "No line of a log was read, so nothing can be said".to_owned(),
+        (0, 0) => format!("Nothing was found{limit}"),
+        (findings, 0) => format!("{} found", counted(findings, "finding")),
+        (0, detections) => format!("{} found", counted(detections, "detection")),
+        (findings, detections) => {
+            format!("{} and {} found", counted(findings, "finding"), counted(detections, "detection"))
+        }
+    }
+}
+
+/// What the verdict rests on: a sentence.
+pub fn basis(summary: &Summary) -> String {
+    let period = match summary.period() {
+        Some((first, last)) => format!(", from {} to {} UTC", second(first), second(last)),
+        None => String::new(),
+    };
+    let unread = match summary.unread_lines() {
+        0 => "every line was read".to_owned(),
+        unread => format!("{} could not be read", counted(unread, "line")),
+    };
+    let missing = summary.coverage.sources.iter().filter(|source| source.days.is_empty()).count() as u64;
+    let missing = match missing {
+        0 => String::new(),
+        missing => {
+            format!("; {} nothing was had", counted_as(missing, "source of which", "sources of which"))
+        }
+    };
+    format!(
+        "This rests on {} in {}{period}; {unread}{missing}.",
+        counted(summary.lines(), "line"),
+        counted(summary.files.len() as u64, "file")
+    )
+}
+
+struct Page {
+    text: String,
+    columns: usize,
+}
+
+impl Page {
+    fn heading(&mut self, text: &str) {
+        let rule = "-".repeat(text.chars().count().min(self.columns));
+        let _ = write!(self.text, "\n{text}\n{rule}\n");
+    }
+
+    /// A paragraph, folded; what follows the first line is set in by so many blanks.
+    fn say(&mut self, text: &str, indent: usize) {
+        let text = visible(text);
+        let mut lines = fold(&text, self.columns, indent).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let _ = writeln!(self.text, "{first}");
+        for line in lines {
+            let _ = writeln!(self.text, "{:indent$}{line}", "");
+        }
+    }
+
+    /// `name  what`, both folded, the name in a column of its own.
+    fn pair(&mut self, name: &str, what: &str) {
+        self.say(&format!("  {name:<12} {what}"), 15);
+    }
+
+    fn more(&mut self, total: usize, shown: usize, noun: &str) {
+        if total > shown {
+            let more = counted_as((total - shown) as u64, noun, &format!("{noun}s"));
+            self.say(&format!("  and {more} more; --json and the CSV name them all"), 2);
+        }
+    }
+}
+
+fn found(page: &mut Page, summary: &Summary) {
+    page.say(&format!("{}.", verdict(summary)), 0);
+    page.say(&basis(summary), 0);
+    if summary.stopped {
+        page.say("It was stopped before all was read; run the same command again to go on.", 0);
+    }
+}
+
+fn detections(page: &mut Page, summary: &Summary) {
+    let all = by_level(summary);
+    if all.is_empty() {
+        return;
+    }
+    page.heading("Detections");
+    for detection in all.iter().take(TABLE_DETECTIONS_MAX) {
+        one_detection(page, detection);
+    }
+    let total = usize::try_from(summary.detection_count()).unwrap_or(usize::MAX);
+    page.more(total, all.len().min(TABLE_DETECTIONS_MAX), "detection");
+}
+
+fn one_detection(page: &mut Page, detection: &Detection) {
+    page.say(&format!("{:<13}  {}", detection.level.name().to_uppercase(), detection.title), 15);
+    let about: Vec<String> = detection.about.iter().map(|(kind, value)| format!("{kind} {value}")).collect();
+    let when = format!(
+        "{} to {}, {}",
+        second_or_dash(detection.first),
+        second_or_dash(detection.last),
+        counted(detection.count, "line")
+    );
+    let evidence = detection.evidence.first().map(|line| format!("{}:{}", line.file, line.place.line));
+    for (name, what) in [
+        ("about", about.join(", ")),
+        ("when", when),
+        ("threshold", detection.threshold.clone()),
+        ("usual here", detection.baseline.clone()),
+        ("evidence", evidence.unwrap_or_default()),
+        ("nothing if", detection.disproof.clone()),
+        ("do", detection.advice.clone()),
+        ("rule", format!("{} {}", detection.id, detection.credit)),
+    ] {
+        if !what.trim().is_empty() {
+            page.pair(name, what.trim());
+        }
+    }
+}
+
+fn findings(page: &mut Page, summary: &Summary) {
+    if summary.hits.is_empty() {
+        return;
+    }
+    page.heading("Findings");
+    for Hit { finding, host, .. } in summary.hits.iter().take(TABLE_FINDINGS_MAX) {
+        let name = summary.facts_of(finding).map_or("", |facts| facts.name.as_str());
+        let name = if name.is_empty() { String::new() } else { format!("  {name}") };
+        let what = format!("{} {}", finding.kind.name(), finding.value);
+        page.say(&format!("{}  {what}{name}", second_or_dash(finding.time)), 21);
+        let host = host.as_deref().map_or(String::new(), |host| format!("  on {host}"));
+        page.say(&format!("  {}:{}{host}", finding.file, finding.line), 4);
+        let part = around(&finding.text, &finding.value, LINE_CHARS);
+        let dots = |left: u64| if left > 0 { "…" } else { "" };
+        let line = format!(
+            "  | {}{}{}{}{}",
+            dots(part.skipped),
+            part.before,
+            part.matched,
+            part.after,
+            dots(part.cut)
+        );
+        page.say(&line, 4);
+    }
+    let total = usize::try_from(summary.hit_count()).unwrap_or(usize::MAX);
+    page.more(total, summary.hits.len().min(TABLE_FINDINGS_MAX), "finding");
+}
+
+fn by(page: &mut Page, summary: &Summary) {
+    let groups = by_indicator(summary);
+    if !groups.is_empty() {
+        page.heading("By indicator");
+    }
+    for group in groups.iter().take(LIST_ROWS_MAX) {
+        let facts = summary.indicators.get(group.indicator).cloned().unwrap_or_default();
+        let name = if facts.name.is_empty() { group.indicator } else { &facts.name };
+        let hosts = match group.hosts.len() {
+            0 => String::new(),
+            hosts => format!(" on {}", counted(hosts as u64, "host")),
+        };
+        let author = if facts.author.is_empty() { String::new() } else { format!(", by {}", facts.author) };
+        let text = format!("{:>9}  {name}{hosts}, {}{author}", grouped(group.count), facts.marking);
+        page.say(&text, 11);
+    }
+    page.more(groups.len(), groups.len().min(LIST_ROWS_MAX), "indicator");
+    let groups: Vec<_> = by_host(summary).into_iter().filter(|group| group.host.is_some()).collect();
+    if !groups.is_empty() {
+        page.heading("By host");
+    }
+    for group in groups.iter().take(LIST_ROWS_MAX) {
+        let level = group.level.map_or(String::new(), |level| format!(", worst {}", level.name()));
+        let text = format!(
+            "{:>9}  {}: {}, {}{level}",
+            grouped(group.findings + group.detections),
+            group.host.unwrap_or_default(),
+            counted(group.findings, "finding"),
+            counted(group.detections, "detection")
+        );
+        page.say(&text, 11);
+    }
+    page.more(groups.len(), groups.len().min(LIST_ROWS_MAX), "host");
+}
+
+fn looked_at(page: &mut Page, summary: &Summary) {
+    page.heading("What was looked at");
+    let read = match summary.rate() {
+        Some(rate) => format!(", read in {} ({} a second)", duration(summary.duration), bytes(rate)),
+        None => String::new(),
+    };
+    let text = format!(
+        "{}, {}, {}{read}.",
+        counted(summary.files.len() as u64, "file"),
+        counted(summary.lines(), "line"),
+        bytes(summary.bytes)
+    );
+    page.say(&text, 0);
+    for source in summary.coverage.sources.iter().take(LIST_ROWS_MAX) {
+        let days = match (source.days.first(), source.days.last()) {
+            (Some(first), Some(last)) => format!(
+                "{} between {} and {}",
+                counted(source.days.len() as u64, "day"),
+                date(*first),
+                date(*last)
+            ),
+            _ => "nothing".to_owned(),
+        };
+        let declared =
+            source.declared.as_ref().map_or(String::new(), |cadence| format!(", expected {cadence}"));
+        page.say(&format!("  {} ({}): {days}{declared}", source.name, kind_name(source.kind)), 4);
+    }
+    page.more(summary.coverage.sources.len(), LIST_ROWS_MAX, "source");
+}
+
+fn not_looked_at(page: &mut Page, summary: &Summary) {
+    page.heading("What could not be looked at");
+    let mut rows = Vec::new();
+    for source in &summary.coverage.sources {
+        if source.days.is_empty() {
+            rows.push(format!("  {}: no log of it was had", source.name));
+        }
+        rows.extend(source.gaps.iter().map(|gap| {
+            format!("  {}: {} to {}, {}", source.name, date(gap.from), date(gap.to), gap.why.words())
+        }));
+    }
+    for file in &summary.files {
+        match &file.state {
+            FileState::Whole => {}
+            FileState::Damaged(why) => rows.push(format!("  {}: damaged, {why}", file.path)),
+            FileState::NotRead(why) => rows.push(format!("  {}: not read, {why}", file.path)),
+        }
+        rows.extend(
+            file.unread.iter().map(|(why, n)| format!("  {}: {}, {why}", file.path, counted(*n, "line"))),
+        );
+    }
+    rows.extend(summary.coverage.cannot_show.iter().map(|c| format!("  {}: {}", c.what, c.why)));
+    rows.extend(
+        summary
+            .left_out
+            .iter()
+            .map(|(why, n)| format!("  {} left out: {why}", counted_as(*n, "match", "matches"))),
+    );
+    if rows.is_empty() {
+        page.say("Nothing that is known of. Logs that were not given are not in it.", 0);
+    }
+    for row in rows.iter().take(REPORT_ROWS_MAX) {
+        page.say(row, 4);
+    }
+    page.more(rows.len(), rows.len().min(REPORT_ROWS_MAX), "line");
+}
+
+fn looked_for(page: &mut Page, summary: &Summary) {
+    page.heading("What was looked for");
+    let sought = &summary.sought;
+    let kinds: Vec<String> =
+        sought.indicators.iter().map(|(kind, n)| format!("{} {}", grouped(*n), kind.name())).collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    page.say(&format!("{}{kinds}", counted(sought.indicator_count(), "indicator")), 2);
+    page.say(&format!("{}, {}", counted(sought.patterns, "pattern"), counted(sought.rules, "rule")), 2);
+    for (why, count) in &sought.rules_refused {
+        page.say(&format!("  {} not used: {why}", counted(*count, "rule")), 4);
+    }
+    for (name, what) in &sought.detectors {
+        page.say(&format!("  {name}: {what}"), 4);
+    }
+    if !sought.origins.is_empty() {
+        page.say(&format!("From {}.", sought.origins.join(", ")), 0);
+    }
+    for note in &sought.notes {
+        page.say(&format!("  {note}"), 2);
+    }
+}
+
+/// Lines of at most so many characters, broken at blanks where there are any; all but the first leave room
+/// for an indent. Blanks at the start of the text stay.
+fn fold(text: &str, columns: usize, indent: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        let room = if lines.is_empty() { columns } else { columns.saturating_sub(indent) };
+        if used + length > room && !line.trim().is_empty() {
+            lines.push(line.trim_end().to_owned());
+            (line, used) = (String::new(), 0);
+        }
+        for c in word.chars() {
+            let room = if lines.is_empty() { columns } else { columns.saturating_sub(indent) };
+            if used == room && c != ' ' {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            if used < room {
+                line.push(c);
+                used += 1;
+            }
+        }
+    }
+    lines.push(line.trim_end().to_owned());
+    lines
+}

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rules over events: the rules of an event's log source, of those the ones whose needs it fills, of those the
+//! ones that hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::time::Timestamp;
+
+use super::about::{about, kind_of};
+use super::correlation::Correlation;
+use super::correlator::{BETWEEN, Correlator, Episode, Hit, Lost, Measured, Order, measured};
+use super::exception::Exception;
+use super::header::Header;
+use super::prefilter::Filled;
+use super::set::{Route, Rules};
+use super::sources::{Facets, facets};
+use super::view::View;
+use crate::detection::{Detection, Evidence, Means};
+use crate::event::{Event, SourceClass};
+use crate::limits::{
+    CORRELATION_TEXT_BYTES_MAX, EVIDENCE_LINES_MAX, EXCEPTIONS_MAX, FINDING_TEXT_BYTES_MAX, GATHERED_MAX,
+};
+
+/// How rules are run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When correlations are counted.
+    pub order: Order,
+    /// Whether matches of one rule about the same account, address, host and process in one file are told as
+    /// one detection, with their number. Where not, each match is told at once.
+    pub gather: bool,
+    /// What is not told.
+    pub exceptions: Vec<Exception>,
+    /// The time now, by which exceptions end.
+    pub now: Timestamp,
+}
+
+impl Options {
+    /// For an archive, without exceptions: matches are gathered, correlations counted when all is read.
+    pub fn archive(now: Timestamp) -> Options {
+        Options { order: Order::Archive, gather: true, exceptions: Vec::new(), now }
+    }
+}
+
+/// What a rule came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleCount {
+    /// Id of the rule.
+    pub id: String,
+    /// Matches that were told; of a correlation, its detections.
+    pub matches: u64,
+    /// Matches that an exception covers.
+    pub excepted: u64,
+    /// Time of the newest match.
+    pub last: Option<Timestamp>,
+}
+
+/// What could not be looked at or counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Events that were looked at.
+    pub events: u64,
+    /// Events of sources for which there is no rule.
+    pub without_rules: u64,
+    /// Matches that correlations could not count.
+    pub lost: Lost,
+}
+
+/// Rules being run by one thread.
+pub struct Engine {
+    pub(super) rules: Arc<Rules>,
+    options: Arc<Options>,
+    /// Of each rule, then of each correlation: exceptions to it.
+    excepted: Arc<[Vec<usize>]>,
+    pub(super) correlator: Correlator,
+    routes: HashMap<Facets, Arc<Route>>,
+    filled: Filled,
+    candidates: Vec<usize>,
+    counts: Vec<RuleCount>,
+    gathered: HashMap<(u32, Vec<(&'static str, String)>), Detection>,
+    file: Arc<str>,
+    events: u64,
+    without_rules: u64,
+}
+
+impl Engine {
+    /// An engine over shared rules.
+    pub fn new(rules: Arc<Rules>, options: Options) -> Engine {
+        let mut options = options;
+        options.exceptions.retain(|exception| exception.until > options.now);
+        options.exceptions.truncate(EXCEPTIONS_MAX);
+        let of = |header: &Header| -> Vec<usize> {
+            let about = |(_, exception): &(usize, &Exception)| exception.is_about(&header.id);
+            options.exceptions.iter().enumerate().filter(about).map(|(nth, _)| nth).collect()
+        };
+        let excepted: Vec<Vec<usize>> = rules.headers().map(of).collect();
+        let correlator = Correlator::new(Arc::clone(&rules.plans), options.order);
+        Engine {
+            counts: vec![RuleCount::default(); excepted.len()],
+            excepted: excepted.into(),
+            options: Arc::new(options),
+            correlator,
+            rules,
+            routes: HashMap::new(),
+            filled: Filled::default(),
+            candidates: Vec::new(),
+            gathered: HashMap::new(),
+            file: "".into(),
+            events: 0,
+            without_rules: 0,
+        }
+    }
+
+    /// An engine for another thread: it matches, and what correlations count waits in it until
+    /// [`Engine::absorb`].
+    pub fn worker(&self) -> Engine {
+        Engine {
+            rules: Arc::clone(&self.rules),
+            options: Arc::clone(&self.options),
+            excepted: Arc::clone(&self.excepted),
+            correlator: Correlator::new(Arc::clone(&self.rules.plans), Order::Worker),
+            routes: HashMap::new(),
+            filled: Filled::default(),
+            candidates: Vec::new(),
+            counts: vec![RuleCount::default(); self.excepted.len()],
+            gathered: HashMap::new(),
+            file: "".into(),
+            events: 0,
+            without_rules: 0,
+        }
+    }
+
+    /// Takes over what a worker found of a file that is done, and leaves the worker empty. In which order
+    /// workers are taken makes no difference. What is dropped instead of taken over is as if it was never read.
+    pub fn absorb(&mut self, worker: &mut Engine, emit: &mut dyn FnMut(Detection)) {
+        worker.end_file(emit);
+        for (count, other) in self.counts.iter_mut().zip(&mut worker.counts) {
+            count.matches += std::mem::take(&mut other.matches);
+            count.excepted += std::mem::take(&mut other.excepted);
+            count.last = count.last.max(other.last.take());
+        }
+        self.events += std::mem::take(&mut worker.events);
+        self.without_rules += std::mem::take(&mut worker.without_rules);
+        let mut episodes = Vec::new();
+        self.correlator.absorb(&mut worker.correlator, &mut |episode| episodes.push(episode));
+        self.tell(episodes, emit);
+    }
+
+    /// Empties a worker: its file could not be read to its end, and is read anew.
+    pub fn discard(&mut self) {
+        if self.correlator.order == Order::Worker {
+            *self = self.worker();
+        }
+    }
+
+    /// Whether an event of this class can concern any rule. Where not, its line need not be read into fields.
+    pub fn needs(&self, class: &SourceClass) -> bool {
+        self.rules.needs(class)
+    }
+
+    /// Looks at one event. `line` is what it was read from. Detections are told at once, or when the file ends.
+    pub fn observe(&mut self, event: &Event, line: &[u8], file: &str, emit: &mut dyn FnMut(Detection)) {
+        if *self.file != *file {
+            self.end_file(emit);
+            self.file = file.into();
+        }
+        self.events += 1;
+        let facets = facets(event);
+        let route = match self.routes.get(&facets) {
+            Some(route) => Arc::clone(route),
+            None => {
+                let route = self.rules.route(&facets);
+                self.routes.insert(facets, Arc::clone(&route));
+                route
+            }
+        };
+        if route.rules.is_empty() {
+            self.without_rules += 1;
+            return;
+        }
+        let view = View { event, line, names: facets.names };
+        let mut candidates = std::mem::take(&mut self.candidates);
+        route.prefilter.candidates(&view, &mut self.filled, &mut |nth| candidates.push(nth));
+        let rules = Arc::clone(&self.rules);
+        for nth in candidates.drain(..) {
+            let Some(rule) = route.rules.get(nth).copied() else { continue };
+            let Some(entry) = rules.entries.get(rule as usize) else { continue };
+            if entry.compiled.matcher.matches(&view) {
+                self.matched(rule, &view, emit);
+            }
+        }
+        self.candidates = candidates;
+    }
+
+    fn matched(&mut self, rule: u32, view: &View<'_>, emit: &mut dyn FnMut(Detection)) {
+        let rules = Arc::clone(&self.rules);
+        let Some(entry) = rules.entries.get(rule as usize) else { return };
+        if self.is_excepted(rule as usize, view) {
+            return;
+        }
+        if let Some(count) = self.counts.get_mut(rule as usize) {
+            count.matches += 1;
+            count.last = count.last.max(view.event.time);
+        }
+        for (which, nth) in &entry.feeds {
+            self.feed(*which, *nth, view, emit);
+        }
+        if !entry.told {
+            return;
+        }
+        let about = about(view);
+        if !self.options.gather {
+            return emit(detection(&entry.header, about, view, &self.file));
+        }
+        if self.gathered.len() >= GATHERED_MAX {
+            self.end_file(emit);
+        }
+        match self.gathered.entry((rule, about)) {
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                let about = vacant.key().1.clone();
+                vacant.insert(detection(&entry.header, about, view, &self.file));
+            }
+            std::collections::hash_map::Entry::Occupied(mut occupied) => {
+                let one = occupied.get_mut();
+                one.count += 1;
+                one.first = [one.first, view.event.time].into_iter().flatten().min();
+                one.last = one.last.max(view.event.time);
+                if one.evidence.len() < EVIDENCE_LINES_MAX {
+                    one.evidence.push(evidence(view, &self.file));
+                }
+            }
+        }
+    }
+
+    fn is_excepted(&mut self, which: usize, view: &View<'_>) -> bool {
+        let exceptions = self.excepted.get(which).map_or(&[][..], Vec::as_slice);
+        let covered =
+            exceptions.iter().any(|nth| self.options.exceptions.get(*nth).is_some_and(|e| e.covers(view)));
+        if covered && let Some(count) = self.counts.get_mut(which) {
+            count.excepted += 1;
+        }
+        covered
+    }
+
+    /// Hands a match to a correlation.
+    fn feed(&mut self, which: u32, nth: u16, view: &View<'_>, emit: &mut dyn FnMut(Detection)) {
+        if self.is_excepted(self.rules.entries.len() + which as usize, view) {
+            return;
+        }
+        let Some(time) = view.event.time else {
+            self.correlator.lost.untimed += 1;
+            return;
+        };
+        let rules = Arc::clone(&self.rules);
+        let Some(plan) = rules.plans.get(which as usize) else { return };
+        let name = plan.correlation.rules.get(usize::from(nth)).map_or("", String::as_str);
+        let Some((group, measured)) = counted(&plan.correlation, name, view) else {
+            self.correlator.lost.incomplete += 1;
+            return;
+        };
+        let hit = Hit {
+            correlation: which,
+            rule: nth,
+            time: time.micros(),
+            group,
+            measured,
+            file: Arc::clone(&self.file),
+            place: view.event.place,
+            kind: view.event.class.kind,
+            text: clipped(view.line, CORRELATION_TEXT_BYTES_MAX).into_boxed_str(),
+        };
+        let mut episodes = Vec::new();
+        self.correlator.push(hit, &mut |episode| episodes.push(episode));
+        self.tell(episodes, emit);
+    }
+
+    fn tell(&mut self, episodes: Vec<Episode>, emit: &mut dyn FnMut(Detection)) {
+        for episode in episodes {
+            let which = episode.correlation as usize;
+            let Some(entry) = self.rules.correlations.get(which) else { continue };
+            let Some(plan) = self.rules.plans.get(which) else { continue };
+            if !entry.told {
+                continue;
+            }
+            if let Some(count) = self.counts.get_mut(self.rules.entries.len() + which) {
+                count.matches += 1;
+                count.last = count.last.max(Some(episode.last));
+            }
+            emit(of_episode(&entry.header, &plan.correlation, episode));
+        }
+    }
+
+    /// Tells what was gathered of a file.
+    pub fn end_file(&mut self, emit: &mut dyn FnMut(Detection)) {
+        let mut all: Vec<((u32, Vec<(&'static str, String)>), Detection)> = self.gathered.drain().collect();
+        all.sort_by(|(a, x), (b, y)| (x.first, a).cmp(&(y.first, b)));
+        all.into_iter().for_each(|(_, detection)| emit(detection));
+    }
+
+    /// All is read: tells what was gathered, counts what waits. The engine can go on with newer logs.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Detection)) -> Summary {
+        self.end_file(emit);
+        let mut episodes = Vec::new();
+        self.correlator.finish(&mut |episode| episodes.push(episode));
+        self.tell(episodes, emit);
+        self.summary()
+    }
+
+    /// What was looked at so far.
+    pub fn summary(&self) -> Summary {
+        Summary { events: self.events, without_rules: self.without_rules, lost: self.correlator.lost }
+    }
+
+    /// What each rule came to since this was last asked; rules that came to nothing are left out.
+    pub fn take_counts(&mut self) -> Vec<RuleCount> {
+        let ids: Vec<&str> = self.rules.headers().map(|header| header.id.as_str()).collect();
+        let counts = self.counts.iter_mut().map(std::mem::take).zip(ids);
+        counts
+            .filter(|(count, _)| count.matches > 0 || count.excepted > 0)
+            .map(|(count, id)| RuleCount { id: id.to_owned(), ..count })
+            .collect()
+    }
+}
+
+/// The group of a match and what is measured of it.
+fn counted(correlation: &Correlation, rule: &str, view: &View<'_>) -> Option<(Box<str>, Measured)> {
+    let joined = |fields: &[String]| -> Option<String> {
+        let mut text = String::new();
+        for (nth, field) in fields.iter().enumerate() {
+            let value = view.text(correlation.field_of(field, rule)).filter(|v| !v.is_empty() && v != "-")?;
+            if nth > 0 {
+                text.push(BETWEEN);
+            }
+            text.push_str(&value);
+        }
+        Some(text)
+    };
+    let group = joined(&correlation.group_by)?.into_boxed_str();
+    Some((group, measured(correlation.measure, joined(&correlation.fields)?)?))
+}
+
+fn detection(header: &Header, about: Vec<(&'static str, String)>, view: &View<'_>, file: &str) -> Detection {
+    Detection {
+        source: view.event.class.kind,
+        about,
+        first: view.event.time,
+        last: view.event.time,
+        count: 1,
+        evidence: vec![evidence(view, file)],
+        threshold: "one event".to_owned(),
+        ..of_header(header)
+    }
+}
+
+fn of_header(header: &Header) -> Detection {
+    Detection {
+        means: Means::Rule,
+        id: header.id.clone(),
+        title: header.title.clone(),
+        level: header.level,
+        techniques: header.techniques.clone(),
+        credit: header.credit(),
+        source: crate::event::SourceKind::Unknown,
+        about: Vec::new(),
+        first: None,
+        last: None,
+        count: 0,
+        evidence: Vec::new(),
+        threshold: String::new(),
+        baseline: String::new(),
+        disproof: header.falsepositives.join("; "),
+        advice: header.advice.clone(),
+    }
+}
+
+fn evidence(view: &View<'_>, file: &str) -> Evidence {
+    Evidence {
+        file: file.to_owned(),
+        place: view.event.place,
+        time: view.event.time,
+        text: clipped(view.line, FINDING_TEXT_BYTES_MAX),
+    }
+}
+
+fn of_episode(header: &Header, correlation: &Correlation, episode: Episode) -> Detection {
+    let values = episode.group.split(BETWEEN).map(str::to_owned);
+    let about = correlation.group_by.iter().map(|field| kind_of(field)).zip(values).collect();
+    let mut threshold = format!("{}; reached: {}", correlation.in_words(), episode.peak);
+    if !episode.values.is_empty() {
+        let values: Vec<String> = episode.values.iter().map(|v| v.replace(BETWEEN, "/")).collect();
+        threshold.push_str(&format!("; {}", values.join(", ")));
+    }
+    let evidence = episode.evidence.iter().map(|hit| Evidence {
+        file: hit.file.to_string(),
+        place: hit.place,
+        time: Some(Timestamp::from_micros(hit.time)),
+        text: hit.text.to_string(),
+    });
+    Detection {
+        source: episode.evidence.last().map(|hit| hit.kind).unwrap_or_default(),
+        about,
+        first: Some(episode.first),
+        last: Some(episode.last),
+        count: episode.matches,
+        evidence: evidence.collect(),
+        threshold,
+        ..of_header(header)
+    }
+}
+
+/// The beginning of a line, whole characters, without its end.
+fn clipped(line: &[u8], bytes_max: usize) -> String {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut end = line.len().min(bytes_max);
+    while end < line.len() && end > 0 && line.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
+        end -= 1;
+    }
+    String::from_utf8_lossy(line.get(..end).unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is done with one block.
+
+use std::collections::{BTreeMap, HashMap};
+
+use memchr::{memchr, memchr_iter};
+use model::time::Timestamp;
+
+use super::{Lookout, Part};
+use crate::confirm::Verdict;
+use crate::detection::Detection;
+use crate::detector::Detectors;
+use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
+use crate::finding::finding;
+use crate::history::Observed;
+use crate::indicator::Indicator;
+use crate::pattern::PatternRun;
+use crate::reader::Block;
+use crate::report::Hit;
+use crate::rule::{Engine, about_event};
+use crate::scan::{self, Scanner};
+use crate::time::{Timeline, line_time};
+
+/// What came of one block; the buffer goes back to the reader.
+#[derive(Default)]
+pub(super) struct Scanned {
+    pub(super) buffer: Vec<u8>,
+    pub(super) part: Part,
+    pub(super) lines: u64,
+    pub(super) left_out: BTreeMap<String, u64>,
+    pub(super) timeline: Timeline,
+    pub(super) unparsed: UnreadLines,
+}
+
+pub(super) struct Worker<'n, 'a> {
+    name: &'n str,
+    lookout: Lookout<'a>,
+    history: bool,
+    pub(super) observed: Observed,
+    pub(super) engine: Option<Engine>,
+    pub(super) patterns: Option<PatternRun<'a>>,
+    pub(super) detectors: Option<Detectors>,
+    /// Who needs events of a class: rules, detectors. A log has few classes.
+    needed: HashMap<SourceClass, [bool; 2]>,
+}
+
+impl<'n, 'a> Worker<'n, 'a> {
+    pub(super) fn new(name: &'n str, lookout: &Lookout<'a>, history: bool) -> Worker<'n, 'a> {
+        Worker {
+            name,
+            lookout: *lookout,
+            history,
+            observed: Observed::default(),
+            engine: lookout.rules.map(Engine::worker),
+            patterns: lookout.patterns.filter(|set| !set.is_empty()).map(PatternRun::new),
+            detectors: lookout.detectors.map(|options| Detectors::new(options.clone())),
+            needed: HashMap::new(),
+        }
+    }
+
+    /// One that does the same with nothing observed yet.
+    pub(super) fn another(&self) -> Worker<'n, 'a> {
+        Worker::new(self.name, &self.lookout, self.history)
+    }
+
+    pub(super) fn scan(&mut self, block: Block, lines: &BlockReader) -> Scanned {
+        let mut scanned = Scanned::default();
+        // Before the times whose place among the others is not known.
+        if self.engine.is_some() || self.patterns.is_some() || self.detectors.is_some() {
+            self.judge(&block, lines, &mut scanned);
+        }
+        self.hunt(&block, lines, &mut scanned);
+        scanned.timeline.reach(line_time(line_at(&block.bytes, 0)));
+        scanned.timeline.reach(line_time(last_line(&block.bytes)));
+        if self.lookout.confirm.is_some() {
+            scanned.lines = memchr_iter(b'\n', &block.bytes).count() as u64;
+        }
+        scanned.buffer = block.bytes;
+        scanned
+    }
+
+    /// The typed scan. What it found counts after the event of its line agrees.
+    fn hunt(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+        let (name, lookout) = (self.name, self.lookout);
+        let Scanned { part, left_out, timeline, .. } = scanned;
+        let mut times: Vec<Option<Timestamp>> = Vec::new();
+        let mut at: (u64, Event) = (u64::MAX, Event::default());
+        let mut on_hit = |hit: scan::Hit| {
+            let start = usize::try_from(hit.line_start - block.offset).unwrap_or(usize::MAX);
+            let line = line_at(&block.bytes, start);
+            if at.0 != hit.line_start {
+                let place = Place { line: hit.line, offset: hit.line_start };
+                at = (hit.line_start, lines.parse(line, place).ok().flatten().unwrap_or_default());
+                at.1.time = at.1.time.or_else(|| line_time(line));
+                times.push(at.1.time);
+            }
+            let event = &at.1;
+            let Some(indicator) = lookout.set.indicators().get(hit.indicator) else { return };
+            match judged(&lookout, indicator, &hit, event) {
+                Verdict::Drop(reason) => *left_out.entry(reason).or_default() += 1,
+                Verdict::Keep(kept) => {
+                    let mut about = about_event(event);
+                    let mut of = |kind| {
+                        let nth = about.iter().position(|(k, _)| *k == kind)?;
+                        Some(about.swap_remove(nth).1)
+                    };
+                    let (host, account) = (of("host"), of("account"));
+                    let finding = finding(name, line, hit, &indicator.id, event.time);
+                    part.hits.push(Hit { finding, host, account, source: event.class.kind, kept });
+                }
+            }
+        };
+        let scanner = Scanner::new(lookout.set);
+        if self.history {
+            let (observed, mut at) = (&mut self.observed, (usize::MAX, None));
+            scanner.scan_block_seeing(
+                &block.bytes,
+                block.offset,
+                block.first_line,
+                &mut on_hit,
+                &mut |seen| {
+                    if at.0 != seen.line_start {
+                        at = (seen.line_start, line_time(line_at(&block.bytes, seen.line_start)));
+                        timeline.reach(at.1);
+                    }
+                    observed.add(seen.kind, seen.token, at.1);
+                },
+            );
+        } else {
+            scanner.scan_block(&block.bytes, block.offset, block.first_line, &mut on_hit);
+        }
+        times.into_iter().for_each(|time| timeline.reach(time));
+    }
+
+    /// Reads into events what rules, patterns and detectors need, and asks them.
+    fn judge(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+        let mut place = Place { line: block.first_line, offset: block.offset };
+        let mut rest = block.bytes.as_slice();
+        while !rest.is_empty() {
+            let end = memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = rest.get(..end).unwrap_or_default();
+            let [by_rules, by_detectors] = self.needs(lines, line, place);
+            if by_rules || by_detectors || self.patterns.is_some() {
+                match lines.parse(line, place) {
+                    Ok(Some(event)) => {
+                        scanned.timeline.add(event.time);
+                        let judges = [by_rules, by_detectors];
+                        self.ask(&event, line, judges, &mut |found| scanned.part.detections.push(found));
+                    }
+                    Ok(None) => {}
+                    Err(reason) => scanned.unparsed.add(reason, place.line),
+                }
+            }
+            rest = rest.get(end + 1..).unwrap_or_default();
+            place = Place { line: place.line + 1, offset: place.offset + end as u64 + 1 };
+        }
+    }
+
+    /// Whether rules, and detectors, need the event of a line.
+    fn needs(&mut self, lines: &BlockReader, line: &[u8], place: Place) -> [bool; 2] {
+        let engine = self.engine.as_ref();
+        let has_detectors = self.detectors.is_some();
+        match lines.class_of(line, place) {
+            None => [engine.is_some(), has_detectors],
+            Some(class) => *self.needed.entry(class).or_insert_with(|| {
+                let by_rules = engine.is_some_and(|engine| engine.needs(&class));
+                [by_rules, has_detectors && Detectors::needs(&class)]
+            }),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        event: &Event,
+        line: &[u8],
+        [by_rules, by_detectors]: [bool; 2],
+        found: &mut dyn FnMut(Detection),
+    ) {
+        if by_rules && let Some(engine) = &mut self.engine {
+            engine.observe(event, line, self.name, found);
+        }
+        let text = String::from_utf8_lossy(line);
+        if by_detectors && let Some(detectors) = &mut self.detectors {
+            detectors.observe(event, &text, self.name, found);
+        }
+        if let Some(patterns) = &mut self.patterns {
+            patterns.event(self.name, &text, event).into_iter().for_each(found);
+        }
+    }
+}
+
+/// Whether a match is a finding. Without a confirmation only the time counts for which the indicator holds.
+fn judged(lookout: &Lookout<'_>, indicator: &Indicator, hit: &scan::Hit, event: &Event) -> Verdict {
+    match (lookout.confirm, event.time, indicator.valid_until) {
+        (Some(confirm), ..) => confirm.confirm(indicator, &hit.value, event),
+        (None, Some(time), Some(until)) if time >= until => {
+            Verdict::Drop(format!("the indicator ceased to hold at {until}"))
+        }
+        _ => Verdict::Keep(String::new()),
+    }
+}
+
+/// The line that begins at a place, without its newline.
+fn line_at(bytes: &[u8], start: usize) -> &[u8] {
+    let rest = bytes.get(start..).unwrap_or_default();
+    rest.get(..memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default()
+}
+
+fn last_line(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    line_at(bytes, memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1))
+}

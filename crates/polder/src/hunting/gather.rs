@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What comes of all logs together, for the report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hunt::detection::{Detection, Level};
+use hunt::detector::Detectors;
+use hunt::pattern::PatternRun;
+use hunt::report::{FileFacts, FileState, Hit, Summary};
+use hunt::rule::Engine;
+use hunt::run::{FileReport, Left};
+
+use super::sought::Quarry;
+
+/// Findings that a report holds; of more the number is told.
+const HITS_MAX: usize = 200_000;
+/// Detections that a report holds; of more the number is told.
+const DETECTIONS_MAX: usize = 50_000;
+
+/// Takes in what comes of the logs, one after the other.
+pub struct Gathering<'q> {
+    pub summary: Summary,
+    engine: Engine,
+    patterns: Option<PatternRun<'q>>,
+    detectors: Option<Detectors>,
+    left_out: BTreeMap<String, u64>,
+    level: Level,
+    /// Whether something could not be read or recorded.
+    pub partial: bool,
+}
+
+impl<'q> Gathering<'q> {
+    /// Nothing came yet. Detections below the level are not told.
+    pub fn new(summary: Summary, quarry: &'q Quarry, level: Level) -> Gathering<'q> {
+        Gathering {
+            summary,
+            engine: Engine::new(Arc::clone(&quarry.rules.0), quarry.rules.1.clone()),
+            patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::new(&quarry.patterns)),
+            detectors: quarry.detectors.clone().map(Detectors::new),
+            left_out: BTreeMap::new(),
+            level,
+            partial: quarry.partial,
+        }
+    }
+
+    pub fn hits(&mut self, hits: Vec<Hit>) {
+        let room = HITS_MAX.saturating_sub(self.summary.hits.len());
+        self.summary.more_hits += hits.len().saturating_sub(room) as u64;
+        self.summary.hits.extend(hits.into_iter().take(room));
+    }
+
+    pub fn detection(&mut self, detection: Detection) {
+        if detection.level < self.level {
+            return;
+        }
+        if self.summary.detections.len() < DETECTIONS_MAX {
+            self.summary.detections.push(detection);
+        } else {
+            self.summary.more_detections += 1;
+        }
+    }
+
+    /// A log came to its end.
+    pub fn end(&mut self, report: &FileReport, left: &mut Left<'q>) {
+        let mut found = Vec::new();
+        for engine in &mut left.engines {
+            self.engine.absorb(engine, &mut |detection| found.push(detection));
+        }
+        if let Some(patterns) = &mut self.patterns {
+            left.patterns.drain(..).for_each(|run| patterns.merge(run));
+        }
+        if let Some(detectors) = &mut self.detectors {
+            left.detectors.drain(..).for_each(|other| detectors.unite(other));
+        }
+        found.into_iter().for_each(|detection| self.detection(detection));
+        self.partial |= !report.whole || report.unread_lines > 0;
+        self.summary.bytes += report.unpacked_bytes;
+        self.summary.stopped |= report.stopped;
+        for (reason, count) in &report.left_out {
+            *self.left_out.entry(reason.clone()).or_default() += count;
+        }
+        self.summary.files.push(facts(report));
+    }
+
+    /// A log that could not be read at all.
+    pub fn not_read(&mut self, path: String, why: String) {
+        self.partial = true;
+        let empty = FileFacts {
+            path,
+            bytes: 0,
+            sha256: None,
+            lines: 0,
+            unread: Vec::new(),
+            first: None,
+            last: None,
+            kind: hunt::event::SourceKind::Unknown,
+            format: hunt::event::Format::Text,
+            state: FileState::NotRead(why),
+        };
+        self.summary.files.push(empty);
+    }
+
+    /// All logs were read: what counts over time is judged.
+    pub fn finish(mut self) -> (Summary, bool) {
+        let mut found = Vec::new();
+        let told = self.engine.finish(&mut |detection| found.push(detection));
+        let lost = told.lost.late + told.lost.overflowed;
+        if lost > 0 {
+            self.summary
+                .sought
+                .notes
+                .push(format!("{lost} matches came too late or were too many to be counted by correlations"));
+        }
+        if let Some(patterns) = self.patterns.take() {
+            let (detections, said) = patterns.finish();
+            found.extend(detections);
+            said.iter().for_each(|d| eprintln!("{d}"));
+        }
+        if let Some(detectors) = &mut self.detectors {
+            detectors.finish(&mut |detection| found.push(detection));
+            let counts = detectors.counts();
+            if counts.late + counts.dropped > 0 {
+                self.summary.sought.notes.push(format!(
+                    "{} sign-ins and movements came too late and {} were too many for the detectors; they were not judged",
+                    counts.late, counts.dropped
+                ));
+            }
+        }
+        found.into_iter().for_each(|detection| self.detection(detection));
+        // The gravest first, in a level by time: what a reader acts on.
+        self.summary
+            .detections
+            .sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.first, &a.id).cmp(&(b.first, &b.id))));
+        self.summary.left_out = self.left_out.into_iter().collect();
+        (self.summary, self.partial)
+    }
+}
+
+fn facts(report: &FileReport) -> FileFacts {
+    let mut unread: Vec<(String, u64)> =
+        report.unparsed.iter().map(|(reason, count, _)| (reason.to_string(), count)).collect();
+    if report.unread_lines > 0 {
+        unread.push((hunt::event::Unread::TooLong.to_string(), report.unread_lines));
+    }
+    let state = if report.whole {
+        FileState::Whole
+    } else if report.stopped {
+        FileState::NotRead("the hunt was stopped".to_owned())
+    } else {
+        let why = report.diagnostics.first().map_or_else(|| "damaged".to_owned(), |d| d.message.clone());
+        FileState::Damaged(why)
+    };
+    FileFacts {
+        path: report.file.clone(),
+        bytes: report.bytes,
+        sha256: Some(report.sha256),
+        lines: report.lines,
+        unread,
+        first: report.first_time,
+        last: report.last_time,
+        kind: report.class.kind,
+        format: report.class.format,
+        state,
+    }
+}

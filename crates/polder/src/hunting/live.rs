@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Lines that arrive while the program runs: files that grow, syslog over UDP and TCP.
+//!
+//! Threads read and hand on whole lines through one bounded queue. A TCP sender waits when it is full; UDP has no
+//! way to wait, and the kernel drops what does not fit (RFC 5426 section 4.3 warns of it).
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use hunt::framing::{Framer, Lines};
+use hunt::limits::{LINE_BYTES_MAX, SYSLOG_MESSAGE_BYTES_MAX};
+
+use crate::failure::Failure;
+
+/// How long a file that grows is left alone.
+const POLL: Duration = Duration::from_millis(250);
+/// Chunks that wait.
+const QUEUE_CHUNKS_MAX: usize = 256;
+/// Bytes read of a file at once.
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// TCP senders at once.
+const SENDERS_MAX: usize = 256;
+/// A sender that says nothing for so long is let go.
+const SENDER_IDLE: Duration = Duration::from_secs(600);
+/// How long a datagram or a message of a stream is waited for before what came so far is handed on.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Whole lines of one source.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The file, or `syslog-udp:ADDRESS`.
+    pub name: String,
+    /// The lines.
+    pub bytes: Vec<u8>,
+    /// Place of the first byte in the file, or in what the listener received.
+    pub offset: u64,
+    /// Number of the first line, from 1.
+    pub first_line: u64,
+    /// What must be told about it: a file was rotated, a message was too long.
+    pub notice: Option<String>,
+}
+
+/// A syslog listener's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// RFC 6587.
+    Tcp(SocketAddr),
+    /// RFC 5426.
+    Udp(SocketAddr),
+}
+
+impl Listen {
+    /// `udp:127.0.0.1:5514` or `tcp:[::1]:5514`. Beyond loopback the lines would come unasked from anybody, and
+    /// unread by anybody on the way only with TLS: such an address is refused.
+    pub fn parse(text: &str) -> Result<Listen, String> {
+        let (kind, address) = text.split_once(':').ok_or("write udp:ADDRESS:PORT or tcp:ADDRESS:PORT")?;
+        let address: SocketAddr = address.parse().map_err(|e| format!("`{address}`: {e}"))?;
+        if !address.ip().is_loopback() {
+            return Err(format!(
+                "{address} is not a loopback address; let the relay on this machine (rsyslog, syslog-ng) take in what \
+                 comes from others, over TLS, and forward it to 127.0.0.1"
+            ));
+        }
+        match kind {
+            "tcp" => Ok(Listen::Tcp(address)),
+            "udp" => Ok(Listen::Udp(address)),
+            other => Err(format!("`{other}` is neither udp nor tcp")),
+        }
+    }
+}
+
+/// Everything that is read while it arrives.
+pub struct Live {
+    chunks: Receiver<Chunk>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Live {
+    /// Begins to read. Files are read from their end on, or from `from` where it says so.
+    pub fn start(
+        files: &[(PathBuf, Place)],
+        listen: &[Listen],
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Live, Failure> {
+        let (queue, chunks) = sync_channel(QUEUE_CHUNKS_MAX);
+        for address in listen {
+            match address {
+                Listen::Tcp(address) => listen_tcp(*address, queue.clone(), Arc::clone(stop))?,
+                Listen::Udp(address) => listen_udp(*address, queue.clone(), Arc::clone(stop))?,
+            }
+        }
+        if !files.is_empty() {
+            let mut tails: Vec<Tail> = files.iter().map(|(path, from)| Tail::new(path, *from)).collect();
+            let stop = Arc::clone(stop);
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let mut quiet = true;
+                    for chunk in tails.iter_mut().filter_map(Tail::next) {
+                        quiet = false;
+                        if queue.send(chunk).is_err() {
+                            return;
+                        }
+                    }
+                    if quiet {
+                        thread::sleep(POLL);
+                    }
+                }
+            });
+        }
+        Ok(Live { chunks, stop: Arc::clone(stop) })
+    }
+
+    /// What came, after at most `wait`; `None` if nothing did. The second says whether more can come.
+    pub fn next(&self, wait: Duration) -> (Option<Chunk>, bool) {
+        match self.chunks.recv_timeout(wait) {
+            Ok(chunk) => (Some(chunk), true),
+            Err(RecvTimeoutError::Timeout) => (None, !self.stop.load(Ordering::Relaxed)),
+            Err(RecvTimeoutError::Disconnected) => (None, false),
+        }
+    }
+}
+
+/// How far a file has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes.
+    pub offset: u64,
+    /// Lines.
+    pub lines: u64,
+}
+
+/// A file that grows, is rotated or cut off.
+struct Tail {
+    path: PathBuf,
+    file: Option<File>,
+    /// Device and inode: another file under the same name is a new log.
+    identity: (u64, u64),
+    at: Place,
+    /// The beginning of a line whose end was not written yet.
+    carry: Vec<u8>,
+    notice: Option<String>,
+}
+
+impl Tail {
+    fn new(path: &Path, from: Place) -> Tail {
+        let identity = std::fs::metadata(path).map(|m| (m.dev(), m.ino())).unwrap_or_default();
+        Tail { path: path.to_owned(), file: None, identity, at: from, carry: Vec::new(), notice: None }
+    }
+
+    /// What was added since; the rest of a rotated file before the new one.
+    fn next(&mut self) -> Option<Chunk> {
+        if self.file.is_none() {
+            self.open()?;
+        }
+        let mut bytes = std::mem::take(&mut self.carry);
+        let held = bytes.len();
+        let read = self.file.as_mut().map(|file| file.take(CHUNK_BYTES as u64).read_to_end(&mut bytes));
+        if let Some(Err(error)) = read {
+            self.notice = Some(format!("{}: cannot be read on: {error}", self.path.display()));
+            self.file = None;
+        }
+        if bytes.len() == held {
+            let rotated = self.rotated();
+            if rotated {
+                // Nothing more comes: what is left is the last line.
+                let chunk = (!bytes.is_empty()).then(|| self.chunk(bytes));
+                self.begin_anew();
+                return chunk;
+            }
+            self.carry = bytes;
+            return self.notice.is_some().then(|| self.chunk(Vec::new()));
+        }
+        let end = memchr::memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1);
+        if end == 0 && bytes.len() <= LINE_BYTES_MAX {
+            self.carry = bytes;
+            return None;
+        }
+        if end > 0 {
+            self.carry = bytes.split_off(end);
+        }
+        Some(self.chunk(bytes))
+    }
+
+    fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
+        let chunk = Chunk {
+            name: self.path.display().to_string(),
+            offset: self.at.offset,
+            first_line: self.at.lines + 1,
+            notice: self.notice.take(),
+            bytes,
+        };
+        self.at.offset += chunk.bytes.len() as u64;
+        self.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
+        chunk
+    }
+
+    fn open(&mut self) -> Option<()> {
+        let mut file = File::open(&self.path).ok()?;
+        let facts = file.metadata().ok()?;
+        if self.identity != (facts.dev(), facts.ino()) || facts.len() < self.at.offset {
+            self.identity = (facts.dev(), facts.ino());
+            self.at = Place::default();
+        }
+        file.seek(SeekFrom::Start(self.at.offset)).ok()?;
+        self.file = Some(file);
+        Some(())
+    }
+
+    /// Whether the name is another file's now, or the file is shorter than what was read of it.
+    fn rotated(&mut self) -> bool {
+        let Ok(facts) = std::fs::metadata(&self.path) else { return false };
+        (facts.dev(), facts.ino()) != self.identity || facts.len() < self.at.offset
+    }
+
+    fn begin_anew(&mut self) {
+        self.notice =
+            Some(format!("{}: it was rotated or cut off; reading the new one", self.path.display()));
+        self.file = None;
+        self.at = Place::default();
+        self.identity = (0, 0);
+    }
+}
+
+/// Lines of a listener, counted through.
+struct Received {
+    name: String,
+    at: Place,
+    queue: SyncSender<Chunk>,
+}
+
+impl Received {
+    /// Hands on what came; false when nobody takes it any more.
+    fn hand_on(&mut self, lines: &mut Lines) -> bool {
+        if lines.count == 0 {
+            return true;
+        }
+        let Lines { bytes, count, cut } = std::mem::take(lines);
+        let notice = (cut > 0).then(|| {
+            format!(
+                "{}: {cut} messages were longer than {SYSLOG_MESSAGE_BYTES_MAX} bytes and were cut",
+                self.name
+            )
+        });
+        let chunk = Chunk {
+            name: self.name.clone(),
+            offset: self.at.offset,
+            first_line: self.at.lines + 1,
+            notice,
+            bytes,
+        };
+        self.at.offset += chunk.bytes.len() as u64;
+        self.at.lines += count;
+        self.queue.send(chunk).is_ok()
+    }
+}
+
+fn listen_udp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBool>) -> Result<(), Failure> {
+    let cannot = |e| Failure::machine(format!("cannot listen on udp:{address}: {e}; choose another port"));
+    let socket = UdpSocket::bind(address).map_err(cannot)?;
+    socket.set_read_timeout(Some(QUIET)).map_err(cannot)?;
+    let bound = socket.local_addr().map_err(cannot)?;
+    eprintln!("syslog over UDP on {bound}");
+    let mut received = Received { name: format!("syslog-udp:{bound}"), at: Place::default(), queue };
+    thread::spawn(move || {
+        let mut datagram = vec![0; SYSLOG_MESSAGE_BYTES_MAX];
+        let mut lines = Lines::default();
+        while !stop.load(Ordering::Relaxed) {
+            match socket.recv(&mut datagram) {
+                Ok(length) => lines.datagram(datagram.get(..length).unwrap_or_default()),
+                Err(error) if is_quiet(&error) => {
+                    if !received.hand_on(&mut lines) {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    eprintln!("polder: {}: {error}; it is listened to no more", received.name);
+                    return;
+                }
+            }
+            if lines.bytes.len() >= CHUNK_BYTES && !received.hand_on(&mut lines) {
+                return;
+            }
+        }
+        received.hand_on(&mut lines);
+    });
+    Ok(())
+}
+
+fn listen_tcp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBool>) -> Result<(), Failure> {
+    let cannot = |e| Failure::machine(format!("cannot listen on tcp:{address}: {e}; choose another port"));
+    let listener = TcpListener::bind(address).map_err(cannot)?;
+    listener.set_nonblocking(true).map_err(cannot)?;
+    let bound = listener.local_addr().map_err(cannot)?;
+    eprintln!("syslog over TCP on {bound}");
+    let senders = Arc::new(AtomicUsize::new(0));
+    thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    if !is_quiet(&error) {
+                        eprintln!("polder: syslog-tcp:{bound}: a sender could not connect: {error}");
+                    }
+                    thread::sleep(POLL);
+                    continue;
+                }
+            };
+            if senders.fetch_add(1, Ordering::Relaxed) >= SENDERS_MAX {
+                senders.fetch_sub(1, Ordering::Relaxed);
+                eprintln!("polder: syslog-tcp:{bound}: more than {SENDERS_MAX} senders; one was turned away");
+                continue;
+            }
+            let name = match stream.peer_addr() {
+                Ok(peer) => format!("syslog-tcp:{bound}/{peer}"),
+                Err(_) => format!("syslog-tcp:{bound}"),
+            };
+            let received = Received { name, at: Place::default(), queue: queue.clone() };
+            let (stop, senders) = (Arc::clone(&stop), Arc::clone(&senders));
+            thread::spawn(move || {
+                receive(stream, received, &stop);
+                senders.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+    Ok(())
+}
+
+/// Reads one connection to its end.
+fn receive(mut stream: TcpStream, mut received: Received, stop: &AtomicBool) {
+    let ready = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(QUIET)));
+    if let Err(error) = ready {
+        eprintln!("polder: {}: {error}", received.name);
+        return;
+    }
+    let (mut framer, mut lines) = (Framer::default(), Lines::default());
+    let mut buffer = vec![0; 64 * 1024];
+    let mut idle = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) && idle < SENDER_IDLE {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => {
+                idle = Duration::ZERO;
+                framer.feed(buffer.get(..length).unwrap_or_default(), &mut lines);
+                if lines.bytes.len() >= CHUNK_BYTES && !received.hand_on(&mut lines) {
+                    return;
+                }
+            }
+            Err(error) if is_quiet(&error) => {
+                idle += QUIET;
+                if !received.hand_on(&mut lines) {
+                    return;
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    framer.end(&mut lines);
+    received.hand_on(&mut lines);
+}
+
+fn is_quiet(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn all(live: &Live, lines: u64) -> Vec<Chunk> {
+        let (mut chunks, mut seen) = (Vec::new(), 0);
+        for _ in 0..100 {
+            if let (Some(chunk), _) = live.next(Duration::from_millis(100)) {
+                seen += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
+                chunks.push(chunk);
+            }
+            if seen >= lines {
+                break;
+            }
+        }
+        chunks
+    }
+
+    fn text(chunks: &[Chunk]) -> String {
+        chunks.iter().map(|c| String::from_utf8_lossy(&c.bytes).into_owned()).collect()
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_by_whole_lines_over_a_rotation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "old\nhalf").unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let from = Place { offset: 4, lines: 1 };
+        let live = Live::start(&[(path.clone(), from)], &[], &stop).unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b" line\nsecond\nlast of the old one").unwrap();
+        let chunks = all(&live, 2);
+        assert_eq!(text(&chunks), "half line\nsecond\n");
+        assert_eq!((chunks[0].offset, chunks[0].first_line), (4, 2));
+        std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
+        std::fs::write(&path, "new\n").unwrap();
+        let chunks = all(&live, 1);
+        assert_eq!(text(&chunks), "last of the old onenew\n", "the last line is not lost: {chunks:?}");
+        let new = chunks.last().unwrap();
+        assert_eq!((new.offset, new.first_line), (0, 1));
+        assert!(new.notice.as_ref().is_some_and(|n| n.contains("rotated")), "{new:?}");
+        stop.store(true, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn syslog_by_udp_and_tcp() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (udp, tcp) = (free(), free());
+        let live = Live::start(&[], &[Listen::Udp(udp), Listen::Tcp(tcp)], &stop).unwrap();
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"<13>by udp", udp).unwrap();
+        assert_eq!(text(&all(&live, 1)), "<13>by udp\n");
+        let mut sender = TcpStream::connect(tcp).unwrap();
+        sender.write_all(b"10 <13>by tcp<13>and the rest").unwrap();
+        drop(sender);
+        let chunks = all(&live, 2);
+        assert_eq!(text(&chunks), "<13>by tcp\n<13>and the rest\n");
+        assert!(chunks[0].name.starts_with(&format!("syslog-tcp:{tcp}/127.0.0.1:")), "{}", chunks[0].name);
+        stop.store(true, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn listeners_are_for_loopback() {
+        assert_eq!(Listen::parse("udp:127.0.0.1:5514"), Ok(Listen::Udp("127.0.0.1:5514".parse().unwrap())));
+        assert_eq!(Listen::parse("tcp:[::1]:1"), Ok(Listen::Tcp("[::1]:1".parse().unwrap())));
+        for wrong in ["udp:0.0.0.0:514", "udp:192.0.2.1:514", "127.0.0.1:514", "sctp:127.0.0.1:1", "udp:x"] {
+            assert!(Listen::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a hunt looks for: indicators, patterns, rules, detectors; from the node, from files, from the packs that
+//! ship with the program.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use hunt::confirm::Confirm;
+use hunt::confirm::condition::Condition;
+use hunt::confirm::warning::{self, WarningLists};
+use hunt::detection::Level;
+use hunt::detector;
+use hunt::indicator::{Indicator, Reading, read_csv, read_list};
+use hunt::limits::{LIST_BYTES_MAX, RULE_FILE_BYTES_MAX};
+use hunt::pattern::{PatternIndicator, PatternSet};
+use hunt::report::Sought;
+use hunt::rule::{self, Engine, PACKS, Rule, Rules, pack_rules, read_rules};
+use hunt::scan::IndicatorSet;
+use hunt::standard::read_bundle;
+use model::diagnostic::Diagnostic;
+use model::observable::ObservableKind;
+
+use crate::cli;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::node::{Node, now};
+
+/// Everything that is looked for.
+pub struct Quarry {
+    pub set: IndicatorSet,
+    pub confirm: Confirm,
+    pub patterns: PatternSet,
+    /// The rules and how they are run.
+    pub rules: (Arc<Rules>, rule::Options),
+    /// From which workers are made.
+    pub engine: Engine,
+    pub detectors: Option<detector::Options>,
+    /// The same for the report.
+    pub sought: Sought,
+    /// Whether something of what was named could not be read.
+    pub partial: bool,
+}
+
+/// Gathers what the arguments and the node say.
+pub fn quarry(args: &cli::Hunt, node: Option<&Node>) -> Result<Quarry, Failure> {
+    let mut gathered = Gathered::default();
+    if let Some(node) = node {
+        gathered.of_node(node)?;
+    }
+    for path in &args.indicators {
+        gathered.list(path)?;
+    }
+    for path in &args.rules {
+        gathered.rules_below(path)?;
+    }
+    if !args.no_packs {
+        gathered.packs();
+    }
+    gathered.finish(args)
+}
+
+#[derive(Default)]
+struct Gathered {
+    indicators: Vec<Indicator>,
+    patterns: Vec<PatternIndicator>,
+    conditions: Vec<Condition>,
+    lists: WarningLists,
+    rules: Vec<Rule>,
+    sought: Sought,
+    refused: BTreeMap<String, u64>,
+    partial: bool,
+}
+
+impl Gathered {
+    fn of_node(&mut self, node: &Node) -> Result<(), Failure> {
+        self.indicators.extend(node.store.read(hunt::query::indicators)?);
+        self.patterns.extend(node.store.read(hunt::query::patterns)?);
+        self.conditions.extend(node.store.read(hunt::query::conditions)?);
+        let (lists, said) = node.store.read(warning::load)?;
+        said.iter().for_each(|d| eprintln!("{d}"));
+        self.lists = lists;
+        if !self.indicators.is_empty() || !self.patterns.is_empty() {
+            self.sought.origins.push("the node's ledger".to_owned());
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, path: &Path) -> Result<(), Failure> {
+        let reading = read_indicators(path)?;
+        reading.diagnostics.iter().for_each(|d| eprintln!("{d}"));
+        self.partial |= reading.refused > 0;
+        if reading.indicators.is_empty() && reading.patterns.is_empty() {
+            return Err(Failure::usage(format!(
+                "there is no indicator in {}; nothing was hunted",
+                path.display()
+            )));
+        }
+        self.indicators.extend(reading.indicators);
+        self.patterns.extend(reading.patterns);
+        self.conditions.extend(reading.conditions);
+        self.sought.origins.push(path.display().to_string());
+        Ok(())
+    }
+
+    fn rules_below(&mut self, path: &Path) -> Result<(), Failure> {
+        let before = self.rules.len();
+        let mut files = Vec::new();
+        super::files::collect(path, &mut files)?;
+        for file in files.iter().filter(|file| *file == path || is_yaml(file)) {
+            let mut bytes = Vec::new();
+            let fault = |e| Failure::io("read", file, &e);
+            let limit = RULE_FILE_BYTES_MAX as u64 + 1;
+            fs::File::open(file).map_err(fault)?.take(limit).read_to_end(&mut bytes).map_err(fault)?;
+            let loading = read_rules(&bytes, &file.display().to_string());
+            self.said(&loading.diagnostics);
+            self.rules.extend(loading.rules);
+        }
+        if self.rules.len() == before {
+            return Err(Failure::usage(format!("there is no rule in {}", path.display())));
+        }
+        self.sought.origins.push(path.display().to_string());
+        Ok(())
+    }
+
+    fn packs(&mut self) {
+        for pack in PACKS {
+            let (rules, said) = pack_rules(pack);
+            self.said(&said);
+            self.rules.extend(rules);
+            self.sought.origins.push(format!("pack {}", pack.name));
+        }
+    }
+
+    fn said(&mut self, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            eprintln!("{diagnostic}");
+            *self.refused.entry(diagnostic.code.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn finish(mut self, args: &cli::Hunt) -> Result<Quarry, Failure> {
+        let least = args.min_level.unwrap_or(Level::Medium);
+        // A rule that only others count is kept whatever its own level.
+        self.rules.retain(|rule| rule.header.level >= least || rule.header.kind != rule::Kind::Rule);
+        let (rules, said) = Rules::new(std::mem::take(&mut self.rules));
+        self.said(&said);
+        let set = IndicatorSet::build(self.indicators);
+        set.diagnostics().iter().for_each(|d| eprintln!("{d}"));
+        let patterns = PatternSet::build(self.patterns);
+        patterns.diagnostics().iter().for_each(|d| eprintln!("{d}"));
+        let mut kinds: BTreeMap<ObservableKind, u64> = BTreeMap::new();
+        for indicator in set.indicators() {
+            *kinds.entry(indicator.observable.kind()).or_default() += 1;
+        }
+        let mut sought = self.sought;
+        sought.indicators = kinds.into_iter().collect();
+        sought.patterns = patterns.len() as u64;
+        sought.rules = rules.headers().count() as u64;
+        sought.rules_refused = self.refused.into_iter().collect();
+        let detectors = (!args.no_packs).then(detector::Options::default);
+        if detectors.is_some() {
+            let told = |d: &detector::Detector| (d.id.to_owned(), d.finds.to_owned());
+            sought.detectors = detector::DETECTORS.iter().map(told).collect();
+        }
+        if sought.is_empty() {
+            return Err(Failure::usage(
+                "name what to hunt for: --data DIR for a node's indicators, --indicators FILE for a list, --rules FILE \
+                 for Sigma rules, or leave --no-packs out",
+            ));
+        }
+        let rules = (Arc::new(rules), rule::Options::archive(now()));
+        Ok(Quarry {
+            confirm: Confirm::new(self.conditions, self.lists),
+            engine: Engine::new(Arc::clone(&rules.0), rules.1.clone()),
+            rules,
+            set,
+            patterns,
+            detectors,
+            sought,
+            partial: self.partial,
+        })
+    }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
+}
+
+fn read_indicators(path: &Path) -> Result<Reading, Failure> {
+    let mut input = Input::open(path, &std::env::temp_dir())?;
+    let mut bytes = Vec::new();
+    let limit = LIST_BYTES_MAX as u64 + 1;
+    input.reader()?.take(limit).read_to_end(&mut bytes).map_err(|e| Failure::io("read", path, &e))?;
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let is_json = matches!(text.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
+    let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+    Ok(match (is_json, is_csv) {
+        (true, _) => read_bundle(&bytes, &input.name),
+        (false, true) => read_csv(&bytes, &input.name),
+        (false, false) => read_list(&bytes, &input.name),
+    })
+}
