@@ -6,6 +6,7 @@ mod backup;
 mod cli;
 mod client;
 mod community;
+mod crown;
 mod datadir;
 mod doctor;
 mod edge;
@@ -22,6 +23,7 @@ mod init;
 mod input;
 mod key;
 mod keys;
+mod leaked;
 mod log;
 mod node;
 mod out;
@@ -82,6 +84,8 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Pattern(command) => pattern::run(command),
         Command::Warninglists(command) => warninglists::run(command),
         Command::Edge(command) => edge::run(command),
+        Command::Crown(command) => crown::run(command),
+        Command::Leaked(args) => leaked::run(args),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

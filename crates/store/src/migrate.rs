@@ -93,6 +93,20 @@ pub(crate) static STEPS: &[Step] = &[
                          widens BIGINT NOT NULL, signature BYTEA NOT NULL)"],
         },
     },
+    Step {
+        what: "there is a register of crown jewels",
+        work: Work::Local {
+            table: "hunt_files",
+            sqlite: &[
+                "CREATE TABLE hunt_crown (share TEXT PRIMARY KEY, reason TEXT NOT NULL, added INTEGER NOT NULL) \
+                       STRICT",
+            ],
+            postgres: &[
+                r#"CREATE TABLE hunt_crown (share TEXT COLLATE "C" PRIMARY KEY, reason TEXT NOT NULL,
+                         added BIGINT NOT NULL)"#,
+            ],
+        },
+    },
 ];
 
 /// Newest format of records and local state.

@@ -252,6 +252,7 @@ impl Volume {
         let usual = Robust::of(&base_sums);
         let limit =
             usual.median + (DEVIATIONS * usual.deviation.max(usual.median / 4)).max(DRIFT_WEEK_BYTES_MIN);
+        let limit = limit.max(highest(base_sums) / 2 * 3);
         let beyond = judged.iter().filter(|bytes| **bytes > limit && beyond_others(**bytes)).count();
         // One great day is another detector's.
         let spread = flow.most * 2 < total;
