@@ -15,7 +15,7 @@
 mod attack;
 mod life;
 mod mmdb;
-mod render;
+pub mod render;
 mod rng;
 mod time;
 mod world;

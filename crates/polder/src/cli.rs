@@ -3,6 +3,7 @@
 
 mod community;
 mod finding;
+mod detect;
 mod hosted;
 mod judging;
 
@@ -11,12 +12,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hunt::detection::Level;
+use hunt::detector::Block;
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
 pub use finding::{
     ApproveRuleCommand, FindingCommand, FindingReport, NotifyCommand, ReportFormat, ShareFinding,
 };
+pub use detect::{CrownCommand, Leaked};
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
 
@@ -90,6 +93,11 @@ pub enum Command {
     /// Notices of findings by mail and webhook: what was sent, what waits and why
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Crown jewels: shares whose loss would hurt most; what is detected on them counts for more
+    #[command(subcommand)]
+    Crown(CrownCommand),
+    /// Find accounts whose password stands in a list of leaked ones, offline
+    Leaked(Leaked),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -407,6 +415,12 @@ pub struct Hunt {
     /// Rules and detections of at least this level: informational, low, medium, high, critical [default: medium]
     #[arg(long, value_parser = level, value_name = "LEVEL")]
     pub min_level: Option<Level>,
+    /// Places of addresses in MaxMind's format (GeoLite2-City.mmdb, GeoLite2-ASN.mmdb), for the detectors
+    #[arg(long, value_name = "FILE")]
+    pub places: Vec<PathBuf>,
+    /// Exit of a VPN or proxy, `192.0.2.0/28`: who comes from there may be anywhere
+    #[arg(long = "exit", value_parser = block, value_name = "NETWORK")]
+    pub exits: Vec<Block>,
     /// Logs: files and directories, plain, packed or archives; `-` is stdin
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -681,6 +695,10 @@ pub struct Tour {
 
 fn tlp(text: &str) -> Result<Tlp, String> {
     Tlp::parse(text).ok_or_else(|| "one of clear, green, amber, amber+strict, red".to_owned())
+}
+
+fn block(text: &str) -> Result<Block, String> {
+    Block::parse(text).ok_or_else(|| "a network as in 192.0.2.0/28, or one address".to_owned())
 }
 
 fn level(text: &str) -> Result<Level, String> {

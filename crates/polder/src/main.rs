@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod community;
 mod contacts;
+mod crown;
 mod datadir;
 mod doctor;
 mod edge;
@@ -23,6 +24,7 @@ mod init;
 mod input;
 mod key;
 mod keys;
+mod leaked;
 mod log;
 mod node;
 mod notify;
@@ -85,6 +87,8 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Warninglists(command) => warninglists::run(command),
         Command::Edge(command) => edge::run(command),
         Command::Notify(command) => notify::run(command),
+        Command::Crown(command) => crown::run(command),
+        Command::Leaked(args) => leaked::run(args),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

@@ -93,48 +93,6 @@ pub(crate) static STEPS: &[Step] = &[
                          widens BIGINT NOT NULL, signature BYTEA NOT NULL)"],
         },
     },
-    Step {
-        what: "findings have a state, and notices wait in an outbox",
-        work: Work::Local {
-            table: "hunt_findings",
-            sqlite: &[
-                "CREATE TABLE hunt_drafts (
-            id TEXT NOT NULL PRIMARY KEY, indicator TEXT NOT NULL, kind INTEGER NOT NULL, value TEXT NOT NULL,
-            state INTEGER NOT NULL, reason TEXT NOT NULL, community TEXT, anonymous INTEGER NOT NULL, rule INTEGER,
-            sighting TEXT, changed INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID",
-                "CREATE TABLE hunt_approvals (
-            id INTEGER PRIMARY KEY, indicator TEXT, author TEXT, tlp_max INTEGER NOT NULL, community TEXT,
-            anonymous INTEGER NOT NULL, draft_only INTEGER NOT NULL, reason TEXT NOT NULL, made INTEGER NOT NULL
-        ) STRICT",
-                "CREATE TABLE hunt_outbox (
-            id INTEGER PRIMARY KEY, channel TEXT NOT NULL, digest BLOB NOT NULL, subject TEXT NOT NULL,
-            body BLOB NOT NULL, state INTEGER NOT NULL, tries INTEGER NOT NULL, next_try INTEGER NOT NULL,
-            reason TEXT NOT NULL, made INTEGER NOT NULL, changed INTEGER NOT NULL
-        ) STRICT",
-                "CREATE UNIQUE INDEX hunt_outbox_once ON hunt_outbox (channel, digest)",
-            ],
-            postgres: &[
-                r#"CREATE TABLE hunt_drafts (
-            id TEXT COLLATE "C" NOT NULL PRIMARY KEY, indicator TEXT COLLATE "C" NOT NULL, kind BIGINT NOT NULL,
-            value TEXT COLLATE "C" NOT NULL, state BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL,
-            community TEXT COLLATE "C", anonymous BIGINT NOT NULL, rule BIGINT, sighting TEXT COLLATE "C",
-            changed BIGINT NOT NULL
-        )"#,
-                r#"CREATE TABLE hunt_approvals (
-            id BIGINT PRIMARY KEY, indicator TEXT COLLATE "C", author TEXT COLLATE "C", tlp_max BIGINT NOT NULL,
-            community TEXT COLLATE "C", anonymous BIGINT NOT NULL, draft_only BIGINT NOT NULL,
-            reason TEXT COLLATE "C" NOT NULL, made BIGINT NOT NULL
-        )"#,
-                r#"CREATE TABLE hunt_outbox (
-            id BIGINT PRIMARY KEY, channel TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL,
-            subject TEXT COLLATE "C" NOT NULL, body BYTEA NOT NULL, state BIGINT NOT NULL, tries BIGINT NOT NULL,
-            next_try BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, made BIGINT NOT NULL, changed BIGINT NOT NULL
-        )"#,
-                "CREATE UNIQUE INDEX hunt_outbox_once ON hunt_outbox (channel, digest)",
-            ],
-        },
-    },
 ];
 
 /// Newest format of records and local state.

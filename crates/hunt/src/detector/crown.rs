@@ -112,7 +112,7 @@ pub fn remove(tx: &mut dyn Tx, share: &str) -> Result<bool, EngineError> {
 }
 
 /// All of the register, by name.
-pub fn list(read: &mut (impl Read + ?Sized)) -> Result<Vec<Crown>, EngineError> {
+pub fn list(read: &mut dyn Read) -> Result<Vec<Crown>, EngineError> {
     let mut all = Vec::new();
     read.query("SELECT share, reason, added FROM hunt_crown ORDER BY share", &[], &mut |row| {
         all.push(Crown {

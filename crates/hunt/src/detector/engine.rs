@@ -397,6 +397,7 @@ impl Engine {
     }
 
     fn learn(&mut self, point: &Point, place: &Where) {
+        self.doors.entry(point.service).or_default().day = point.time.div_euclid(DAY);
         let fresh = Profile { first: point.time, last: point.time, ..Profile::default() };
         let profile = self.profiles.entry(point.user).or_insert(fresh);
         profile.last = profile.last.max(point.last);

@@ -100,7 +100,8 @@ state!(Group { accounts, attempts, sources, points });
 /// A door's day, and the days before it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Doors {
-    day: i64,
+    /// Day of the last sign-in of any outcome.
+    pub day: i64,
     slow: BTreeMap<Id, SlowTried>,
     groups: BTreeMap<Id, Group>,
     slow_usual: Vec<u64>,
@@ -112,7 +113,9 @@ pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>)
     let place = world.place(point.source);
     let profile = engine.profiles.get(&point.user);
     let known = engine.profiles.len() >= EXISTING_KNOWN_MIN;
-    let exists = point.outcome != Outcome::NoSuchUser && (profile.is_some() || !known);
+    // As long as few accounts are known, the door's own word counts, where it tells accounts that are there from others.
+    let told = !known && !matches!(point.service, Service::Mail | Service::Web);
+    let exists = point.outcome != Outcome::NoSuchUser && (profile.is_some() || told);
     if profile.is_some_and(|profile| profile.knows(ORIGIN, u64::from(place.origin))) {
         return;
     }
@@ -267,13 +270,10 @@ fn tell_one_source(id: Id, source: &Source, world: &mut World<'_>) {
 /// The day at each door.
 pub(super) fn end_of_day(engine: &mut Engine, day: i64, world: &mut World<'_>) {
     for (service, doors) in &mut engine.doors {
+        // A day without any sign-in at this door is one without logs.
         if doors.day == day {
             distributed(*service, doors, world);
             stuffing(*service, doors, world);
-        }
-        if engine.covered.contains(&day) && doors.day != day {
-            remember(&mut doors.slow_usual, 0);
-            remember(&mut doors.group_usual, 0);
         }
         if doors.day <= day {
             doors.slow.clear();

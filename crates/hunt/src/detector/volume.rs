@@ -39,6 +39,11 @@ pub const SHARED_SENDERS_MIN: usize = 5;
 pub const UPLOAD_BYTES_MIN: u64 = 500 * MEGABYTE;
 /// Times the most that the sender ever sent there on a day.
 const UPLOAD_TIMES: u64 = 5;
+/// Where others send, too, it must be this many times the most that the sender sent anywhere on a day: some upload
+/// films every week.
+const UPLOAD_TIMES_OWN: u64 = 2;
+/// From so many others on.
+const UPLOAD_OTHERS_MIN: usize = 2;
 /// Days with logs for which a sender must be known.
 pub const SENDER_DAYS_MIN: usize = 14;
 
@@ -76,14 +81,18 @@ pub(super) struct Mover {
     files: Vec<u64>,
     /// Shares that it wrote to.
     written: BTreeSet<Id>,
+    /// Most bytes that it sent to one destination on a day.
+    most: u64,
 }
-state!(Mover { first, weeks, files, written });
+state!(Mover { first, weeks, files, written, most });
 
 /// What is remembered of volumes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Volume {
     flows: BTreeMap<(Id, Id), Flow>,
     movers: BTreeMap<Id, Mover>,
+    /// Share → most files that anybody opened on it, of its last days.
+    shares: BTreeMap<Id, Vec<u64>>,
     /// Days of which there is anything.
     days: BTreeSet<i64>,
     /// First week of all.
@@ -91,7 +100,7 @@ pub(super) struct Volume {
     /// Week that was judged last.
     judged: i64,
 }
-state!(Volume { flows, movers, days, begin, judged });
+state!(Volume { flows, movers, shares, days, begin, judged });
 
 fn week_of(day: i64) -> i64 {
     // Weeks begin on Mondays; 1970 began on a Thursday.
@@ -164,9 +173,14 @@ impl Volume {
             && bytes >= most.saturating_mul(UPLOAD_TIMES)
         {
             let others = self.senders(to, week - DRIFT_WEEKS as i64);
-            if others < SHARED_SENDERS_MIN {
+            let own = self.movers.get(&who).map_or(0, |mover| mover.most);
+            let unusual = others < UPLOAD_OTHERS_MIN || bytes >= own.saturating_mul(UPLOAD_TIMES_OWN);
+            if others < SHARED_SENDERS_MIN && unusual {
                 tell_upload(day, (who, to), bytes, (most, others, first), seen, world);
             }
+        }
+        if let Some(mover) = self.movers.get_mut(&who) {
+            mover.most = mover.most.max(bytes);
         }
         if self.flows.len() >= DESTINATIONS_MAX && !self.flows.contains_key(&(who, to)) {
             return;
@@ -238,6 +252,7 @@ impl Volume {
         let usual = Robust::of(&base_sums);
         let limit =
             usual.median + (DEVIATIONS * usual.deviation.max(usual.median / 4)).max(DRIFT_WEEK_BYTES_MIN);
+        let limit = limit.max(highest(base_sums) / 2 * 3);
         let beyond = judged.iter().filter(|bytes| **bytes > limit && beyond_others(**bytes)).count();
         // One great day is another detector's.
         let spread = flow.most * 2 < total;
@@ -255,6 +270,7 @@ impl Volume {
 
     fn files(&mut self, day: i64, all: Vec<((Id, Id, bool), Files)>, world: &mut World<'_>) {
         let mut read: BTreeMap<Id, u64> = BTreeMap::new();
+        let mut most_on: BTreeMap<Id, u64> = BTreeMap::new();
         for ((who, share, write), files) in all {
             let count = files.hashes.len() as u64;
             let Some(seen) = files.seen else { continue };
@@ -276,25 +292,42 @@ impl Volume {
             let least = if crowned { COLLECTED_FILES_CROWN_MIN } else { COLLECTED_FILES_MIN };
             let limit = usual.median + 8 * usual.deviation.max(usual.median / 10).max(5);
             let enough = if mover.files.len() < FILE_DAYS_MIN {
-                // Somebody who is not known yet, or of whom only this is seen.
-                count >= least * 5
+                // Somebody who is not known yet: others tell what is usual there.
+                let others = self.shares.get(&share).and_then(|days| days.iter().max()).copied().unwrap_or(0);
+                count >= least * 5 || count >= least && count > others * COLLECTED_TIMES
             } else {
                 count >= least && count > limit && count > most * COLLECTED_TIMES
             };
             if enough && begun {
                 tell_collection(&day_of, (least, limit, most, &usual), world);
             }
-            let sum = read.entry(who).or_default();
-            *sum = (*sum).max(count);
-        }
-        for (who, count) in read {
-            let Some(mover) = self.movers.get_mut(&who) else { continue };
-            mover.files.push(count);
-            if mover.files.len() > FILE_DAYS {
-                mover.files.remove(0);
+            for (all, id) in [(&mut read, who), (&mut most_on, share)] {
+                let most = all.entry(id).or_default();
+                *most = (*most).max(count);
             }
         }
+        for (who, count) in read {
+            if let Some(mover) = self.movers.get_mut(&who) {
+                remember(&mut mover.files, count);
+            }
+        }
+        for (share, count) in most_on {
+            remember(self.shares.entry(share).or_default(), count);
+        }
     }
+}
+
+fn remember(days: &mut Vec<u64>, count: u64) {
+    days.push(count);
+    if days.len() > FILE_DAYS {
+        days.remove(0);
+    }
+}
+
+/// The highest of some weeks; the second where there are enough of them that one may be an odd one.
+fn highest(mut weeks: Vec<u64>) -> u64 {
+    weeks.sort_unstable_by(|a, b| b.cmp(a));
+    weeks.get(usize::from(weeks.len() >= 5)).copied().unwrap_or(0)
 }
 
 struct Drift {
@@ -361,7 +394,7 @@ fn tell_drift((who, to): (Id, Id), flow: &Flow, drift: &Drift, world: &mut World
         evidence: evidence.into_iter().collect(),
         threshold: format!(
             "{DRIFT_WEEKS_MIN} of {DRIFT_WEEKS} weeks above {} (median + {DEVIATIONS} deviations of the weeks before, at \
-             least {} more), and above what others send there",
+             least {} more, and half as much again as the highest of them), and above what others send there",
             amount(drift.limit),
             amount(DRIFT_WEEK_BYTES_MIN)
         ),
@@ -399,7 +432,8 @@ fn tell_upload(
             evidence,
             threshold: format!(
                 "{} on a day, {UPLOAD_TIMES} times the most that was ever sent there, to where fewer than \
-             {SHARED_SENDERS_MIN} send",
+             {SHARED_SENDERS_MIN} others send; where {UPLOAD_OTHERS_MIN} do, {UPLOAD_TIMES_OWN} times the most that the \
+             sender ever sent anywhere",
                 amount(UPLOAD_BYTES_MIN)
             ),
             baseline: format!(
@@ -428,7 +462,8 @@ fn tell_collection(of: &Day, (least, limit, most, usual): (u64, u64, u64, &Robus
         evidence,
         threshold: format!(
             "{least} files of a share on a day, above {limit} (median + 8 deviations) and {COLLECTED_TIMES} times the \
-             most before; five times as many where less than {FILE_DAYS_MIN} days are known"
+             most before; where less than {FILE_DAYS_MIN} days are known, {COLLECTED_TIMES} times the most of anybody \
+             there"
         ),
         baseline: format!(
             "on days with files: median {}, median absolute deviation {}, most {most}",

@@ -12,7 +12,7 @@ use hunt::confirm::Confirm;
 use hunt::confirm::condition::Condition;
 use hunt::confirm::warning::{self, WarningLists};
 use hunt::detection::Level;
-use hunt::detector;
+use hunt::detector::{self, Crown, PlaceFiles, crown};
 use hunt::indicator::{Indicator, Reading, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
@@ -69,6 +69,7 @@ struct Gathered {
     conditions: Vec<Condition>,
     lists: WarningLists,
     rules: Vec<Rule>,
+    crown: Vec<Crown>,
     sought: Sought,
     refused: BTreeMap<String, u64>,
     partial: bool,
@@ -79,6 +80,7 @@ impl Gathered {
         self.indicators.extend(node.store.read(hunt::query::indicators)?);
         self.patterns.extend(node.store.read(hunt::query::patterns)?);
         self.conditions.extend(node.store.read(hunt::query::conditions)?);
+        self.crown = node.store.read(|read| crown::list(read))?;
         let (lists, said) = node.store.read(warning::load)?;
         said.iter().for_each(|d| eprintln!("{d}"));
         self.lists = lists;
@@ -160,7 +162,7 @@ impl Gathered {
         sought.patterns = patterns.len() as u64;
         sought.rules = rules.headers().count() as u64;
         sought.rules_refused = self.refused.into_iter().collect();
-        let detectors = (!args.no_packs).then(detector::Options::default);
+        let detectors = if args.no_packs { None } else { Some(told(args, self.crown)?) };
         if detectors.is_some() {
             let told = |d: &detector::Detector| (d.id.to_owned(), d.finds.to_owned());
             sought.detectors = detector::DETECTORS.iter().map(told).collect();
@@ -183,6 +185,20 @@ impl Gathered {
             partial: self.partial,
         })
     }
+}
+
+/// What the detectors are told besides events.
+fn told(args: &cli::Hunt, crown: Vec<Crown>) -> Result<detector::Options, Failure> {
+    let mut options = detector::Options { crown, exits: args.exits.clone(), ..detector::Options::default() };
+    let mut places = PlaceFiles::default();
+    for path in &args.places {
+        let bytes = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+        places.add(&path.display().to_string(), bytes).map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    if !args.places.is_empty() {
+        options.places = Some(Arc::new(places));
+    }
+    Ok(options)
 }
 
 fn is_yaml(path: &Path) -> bool {

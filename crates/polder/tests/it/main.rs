@@ -7,6 +7,7 @@ mod attacks;
 mod backup;
 mod bad_input;
 mod crash;
+mod crown;
 mod engine;
 mod faults;
 mod finding;

@@ -19,6 +19,8 @@ pub struct Score {
     pub right: u64,
     /// Detections that nothing explains.
     pub wrong: u64,
+    /// The most of these in a week.
+    pub wrong_week: u64,
 }
 
 fn times(detection: &Detection) -> (i64, i64) {
@@ -53,6 +55,7 @@ pub fn score(firm: &Firm, found: &[Detection]) -> (BTreeMap<&'static str, Score>
             .unwrap();
         }
     }
+    let mut weeks: BTreeMap<(&str, i64), u64> = BTreeMap::new();
     for detection in found {
         let explained = firm.planted().iter().any(|planted| concerns(planted, detection, DAY, 3 * DAY));
         let id = DETECTORS.iter().find(|detector| detector.id == detection.id).unwrap().id;
@@ -61,6 +64,9 @@ pub fn score(firm: &Firm, found: &[Detection]) -> (BTreeMap<&'static str, Score>
             score.right += 1;
         } else {
             score.wrong += 1;
+            let week = weeks.entry((id, (times(detection).0 / DAY + 3) / 7)).or_default();
+            *week += 1;
+            score.wrong_week = score.wrong_week.max(*week);
             writeln!(
                 report,
                 "false {}: {} {:?} {:?}",
@@ -91,11 +97,9 @@ fn parse(text: &str) -> Option<Plan> {
 
 fn judge(plan: Plan) {
     let firm = Firm::new(plan);
-    let begun = std::time::Instant::now();
-    let (found, events) = watch(&firm, options(firm.places()));
-    let took = begun.elapsed();
+    let (found, took) = watch(&firm, options(firm.places()));
     let (scores, report) = score(&firm, &found);
-    println!("{plan:?}: {events} events, generated, read and judged in {took:.1?}\n{report}");
+    println!("{plan:?}: {took:.1?}\n{report}");
     println!(
         "{:<22} {:>7} {:>6} {:>6} {:>6} {:>7} {:>10}",
         "", "planted", "found", "right", "wrong", "recall", "precision"
@@ -114,7 +118,7 @@ fn judge(plan: Plan) {
     }
     for (id, score) in &scores {
         assert_eq!(score.found, score.planted, "{id}: something planted was missed\n{report}");
-        assert!(score.wrong <= plan.days as u64 / 7, "{id}: more than one false alarm a week\n{report}");
+        assert!(score.wrong_week <= 1, "{id}: more than one false alarm a week\n{report}");
     }
     for detection in &found {
         assert!(!detection.threshold.is_empty(), "{}: no threshold", detection.title);
