@@ -228,7 +228,7 @@ pub fn hunt_source<'a, R: Read>(
     let mut report = sum.report(name, class, stopped, source.finish());
     report.diagnostics.extend(left.observed.take_diagnostic(name));
     if let Some(rate) = suspects {
-        let id = |nth: usize| lookout.set.indicators().get(nth).map_or_else(String::new, |i| i.id.clone());
+        let id = |nth: usize| lookout.set.indicator(nth).map_or_else(String::new, |i| i.id);
         report.diagnostics.extend(rate.suspects(name, &id));
     }
     Hunt { report, left }

@@ -96,7 +96,7 @@ impl<'n, 'a> Worker<'n, 'a> {
             }
             let event = &at.1;
             let Some(indicator) = lookout.set.indicator(hit.indicator) else { return };
-            match judged(&lookout, indicator, &hit, event) {
+            match judged(&lookout, &indicator, &hit, event) {
                 Verdict::Drop(reason) => *left_out.entry(reason).or_default() += 1,
                 Verdict::Keep(kept) => {
                     let mut about = about_event(event);

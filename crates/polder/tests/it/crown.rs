@@ -18,22 +18,22 @@ fn the_register_is_kept_and_raises_the_level() {
     };
     bench.run(&["crown", "list", "--data", "d"]).expect(1);
     assert_eq!(level().as_deref(), Some("high"));
-    bench.run(&["crown", "add", "--data", "d", "\\\\FS1\\Designs", "--reason", "masks"]).is_well();
-    let listed = bench.run(&["crown", "list", "--data", "d", "--json"]).is_well().json();
+    bench.run(&["crown", "add", "--data", "d", "\\\\FS1\\Designs", "--reason", "masks"]).expect(0);
+    let listed = bench.run(&["crown", "list", "--data", "d", "--json"]).expect(0).json();
     assert_eq!(
         (listed[0]["share"].as_str(), listed[0]["reason"].as_str()),
         (Some("fs1\\designs"), Some("masks"))
     );
-    bench.run(&["crown", "add", "--data", "d", "fs1\\designs"]).is_well().says(&["was one already"]);
+    bench.run(&["crown", "add", "--data", "d", "fs1\\designs"]).expect(0).says(&["was one already"]);
     bench.run(&["crown", "add", "--data", "d", "a/b"]).expect(2).says(&["not the name of a share"]);
-    bench.run(&["crown", "remove", "--data", "d", "\\\\fs1\\designs"]).is_well();
+    bench.run(&["crown", "remove", "--data", "d", "\\\\fs1\\designs"]).expect(0);
     bench.run(&["crown", "remove", "--data", "d", "\\\\fs1\\designs"]).expect(1).says(&["crown list"]);
 }
 
 #[test]
 fn a_crown_jewel_makes_what_is_packed_from_it_critical() {
     let bench = Bench::new();
-    bench.run(&["crown", "add", "--data", "d", "designs"]).is_well();
+    bench.run(&["crown", "add", "--data", "d", "designs"]).expect(0);
     let log = bench.write("host.jsonl", format!("{PACKED}\n"));
     let ran = bench.run(&["hunt", "--data", "d", "--json", log.to_str().unwrap()]);
     let found = ran.json().into_iter().find(|line| line["id"] == "renamed-archiver").unwrap();
@@ -57,7 +57,7 @@ fn leaked_passwords_are_found_offline_and_no_hash_is_shown() {
     bench.write("ranges/FFFFF.txt", format!("{}:9\r\n", "0".repeat(27)));
     for list in [sorted, bench.path("ranges")] {
         let args = ["leaked", accounts.to_str().unwrap(), "--list", list.to_str().unwrap(), "--json"];
-        let ran = bench.run(&args).is_well();
+        let ran = bench.run(&args).expect(0);
         let found = ran.json();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0]["account"], "anna.example");
