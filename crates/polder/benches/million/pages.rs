@@ -63,9 +63,9 @@ pub fn run(plan: &Plan) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // As `polder import` does; the threads that it starts inherit it.
-            rustix::process::nice(IMPORT_NICE).expect("a process may be nicer");
             let (writer, started, mut added) = (writer(&store), Instant::now(), 0);
+            // As the thread that parses does in `polder import` while the directory is served.
+            rustix::process::nice(IMPORT_NICE).expect("a thread may stand back");
             // Beyond the copies of all earlier runs.
             let first = 1_000 + Timestamp::micros(now()) as u32 % 1_000_000_000;
             for copy in first.. {
