@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use hunt::event::{Event, Format, Place, Reader, Unread};
+use hunt::event::{Event, Format, Place, Read, Reader, Unread};
 use hunt::limits::{BLOCK_BYTES, COLUMNS_MAX, FIELDS_MAX, FILE_DIAGNOSTICS_MAX, LINE_BYTES_MAX};
 use hunt::reader::{Block, Input, ReadFacts, read_logs};
 use hunt::time::Clock;
@@ -46,7 +46,7 @@ fn events(data: &[u8]) {
     let data = data.get(..64 * 1024).unwrap_or(data);
     let block = Block { bytes: data.to_vec(), offset: 0, first_line: 1 };
     let lines = Reader::new(data, "conn.log", clock()).block(&block);
-    let mut read: Vec<(Place, &[u8], Result<Option<Event>, Unread>)> = Vec::new();
+    let mut read: Vec<(Place, &[u8], Read)> = Vec::new();
     let mut at = Place { line: 1, offset: 0 };
     let mut rest = data;
     lines.events(&block, &mut |line, result| {

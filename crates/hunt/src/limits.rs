@@ -98,7 +98,7 @@ pub const EVTX_WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// zip archive, or Parquet.
 pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most members of a zip archive that are read.
-pub const ARCHIVE_MEMBERS_MAX: usize = 100_000;
+pub const ARCHIVE_MEMBERS_MAX: usize = 20_000;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 

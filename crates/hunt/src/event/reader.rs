@@ -68,6 +68,9 @@ pub(super) enum Form {
     Zeek(Zeek),
 }
 
+/// What a line came to: an event; `None` for a header, a comment or an empty line; or why it could not be read.
+pub type Read = Result<Option<Event>, Unread>;
+
 /// Reads the lines of one block.
 #[derive(Clone, Debug)]
 pub struct BlockReader {
@@ -204,7 +207,7 @@ fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
 
 impl BlockReader {
     /// Reads one line of the block, without its newline. `None` for a header, a comment or an empty line.
-    pub fn parse(&self, line: &[u8], place: Place) -> Result<Option<Event>, Unread> {
+    pub fn parse(&self, line: &[u8], place: Place) -> Read {
         let line = trimmed(line, place);
         if line.is_empty() {
             return Ok(None);
@@ -237,7 +240,7 @@ impl BlockReader {
 
     /// Reads every line of the block: calls back with the line and what it came to, headers and empty lines
     /// as `None`.
-    pub fn events(&self, block: &Block, each: &mut dyn FnMut(&[u8], Result<Option<Event>, Unread>)) {
+    pub fn events(&self, block: &Block, each: &mut dyn FnMut(&[u8], Read)) {
         let mut at = Place { line: block.first_line, offset: block.offset };
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {

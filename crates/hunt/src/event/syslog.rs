@@ -111,10 +111,10 @@ fn priority(line: &[u8]) -> (Option<u16>, &[u8]) {
 fn head<'a>(text: &'a str, layout: &Layout) -> Option<Head<'a>> {
     let (priority, rest) = priority(text.as_bytes());
     let rest = text.get(text.len() - rest.len()..)?;
-    if priority.is_some() {
-        if let Some(rest) = rest.strip_prefix("1 ") {
-            return rfc_5424(rest, layout).map(|head| Head { priority, ..head });
-        }
+    if priority.is_some()
+        && let Some(rest) = rest.strip_prefix("1 ")
+    {
+        return rfc_5424(rest, layout).map(|head| Head { priority, ..head });
     }
     let rest = rest.strip_prefix('*').unwrap_or(rest);
     let Some((time, after)) = time_of(rest, layout) else {

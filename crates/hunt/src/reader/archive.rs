@@ -129,11 +129,11 @@ impl Read for Failing {
 }
 
 /// What is known of an archive once all of it has passed.
-fn facts<R>(tap: Tap<R>) -> ReadFacts {
+fn facts<R>(mut tap: Tap<R>) -> ReadFacts {
     ReadFacts {
         bytes: tap.bytes,
         unpacked_bytes: 0,
-        sha256: tap.hash.finalize().into(),
+        sha256: tap.hash.finish(),
         head_sha256: Sha256::digest(tap.head.get(..HEAD_BYTES).unwrap_or(&tap.head)).into(),
         head: tap.head,
         packing: Packing::Plain,

@@ -60,6 +60,11 @@ fn wraps_records(bytes: &[u8]) -> bool {
     lines.wrapped
 }
 
+/// Whether a byte opens or closes something, or may be left out.
+fn is_token(byte: u8) -> bool {
+    matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b'\n' | b'\r')
+}
+
 /// Where in the text a byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
@@ -128,31 +133,31 @@ impl<R: Read> JsonLines<R> {
     fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(first) = rest.first() {
-            // Most bytes are text in strings.
-            if self.in_string && !self.escaped && self.at == At::Inside {
-                let plain = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                let (text, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
-                self.put_text(text);
-                rest = after;
-                if let Some((first, after)) = rest.split_first() {
-                    self.byte(*first);
+            if self.at == At::Inside && !self.escaped && (self.in_string || self.depth > self.base()) {
+                // Most bytes open and close nothing.
+                let plain = match self.in_string {
+                    true => memchr2(b'"', b'\\', rest).unwrap_or(rest.len()),
+                    false => rest.iter().position(|byte| is_token(*byte)).unwrap_or(rest.len()),
+                };
+                if plain > 0 {
+                    let (text, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+                    self.put_text(text);
                     rest = after;
+                    continue;
                 }
-                continue;
             }
             self.byte(*first);
             rest = rest.get(1..).unwrap_or_default();
         }
     }
 
-    /// Text inside a string; a line end there is a fault of the writer, but no end of the value.
+    /// Text inside a value; a line end in a string is a fault of the writer, but no end of the value.
     fn put_text(&mut self, text: &[u8]) {
         let from = self.made.bytes.len();
         self.made.bytes.extend_from_slice(text);
-        for byte in self.made.bytes.iter_mut().skip(from) {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
+        if memchr2(b'\n', b'\r', text).is_some() {
+            let made = self.made.bytes.iter_mut().skip(from);
+            made.filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         }
     }
 
@@ -278,7 +283,7 @@ impl<R: Read> JsonLines<R> {
     fn keep(&mut self, byte: u8) {
         match self.at {
             At::Between | At::Rest => {}
-            At::Inside => self.put_text(&[byte]),
+            At::Inside => self.made.bytes.push(if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
             At::Prefix => {
                 self.prefix.push(byte);
                 if self.prefix.len() > JSON_PREFIX_BYTES_MAX {

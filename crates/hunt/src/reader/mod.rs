@@ -10,6 +10,7 @@ mod archive;
 mod array;
 mod convert;
 mod evtx;
+mod hash;
 mod packed;
 mod parquet;
 mod spool;
@@ -34,6 +35,9 @@ pub use spool::ReadSeek;
 
 /// Bytes of a file's head whose hash tells a file that has grown from another file of the same name.
 pub const HEAD_BYTES: usize = 4 * 1024;
+
+/// Least room that is made in a buffer.
+const ROOM_BYTES_MIN: usize = 64 * 1024;
 
 /// How a file is packed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,20 +198,27 @@ impl<R: Read> Source<R> {
         self.diagnostics.extend(told.diagnostics.into_iter().take(room));
     }
 
-    /// The next lines, in the buffer given; `None` at the end.
+    /// The next lines, in the buffer given; `None` at the end. The buffer of the block before is best: what
+    /// it holds is written over.
     pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Option<Block> {
-        buffer.clear();
-        buffer.append(&mut self.carry);
+        let mut filled = self.carry.len();
+        make_room(&mut buffer, filled);
+        if let Some(front) = buffer.get_mut(..filled) {
+            front.copy_from_slice(&self.carry);
+        }
+        self.carry.clear();
         loop {
-            self.fill(&mut buffer);
-            self.drop_long_line(&mut buffer);
-            let end = match memrchr(b'\n', &buffer) {
-                _ if self.ended => buffer.len(),
+            filled = self.fill(&mut buffer, filled);
+            filled = self.drop_long_line(&mut buffer, filled);
+            let text = buffer.get(..filled).unwrap_or_default();
+            let end = match memrchr(b'\n', text) {
+                _ if self.ended => text.len(),
                 Some(newline) => newline + 1,
                 None => 0,
             };
             if end > 0 {
-                self.carry = buffer.split_off(end);
+                self.carry.extend_from_slice(text.get(end..).unwrap_or_default());
+                buffer.truncate(end);
                 return Some(self.block(buffer));
             }
             if self.ended {
@@ -236,7 +247,7 @@ impl<R: Read> Source<R> {
         ReadFacts {
             bytes: tap.bytes,
             unpacked_bytes: self.unpacked_bytes,
-            sha256: std::mem::take(&mut tap.hash).finalize().into(),
+            sha256: tap.hash.finish(),
             head_sha256: Sha256::digest(&tap.head).into(),
             head: std::mem::take(&mut tap.head),
             packing: self.packing,
@@ -248,20 +259,37 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Reads up to a block more.
-    fn fill(&mut self, buffer: &mut Vec<u8>) {
+    /// Reads up to a block more behind what is filled; answers how much is filled then.
+    fn fill(&mut self, buffer: &mut Vec<u8>, filled: usize) -> usize {
         if self.ended {
-            return;
+            return filled;
         }
-        let before = buffer.len();
-        let result = (&mut self.text).take(BLOCK_BYTES as u64).read_to_end(buffer);
-        let read = buffer.len() - before;
-        self.unpacked_bytes += read as u64;
+        let wanted = filled + BLOCK_BYTES;
+        let mut end = filled;
+        let result = loop {
+            if end == wanted {
+                break Ok(());
+            }
+            if end == buffer.len() {
+                // A small log needs no large buffer.
+                make_room(buffer, (2 * end).clamp(end + ROOM_BYTES_MIN, wanted.max(end + ROOM_BYTES_MIN)));
+            }
+            let until = buffer.len().min(wanted);
+            match self.text.read(buffer.get_mut(end..until).unwrap_or_default()) {
+                Ok(0) => {
+                    self.ended = true;
+                    break Ok(());
+                }
+                Ok(count) => end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.unpacked_bytes += (end - filled) as u64;
         let told = self.text.told();
         self.note(told);
-        match result {
-            Ok(_) => self.ended = read < BLOCK_BYTES,
-            Err(error) => self.stop_reading(&error),
+        if let Err(error) = result {
+            self.stop_reading(&error);
         }
         let packed = self.text.unpack().tap().bytes.max(1);
         let swollen =
@@ -269,6 +297,7 @@ impl<R: Read> Source<R> {
         if swollen && self.unpacked {
             self.stop(bomb(&self.name));
         }
+        end
     }
 
     fn stop_reading(&mut self, error: &io::Error) {
@@ -298,13 +327,14 @@ impl<R: Read> Source<R> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Takes a line that is too long out of the buffer's start. Only the first line can be one: a block is
-    /// read behind what is left of the last one, and no line inside a block is longer than the block.
-    fn drop_long_line(&mut self, buffer: &mut Vec<u8>) {
-        let newline = memchr(b'\n', buffer);
-        let length = newline.unwrap_or(buffer.len());
-        if !self.dropping && length <= LINE_BYTES_MAX {
-            return;
+    /// Takes a line that is too long out of the buffer's start; answers how much is filled then. Only the
+    /// first line can be one: a block is read behind what is left of the last one, and no line inside a block
+    /// is longer than the block.
+    fn drop_long_line(&mut self, buffer: &mut [u8], filled: usize) -> usize {
+        let text = buffer.get(..filled).unwrap_or_default();
+        let newline = memchr(b'\n', text);
+        if !self.dropping && newline.unwrap_or(filled) <= LINE_BYTES_MAX {
+            return filled;
         }
         if !self.dropping {
             self.unread_lines += 1;
@@ -314,14 +344,22 @@ impl<R: Read> Source<R> {
                 self.diagnostics.push(Diagnostic::warning("line-too-long", place, message));
             }
         }
-        let taken = newline.map_or(buffer.len(), |newline| newline + 1);
-        buffer.drain(..taken);
+        let taken = newline.map_or(filled, |newline| newline + 1);
+        buffer.copy_within(taken..filled, 0);
         self.offset += taken as u64;
         self.dropping = newline.is_none() && !self.ended;
         if !self.dropping {
             self.line += 1;
             self.lines += 1;
         }
+        filled - taken
+    }
+}
+
+/// At least so many bytes, whatever they are: to clear a megabyte for each block would cost some percent.
+fn make_room(buffer: &mut Vec<u8>, bytes: usize) {
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
     }
 }
 

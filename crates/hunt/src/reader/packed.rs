@@ -3,11 +3,10 @@
 
 use std::io::{self, BufReader, Read};
 
-use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
-
 use crate::limits::ZSTD_WINDOW_LOG_MAX;
+use flate2::read::MultiGzDecoder;
 
+use super::hash::Hashing;
 use super::{HEAD_BYTES, Packing};
 
 /// A reader that counts and hashes what passes.
@@ -15,7 +14,7 @@ pub(super) struct Tap<R> {
     /// `None` once all of it was read elsewhere.
     reader: Option<R>,
     pub(super) bytes: u64,
-    pub(super) hash: Sha256,
+    pub(super) hash: Hashing,
     pub(super) head: Vec<u8>,
     /// How much of the head was handed on.
     handed: usize,
@@ -44,7 +43,7 @@ impl<R: Read> Tap<R> {
         Tap {
             reader: Some(reader),
             bytes: 0,
-            hash: Sha256::new(),
+            hash: Hashing::new(),
             head: Vec::new(),
             handed: 0,
             error: None,

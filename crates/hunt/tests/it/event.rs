@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use hunt::event::{BlockReader, Event, Format, Place, Reader, SourceKind, Unread, UnreadLines};
-use hunt::limits::FIELDS_MAX;
+use hunt::limits::{COLUMNS_MAX, FIELDS_MAX, LIFT_DEPTH_MAX, RECOGNISE_LINES_MAX};
 use hunt::reader::Block;
 use hunt::time::{Clock, Timeline};
 use model::zone::Zone;
@@ -157,6 +157,38 @@ fn too_many_fields_are_told() {
     let first = |line: String| read(line.as_bytes(), "log", clock()).into_iter().next().unwrap();
     assert!(first(object(FIELDS_MAX)).unwrap().is_some());
     assert_eq!(first(object(FIELDS_MAX + 1)), Err(Unread::TooManyFields));
+}
+
+#[test]
+fn too_many_columns_are_told() {
+    let table = |count: usize| {
+        let names: Vec<String> = (0..count).map(|nth| format!("k{nth}")).collect();
+        format!("#separator \\x09\n#fields\t{}\n{}\n", names.join("\t"), vec!["1"; count].join("\t"))
+    };
+    let last = |text: String| read(text.as_bytes(), "log", clock()).pop().unwrap();
+    assert!(last(table(COLUMNS_MAX)).unwrap().is_some());
+    assert_eq!(last(table(COLUMNS_MAX + 1)), Err(Unread::Header));
+}
+
+#[test]
+fn what_is_nested_too_deep_is_kept_as_it_stands() {
+    let event = |depth: usize| {
+        let data = format!("{}\"x\"{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        let line = format!("{{\"Event\":{{\"System\":{{\"EventID\":1}},\"UserData\":{data}}}}}");
+        events(line.as_bytes(), "log").remove(0)
+    };
+    assert_eq!(event(LIFT_DEPTH_MAX).text("a").as_deref(), Some("x"));
+    assert!(event(LIFT_DEPTH_MAX + 2).field("a").is_some_and(serde_json::Value::is_object));
+}
+
+#[test]
+fn a_log_is_recognised_by_most_of_its_first_lines() {
+    let log = |text: usize, json: usize| ["a line\n".repeat(text), "{\"a\":1}\n".repeat(json)].concat();
+    let format = |log: String| Reader::new(log.as_bytes(), "log", clock()).format();
+    let half = RECOGNISE_LINES_MAX / 2;
+    assert_eq!(format(log(half - 1, half + 1)), Format::Json);
+    assert_eq!(format(log(half, half)), Format::Text);
+    assert_eq!(format(log(half, 10 * half)), Format::Text, "later lines do not count");
 }
 
 #[test]
