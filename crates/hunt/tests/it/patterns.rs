@@ -429,6 +429,7 @@ fn an_expired_pattern_matches_only_what_was_before() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
     /// The index lets nothing out: what the whole pattern matches, the set finds.
     #[test]
     fn the_index_finds_what_the_matcher_finds(
