@@ -96,7 +96,7 @@ fn whereabouts(user: &User, day: i64, rng: &mut Rng) -> Whereabouts {
                 _ => 1,
             };
             // A telephone abroad comes out of its home network, or of the hotel's.
-            let phone = if user.nth % 2 == 0 { phone_home } else { address(*hotel, user.nth) };
+            let phone = if user.nth.is_multiple_of(2) { phone_home } else { address(*hotel, user.nth) };
             (address(*hotel, user.nth), phone, false)
         }
         None if rng.permille(600) => {
@@ -286,7 +286,7 @@ impl Person<'_> {
                 self.out.push(mail(time, &name, from, Out::Ok));
             }
         }
-        if self.user.nth % 3 == 0 {
+        if self.user.nth.is_multiple_of(3) {
             let time = self.moment();
             let agent = self.user.agent(self.day);
             let from = self.at.from;
@@ -316,7 +316,7 @@ impl Person<'_> {
             let write = self.rng.permille(150);
             self.out.push(share(time, &name, &desk, place, &file, write));
         }
-        if self.user.engineer && self.user.nth % 4 == 0 {
+        if self.user.engineer && self.user.nth.is_multiple_of(4) {
             let time = self.moment();
             let file = format!("model{:04}.dat", self.rng.below(5_000));
             self.out.push(smb_open(time, &desk, "models", &file, 40_000 + self.rng.below(4_000_000)));
@@ -331,23 +331,23 @@ impl Person<'_> {
             let time = self.moment();
             let site = self.rng.text(SITES);
             let received = 2_000 + self.rng.below(900_000);
-            self.out.push(http(time, &desk, &name, site, "GET", 0, received, &agent));
+            self.out.push(http(time, &desk, &name, site, 0, received, &agent));
         }
         for _ in 0..2 {
             let time = self.moment();
             let sent = self.rng.tailed(self.user.upload / 2.0, 1.5) as u64;
-            self.out.push(http(time, &desk, &name, "sync.drive.example", "PUT", sent, 500, &agent));
+            self.out.push(http(time, &desk, &name, "sync.drive.example", sent, 500, &agent));
         }
         if self.rng.permille(500) {
             let time = self.moment();
             let sent = self.rng.tailed(3e8, 1.4) as u64;
-            self.out.push(http(time, &desk, &name, "media.meet.example", "POST", sent, 400_000_000, &agent));
+            self.out.push(http(time, &desk, &name, "media.meet.example", sent, 400_000_000, &agent));
         }
         if self.rng.permille(3) {
             // A film for a customer, by the service that everybody uses for it.
             let time = self.moment();
             let sent = self.rng.tailed(8e8, 1.4) as u64;
-            self.out.push(http(time, &desk, &name, "up.transfer.example", "POST", sent, 900, &agent));
+            self.out.push(http(time, &desk, &name, "up.transfer.example", sent, 900, &agent));
         }
         for _ in 0..if self.plan.quiet { 1 } else { 4 } {
             let time = self.moment();
@@ -473,7 +473,6 @@ fn backup(plan: &Plan, day: i64, midnight: i64, out: &mut Vec<Line>) {
         "10.0.1.60",
         "svc-backup",
         "vault.backup.example",
-        "PUT",
         sent,
         900,
         "backup/3.1",

@@ -261,7 +261,7 @@ impl Buffer {
     }
 
     /// Without what is of hours before one; says how much that was.
-    pub(super) fn from_hour(mut self, hour: i64) -> (u64, Buffer) {
+    pub(super) fn since_hour(mut self, hour: i64) -> (u64, Buffer) {
         let hours = self.hours.split_off(&hour);
         let days = self.days.split_off(&hour.div_euclid(24));
         let late = |seen: &Seen| seen.count;

@@ -272,7 +272,7 @@ mod tests {
 
     fn sorted(count: u64) -> Vec<u8> {
         (0..count)
-            .flat_map(|n| format!("{:040X}:{}\n", u128::from(n) * 3 << 64, n + 1).into_bytes())
+            .flat_map(|n| format!("{:040X}:{}\n", (u128::from(n) * 3) << 64, n + 1).into_bytes())
             .collect()
     }
 

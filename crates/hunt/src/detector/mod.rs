@@ -208,7 +208,7 @@ impl Detectors {
             ids.push(self.memory.names.id(other.names.text(id)).unwrap_or(0));
         }
         let (late, buffer) = match self.memory.open_hour {
-            Some(open) => other.buffer.from_hour(open),
+            Some(open) => other.buffer.since_hour(open),
             None => (0, other.buffer),
         };
         let id = |id: Id| ids.get(id as usize).copied().unwrap_or(0);

@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(T::read(&mut left), Ok(value));
         assert!(left.0.is_empty());
         if let Some(cut) = bytes.len().checked_sub(1) {
-            assert_eq!(T::read(&mut Bytes(&bytes[..cut])).is_err(), true);
+            assert!(T::read(&mut Bytes(&bytes[..cut])).is_err());
         }
     }
 

@@ -40,7 +40,7 @@ fn slow(stage: &mut Stage<'_>) {
             for part in 0..parts {
                 let sent = (size / parts) as u64 + stage.rng.below(2_000_000);
                 let time = midnight(day) + 11 * HOUR + part * 20 * MINUTE;
-                stage.line(http(time, &user.desk(), &user.name, host, "PUT", sent, 300, &user.agent(day)));
+                stage.line(http(time, &user.desk(), &user.name, host, sent, 300, &user.agent(day)));
             }
         }
         let (first, last) = (midnight(first), midnight(stage.plan.days));
@@ -121,7 +121,6 @@ fn upload(stage: &mut Stage<'_>) {
             &user.desk(),
             &user.name,
             "put.cloudbox.example",
-            "PUT",
             100_000_000,
             300,
             "uploader/2.0",

@@ -61,7 +61,7 @@ struct Stage<'a> {
 impl<'a> Stage<'a> {
     fn new(plan: &'a Plan, users: &'a [User]) -> Stage<'a> {
         let to = (plan.days - 3).max(2);
-        let from = (plan.days / 2).min(31).max(1);
+        let from = (plan.days / 2).clamp(1, 31);
         let victims = users.iter().filter(|user| is_steady(user, from - 2, plan.days)).collect();
         Stage {
             plan,

@@ -17,7 +17,7 @@ pub fn plant(stage: &mut Stage<'_>) {
     stuffing(stage);
 }
 
-fn names<'a>(users: &'a [User], skip: usize, count: usize) -> impl Iterator<Item = &'a str> {
+fn names(users: &[User], skip: usize, count: usize) -> impl Iterator<Item = &str> {
     users.iter().skip(skip).take(count).map(|user| user.name.as_str())
 }
 

@@ -73,17 +73,9 @@ pub fn web(time: i64, user: &str, from: IpAddr, out: Out, agent: &str) -> Line {
 }
 
 /// A request that left the firm.
-pub fn http(
-    time: i64,
-    from: &str,
-    user: &str,
-    host: &str,
-    method: &str,
-    sent: u64,
-    received: u64,
-    agent: &str,
-) -> Line {
+pub fn http(time: i64, from: &str, user: &str, host: &str, sent: u64, received: u64, agent: &str) -> Line {
     let id = id_of(&[from, host], time);
+    let method = if sent == 0 { "GET" } else { "PUT" };
     let text = format!(
         "{}\tC{:013x}\t{from}\t{}\t192.0.2.200\t443\t1\t{method}\t{host}\t/v1/{:x}\t-\t1.1\t{agent}\t-\t{sent}\t{received}\t200\tOK\t{user}",
         epoch(time),

@@ -168,13 +168,16 @@ fn unified(event: &Event, outcome: Outcome) -> Option<SignIn> {
         .or_else(|| event.text("ClientIP"))
         .or_else(|| event.text("ClientIPAddress"))
         .and_then(|text| address(&text));
-    let extended = event.field("ExtendedProperties").and_then(Value::as_array);
-    let property = |name: &str| {
-        let found = extended?.iter().find(|p| p.get("Name").is_some_and(|n| n == name))?;
-        found.get("Value")?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-    };
-    sign_in.agent = property("UserAgent");
+    sign_in.agent = extended_agent(event);
     sign_in.application = super::owned(event, "ApplicationId");
     sign_in.session = super::owned(event, "InterSystemsId");
     Some(sign_in)
+}
+
+/// Its properties are a list of names and values.
+fn extended_agent(event: &Event) -> Option<String> {
+    let properties = event.field("ExtendedProperties")?.as_array()?;
+    let found =
+        properties.iter().find(|property| property.get("Name").is_some_and(|name| name == "UserAgent"))?;
+    found.get("Value")?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }

@@ -31,7 +31,7 @@ fn crowned(share: &str) -> Options {
 }
 
 fn sends(day: i64, who: &str, host: &str, bytes: u64) -> Line {
-    http(BEGIN + day * DAY + 10 * HOUR, "10.1.0.9", who, host, "PUT", bytes, 300, "agent/1.0")
+    http(BEGIN + day * DAY + 10 * HOUR, "10.1.0.9", who, host, bytes, 300, "agent/1.0")
 }
 
 /// Working weeks in which six people send a little to the firm's cloud.

@@ -97,7 +97,7 @@ fn parse(text: &str) -> Option<Plan> {
 
 fn judge(plan: Plan) {
     let firm = Firm::new(plan);
-    let (found, took) = watch(&firm, options(firm.places()));
+    let (found, took) = watch(&firm, options(firm.places()), !plan.quiet);
     let (scores, report) = score(&firm, &found);
     println!("{plan:?}: {took:.1?}\n{report}");
     println!(

@@ -71,8 +71,8 @@ pub struct Took {
     pub judged: Duration,
 }
 
-/// All logs of a firm, day by day.
-pub fn watch(firm: &Firm, options: Options) -> (Vec<Detection>, Took) {
+/// All logs of a firm, day by day; on request they are read a second time for reading's own share of the time.
+pub fn watch(firm: &Firm, options: Options, measure: bool) -> (Vec<Detection>, Took) {
     let mut detectors = Detectors::new(options);
     let mut found = Vec::new();
     let mut took = Took::default();
@@ -88,7 +88,7 @@ pub fn watch(firm: &Firm, options: Options) -> (Vec<Detection>, Took) {
         }
         took.read += begun.elapsed();
         let begun = Instant::now();
-        for (name, log) in &files {
+        for (name, log) in files.iter().filter(|_| measure) {
             let mut reader = Reader::new(log, name, Clock::default());
             let block = Block { bytes: log.to_vec(), offset: 0, first_line: 1 };
             reader.block(&block).events(&block, &mut |line, read| {
