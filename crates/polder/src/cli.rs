@@ -3,6 +3,7 @@
 
 mod community;
 mod hosted;
+mod rules;
 mod judging;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use model::marking::Tlp;
 
 pub use community::CommunityCommand;
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
+pub use rules::{OptionalData, RulesCommand};
 pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
 
 /// Share threats, find them in your own logs, prove what was said.
@@ -82,6 +84,9 @@ pub enum Command {
     /// Files of an edge device: look for traces of an implant
     #[command(subcommand)]
     Edge(EdgeCommand),
+    /// Sigma rules: what is looked for in logs beside indicators
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),

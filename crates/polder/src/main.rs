@@ -29,6 +29,7 @@ mod pattern;
 mod rebuild;
 mod recall;
 mod restore;
+mod rules;
 mod serving;
 mod tiles;
 mod token;
@@ -81,6 +82,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Pattern(command) => pattern::run(command),
         Command::Warninglists(command) => warninglists::run(command),
         Command::Edge(command) => edge::run(command),
+        Command::Rules(command) => rules::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

@@ -78,6 +78,7 @@ pub fn schema() -> Schema {
     let mut local = Vec::new();
     local.extend_from_slice(exchange::token::LOCAL_TABLES);
     local.extend_from_slice(hunt::history::TABLES);
+    local.extend_from_slice(hunt::rule::TABLES);
     local.extend_from_slice(hunt::confirm::warning::TABLES);
     Schema {
         views: vec![

@@ -15,6 +15,7 @@ mod keys;
 mod ledger;
 mod postgresql;
 mod recalling;
+mod rules;
 mod sharing;
 mod support;
 mod tidy;
