@@ -9,7 +9,8 @@ use hunt::event::{Event, LogSource};
 use hunt::finding::Finding;
 use hunt::indicator::{Indicator, Mode, Reading, read_csv, read_list};
 use hunt::limits::{
-    BLOCK_BYTES, FINDING_TEXT_BYTES_MAX, LINE_BYTES_MAX, PATTERN_VALUES_MAX, RULE_NAME_BYTES_MAX, TIME_SEARCH_BYTES,
+    BLOCK_BYTES, FINDING_TEXT_BYTES_MAX, LINE_BYTES_MAX, PATTERN_VALUES_MAX, RULE_NAME_BYTES_MAX,
+    TIME_SEARCH_BYTES,
 };
 use hunt::pattern::{Matcher, Pattern};
 use hunt::reader::{Packing, ReadFacts, Source, recognise};
@@ -307,10 +308,14 @@ pub(crate) fn findings(data: &[u8]) {
 /// of the same bytes, and the fast answer is the slow one.
 pub(crate) fn rules(data: &[u8]) {
     let loading = read_rules(data, "rules");
-    let errors = loading.diagnostics.iter().filter(|d| d.severity == model::diagnostic::Severity::Error).count();
+    let errors =
+        loading.diagnostics.iter().filter(|d| d.severity == model::diagnostic::Severity::Error).count();
     assert_eq!(errors as u64, loading.refused, "each refused document has its reason");
     for diagnostic in &loading.diagnostics {
-        assert!(diagnostic.message.len() < 2_000 && !diagnostic.to_string().contains('\n'), "a message is short");
+        assert!(
+            diagnostic.message.len() < 2_000 && !diagnostic.to_string().contains('\n'),
+            "a message is short"
+        );
     }
     for rule in &loading.rules {
         assert!(!rule.header.id.is_empty() && rule.header.id.len() <= RULE_NAME_BYTES_MAX);

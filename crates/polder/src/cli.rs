@@ -3,8 +3,8 @@
 
 mod community;
 mod hosted;
-mod rules;
 mod judging;
+mod rules;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use model::marking::Tlp;
 
 pub use community::CommunityCommand;
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
-pub use rules::{OptionalData, RulesCommand};
 pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
+pub use rules::{OptionalData, RulesCommand};
 
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]

@@ -40,7 +40,9 @@ pub fn run(command: &RulesCommand) -> Result<Exit, Failure> {
             say!("{}", kept.rule.text.trim_end());
             Ok(Exit::Done)
         }
-        RulesCommand::Test { data, rules, files, min_level, json } => test(data, rules, files, *min_level, *json),
+        RulesCommand::Test { data, rules, files, min_level, json } => {
+            test(data, rules, files, *min_level, *json)
+        }
         RulesCommand::Enable { data, rules } => switch(&Node::open(data)?, rules, true),
         RulesCommand::Disable { data, rules } => switch(&Node::open(data)?, rules, false),
         RulesCommand::Except { data, rule, conditions, reason, until, by } => {
@@ -51,10 +53,17 @@ pub fn run(command: &RulesCommand) -> Result<Exit, Failure> {
     }
 }
 
-fn import(node: &Node, paths: &[PathBuf], set: Option<&str>, licence: &str, json: bool) -> Result<Exit, Failure> {
+fn import(
+    node: &Node,
+    paths: &[PathBuf],
+    set: Option<&str>,
+    licence: &str,
+    json: bool,
+) -> Result<Exit, Failure> {
     let loading = load(paths)?;
     loading.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
-    let first = paths.first().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let first =
+        paths.first().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     let set = set.map(str::to_owned).or(first).unwrap_or_default();
     let imported = node.store.local(|tx| rule::import(tx, &loading.rules, &set, licence, now()))?;
     let rule::Imported { added, changed, known } = imported;
@@ -69,10 +78,14 @@ fn import(node: &Node, paths: &[PathBuf], set: Option<&str>, licence: &str, json
     } else {
         say!("{read} rules read: {added} added, {changed} changed, {known} already known, {refused} refused");
         let high = loading.rules.iter().filter(|rule| rule.header.level >= Level::High).count();
-        say!("{high} of them are of level high or above and run with the next hunt; --min-level changes that");
+        say!(
+            "{high} of them are of level high or above and run with the next hunt; --min-level changes that"
+        );
     }
     if licence.is_empty() && loading.rules.iter().any(|rule| rule.header.licence.is_empty()) {
-        eprintln!("some rules state no licence; --licence names that of the set, to be shown with each match");
+        eprintln!(
+            "some rules state no licence; --licence names that of the set, to be shown with each match"
+        );
     }
     Ok(match (refused, read) {
         (0, 0) => Exit::NotFound,
@@ -107,7 +120,8 @@ fn load(paths: &[PathBuf]) -> Result<Loading, Failure> {
                 continue;
             }
             all.refused += 1;
-            let message = format!("`{}`: a rule with the id {} was read before", rule.header.title, rule.header.id);
+            let message =
+                format!("`{}`: a rule with the id {} was read before", rule.header.title, rule.header.id);
             let place = path.display().to_string();
             all.diagnostics.push(
                 Diagnostic::error("rule-again", place, message).with_fix("give each rule an id of its own"),
@@ -120,7 +134,8 @@ fn load(paths: &[PathBuf]) -> Result<Loading, Failure> {
 /// Files of rules below a path, sorted. A file that is named is read whatever its name.
 fn collect(path: &Path, named: bool, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
     if !path.is_dir() {
-        let is_rule = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"));
+        let is_rule =
+            path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"));
         if named || is_rule {
             into.push(path.to_owned());
         }
@@ -146,9 +161,9 @@ struct Filter<'a> {
 }
 
 fn list(node: &Node, filter: &Filter<'_>, choice: &Choice, json: bool) -> Result<Exit, Failure> {
-    let ((all, said), switches) = node.store.read(|read| {
-        Ok::<_, ledger::sql::EngineError>((rule::kept(read)?, rule::switches(read)?))
-    })?;
+    let ((all, said), switches) = node
+        .store
+        .read(|read| Ok::<_, ledger::sql::EngineError>((rule::kept(read)?, rule::switches(read)?)))?;
     said.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
     let (mut listed, mut running) = (0_u64, 0_u64);
     for kept in &all {
@@ -178,7 +193,9 @@ fn list(node: &Node, filter: &Filter<'_>, choice: &Choice, json: bool) -> Result
         }
     }
     if !json {
-        eprintln!("{listed} rules, {running} of them run; `below` is below the level that runs (--min-level)");
+        eprintln!(
+            "{listed} rules, {running} of them run; `below` is below the level that runs (--min-level)"
+        );
     }
     Ok(if listed == 0 { Exit::NotFound } else { Exit::Done })
 }
@@ -236,7 +253,9 @@ fn except(
 fn exceptions(node: &Node, end: Option<i64>, json: bool) -> Result<Exit, Failure> {
     if let Some(nr) = end {
         if !node.store.local(|tx| rule::remove_exception(tx, nr))? {
-            return Err(Failure::not_found(format!("there is no exception {nr}; leave --end out to see them")));
+            return Err(Failure::not_found(format!(
+                "there is no exception {nr}; leave --end out to see them"
+            )));
         }
         say!("exception {nr} is ended");
         return Ok(Exit::Done);
@@ -263,11 +282,12 @@ fn exceptions(node: &Node, end: Option<i64>, json: bool) -> Result<Exit, Failure
 }
 
 fn stats(node: &Node, json: bool) -> Result<Exit, Failure> {
-    let (counts, (kept, _)) = node.store.read(|read| {
-        Ok::<_, ledger::sql::EngineError>((rule::counts(read)?, rule::kept(read)?))
-    })?;
+    let (counts, (kept, _)) = node
+        .store
+        .read(|read| Ok::<_, ledger::sql::EngineError>((rule::counts(read)?, rule::kept(read)?)))?;
     for count in &counts {
-        let title = kept.iter().find(|kept| kept.rule.header.id == count.id).map(|k| k.rule.header.title.as_str());
+        let title =
+            kept.iter().find(|kept| kept.rule.header.id == count.id).map(|k| k.rule.header.title.as_str());
         let last = count.last.map(|time| time.to_string());
         if json {
             let one = json!({
@@ -276,7 +296,13 @@ fn stats(node: &Node, json: bool) -> Result<Exit, Failure> {
             say!("{one}");
         } else {
             let (title, last) = (title.unwrap_or("no longer there"), last.unwrap_or_else(|| "-".to_owned()));
-            say!("{:>9}  {:>9} excepted  {last}  {}  {}", count.matches, count.excepted, count.id, shown(title));
+            say!(
+                "{:>9}  {:>9} excepted  {last}  {}  {}",
+                count.matches,
+                count.excepted,
+                count.id,
+                shown(title)
+            );
         }
     }
     if counts.is_empty() {
@@ -344,7 +370,9 @@ fn rules_to_test(
         let loading = load(paths)?;
         loading.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
         let mut rules = loading.rules;
-        rules.iter_mut().for_each(|rule| rule.told = min_level.is_none_or(|level| rule.header.level >= level));
+        rules
+            .iter_mut()
+            .for_each(|rule| rule.told = min_level.is_none_or(|level| rule.header.level >= level));
         return Ok((rules, Vec::new(), loading.refused > 0));
     }
     let choice = Choice { min_level, ..Choice::default() };
@@ -425,7 +453,13 @@ fn tell_detection(detection: &Detection) {
     let Detection { title, level, count, credit, about, threshold, .. } = detection;
     let time = |time: Option<Timestamp>| time.map_or_else(|| "no time".to_owned(), |time| time.to_string());
     let about: Vec<String> = about.iter().map(|(kind, value)| format!("{kind} {}", shown(value))).collect();
-    say!("{}  {}  {count} times, {} to {}", level.name(), shown(title), time(detection.first), time(detection.last));
+    say!(
+        "{}  {}  {count} times, {} to {}",
+        level.name(),
+        shown(title),
+        time(detection.first),
+        time(detection.last)
+    );
     if !about.is_empty() {
         say!("    {}", about.join(", "));
     }

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::header::Header;
 use super::sigma::{self, Body};
 use crate::limits::{
-    RULE_BYTES_MAX, RULE_CONDITION_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX, RULE_NAME_BYTES_MAX,
-    RULES_PER_FILE_MAX,
+    RULE_BYTES_MAX, RULE_CONDITION_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX,
+    RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX,
 };
 
 /// One rule, correlation or filter, compiled.

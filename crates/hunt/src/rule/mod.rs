@@ -57,8 +57,8 @@ pub use engine::{Engine, Options, RuleCount, Summary};
 pub use exception::{Exception, ExceptionError};
 pub use header::{Header, Kind, Source};
 pub use keep::{
-    Chosen, Choice, Imported, Kept, TABLES, add_counts, add_exception, checkpoint, chosen, counts, exceptions, import,
-    keep_checkpoint, kept, remove_exception, switch, switches,
+    Choice, Chosen, Imported, Kept, TABLES, add_counts, add_exception, checkpoint, chosen, counts,
+    exceptions, import, keep_checkpoint, kept, remove_exception, switch, switches,
 };
 pub use load::{Loading, Rule, read_rules};
 pub use pack::{PACKS, Pack, pack_rules};

@@ -24,13 +24,14 @@ logsource: {product: windows}
 detection: {a: {f|re: '(['}, condition: a}
 ";
 
-const LOG: &str = r#"{"Event":{"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"ws-1.corp.example","TimeCreated":{"#attributes":{"SystemTime":"2026-03-01T10:00:00Z"}}},"EventData":{"Image":"C:\\Windows\\System32\\vssadmin.exe","CommandLine":"vssadmin delete shadows /all","User":"CORP\\anna"}}}
+const LOG: &str = r##"{"Event":{"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"ws-1.corp.example","TimeCreated":{"#attributes":{"SystemTime":"2026-03-01T10:00:00Z"}}},"EventData":{"Image":"C:\\Windows\\System32\\vssadmin.exe","CommandLine":"vssadmin delete shadows /all","User":"CORP\\anna"}}}
 {"Event":{"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"ws-1.corp.example","TimeCreated":{"#attributes":{"SystemTime":"2026-03-01T10:01:00Z"}}},"EventData":{"Image":"C:\\Windows\\System32\\whoami.exe","CommandLine":"whoami","User":"CORP\\anna"}}}
-"#;
+"##;
 
 #[test]
 fn rules_as_a_person_manages_them() {
     let bench = Bench::new();
+    std::fs::create_dir(bench.path("mine")).unwrap();
     let rules = bench.write("mine/rules.yml", MINE);
     let log = bench.write("log.jsonl", LOG);
     let (rules, log) = (rules.to_str().unwrap(), log.to_str().unwrap());
@@ -47,11 +48,17 @@ fn rules_as_a_person_manages_them() {
     let counts = &bench.run(&import).expect(3).json()[0];
     assert_eq!((counts["known"].as_u64(), counts["added"].as_u64()), (Some(2), Some(0)));
 
-    let listed = bench.run(&with(&["rules", "list", "--level", "low", "--source", "windows", "--json"])).expect(0).json();
+    let listed = bench
+        .run(&with(&["rules", "list", "--level", "low", "--source", "windows", "--json"]))
+        .expect(0)
+        .json();
     let mine: Vec<_> = listed.iter().filter(|rule| rule["set"] == "mine").collect();
     assert_eq!(mine.len(), 2);
     assert!(mine.iter().all(|rule| (rule["level"] == "high") == (rule["runs"] == true)));
-    assert!(listed.iter().any(|rule| rule["set"].as_str().unwrap().starts_with("pack ")), "what ships is listed too");
+    assert!(
+        listed.iter().any(|rule| rule["set"].as_str().unwrap().starts_with("pack ")),
+        "what ships is listed too"
+    );
     bench.run(&with(&["rules", "show", "shadows"])).expect(0).says(&["vssadmin.exe"]);
     bench.run(&with(&["rules", "show", "nothing"])).expect(1).says(&["rules list"]);
 

@@ -102,7 +102,8 @@ fn told(engine: &mut Engine, name: &str, log: &[u8]) -> Vec<String> {
 fn checked(log_of: impl Fn(&Case) -> Vec<u8>) {
     let (Some(rules), Some(cases)) = (&*RULES, cases()) else { return };
     assert_eq!(cases.len(), 116);
-    let options = Options { order: Order::Archive, gather: false, exceptions: Vec::new(), now: Timestamp::EPOCH };
+    let options =
+        Options { order: Order::Archive, gather: false, exceptions: Vec::new(), now: Timestamp::EPOCH };
     let mut engine = Engine::new(Arc::new(Rules::new(rules.clone()).0), options);
     let mut failed = Vec::new();
     for case in &cases {

@@ -31,8 +31,12 @@ fn sections(text: &'static str) -> Vec<Section> {
             ("told", _) => section.told = block.iter().map(|line| (*line).to_owned()).collect(),
             ("jsonl", of) => {
                 let parts: Vec<&'static str> = of.split('/').collect();
-                let [product, category, service] = parts[..] else { panic!("`{of}` is not product/category/service") };
-                section.events.extend(block.iter().map(|line| event(source(product, category, service), line)));
+                let [product, category, service] = parts[..] else {
+                    panic!("`{of}` is not product/category/service")
+                };
+                section
+                    .events
+                    .extend(block.iter().map(|line| event(source(product, category, service), line)));
             }
             (other, _) => panic!("a block of `{other}`"),
         }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use hunt::detection::Level;
 use hunt::event::{Format, SourceClass};
-use hunt::limits::{RULE_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX, RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX};
+use hunt::limits::{
+    RULE_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX, RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX,
+};
 use hunt::rule::{
-    Choice, Engine, Exception, ExceptionError, Options, PACKS, RuleCount, Rules, add_counts, add_exception, checkpoint,
-    chosen, counts, exceptions, import, keep_checkpoint, pack_rules, read_rules, remove_exception, switch,
+    Choice, Engine, Exception, ExceptionError, Options, PACKS, RuleCount, Rules, add_counts, add_exception,
+    checkpoint, chosen, counts, exceptions, import, keep_checkpoint, pack_rules, read_rules,
+    remove_exception, switch,
 };
 use store::{Schema, Store};
 
-use super::support::{engine, event, run, rules, source, time};
+use super::support::{engine, event, rules, run, source, time};
 
 fn store() -> Store {
     Store::memory(Schema { views: Vec::new(), local: hunt::rule::TABLES.to_vec() }).unwrap()
@@ -28,7 +31,10 @@ fn rule(id: u32, level: &str) -> String {
 
 #[test]
 fn a_match_names_author_licence_and_what_else_it_may_be() {
-    let found = run(&mut engine(&format!("{}license: DRL 1.1\n", rule(1, "high"))), &[event(source("test", "", ""), r#"{"f": "V1"}"#)]);
+    let found = run(
+        &mut engine(&format!("{}license: DRL 1.1\n", rule(1, "high"))),
+        &[event(source("test", "", ""), r#"{"f": "V1"}"#)],
+    );
     let one = &found[0];
     assert_eq!(one.credit, "A. Uthor (DRL 1.1)");
     assert_eq!((one.level, one.count, one.disproof.as_str()), (Level::High, 1, "a test"));
@@ -86,7 +92,8 @@ fn exceptions_have_a_reason_and_an_end() {
     assert_eq!(make("x", &[], "r", now), Err(ExceptionError::Ended));
     assert_eq!(make("x", &["user"], "r", until), Err(ExceptionError::Condition("user".to_owned())));
     let store = store();
-    let exception = make("00000000-0000-4000-8000-000000000001", &["user=svc-*", "f=v1"], "a backup", until).unwrap();
+    let exception =
+        make("00000000-0000-4000-8000-000000000001", &["user=svc-*", "f=v1"], "a backup", until).unwrap();
     let nr = store.local(|tx| add_exception(tx, &exception, now)).unwrap();
     let held = store.read(exceptions).unwrap();
     assert_eq!(held, [(nr, exception.clone())]);
@@ -127,16 +134,44 @@ fn the_state_of_correlations_is_kept() {
 fn bad_rules_are_refused_by_name_and_the_rest_goes_on() {
     let good = rule(1, "high");
     let cases = [
-        ("title: A\nlogsource: {product: x}\ndetection: {s: {f|re: '(['}, condition: s}\n", "rule-refused", "`A`"),
-        ("title: B\nlogsource: {product: x}\ndetection: {s: {f|re: '(?:(?:a{1000}){1000}){1000}'}, condition: s}\n", "rule-refused", "`B`"),
-        ("title: C\nlogsource: {product: x}\ndetection: {s: {f: 1}, condition: s and t}\n", "rule-refused", "`t`"),
-        ("title: D\nlogsource: {product: x}\ndetection: {s: {f|nonsense: 1}, condition: s}\n", "rule-refused", "nonsense"),
+        (
+            "title: A\nlogsource: {product: x}\ndetection: {s: {f|re: '(['}, condition: s}\n",
+            "rule-refused",
+            "`A`",
+        ),
+        (
+            "title: B\nlogsource: {product: x}\ndetection: {s: {f|re: '(?:(?:a{1000}){1000}){1000}'}, condition: s}\n",
+            "rule-refused",
+            "`B`",
+        ),
+        (
+            "title: C\nlogsource: {product: x}\ndetection: {s: {f: 1}, condition: s and t}\n",
+            "rule-refused",
+            "`t`",
+        ),
+        (
+            "title: D\nlogsource: {product: x}\ndetection: {s: {f|nonsense: 1}, condition: s}\n",
+            "rule-refused",
+            "nonsense",
+        ),
         ("title: E\n", "rule-refused", "detection"),
         ("title: [\n", "rule-refused", "YAML"),
         ("title: F\naction: global\n", "rule-action", "action"),
-        ("title: G\ncorrelation: {type: event_count, rules: [a], timespan: 0s, condition: {gte: 1}}\n", "rule-refused", "0s"),
-        ("title: H\ncorrelation: {type: value_count, rules: [a], timespan: 1h, condition: {gte: 1}}\n", "rule-refused", "field"),
-        ("title: I\ncorrelation: {type: event_count, rules: [a], timespan: 1h, condition: a and b}\n", "rule-refused", "temporal"),
+        (
+            "title: G\ncorrelation: {type: event_count, rules: [a], timespan: 0s, condition: {gte: 1}}\n",
+            "rule-refused",
+            "0s",
+        ),
+        (
+            "title: H\ncorrelation: {type: value_count, rules: [a], timespan: 1h, condition: {gte: 1}}\n",
+            "rule-refused",
+            "field",
+        ),
+        (
+            "title: I\ncorrelation: {type: event_count, rules: [a], timespan: 1h, condition: a and b}\n",
+            "rule-refused",
+            "temporal",
+        ),
     ];
     for (bad, code, says) in cases {
         let loading = read_rules(format!("{bad}---\n{good}").as_bytes(), "f.yml");
@@ -170,13 +205,16 @@ fn limits_of_rules_at_and_over_their_edges() {
     assert_eq!(loading.diagnostics.iter().filter(|d| d.code == "rules-too-many").count(), 1);
     let nested = |depth: usize| {
         let condition = format!("{}s{}", "(".repeat(depth), ")".repeat(depth));
-        let text = format!("title: N\nlogsource: {{product: x}}\ndetection:\n  s: {{f: 1}}\n  condition: '{condition}'\n");
+        let text = format!(
+            "title: N\nlogsource: {{product: x}}\ndetection:\n  s: {{f: 1}}\n  condition: '{condition}'\n"
+        );
         read_rules(text.as_bytes(), "f")
     };
     assert_eq!(nested(RULE_CONDITION_DEPTH_MAX).rules.len(), 1);
     assert_eq!(nested(RULE_CONDITION_DEPTH_MAX + 1).diagnostics[0].code, "rule-condition");
     assert_eq!(nested(30_000).diagnostics[0].code, "rule-condition");
-    let named = |len: usize| read_rules(format!("name: {}\n{}", "n".repeat(len), rule(1, "high")).as_bytes(), "f");
+    let named =
+        |len: usize| read_rules(format!("name: {}\n{}", "n".repeat(len), rule(1, "high")).as_bytes(), "f");
     assert_eq!(named(RULE_NAME_BYTES_MAX).rules.len(), 1);
     assert_eq!(named(RULE_NAME_BYTES_MAX + 1).diagnostics[0].code, "rule-id");
 }
@@ -194,19 +232,28 @@ fn correlations_without_their_rules_and_circles_are_told() {
 
 #[test]
 fn only_logs_with_rules_are_read_into_fields() {
-    let set = rules("title: T\nlogsource: {product: zeek, service: dns}\ndetection: {s: {query: x}, condition: s}\n");
+    let set = rules(
+        "title: T\nlogsource: {product: zeek, service: dns}\ndetection: {s: {query: x}, condition: s}\n",
+    );
     let class = |source| SourceClass { format: Format::Json, source, ..SourceClass::default() };
     assert!(set.needs(&class(source("zeek", "", "dns"))));
     assert!(!set.needs(&class(source("zeek", "", "conn"))));
     assert!(!set.needs(&class(source("windows", "", ""))));
-    let windows = rules("title: T\nlogsource: {product: windows, service: system}\ndetection: {s: {EventID: 1}, condition: s}\n");
+    let windows = rules(
+        "title: T\nlogsource: {product: windows, service: system}\ndetection: {s: {EventID: 1}, condition: s}\n",
+    );
     assert!(windows.needs(&class(source("windows", "", ""))), "the channel is told by the event");
 }
 
 #[test]
 fn matches_about_one_subject_are_gathered() {
     let log: Vec<_> = (0..50)
-        .map(|nth| event(source("test", "", ""), &format!(r#"{{"f": "v1", "user": "u{}", "time": "2026-03-01T10:{nth:02}:00Z"}}"#, nth % 2)))
+        .map(|nth| {
+            event(
+                source("test", "", ""),
+                &format!(r#"{{"f": "v1", "user": "u{}", "time": "2026-03-01T10:{nth:02}:00Z"}}"#, nth % 2),
+            )
+        })
         .collect();
     let found = run(&mut engine(&rule(1, "high")), &log);
     assert_eq!(found.len(), 2);

@@ -14,8 +14,31 @@ use super::support::{engine, event, rules, source, time};
 
 /// Texts that rules look for and events hold, near misses and odd cases among them.
 const TEXTS: &[&str] = &[
-    "", "a", "ab", "abc", "ABC", "xabcx", "abc\nabd", r"C:\Tools\abc.exe", r"\abc.exe", "abc*", "ünï abc", "ABCſ",
-    "\u{212A}elvin", "kelvin", "ſmall", "small", "7", "7.0", "-7", "07", "true", "-abc", "/abc", "10.1.2.3", "é",
+    "",
+    "a",
+    "ab",
+    "abc",
+    "ABC",
+    "xabcx",
+    "abc\nabd",
+    r"C:\Tools\abc.exe",
+    r"\abc.exe",
+    "abc*",
+    "ünï abc",
+    "ABCſ",
+    "\u{212A}elvin",
+    "kelvin",
+    "ſmall",
+    "small",
+    "7",
+    "7.0",
+    "-7",
+    "07",
+    "true",
+    "-abc",
+    "/abc",
+    "10.1.2.3",
+    "é",
 ];
 
 fn value() -> impl Strategy<Value = Value> {
@@ -32,33 +55,45 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn fields() -> impl Strategy<Value = Map<String, Value>> {
     let name = prop::sample::select(&["f", "g", "h", "o.p", "m"][..]);
-    prop::collection::vec((name, value()), 0..5).prop_map(|all| {
-        all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    })
+    prop::collection::vec((name, value()), 0..5)
+        .prop_map(|all| all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// A selection as YAML, which is JSON too.
 fn selection() -> impl Strategy<Value = Value> {
     let modifiers = prop::sample::select(
         &[
-            "", "|contains", "|startswith", "|endswith", "|contains|all", "|cased", "|re", "|re|i", "|windash|contains",
-            "|cidr", "|gt", "|exists", "|neq", "|contains|cased",
+            "",
+            "|contains",
+            "|startswith",
+            "|endswith",
+            "|contains|all",
+            "|cased",
+            "|re",
+            "|re|i",
+            "|windash|contains",
+            "|cidr",
+            "|gt",
+            "|exists",
+            "|neq",
+            "|contains|cased",
         ][..],
     );
     let name = prop::sample::select(&["f", "g", "h", "o.p"][..]);
     let wild = prop::sample::select(&["a*c", "*abc", "?bc", "*.exe", r"C:\\*.exe", "k*n", "s*"][..]);
     let text = prop_oneof![3 => prop::sample::select(TEXTS), 1 => wild];
     let wanted = prop_oneof![4 => text.prop_map(Value::from), 1 => (-8_i64..9).prop_map(Value::from), 1 => Just(Value::Null)];
-    let item = (name, modifiers, prop::collection::vec(wanted, 1..4)).prop_map(|(name, modifiers, values)| {
-        let values: Value = match modifiers {
-            "|exists" => json!(values.len() % 2 == 0),
-            "|gt" => json!(values.len()),
-            "|cidr" => json!("10.0.0.0/8"),
-            "|re" | "|re|i" => json!(["abc", "k.l", "(?:ab|x)c", "^s"]),
-            _ => Value::from(values),
-        };
-        (format!("{name}{modifiers}"), values)
-    });
+    let item =
+        (name, modifiers, prop::collection::vec(wanted, 1..4)).prop_map(|(name, modifiers, values)| {
+            let values: Value = match modifiers {
+                "|exists" => json!(values.len() % 2 == 0),
+                "|gt" => json!(values.len()),
+                "|cidr" => json!("10.0.0.0/8"),
+                "|re" | "|re|i" => json!(["abc", "k.l", "(?:ab|x)c", "^s"]),
+                _ => Value::from(values),
+            };
+            (format!("{name}{modifiers}"), values)
+        });
     let map = prop::collection::vec(item, 1..3)
         .prop_map(|items| Value::Object(items.into_iter().collect::<Map<String, Value>>()));
     let keywords = prop::collection::vec(prop::sample::select(&["abc", "a*c", "small", "kel"][..]), 1..3);
@@ -71,8 +106,17 @@ fn selection() -> impl Strategy<Value = Value> {
 
 fn rule_text() -> impl Strategy<Value = String> {
     let condition = prop::sample::select(
-        &["a", "a and b", "a or b", "a and not b", "not a", "1 of them", "all of them", "2 of them", "(a or b) and not (a and b)"]
-            [..],
+        &[
+            "a",
+            "a and b",
+            "a or b",
+            "a and not b",
+            "not a",
+            "1 of them",
+            "all of them",
+            "2 of them",
+            "(a or b) and not (a and b)",
+        ][..],
     );
     (selection(), selection(), condition).prop_map(|(a, b, condition)| {
         let rule = json!({
@@ -214,8 +258,10 @@ proptest! {
 
 #[test]
 fn a_live_log_counts_what_is_late() {
-    let options =
-        Options { order: Order::Live { lateness_micros: 60_000_000 }, ..Options::archive(time("2026-06-01T00:00:00Z")) };
+    let options = Options {
+        order: Order::Live { lateness_micros: 60_000_000 },
+        ..Options::archive(time("2026-06-01T00:00:00Z"))
+    };
     let mut engine = Engine::new(Arc::new(rules(COUNTING)), options);
     let at = |clock: &str, user: &str| {
         let text = json!({"time": format!("2026-03-01T{clock}Z"), "e": "login", "user": user, "ip": "192.0.2.1", "n": 1});

@@ -66,7 +66,10 @@ fn kerberos() {
         windows(4768, json!({"Status": "0x6", "TargetUserName": user(nth), "IpAddress": "::ffff:192.0.2.7"}))
     });
     let machines = events(SECURITY, 20, |nth| {
-        windows(4771, json!({"Status": "0x18", "TargetUserName": format!("PC-{nth}$"), "IpAddress": "192.0.2.7"}))
+        windows(
+            4771,
+            json!({"Status": "0x18", "TargetUserName": format!("PC-{nth}$"), "IpAddress": "192.0.2.7"}),
+        )
     });
     assert!(told(&machines).is_empty(), "passwords of machines expire by themselves");
     let one_user = events(SECURITY, 20, |_| {
@@ -78,10 +81,16 @@ fn kerberos() {
 #[test]
 fn ntlm() {
     edge(SECURITY, 4, "Wrong NTLM passwords for many accounts from one workstation", |nth| {
-        windows(4776, json!({"Status": "0xC000006A", "TargetUserName": format!("user{nth}"), "Workstation": "WS-7"}))
+        windows(
+            4776,
+            json!({"Status": "0xC000006A", "TargetUserName": format!("user{nth}"), "Workstation": "WS-7"}),
+        )
     });
     edge(SECURITY, 4, "Many accounts that do not exist tried by NTLM from one workstation", |nth| {
-        windows(4776, json!({"Status": "0xc0000064", "TargetUserName": format!("user{nth}"), "Workstation": "WS-7"}))
+        windows(
+            4776,
+            json!({"Status": "0xc0000064", "TargetUserName": format!("user{nth}"), "Workstation": "WS-7"}),
+        )
     });
 }
 
@@ -104,8 +113,14 @@ fn logons_of_windows() {
     assert_eq!(titles(&told(&then)), ["Failed logons of many accounts from one address"]);
     then.push(success("192.0.2.7"));
     let found = told(&then);
-    let won = found.iter().find(|d| d.title.starts_with("Logon from an address")).expect("a success after the spray");
-    assert_eq!((won.level, won.about.as_slice()), (Level::Critical, &[("address", "192.0.2.7".to_owned())][..]));
+    let won = found
+        .iter()
+        .find(|d| d.title.starts_with("Logon from an address"))
+        .expect("a success after the spray");
+    assert_eq!(
+        (won.level, won.about.as_slice()),
+        (Level::Critical, &[("address", "192.0.2.7".to_owned())][..])
+    );
     edge(SECURITY, 11, "Failed logons of many accounts by one process", |nth| {
         windows(
             4625,
