@@ -179,12 +179,17 @@ pub(crate) fn log_reader(data: &[u8]) {
         // What becomes lines first has targets of its own.
         _ if is_converted(unpacked(recognise(data).0, data).as_deref().unwrap_or(data)) => {}
         (Packing::Plain, None) if facts.unread_lines == 0 => {
-            assert_eq!(content, data);
+            // Line ends in the values of a table become spaces, and nothing else changes.
+            let same = |(is, was): (&u8, &u8)| is == was || *is == b' ' && matches!(was, b'\n' | b'\r');
+            assert!(content.len() == data.len() && content.iter().zip(data).all(same));
+            let data = &content;
             assert_eq!(facts.lines, data.split_inclusive(|byte| *byte == b'\n').count() as u64);
         }
         (Packing::Plain, Some(_)) => assert!(content.is_empty() && !facts.whole),
         (packing, _) if facts.whole && facts.unread_lines == 0 => {
-            assert_eq!(Some(content), unpacked(packing, data), "another program unpacks otherwise");
+            let whole = must(unpacked(packing, data), "another program unpacks it");
+            let same = |(is, was): (&u8, &u8)| is == was || *is == b' ' && matches!(was, b'\n' | b'\r');
+            assert!(content.len() == whole.len() && content.iter().zip(&whole).all(same));
         }
         _ => {}
     }

@@ -14,6 +14,8 @@ use crate::model::check_diagnostics;
 use crate::{Dribble, must};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+/// Depth at which `serde_json` stops.
+const JSON_DEPTH_MAX: usize = 127;
 /// Most text of one log that is looked at: an archive may hold far more than it weighs.
 const TEXT_BYTES_MAX: usize = 4 * BLOCK_BYTES;
 
@@ -148,7 +150,9 @@ pub(crate) fn evtx(data: &[u8]) {
     let block = Block { bytes: text, offset: 0, first_line: 1 };
     let mut reader = Reader::new(&block.bytes, "log", clock()).made_from(Format::Evtx);
     reader.block(&block).events(&block, &mut |line, result| {
-        assert!(!matches!(result, Err(Unread::Json)), "no JSON: {}", line.escape_ascii());
+        // What is nested too deep for a reader of JSON is told as unread.
+        let deep = line.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() >= JSON_DEPTH_MAX;
+        assert!(deep || !matches!(result, Err(Unread::Json)), "no JSON: {}", line.escape_ascii());
     });
 }
 

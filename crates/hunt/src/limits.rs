@@ -89,6 +89,9 @@ pub const LIFT_DEPTH_MAX: usize = 16;
 pub const CONVERT_HEAD_BYTES: usize = 64 * 1024;
 /// Most bytes of a JSON object in which the records that it wraps are looked for.
 pub const JSON_PREFIX_BYTES_MAX: usize = CONVERT_HEAD_BYTES;
+/// Longest quoted value of a table in which line ends are looked for; a longer one is no value but a quote
+/// that was left open.
+pub const CELL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an event log whose chunks are put in order: a log of Windows' usual size (20 MiB).
 pub const EVTX_WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// Largest file that is taken into memory because it comes from a pipe and is not read from front to back: a

@@ -35,8 +35,11 @@ pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
         fields.insert(name.to_owned(), Value::from(value));
         rest = after;
     }
-    for (key, value) in Extension(rest).take(FIELDS_MAX) {
+    for (key, value) in Extension(rest) {
         fields.insert(key.to_owned(), Value::from(value));
+        if fields.len() > FIELDS_MAX {
+            return Err(Unread::TooManyFields);
+        }
     }
     label(&mut fields);
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -72,20 +75,28 @@ impl<'a> Iterator for Extension<'a> {
         let (key, rest) = self.0.split_once('=')?;
         let key = key.trim_start();
         let mut end = rest.len();
-        let mut from = 0;
-        while let Some(equals) = rest.get(from..)?.find('=').map(|at| from + at) {
-            from = equals + 1;
-            let before = rest.get(..equals)?;
-            let Some(space) = before.rfind(' ') else { continue };
-            let name = before.get(space + 1..)?;
-            if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-[]".contains(&b)) {
-                end = space;
-                break;
+        // The word before an equals sign, from its space on.
+        let mut space = None;
+        for (at, byte) in rest.bytes().enumerate() {
+            match byte {
+                b' ' => space = Some(at),
+                b'=' => {
+                    let name = space.and_then(|space| rest.get(space + 1..at)).unwrap_or_default();
+                    if let Some(space) = space.take().filter(|_| is_key(name)) {
+                        end = space;
+                        break;
+                    }
+                }
+                _ => {}
             }
         }
         self.0 = rest.get(end..).unwrap_or_default();
         Some((key, unescape(rest.get(..end)?.trim_end())))
     }
+}
+
+fn is_key(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-[]".contains(&b))
 }
 
 /// Undoes `\=`, `\\`, `\n` and `\r`.

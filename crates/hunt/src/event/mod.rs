@@ -27,7 +27,8 @@ use model::time::Timestamp;
 use serde_json::{Map, Value};
 
 pub use class::{Format, LogSource, SourceClass, SourceKind, kinds_shown};
-pub use reader::{BlockReader, Reader};
+pub use reader::{BlockReader, Reader, count_years};
+pub(crate) use table::separator_of_table;
 pub use unread::{Unread, UnreadLines};
 
 /// Where in a log an event stands.

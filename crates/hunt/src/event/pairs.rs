@@ -136,9 +136,12 @@ fn quoted(text: &str, quote: char) -> (String, &str) {
 /// Whether a value may end before this.
 fn closes(rest: &str) -> bool {
     let next = rest.trim_start_matches([' ', '\t', ',', ';']);
-    let word = next.split([' ', '\t']).next().unwrap_or_default();
+    if next.is_empty() || next.len() == rest.len() {
+        return next.is_empty();
+    }
     // A bare word between pairs is no reason to go on, but half of a quoted text is.
-    next.is_empty() || next.len() < rest.len() && (word.contains('=') || !word.contains(['"', '\'']))
+    let word = next.split([' ', '\t']).next().unwrap_or_default();
+    word.contains('=') || !word.contains(['"', '\''])
 }
 
 // --- FortiGate ---

@@ -174,6 +174,25 @@ impl Reader {
     }
 }
 
+/// Counts how often the year turns in a block, the next one of a log, for [`Clock::year_turns`]: a log of
+/// several years has to be looked through once before it is read.
+///
+/// ```
+/// use hunt::event::count_years;
+/// use hunt::reader::Block;
+/// use hunt::time::Years;
+///
+/// let bytes = b"Dec 31 23:59:59 gate app: x\nJan  1 00:00:01 gate app: y\n".to_vec();
+/// let mut years = Years::counting();
+/// count_years(&mut years, &Block { bytes, offset: 0, first_line: 1 });
+/// assert_eq!(years.count(), 1);
+/// ```
+pub fn count_years(years: &mut Years, block: &Block) {
+    for (month, day) in lines(block).filter_map(|(_, line)| syslog::month_and_day(line)) {
+        years.follow(month, day);
+    }
+}
+
 /// Lines without their newline, with their offset in the log.
 fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
     let ends = memchr_iter(b'\n', &block.bytes).chain(std::iter::once(block.bytes.len()));

@@ -75,6 +75,11 @@ impl Header {
     }
 }
 
+/// The separator of lines that are a header and rows under it.
+pub(crate) fn separator_of_table(lines: &[&[u8]]) -> Option<u8> {
+    Header::recognise(lines).map(|header| header.separator)
+}
+
 /// Names are words, not values: no number, no address, no time.
 fn is_name(name: &str) -> bool {
     let lettered = name.chars().any(char::is_alphabetic);

@@ -15,6 +15,7 @@ use super::evtx::EvtxLines;
 use super::packed::{Tap, Unpack};
 use super::parquet::ParquetLines;
 use super::spool::{Spool, SpoolError};
+use super::table::{Rows, separator};
 use super::utf16::{Order, Utf8};
 
 /// What a conversion tells besides the text that it yields.
@@ -48,6 +49,7 @@ pub(super) enum Text<R: Read> {
     /// What Parquet was spooled from tells the facts of the file.
     Parquet(Box<ParquetLines>, Peek<Unpack<R>>),
     Plain(Peek<Unpack<R>>),
+    Table(Box<Rows<Text<R>>>),
     Utf16(Box<Utf8<Peek<Unpack<R>>>>),
 }
 
@@ -68,13 +70,24 @@ impl<R: Read> Text<R> {
             Shape::Evtx => Text::Evtx(Box::new(EvtxLines::new(peek, name))),
             Shape::Json => Text::Plain(peek).json(name),
             Shape::Parquet => Text::spool_parquet(peek, name, told),
-            Shape::Text => Text::Plain(peek),
+            Shape::Text => {
+                let separator = separator(peek.head());
+                Text::Plain(peek).table(separator)
+            }
             Shape::Utf16(order, mark) => {
                 let text = Utf8::new(peek, order, mark, CONVERT_HEAD_BYTES);
                 let json = is_one_document(text.head(), text.is_whole());
+                let separator = separator(text.head());
                 let text = Text::Utf16(Box::new(text));
-                if json { text.json(name) } else { text }
+                if json { text.json(name) } else { text.table(separator) }
             }
+        }
+    }
+
+    fn table(self, separator: Option<u8>) -> Text<R> {
+        match separator {
+            Some(separator) => Text::Table(Box::new(Rows::new(self, separator))),
+            None => self,
         }
     }
 
@@ -112,7 +125,8 @@ impl<R: Read> Text<R> {
     pub(super) fn made_from(&self) -> Option<Format> {
         match self {
             Text::Evtx(_) => Some(Format::Evtx),
-            Text::Json(inner) => inner.inner_ref().made_from(),
+            Text::Json(lines) => lines.inner_ref().made_from(),
+            Text::Table(rows) => rows.inner_ref().made_from(),
             Text::Parquet(..) => Some(Format::Parquet),
             Text::Plain(_) | Text::Utf16(_) => None,
         }
@@ -132,6 +146,7 @@ impl<R: Read> Text<R> {
             }
             Text::Parquet(lines, _) => std::mem::take(&mut lines.told),
             Text::Plain(_) => Told::default(),
+            Text::Table(rows) => rows.inner().told(),
             Text::Utf16(text) => std::mem::take(&mut text.told),
         }
     }
@@ -141,6 +156,7 @@ impl<R: Read> Text<R> {
             Text::Evtx(lines) => &mut lines.inner().inner,
             Text::Json(lines) => lines.inner().unpack(),
             Text::Parquet(_, peek) | Text::Plain(peek) => &mut peek.inner,
+            Text::Table(rows) => rows.inner().unpack(),
             Text::Utf16(text) => &mut text.inner().inner,
         }
     }
@@ -153,6 +169,7 @@ impl<R: Read> Read for Text<R> {
             Text::Json(lines) => lines.read(buffer),
             Text::Parquet(lines, _) => lines.read(buffer),
             Text::Plain(peek) => peek.read(buffer),
+            Text::Table(rows) => rows.read(buffer),
             Text::Utf16(text) => text.read(buffer),
         }
     }

@@ -2,7 +2,7 @@
 //! Reading a log: unpacking by content, whole lines in bounded memory.
 //!
 //! What a log is made of is told by its bytes alone, never by its name: gzip and zstd are unpacked; a Windows
-//! event log, Parquet, UTF-16 and JSON that is not one object a line become lines of text; the members of a
+//! event log, Parquet, UTF-16, JSON that is not one object a line and CSV with line ends in values become lines of text; the members of a
 //! zip archive are logs of their own ([`read_logs`]). What follows sees nothing but lines: places and numbers
 //! of lines are those of this text.
 
@@ -13,6 +13,7 @@ mod evtx;
 mod packed;
 mod parquet;
 mod spool;
+mod table;
 mod utf16;
 
 use std::io::{self, Read};

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use hunt::event::{Format, Reader};
 use hunt::limits::{
-    ARCHIVE_MEMBERS_MAX, BLOCK_BYTES, JSON_PREFIX_BYTES_MAX, LINE_BYTES_MAX, SPOOL_BYTES_MAX,
+    ARCHIVE_MEMBERS_MAX, BLOCK_BYTES, CELL_BYTES_MAX, JSON_PREFIX_BYTES_MAX, LINE_BYTES_MAX, SPOOL_BYTES_MAX,
 };
 use hunt::reader::{Block, Input, LogSource, ReadFacts, Source, read_logs};
 use hunt::time::Clock;
@@ -261,6 +261,16 @@ fn records_are_looked_for_in_an_object_as_far_as_its_limit() {
     let overhead = "{\"x\":\"\",\"value\":[".len();
     assert_eq!(lines(object(JSON_PREFIX_BYTES_MAX - overhead)), 2);
     assert_eq!(lines(object(JSON_PREFIX_BYTES_MAX - overhead + 8)), 1, "it is one line");
+}
+
+#[test]
+fn a_quoted_value_holds_line_ends_as_far_as_its_limit() {
+    let table = |filler: usize| format!("a,b\n1,2\n3,\"{}\nx\"\n4,5\n", "y".repeat(filler));
+    let lines = |text: String| from_file(text.as_bytes()).0[0].2.lines;
+    assert_eq!(lines(table(10)), 4);
+    // The quotes, the line end and the x count.
+    assert_eq!(lines(table(CELL_BYTES_MAX - 4)), 4);
+    assert_eq!(lines(table(CELL_BYTES_MAX - 3)), 5, "a quote that was left open ends no lines");
 }
 
 #[test]
