@@ -60,8 +60,8 @@ impl HitRate {
     /// Indicators that matched too much, as diagnostics `indicator-suspect`; `name` tells the indicator of an index.
     pub fn suspects(&self, source: &str, name: &dyn Fn(usize) -> String) -> Vec<Diagnostic> {
         self.paused
-            .iter()
-            .map(|(indicator, _)| {
+            .keys()
+            .map(|indicator| {
                 let hits = self.hits.get(indicator).copied().unwrap_or(0);
                 let tenths = hits * 1_000 / self.lines.max(1);
                 let what = format!(

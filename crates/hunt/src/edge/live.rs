@@ -106,7 +106,7 @@ fn is_crash(line: &str) -> bool {
     let signal = |lower: &str| {
         lower.match_indices("signal").any(|(at, word)| {
             let rest = lower.get(at + word.len()..).unwrap_or_default();
-            let rest = rest.trim_start_matches(|c: char| matches!(c, ' ' | '<' | ':' | '=' | '('));
+            let rest = rest.trim_start_matches([' ', '<', ':', '=', '(']);
             rest.strip_prefix("11").is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
         })
     };

@@ -30,6 +30,11 @@ pub const EVENT_TYPE: &str = "x-event";
 /// assert!(Matcher::new(&pattern.unwrap()).unwrap().matched(&[observed]).unwrap().is_some());
 /// ```
 pub fn observation(event: &Event, without_time: Timestamp) -> Observation {
+    objects_of(event, without_time, true)
+}
+
+/// The same, with the event's own fields only where they are asked for: they are copied.
+pub(crate) fn objects_of(event: &Event, without_time: Timestamp, with_fields: bool) -> Observation {
     let mut objects = Objects::default();
     network(event, &mut objects);
     process(event, &mut objects);
@@ -37,9 +42,11 @@ pub fn observation(event: &Event, without_time: Timestamp) -> Observation {
     accounts(event, &mut objects);
     registry(event, &mut objects);
     email(event, &mut objects);
-    let mut fields = event.fields.clone();
-    fields.insert("type".to_owned(), Value::from(EVENT_TYPE));
-    objects.by_id.insert(EVENT_TYPE.to_owned(), Value::Object(fields));
+    if with_fields {
+        let mut fields = event.fields.clone();
+        fields.insert("type".to_owned(), Value::from(EVENT_TYPE));
+        objects.by_id.insert(EVENT_TYPE.to_owned(), Value::Object(fields));
+    }
     let time = event.time.unwrap_or(without_time);
     Observation { objects: objects.by_id, first: time, last: time, number: 1 }
 }

@@ -13,7 +13,8 @@ use model::time::Timestamp;
 use serde_json::Value;
 
 use super::ast::{Comparison, Expression, Literal, Operator, Test};
-use super::event::{EVENT_TYPE, observation};
+use super::check::each_test;
+use super::event::{EVENT_TYPE, objects_of};
 use super::fold::folded;
 use super::matching::{Matcher, Span};
 use super::observed::Observation;
@@ -63,6 +64,8 @@ pub struct PatternSet {
     always: Vec<(usize, usize)>,
     /// Types of objects that expressions without a literal speak of; others need no look at all.
     always_types: BTreeSet<String>,
+    /// Whether a pattern names fields of events as the logs have them.
+    with_fields: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -98,6 +101,7 @@ impl PatternSet {
             wanted_by: Vec::new(),
             always: Vec::new(),
             always_types: BTreeSet::new(),
+            with_fields: false,
             diagnostics,
         };
         set.index();
@@ -107,6 +111,9 @@ impl PatternSet {
     fn index(&mut self) {
         let mut by_literal: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
         for (nth, ready) in self.ready.iter().enumerate() {
+            each_test(ready.indicator.pattern.expression(), &mut |test| {
+                self.with_fields |= test.path.object == EVENT_TYPE;
+            });
             let mut leaves = Vec::new();
             each_leaf(ready.indicator.pattern.expression(), &mut |comparison| leaves.push(comparison));
             for (leaf, comparison) in leaves.into_iter().enumerate() {
@@ -285,7 +292,7 @@ impl<'a> PatternRun<'a> {
         if self.set.is_empty() {
             return Vec::new();
         }
-        let observation = observation(event, Timestamp::EPOCH);
+        let observation = objects_of(event, Timestamp::EPOCH, self.set.with_fields);
         let mut by_pattern: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (nth, leaf) in self.set.candidates(&observation) {
             let asked = self.set.ready.get(nth).and_then(|ready| ready.matcher.leaves().get(leaf));
@@ -440,24 +447,22 @@ fn keep(file: &str, line: &str, event: &Event, observation: &Observation, leaves
         span: Span { first: observation.first, last: observation.last, number: 1 },
         leaves,
         source: event.class.kind,
-        about: about(observation),
+        about: about(event, observation),
         evidence: Evidence { file: file.to_owned(), place: event.place, time: event.time, text },
     }
 }
 
-/// Whom an event is about: its accounts and addresses.
-fn about(observation: &Observation) -> Vec<(&'static str, String)> {
-    let mut about = Vec::new();
+/// Whom an event is about: its host, accounts and addresses.
+fn about(event: &Event, observation: &Observation) -> Vec<(&'static str, String)> {
+    let hosts = ["Computer", "ComputerName", "devname", "host.name"].iter();
+    let host = hosts.filter_map(|name| event.text(name)).next();
+    let mut about: Vec<_> = host.map(|host| ("host", host.into_owned())).into_iter().collect();
     for object in observation.objects.values() {
         let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
         let found = match object.get("type").and_then(Value::as_str) {
             Some("ipv4-addr" | "ipv6-addr") => text("value").map(|value| ("address", value)),
             Some("domain-name") => text("value").map(|value| ("domain", value)),
             Some("user-account") => text("account_login").map(|value| ("account", value)),
-            Some(EVENT_TYPE) => ["Computer", "ComputerName", "devname", "host.name"]
-                .iter()
-                .find_map(|name| text(name))
-                .map(|value| ("host", value)),
             _ => None,
         };
         about.extend(found);

@@ -7,7 +7,7 @@ use hunt::confirm::warning::{WarningLists, read_warning_list};
 use hunt::confirm::{Confirm, Verdict};
 use hunt::event::{Event, Format};
 use hunt::indicator::{Indicator, Mode};
-use hunt::limits::{HIT_RATE_LINES_MIN, WARNING_LIST_ENTRIES_MAX};
+use hunt::limits::{CONDITIONS_MAX, HIT_RATE_LINES_MIN, WARNING_LIST_BYTES_MAX, WARNING_LIST_ENTRIES_MAX};
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use proptest::prelude::ProptestConfig;
@@ -173,6 +173,14 @@ fn a_condition_that_is_not_understood_excuses_nothing() {
     let reading = hunt::standard::read_object(object.to_string().as_bytes());
     assert_eq!((reading.indicators.len(), reading.conditions.len()), (1, 1));
     assert_eq!(reading.diagnostics[0].code, "condition-not-understood");
+    let conditions = |n: usize| {
+        let one = json!({ "source_in": ["x"], "reason": "r" });
+        let object = json!({ "x_polder_legitimate": vec![one; n] });
+        let (read, said) = hunt::confirm::condition::read_conditions(&object, "i");
+        (read.len(), said.len())
+    };
+    assert_eq!(conditions(CONDITIONS_MAX), (CONDITIONS_MAX, 0));
+    assert_eq!(conditions(CONDITIONS_MAX + 1), (CONDITIONS_MAX, 1));
     assert_eq!(
         Condition::from_json(&reading.conditions[0].to_json(), "indicator--1").as_ref(),
         Ok(&reading.conditions[0])
@@ -228,6 +236,14 @@ fn warning_lists_of_each_type() {
 }
 
 #[test]
+fn what_half_of_the_world_ends_with_is_no_indicator() {
+    let list =
+        hunt::indicator::read_list(b"com\n0.0.0.0/0\n::/0\nazureedge.net\nco.uk\nevil.azureedge.net\n", "l");
+    assert_eq!((list.taken, list.refused), (1, 5));
+    assert_eq!(list.indicators[0].id, "evil.azureedge.net");
+}
+
+#[test]
 fn a_list_that_is_none_is_said() {
     for (bytes, code) in [
         ("{", "not-json"),
@@ -240,6 +256,11 @@ fn a_list_that_is_none_is_said() {
     }
     let (list, diagnostics) = read_warning_list(br#"{"list":["192.0.2.0/24", "x", 7],"type":"cidr"}"#, "n");
     assert_eq!((list.unwrap().entries, diagnostics.len()), (1, 2));
+    let spaces = |n: usize| read_warning_list(&vec![b' '; n], "n").1[0].code;
+    assert_eq!(
+        (spaces(WARNING_LIST_BYTES_MAX), spaces(WARNING_LIST_BYTES_MAX + 1)),
+        ("not-json", "list-too-large")
+    );
     let many = |n: usize| format!("{{\"list\":[{}],\"type\":\"string\"}}", vec!["1"; n].join(","));
     let codes = |n| read_warning_list(many(n).as_bytes(), "n").1[0].code;
     assert_eq!(codes(WARNING_LIST_ENTRIES_MAX), "warning-list-entry");

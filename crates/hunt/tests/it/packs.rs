@@ -152,7 +152,7 @@ fn shipped_indicators_are_good_and_name_their_source() {
         assert_eq!(reading.diagnostics, [], "{}", shipped.pack);
         assert!(reading.refused == 0 && reading.taken >= 10);
         let set = PatternSet::build(reading.patterns);
-        assert_eq!((set.diagnostics().len(), set.len() > 0), (0, true));
+        assert!(set.diagnostics().is_empty() && !set.is_empty());
         let bundle: Value = serde_json::from_slice(shipped.bundle()).unwrap();
         let objects = bundle["objects"].as_array().unwrap();
         let ids: BTreeSet<&str> = objects.iter().map(|object| object["id"].as_str().unwrap()).collect();

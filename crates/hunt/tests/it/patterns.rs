@@ -5,12 +5,13 @@ use std::path::Path;
 
 use hunt::event::{Event, Place};
 use hunt::limits::{
-    PATTERN_BYTES_MAX, PATTERN_DEPTH_MAX, PATTERN_DETECTIONS_MAX, PATTERN_OBSERVATIONS_MAX,
-    PATTERN_QUALIFIERS_MAX, PATTERN_REPEATS_MAX, PATTERN_STEPS_MAX, PATTERN_VALUES_MAX,
+    OBSERVED_DATA_BYTES_MAX, OBSERVED_DATA_MAX, PATTERN_BYTES_MAX, PATTERN_DEPTH_MAX, PATTERN_DETECTIONS_MAX,
+    PATTERN_LITERALS_MAX, PATTERN_OBSERVATIONS_MAX, PATTERN_QUALIFIERS_MAX, PATTERN_REPEATS_MAX,
+    PATTERN_STEPS_MAX, PATTERN_VALUES_MAX, PATTERNS_MAX,
 };
 use hunt::pattern::{
-    Dialect, MatchError, Matcher, Observation, Pattern, PatternError, PatternIndicator, PatternRun,
-    PatternSet, observation, read_observed,
+    Dialect, MatchError, Matcher, Observation, ObservedError, Pattern, PatternError, PatternIndicator,
+    PatternRun, PatternSet, observation, read_observed,
 };
 use model::time::Timestamp;
 use serde_json::{Value, json};
@@ -155,6 +156,33 @@ fn limits_hold_at_their_edge() {
 }
 
 #[test]
+fn limits_of_observed_data_and_of_sets_hold_at_their_edge() {
+    let spaces = |n: usize| read_observed(&vec![b' '; n]).unwrap_err();
+    assert!(matches!(spaces(OBSERVED_DATA_BYTES_MAX), ObservedError::NotJson(_)));
+    assert!(matches!(spaces(OBSERVED_DATA_BYTES_MAX + 1), ObservedError::TooLarge { what: "bytes", .. }));
+    let many = |n: usize| {
+        read_observed(format!("[{}]", vec!["{\"type\":\"a\",\"id\":\"b\"}"; n].join(",")).as_bytes())
+    };
+    assert_eq!(many(OBSERVED_DATA_MAX), Ok(Vec::new()), "objects without observed data are no observation");
+    assert!(matches!(many(OBSERVED_DATA_MAX + 1), Err(ObservedError::TooLarge { what: "objects", .. })));
+    let one = PatternIndicator::parse("i", "n", "[a:b = 1]").unwrap();
+    let codes = |n: usize| {
+        let set = PatternSet::build(vec![one.clone(); n]);
+        (set.len(), set.diagnostics().iter().map(|d| d.code).collect::<Vec<_>>())
+    };
+    assert_eq!(codes(PATTERNS_MAX), (PATTERNS_MAX, vec![]));
+    assert_eq!(codes(PATTERNS_MAX + 1), (PATTERNS_MAX, vec!["too-many-patterns"]));
+    // More literals than the index takes: the expression is asked each time, and found all the same.
+    for count in [PATTERN_LITERALS_MAX, PATTERN_LITERALS_MAX + 1] {
+        let names: Vec<String> = (0..count).map(|n| format!("'name{n}'")).collect();
+        let pattern = format!("[process:name IN ({})]", names.join(","));
+        let set = PatternSet::build(vec![PatternIndicator::parse("i", "n", &pattern).unwrap()]);
+        let found = PatternRun::new(&set).event("a", "", &event(1, 0, json!({ "Image": "name7" })));
+        assert_eq!(found.len(), 1, "{count}");
+    }
+}
+
+#[test]
 fn what_is_well_formed_and_means_nothing_is_said() {
     for (pattern, wanted) in [
         ("[a:b = t'2024-02-30T00:00:00Z']", "`2024-02-30T00:00:00Z` is no time"),
@@ -258,7 +286,7 @@ fn events_become_objects() {
     let file = event(
         5,
         0,
-        json!({ "filename": "/tmp/packfile", "md5": "AABBCCDDEEFF00112233445566778899", "seen_bytes": 7 }),
+        json!({ "filename": "/data2/packfile", "md5": "AABBCCDDEEFF00112233445566778899", "seen_bytes": 7 }),
     );
     for (event, pattern) in [
         (
@@ -286,7 +314,7 @@ fn events_become_objects() {
     ] {
         let observed = observation(event, Timestamp::EPOCH);
         assert!(
-            matched(pattern, &[observed.clone()]).unwrap().is_some(),
+            matched(pattern, std::slice::from_ref(&observed)).unwrap().is_some(),
             "{pattern}\n{:#?}",
             observed.objects
         );

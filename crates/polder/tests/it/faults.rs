@@ -253,7 +253,8 @@ fn a_broken_index_is_found() {
     store
         .read(|read| {
             let sql = "SELECT (SELECT rootpage FROM sqlite_schema WHERE name = 'hunt_indicators'), \
-                       (SELECT rootpage FROM sqlite_schema WHERE name = 'hunt_indicators_subject')";
+                       (SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL
+                           AND tbl_name = 'hunt_indicators')";
             read.query(sql, &[], &mut |row| {
                 pages = (row.int(0)?, row.int(1)?);
                 Ok(Flow::Stop)

@@ -11,6 +11,7 @@ mod faults;
 mod golden;
 mod hosted;
 mod hunting;
+mod judging;
 mod keys;
 mod ledger;
 mod postgresql;
