@@ -2,15 +2,19 @@
 //! Lists of indicators, patterns, logs, the scan.
 
 use std::io::{BufReader, Cursor, Read};
+use std::sync::Arc;
 
 use hunt::command::sights;
+use hunt::event::{Event, LogSource};
 use hunt::finding::Finding;
 use hunt::indicator::{Indicator, Mode, Reading, read_csv, read_list};
 use hunt::limits::{
-    BLOCK_BYTES, FINDING_TEXT_BYTES_MAX, LINE_BYTES_MAX, PATTERN_VALUES_MAX, TIME_SEARCH_BYTES,
+    BLOCK_BYTES, FINDING_TEXT_BYTES_MAX, LINE_BYTES_MAX, PATTERN_VALUES_MAX, RULE_NAME_BYTES_MAX,
+    TIME_SEARCH_BYTES,
 };
 use hunt::pattern::{Matcher, Pattern};
 use hunt::reader::{Packing, ReadFacts, Source, recognise};
+use hunt::rule::{Engine, Options as RuleOptions, Rules, read_rules};
 use hunt::run::{Options, hunt_input};
 use hunt::scan::{IndicatorSet, Scanner, reference};
 use hunt::standard::{
@@ -301,4 +305,62 @@ pub(crate) fn findings(data: &[u8]) {
             assert!(parsed.is_some() && diagnostics.is_empty(), "{diagnostics:?}");
         }
     }
+}
+
+// --- rules ---
+
+/// Rules of any text: each document is taken or refused with a diagnostic; what was taken runs over an event made
+/// of the same bytes, and the fast answer is the slow one.
+pub(crate) fn rules(data: &[u8]) {
+    let loading = read_rules(data, "rules");
+    let errors =
+        loading.diagnostics.iter().filter(|d| d.severity == model::diagnostic::Severity::Error).count();
+    assert_eq!(errors as u64, loading.refused, "each refused document has its reason");
+    for diagnostic in &loading.diagnostics {
+        assert!(
+            diagnostic.message.len() < 2_000 && !diagnostic.to_string().contains('\n'),
+            "a message is short"
+        );
+    }
+    for rule in &loading.rules {
+        assert!(!rule.header.id.is_empty() && rule.header.id.len() <= RULE_NAME_BYTES_MAX);
+        let again = read_rules(rule.text.as_bytes(), "again");
+        assert!(again.refused == 0 && again.rules.len() == 1, "the text that is kept reads the same");
+        assert_eq!(must(again.rules.first(), "the rule").header, rule.header);
+    }
+    let (set, _) = Rules::new(loading.rules);
+    let set = Arc::new(set);
+    let options = RuleOptions { gather: false, ..RuleOptions::archive(NOW) };
+    let mut engine = Engine::new(Arc::clone(&set), options);
+    let line = String::from_utf8_lossy(data.get(..512).unwrap_or(data));
+    for source in [("windows", "process_creation", ""), ("test", "", ""), ("zeek", "", "http")] {
+        let mut event = Event { time: Some(NOW), ..Event::default() };
+        event.class.source = LogSource::new(source.0, source.1, source.2);
+        for (nth, word) in line.split_whitespace().enumerate() {
+            let usual = ["Image", "f", "uri"].into_iter().cycle().nth(nth % 3).unwrap_or("f");
+            let (name, value) = word.split_once(':').unwrap_or((usual, word));
+            event.fields.insert(name.trim_matches(['"', '\'', '{']).to_owned(), value.into());
+        }
+        let mut told = Vec::new();
+        engine.observe(&event, data, "log", &mut |detection| {
+            // Correlations are told by the way; the slow answer has single rules alone.
+            if detection.threshold == "one event" {
+                told.push(detection.id);
+            }
+        });
+        let mut asked = set.ask_all(&event, data);
+        told.sort();
+        asked.sort();
+        assert_eq!(told, asked, "the prefilter loses nothing");
+    }
+    let state = engine.checkpoint();
+    let mut other = Engine::new(set, RuleOptions::archive(NOW));
+    assert_eq!(other.restore(&state), Ok(()), "a checkpoint is read back");
+    assert_eq!(other.checkpoint(), state);
+    // Any bytes are a checkpoint that is refused, or one that prints the same.
+    if other.restore(data).is_ok() {
+        let state = other.checkpoint();
+        assert_eq!(other.restore(&state), Ok(()));
+    }
+    engine.finish(&mut |_| {});
 }

@@ -60,6 +60,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("revoked", model::revoked),
     ("root", ledger::root),
     ("root_signed", ledger::root_signed),
+    ("rules", hunt::rules),
     ("scan", hunt::scan),
     ("side_file", store::side_file),
     ("statements", ledger::statements),

@@ -71,7 +71,8 @@ impl Sample {
 }
 
 fn measure(name: &str, rules: &Arc<Rules>, samples: &[Sample]) {
-    let options = Options { order: Order::Archive, gather: true, exceptions: Vec::new(), now: Timestamp::EPOCH };
+    let options =
+        Options { order: Order::Archive, gather: true, exceptions: Vec::new(), now: Timestamp::EPOCH };
     let mut engine = Engine::new(Arc::clone(rules), options);
     let mut told = 0_u64;
     let started = Instant::now();
@@ -79,7 +80,10 @@ fn measure(name: &str, rules: &Arc<Rules>, samples: &[Sample]) {
         engine.observe(&sample.event, sample.line.as_bytes(), "warm", &mut |_| told += 1);
     }
     engine.end_file(&mut |_| told += 1);
-    println!("{name}: first pass, which makes the log sources ready: {:.2} s", started.elapsed().as_secs_f64());
+    println!(
+        "{name}: first pass, which makes the log sources ready: {:.2} s",
+        started.elapsed().as_secs_f64()
+    );
     let matches: u64 = engine.take_counts().iter().map(|count| count.matches).sum();
     let bytes: usize = samples.iter().map(|sample| sample.line.len()).sum();
     println!(
@@ -104,17 +108,23 @@ fn measure(name: &str, rules: &Arc<Rules>, samples: &[Sample]) {
         engine.end_file(&mut |_| told += 1);
     });
     let megabytes = bytes as f64 / samples.len() as f64 * EVENTS as f64 / 1e6 / from_lines;
-    println!("{name}: from fields {}, from lines {} ({megabytes:.0} MB/s)", per_second(from_fields), per_second(from_lines));
+    println!(
+        "{name}: from fields {}, from lines {} ({megabytes:.0} MB/s)",
+        per_second(from_fields),
+        per_second(from_lines)
+    );
 }
 
 /// Rules that are asked of every event tell the same as rules behind the prefilter.
 fn checked(name: &str, rules: &Arc<Rules>, samples: &[Sample]) {
-    let options = Options { order: Order::Archive, gather: false, exceptions: Vec::new(), now: Timestamp::EPOCH };
+    let options =
+        Options { order: Order::Archive, gather: false, exceptions: Vec::new(), now: Timestamp::EPOCH };
     let mut engine = Engine::new(Arc::clone(rules), options);
     let mut differ = 0;
     for sample in samples {
         let mut told = Vec::new();
-        engine.observe(&sample.event, sample.line.as_bytes(), "log", &mut |detection| told.push(detection.id));
+        engine
+            .observe(&sample.event, sample.line.as_bytes(), "log", &mut |detection| told.push(detection.id));
         told.sort();
         let mut asked = rules.ask_all(&sample.event, sample.line.as_bytes());
         asked.sort();
@@ -177,9 +187,12 @@ fn sigma_rules() -> Vec<Rule> {
 fn regression() -> Vec<Sample> {
     let files = unpacked("regression-a.tar.zst");
     let events = files.iter().filter(|(name, _)| name.ends_with(".json"));
-    let records = events.flat_map(|(_, bytes)| serde_json::Deserializer::from_slice(bytes).into_iter::<Value>());
+    let records =
+        events.flat_map(|(_, bytes)| serde_json::Deserializer::from_slice(bytes).into_iter::<Value>());
     let windows = LogSource { product: "windows", category: "", service: "" };
-    records.map(|record| Sample::new(windows, Format::Evtx, &Value::Object(flattened(&record.unwrap())))).collect()
+    records
+        .map(|record| Sample::new(windows, Format::Evtx, &Value::Object(flattened(&record.unwrap()))))
+        .collect()
 }
 
 fn flattened(record: &Value) -> Map<String, Value> {
@@ -201,7 +214,9 @@ fn flattened(record: &Value) -> Map<String, Value> {
         }
     }
     let mut fields = Map::new();
-    for (part, value) in record["Event"].as_object().unwrap().iter().filter(|(part, _)| !part.starts_with('#')) {
+    for (part, value) in
+        record["Event"].as_object().unwrap().iter().filter(|(part, _)| !part.starts_with('#'))
+    {
         lift(part, value, &mut fields);
     }
     fields
@@ -255,22 +270,58 @@ fn ordinary(count: usize) -> Vec<Sample> {
 }
 
 const PROGRAMS: &[(&str, &str)] = &[
-    (r"C:\Program Files\Google\Chrome\Application\chrome.exe", r#""C:\Program Files\Google\Chrome\Application\chrome.exe" --type=renderer --lang=nl --device-scale-factor=1 --num-raster-threads=4 --renderer-client-id=37 --time-ticks-at-unix-epoch=-1771830145 --field-trial-handle=1944,i,8831234567890123456,1234567890123456789,262144"#),
-    (r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe", r#""C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe" --type=utility --utility-sub-type=network.mojom.NetworkService --lang=en-GB --service-sandbox-type=none"#),
+    (
+        r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+        r#""C:\Program Files\Google\Chrome\Application\chrome.exe" --type=renderer --lang=nl --device-scale-factor=1 --num-raster-threads=4 --renderer-client-id=37 --time-ticks-at-unix-epoch=-1771830145 --field-trial-handle=1944,i,8831234567890123456,1234567890123456789,262144"#,
+    ),
+    (
+        r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+        r#""C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe" --type=utility --utility-sub-type=network.mojom.NetworkService --lang=en-GB --service-sandbox-type=none"#,
+    ),
     (r"C:\Windows\System32\svchost.exe", r"C:\Windows\system32\svchost.exe -k netsvcs -p -s wuauserv"),
-    (r"C:\Windows\System32\svchost.exe", r"C:\Windows\System32\svchost.exe -k LocalServiceNetworkRestricted -p -s WinHttpAutoProxySvc"),
-    (r"C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE", r#""C:\Program Files\Microsoft Office\Root\Office16\OUTLOOK.EXE" /recycle"#),
-    (r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE", r#""C:\Program Files\Microsoft Office\Root\Office16\WINWORD.EXE" /n "C:\Users\j.jansen\Documents\Offerte 2026-117.docx" /o """#),
+    (
+        r"C:\Windows\System32\svchost.exe",
+        r"C:\Windows\System32\svchost.exe -k LocalServiceNetworkRestricted -p -s WinHttpAutoProxySvc",
+    ),
+    (
+        r"C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE",
+        r#""C:\Program Files\Microsoft Office\Root\Office16\OUTLOOK.EXE" /recycle"#,
+    ),
+    (
+        r"C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE",
+        r#""C:\Program Files\Microsoft Office\Root\Office16\WINWORD.EXE" /n "C:\Users\j.jansen\Documents\Offerte 2026-117.docx" /o """#,
+    ),
     (r"C:\Windows\System32\conhost.exe", r"\??\C:\Windows\system32\conhost.exe 0xffffffff -ForceV1"),
-    (r"C:\Windows\System32\cmd.exe", r#"C:\Windows\system32\cmd.exe /c ""C:\Program Files\Backup Agent\bin\rotate.cmd" daily""#),
-    (r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe", r"powershell.exe -NoProfile -File C:\Scripts\Inventory.ps1 -Site Eindhoven"),
+    (
+        r"C:\Windows\System32\cmd.exe",
+        r#"C:\Windows\system32\cmd.exe /c ""C:\Program Files\Backup Agent\bin\rotate.cmd" daily""#,
+    ),
+    (
+        r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe",
+        r"powershell.exe -NoProfile -File C:\Scripts\Inventory.ps1 -Site Eindhoven",
+    ),
     (r"C:\Windows\System32\taskhostw.exe", r"taskhostw.exe Install $(Arg0)"),
-    (r"C:\Windows\System32\backgroundTaskHost.exe", r#""C:\Windows\system32\backgroundTaskHost.exe" -ServerName:App.AppXmtcan0h2tfbfy7k9kn8hbxb6dmzz1zh0.mca"#),
+    (
+        r"C:\Windows\System32\backgroundTaskHost.exe",
+        r#""C:\Windows\system32\backgroundTaskHost.exe" -ServerName:App.AppXmtcan0h2tfbfy7k9kn8hbxb6dmzz1zh0.mca"#,
+    ),
     (r"C:\Windows\System32\msiexec.exe", r"C:\Windows\system32\msiexec.exe /V"),
-    (r"C:\Windows\System32\rundll32.exe", r"C:\Windows\System32\rundll32.exe C:\Windows\System32\inetcpl.cpl,ClearMyTracksByProcess Flags:8388616 WinX:0 WinY:0 IEFrame:0000000000000000"),
-    (r"C:\Windows\System32\SearchProtocolHost.exe", r#""C:\Windows\system32\SearchProtocolHost.exe" Global\UsGthrFltPipeMssGthrPipe_S-1-5-21-1004336348-1177238915-682003330-51214_ Global\UsGthrCtrlFltPipeMssGthrPipe_S-1-5-21 1 -2147483646 "Software\Microsoft\Windows Search" "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT; MS Search 4.0 Robot)""#),
-    (r"C:\Program Files\Git\cmd\git.exe", r"git.exe -c core.quotepath=false status --porcelain=v2 --branch --untracked-files=all"),
-    (r"C:\Users\j.jansen\AppData\Local\Microsoft\Teams\current\Teams.exe", r#""C:\Users\j.jansen\AppData\Local\Microsoft\Teams\current\Teams.exe" --type=gpu-process --field-trial-handle=1640"#),
+    (
+        r"C:\Windows\System32\rundll32.exe",
+        r"C:\Windows\System32\rundll32.exe C:\Windows\System32\inetcpl.cpl,ClearMyTracksByProcess Flags:8388616 WinX:0 WinY:0 IEFrame:0000000000000000",
+    ),
+    (
+        r"C:\Windows\System32\SearchProtocolHost.exe",
+        r#""C:\Windows\system32\SearchProtocolHost.exe" Global\UsGthrFltPipeMssGthrPipe_S-1-5-21-1004336348-1177238915-682003330-51214_ Global\UsGthrCtrlFltPipeMssGthrPipe_S-1-5-21 1 -2147483646 "Software\Microsoft\Windows Search" "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT; MS Search 4.0 Robot)""#,
+    ),
+    (
+        r"C:\Program Files\Git\cmd\git.exe",
+        r"git.exe -c core.quotepath=false status --porcelain=v2 --branch --untracked-files=all",
+    ),
+    (
+        r"C:\Users\j.jansen\AppData\Local\Microsoft\Teams\current\Teams.exe",
+        r#""C:\Users\j.jansen\AppData\Local\Microsoft\Teams\current\Teams.exe" --type=gpu-process --field-trial-handle=1640"#,
+    ),
 ];
 
 fn system(n: &mut Numbers, channel: &str, provider: &str, id: u64) -> Map<String, Value> {
@@ -301,78 +352,156 @@ fn program(n: &mut Numbers) -> (&'static str, &'static str) {
 }
 
 fn hash(n: &mut Numbers) -> String {
-    format!("MD5={:016X}{:016X},SHA256={:016X}{:016X}{:016X}{:016X},IMPHASH={:016X}{:016X}", n.next(), n.next(), n.next(), n.next(), n.next(), n.next(), n.next(), n.next())
+    format!(
+        "MD5={:016X}{:016X},SHA256={:016X}{:016X}{:016X}{:016X},IMPHASH={:016X}{:016X}",
+        n.next(),
+        n.next(),
+        n.next(),
+        n.next(),
+        n.next(),
+        n.next(),
+        n.next(),
+        n.next()
+    )
 }
 
 fn process(n: &mut Numbers) -> Sample {
     let ((image, line), (parent, parent_line), hashes) = (program(n), program(n), hash(n));
     let name = image.rsplit('\\').next().unwrap();
     let user = format!("CORP\\user{:03}", n.below(300));
-    sysmon(n, 1, json!({
-        "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}",
-        "ProcessId": 4711, "Image": image, "FileVersion": "10.0.19041.3636", "Description": name, "Product": "Microsoft Windows Operating System",
-        "Company": "Microsoft Corporation", "OriginalFileName": name, "CommandLine": line, "CurrentDirectory": "C:\\Windows\\system32\\",
-        "User": user, "LogonGuid": "{0197231E-0001-69E1-E703-000000000000}", "LogonId": "0x3e7", "TerminalSessionId": 1,
-        "IntegrityLevel": "Medium", "Hashes": hashes, "ParentProcessGuid": "{0197231E-C400-69E1-B922-000000000800}",
-        "ParentProcessId": 1044, "ParentImage": parent, "ParentCommandLine": parent_line, "ParentUser": user,
-    }))
+    sysmon(
+        n,
+        1,
+        json!({
+            "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}",
+            "ProcessId": 4711, "Image": image, "FileVersion": "10.0.19041.3636", "Description": name, "Product": "Microsoft Windows Operating System",
+            "Company": "Microsoft Corporation", "OriginalFileName": name, "CommandLine": line, "CurrentDirectory": "C:\\Windows\\system32\\",
+            "User": user, "LogonGuid": "{0197231E-0001-69E1-E703-000000000000}", "LogonId": "0x3e7", "TerminalSessionId": 1,
+            "IntegrityLevel": "Medium", "Hashes": hashes, "ParentProcessGuid": "{0197231E-C400-69E1-B922-000000000800}",
+            "ParentProcessId": 1044, "ParentImage": parent, "ParentCommandLine": parent_line, "ParentUser": user,
+        }),
+    )
 }
 
 fn image(n: &mut Numbers) -> Sample {
     let ((image, _), hashes) = (program(n), hash(n));
-    let library = n.of(&["C:\\Windows\\System32\\kernel32.dll", "C:\\Windows\\System32\\msvcp_win.dll", "C:\\Program Files\\Common Files\\microsoft shared\\ClickToRun\\AppVIsvSubsystems64.dll", "C:\\Windows\\System32\\wbem\\wbemcomn.dll"]);
-    sysmon(n, 7, json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "ImageLoaded": library, "FileVersion": "10.0.19041.3636", "Description": "Windows", "Product": "Microsoft Windows Operating System", "Company": "Microsoft Corporation", "OriginalFileName": "kernel32", "Hashes": hashes, "Signed": "true", "Signature": "Microsoft Windows", "SignatureStatus": "Valid", "User": "CORP\\user017" }))
+    let library = n.of(&[
+        "C:\\Windows\\System32\\kernel32.dll",
+        "C:\\Windows\\System32\\msvcp_win.dll",
+        "C:\\Program Files\\Common Files\\microsoft shared\\ClickToRun\\AppVIsvSubsystems64.dll",
+        "C:\\Windows\\System32\\wbem\\wbemcomn.dll",
+    ]);
+    sysmon(
+        n,
+        7,
+        json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "ImageLoaded": library, "FileVersion": "10.0.19041.3636", "Description": "Windows", "Product": "Microsoft Windows Operating System", "Company": "Microsoft Corporation", "OriginalFileName": "kernel32", "Hashes": hashes, "Signed": "true", "Signature": "Microsoft Windows", "SignatureStatus": "Valid", "User": "CORP\\user017" }),
+    )
 }
 
 fn file(n: &mut Numbers) -> Sample {
     let (image, _) = program(n);
     let nr = n.below(100_000);
-    let target = n.of(&["C:\\Users\\j.jansen\\AppData\\Local\\Temp\\", "C:\\Users\\j.jansen\\Documents\\", "C:\\ProgramData\\Backup Agent\\spool\\", "C:\\Windows\\Prefetch\\"]);
-    sysmon(n, 11, json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "TargetFilename": format!("{target}f{nr}.tmp"), "CreationUtcTime": "2026-03-02 09:12:11.501", "User": "CORP\\user017" }))
+    let target = n.of(&[
+        "C:\\Users\\j.jansen\\AppData\\Local\\Temp\\",
+        "C:\\Users\\j.jansen\\Documents\\",
+        "C:\\ProgramData\\Backup Agent\\spool\\",
+        "C:\\Windows\\Prefetch\\",
+    ]);
+    sysmon(
+        n,
+        11,
+        json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "TargetFilename": format!("{target}f{nr}.tmp"), "CreationUtcTime": "2026-03-02 09:12:11.501", "User": "CORP\\user017" }),
+    )
 }
 
 fn registry(n: &mut Numbers) -> Sample {
     let (image, _) = program(n);
     let nr = n.below(100_000);
-    let target = n.of(&["HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Installer\\UserData\\", "HKU\\S-1-5-21-1004336348-1177238915-682003330-51214\\SOFTWARE\\Microsoft\\Office\\16.0\\Common\\", "HKLM\\System\\CurrentControlSet\\Services\\bam\\State\\UserSettings\\", "HKLM\\SOFTWARE\\Microsoft\\Windows Search\\FileChangeClientConfigs\\"]);
-    sysmon(n, 13, json!({ "RuleName": "-", "EventType": "SetValue", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "TargetObject": format!("{target}{nr}"), "Details": format!("DWORD (0x{nr:08x})"), "User": "NT AUTHORITY\\SYSTEM" }))
+    let target = n.of(&[
+        "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Installer\\UserData\\",
+        "HKU\\S-1-5-21-1004336348-1177238915-682003330-51214\\SOFTWARE\\Microsoft\\Office\\16.0\\Common\\",
+        "HKLM\\System\\CurrentControlSet\\Services\\bam\\State\\UserSettings\\",
+        "HKLM\\SOFTWARE\\Microsoft\\Windows Search\\FileChangeClientConfigs\\",
+    ]);
+    sysmon(
+        n,
+        13,
+        json!({ "RuleName": "-", "EventType": "SetValue", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "TargetObject": format!("{target}{nr}"), "Details": format!("DWORD (0x{nr:08x})"), "User": "NT AUTHORITY\\SYSTEM" }),
+    )
 }
 
 fn connection(n: &mut Numbers) -> Sample {
     let (image, _) = program(n);
     let (a, port) = (n.below(250), n.of(&["443", "443", "443", "80", "445", "389"]));
-    sysmon(n, 3, json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "User": "CORP\\user017", "Protocol": "tcp", "Initiated": "true", "SourceIsIpv6": "false", "SourceIp": format!("10.1.2.{a}"), "SourceHostname": "ws-0017.corp.example", "SourcePort": "50123", "SourcePortName": "-", "DestinationIsIpv6": "false", "DestinationIp": format!("198.51.100.{a}"), "DestinationHostname": "cdn.example.net", "DestinationPort": port, "DestinationPortName": "https" }))
+    sysmon(
+        n,
+        3,
+        json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "Image": image, "User": "CORP\\user017", "Protocol": "tcp", "Initiated": "true", "SourceIsIpv6": "false", "SourceIp": format!("10.1.2.{a}"), "SourceHostname": "ws-0017.corp.example", "SourcePort": "50123", "SourcePortName": "-", "DestinationIsIpv6": "false", "DestinationIp": format!("198.51.100.{a}"), "DestinationHostname": "cdn.example.net", "DestinationPort": port, "DestinationPortName": "https" }),
+    )
 }
 
 fn lookup(n: &mut Numbers) -> Sample {
     let ((image, _), nr) = (program(n), n.below(5_000));
-    sysmon(n, 22, json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "QueryName": format!("h{nr}.services.example.net"), "QueryStatus": "0", "QueryResults": "type: 5 edge.example.net;::ffff:198.51.100.7;", "Image": image, "User": "CORP\\user017" }))
+    sysmon(
+        n,
+        22,
+        json!({ "RuleName": "-", "UtcTime": "2026-03-02 09:12:11.501", "ProcessGuid": "{0197231E-C424-69E1-C922-000000000800}", "ProcessId": 4711, "QueryName": format!("h{nr}.services.example.net"), "QueryStatus": "0", "QueryResults": "type: 5 edge.example.net;::ffff:198.51.100.7;", "Image": image, "User": "CORP\\user017" }),
+    )
 }
 
 fn security(n: &mut Numbers) -> Sample {
     let (user, a) = (format!("user{:03}", n.below(300)), n.below(250));
     let (id, data) = match n.below(4) {
-        0 => (4624, json!({ "SubjectUserSid": "S-1-0-0", "SubjectUserName": "-", "SubjectDomainName": "-", "SubjectLogonId": "0x0", "TargetUserSid": "S-1-5-21-1004336348-1177238915-682003330-51214", "TargetUserName": user, "TargetDomainName": "CORP", "TargetLogonId": "0x5a9f1c", "LogonType": 3, "LogonProcessName": "Kerberos", "AuthenticationPackageName": "Kerberos", "WorkstationName": "-", "LogonGuid": "{3AEF4C2B-87C2-3B0C-1B2A-000000000000}", "TransmittedServices": "-", "LmPackageName": "-", "KeyLength": 0, "ProcessId": "0x0", "ProcessName": "-", "IpAddress": format!("10.1.2.{a}"), "IpPort": "50311", "ImpersonationLevel": "%%1833", "ElevatedToken": "%%1842" })),
-        1 => (4634, json!({ "TargetUserSid": "S-1-5-21-1004336348-1177238915-682003330-51214", "TargetUserName": user, "TargetDomainName": "CORP", "TargetLogonId": "0x5a9f1c", "LogonType": 3 })),
-        2 => (4769, json!({ "TargetUserName": format!("{user}@CORP.EXAMPLE"), "TargetDomainName": "CORP.EXAMPLE", "ServiceName": "FS-01$", "ServiceSid": "S-1-5-21-1004336348-1177238915-682003330-1107", "TicketOptions": "0x40810000", "TicketEncryptionType": "0x12", "IpAddress": format!("::ffff:10.1.2.{a}"), "IpPort": "50312", "Status": "0x0", "LogonGuid": "{3AEF4C2B-87C2-3B0C-1B2A-000000000000}", "TransmittedServices": "-" })),
-        _ => (5156, json!({ "ProcessID": "1044", "Application": "\\device\\harddiskvolume3\\windows\\system32\\svchost.exe", "Direction": "%%14593", "SourceAddress": format!("10.1.2.{a}"), "SourcePort": "50313", "DestAddress": "198.51.100.9", "DestPort": "443", "Protocol": "6", "FilterRTID": "70021", "LayerName": "%%14611", "LayerRTID": "48" })),
+        0 => (
+            4624,
+            json!({ "SubjectUserSid": "S-1-0-0", "SubjectUserName": "-", "SubjectDomainName": "-", "SubjectLogonId": "0x0", "TargetUserSid": "S-1-5-21-1004336348-1177238915-682003330-51214", "TargetUserName": user, "TargetDomainName": "CORP", "TargetLogonId": "0x5a9f1c", "LogonType": 3, "LogonProcessName": "Kerberos", "AuthenticationPackageName": "Kerberos", "WorkstationName": "-", "LogonGuid": "{3AEF4C2B-87C2-3B0C-1B2A-000000000000}", "TransmittedServices": "-", "LmPackageName": "-", "KeyLength": 0, "ProcessId": "0x0", "ProcessName": "-", "IpAddress": format!("10.1.2.{a}"), "IpPort": "50311", "ImpersonationLevel": "%%1833", "ElevatedToken": "%%1842" }),
+        ),
+        1 => (
+            4634,
+            json!({ "TargetUserSid": "S-1-5-21-1004336348-1177238915-682003330-51214", "TargetUserName": user, "TargetDomainName": "CORP", "TargetLogonId": "0x5a9f1c", "LogonType": 3 }),
+        ),
+        2 => (
+            4769,
+            json!({ "TargetUserName": format!("{user}@CORP.EXAMPLE"), "TargetDomainName": "CORP.EXAMPLE", "ServiceName": "FS-01$", "ServiceSid": "S-1-5-21-1004336348-1177238915-682003330-1107", "TicketOptions": "0x40810000", "TicketEncryptionType": "0x12", "IpAddress": format!("::ffff:10.1.2.{a}"), "IpPort": "50312", "Status": "0x0", "LogonGuid": "{3AEF4C2B-87C2-3B0C-1B2A-000000000000}", "TransmittedServices": "-" }),
+        ),
+        _ => (
+            5156,
+            json!({ "ProcessID": "1044", "Application": "\\device\\harddiskvolume3\\windows\\system32\\svchost.exe", "Direction": "%%14593", "SourceAddress": format!("10.1.2.{a}"), "SourcePort": "50313", "DestAddress": "198.51.100.9", "DestPort": "443", "Protocol": "6", "FilterRTID": "70021", "LayerName": "%%14611", "LayerRTID": "48" }),
+        ),
     };
     windows(n, "Security", "Microsoft-Windows-Security-Auditing", id, data)
 }
 
 fn script(n: &mut Numbers) -> Sample {
     let nr = n.below(1_000);
-    let block = format!("function Write-Entry {nr} {{\n  param([string]$Message, [string]$Path = 'C:\\ProgramData\\Inventory\\log.txt')\n  $line = (Get-Date -Format s) + ' ' + $Message\n  Add-Content -Path $Path -Value $line\n}}\n$hosts = Get-ADComputer -Filter * -SearchBase 'OU=Clients,DC=corp,DC=example' | Select-Object -ExpandProperty Name\nforeach ($h in $hosts) {{ if (Test-Connection -ComputerName $h -Count 1 -Quiet) {{ Write-Entry \"$h is up\" }} }}\n");
-    windows(n, "Microsoft-Windows-PowerShell/Operational", "Microsoft-Windows-PowerShell", 4104, json!({ "MessageNumber": 1, "MessageTotal": 1, "ScriptBlockText": block, "ScriptBlockId": "5f9f2a3e-0001-4c4e-9a3c-2d1f00000000", "Path": "C:\\Scripts\\Inventory.ps1" }))
+    let block = format!(
+        "function Write-Entry {nr} {{\n  param([string]$Message, [string]$Path = 'C:\\ProgramData\\Inventory\\log.txt')\n  $line = (Get-Date -Format s) + ' ' + $Message\n  Add-Content -Path $Path -Value $line\n}}\n$hosts = Get-ADComputer -Filter * -SearchBase 'OU=Clients,DC=corp,DC=example' | Select-Object -ExpandProperty Name\nforeach ($h in $hosts) {{ if (Test-Connection -ComputerName $h -Count 1 -Quiet) {{ Write-Entry \"$h is up\" }} }}\n"
+    );
+    windows(
+        n,
+        "Microsoft-Windows-PowerShell/Operational",
+        "Microsoft-Windows-PowerShell",
+        4104,
+        json!({ "MessageNumber": 1, "MessageTotal": 1, "ScriptBlockText": block, "ScriptBlockId": "5f9f2a3e-0001-4c4e-9a3c-2d1f00000000", "Path": "C:\\Scripts\\Inventory.ps1" }),
+    )
 }
 
 fn zeek(n: &mut Numbers) -> Sample {
     let (a, port, nr) = (n.below(250), n.below(60_000), n.below(5_000));
     let ends = json!({ "ts": 1_772_442_731.512, "uid": "CHhAvVGS1DHFjwGM9", "id.orig_h": format!("10.1.2.{a}"), "id.orig_p": port, "id.resp_h": "198.51.100.7", "id.resp_p": 443 });
     let (service, data) = match n.below(3) {
-        0 => ("conn", json!({ "proto": "tcp", "service": "ssl", "duration": 0.412, "orig_bytes": 1_733, "resp_bytes": 5_120, "conn_state": "SF", "local_orig": true, "local_resp": false, "missed_bytes": 0, "history": "ShADadFf", "orig_pkts": 14, "orig_ip_bytes": 2_301, "resp_pkts": 17, "resp_ip_bytes": 6_012 })),
-        1 => ("dns", json!({ "proto": "udp", "trans_id": 24_311, "rtt": 0.011, "query": format!("h{nr}.services.example.net"), "qclass": 1, "qclass_name": "C_INTERNET", "qtype": 1, "qtype_name": "A", "rcode": 0, "rcode_name": "NOERROR", "AA": false, "TC": false, "RD": true, "RA": true, "Z": 0, "answers": ["edge.example.net", "198.51.100.7"], "TTLs": [60.0, 60.0], "rejected": false })),
-        _ => ("http", json!({ "trans_depth": 1, "method": "GET", "host": "updates.example.net", "uri": format!("/content/{nr}/package.cab?arch=x64"), "version": "1.1", "user_agent": "Microsoft-Delivery-Optimization/10.0", "request_body_len": 0, "response_body_len": 51_200, "status_code": 200, "status_msg": "OK", "tags": [], "resp_mime_types": ["application/vnd.ms-cab-compressed"] })),
+        0 => (
+            "conn",
+            json!({ "proto": "tcp", "service": "ssl", "duration": 0.412, "orig_bytes": 1_733, "resp_bytes": 5_120, "conn_state": "SF", "local_orig": true, "local_resp": false, "missed_bytes": 0, "history": "ShADadFf", "orig_pkts": 14, "orig_ip_bytes": 2_301, "resp_pkts": 17, "resp_ip_bytes": 6_012 }),
+        ),
+        1 => (
+            "dns",
+            json!({ "proto": "udp", "trans_id": 24_311, "rtt": 0.011, "query": format!("h{nr}.services.example.net"), "qclass": 1, "qclass_name": "C_INTERNET", "qtype": 1, "qtype_name": "A", "rcode": 0, "rcode_name": "NOERROR", "AA": false, "TC": false, "RD": true, "RA": true, "Z": 0, "answers": ["edge.example.net", "198.51.100.7"], "TTLs": [60.0, 60.0], "rejected": false }),
+        ),
+        _ => (
+            "http",
+            json!({ "trans_depth": 1, "method": "GET", "host": "updates.example.net", "uri": format!("/content/{nr}/package.cab?arch=x64"), "version": "1.1", "user_agent": "Microsoft-Delivery-Optimization/10.0", "request_body_len": 0, "response_body_len": 51_200, "status_code": 200, "status_msg": "OK", "tags": [], "resp_mime_types": ["application/vnd.ms-cab-compressed"] }),
+        ),
     };
     let mut fields = ends.as_object().unwrap().clone();
     fields.extend(data.as_object().unwrap().clone());

@@ -131,6 +131,8 @@ pub const RULE_BYTES_MAX: usize = 1024 * 1024;
 pub const RULES_PER_FILE_MAX: usize = 10_000;
 /// Most rules that are loaded at once.
 pub const RULES_MAX: usize = 50_000;
+/// Longest id or name of a rule.
+pub const RULE_NAME_BYTES_MAX: usize = 256;
 /// Longest condition of a rule.
 pub const RULE_CONDITION_BYTES_MAX: usize = 8 * 1024;
 /// Deepest nesting of parentheses in the condition of a rule.

@@ -6,6 +6,7 @@ mod finding;
 mod detect;
 mod hosted;
 mod judging;
+mod rules;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use finding::{
 pub use detect::{CrownCommand, Leaked};
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
+pub use rules::{OptionalData, RulesCommand};
 
 /// Share threats, find them in your own logs, prove what was said.
 #[derive(Debug, Parser)]
@@ -98,6 +100,9 @@ pub enum Command {
     Crown(CrownCommand),
     /// Find accounts whose password stands in a list of leaked ones, offline
     Leaked(Leaked),
+    /// Sigma rules: what is looked for in logs beside indicators
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Verify the log, and prove what stands in it
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -34,6 +34,7 @@ mod priority;
 mod rebuild;
 mod recall;
 mod restore;
+mod rules;
 mod serving;
 mod tiles;
 mod token;
@@ -89,6 +90,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Notify(command) => notify::run(command),
         Command::Crown(command) => crown::run(command),
         Command::Leaked(args) => leaked::run(args),
+        Command::Rules(command) => rules::run(command),
         Command::Ledger(command) => log::run(command),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

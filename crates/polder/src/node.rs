@@ -79,6 +79,7 @@ pub fn schema() -> Schema {
     local.extend_from_slice(exchange::token::LOCAL_TABLES);
     local.extend_from_slice(hunt::history::TABLES);
     local.push(&hunt::detector::crown::CROWN);
+    local.extend_from_slice(hunt::rule::TABLES);
     local.extend_from_slice(hunt::confirm::warning::TABLES);
     local.extend_from_slice(hunt::report::draft::TABLES);
     local.extend_from_slice(hunt::report::outbox::TABLES);

@@ -93,6 +93,48 @@ pub(crate) static STEPS: &[Step] = &[
                          widens BIGINT NOT NULL, signature BYTEA NOT NULL)"],
         },
     },
+    Step {
+        what: "rules are kept, with what a person said of them",
+        work: Work::Local {
+            table: "hunt_findings",
+            sqlite: &[
+                "CREATE TABLE hunt_rules (
+            id TEXT NOT NULL PRIMARY KEY, origin TEXT NOT NULL, licence TEXT NOT NULL, imported INTEGER NOT NULL,
+            text BLOB NOT NULL
+        ) STRICT",
+                "CREATE TABLE hunt_rule_switches (
+            rule TEXT NOT NULL PRIMARY KEY, enabled INTEGER NOT NULL, changed INTEGER NOT NULL
+        ) STRICT",
+                "CREATE TABLE hunt_rule_exceptions (
+            nr INTEGER PRIMARY KEY, rule TEXT NOT NULL, conditions TEXT NOT NULL, reason TEXT NOT NULL,
+            until INTEGER NOT NULL, author TEXT NOT NULL, made INTEGER NOT NULL
+        ) STRICT",
+                "CREATE TABLE hunt_rule_counts (
+            rule TEXT NOT NULL PRIMARY KEY, matches INTEGER NOT NULL, excepted INTEGER NOT NULL, last_time INTEGER
+        ) STRICT",
+                "CREATE TABLE hunt_rule_checkpoint (id INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT",
+            ],
+            postgres: &[
+                r#"CREATE TABLE hunt_rules (
+            id TEXT COLLATE "C" NOT NULL PRIMARY KEY, origin TEXT COLLATE "C" NOT NULL,
+            licence TEXT COLLATE "C" NOT NULL, imported BIGINT NOT NULL, text BYTEA NOT NULL
+        )"#,
+                r#"CREATE TABLE hunt_rule_switches (
+            rule TEXT COLLATE "C" NOT NULL PRIMARY KEY, enabled BIGINT NOT NULL, changed BIGINT NOT NULL
+        )"#,
+                r#"CREATE TABLE hunt_rule_exceptions (
+            nr BIGINT PRIMARY KEY, rule TEXT COLLATE "C" NOT NULL, conditions TEXT COLLATE "C" NOT NULL,
+            reason TEXT COLLATE "C" NOT NULL, until BIGINT NOT NULL, author TEXT COLLATE "C" NOT NULL,
+            made BIGINT NOT NULL
+        )"#,
+                r#"CREATE TABLE hunt_rule_counts (
+            rule TEXT COLLATE "C" NOT NULL PRIMARY KEY, matches BIGINT NOT NULL, excepted BIGINT NOT NULL,
+            last_time BIGINT
+        )"#,
+                "CREATE TABLE hunt_rule_checkpoint (id BIGINT PRIMARY KEY, state BYTEA NOT NULL)",
+            ],
+        },
+    },
 ];
 
 /// Newest format of records and local state.

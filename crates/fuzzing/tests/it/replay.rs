@@ -30,7 +30,7 @@ replays! {
     acceptance authorization bundle checkpoint client community cursor drafts entry envelope event_json
     event_table event_text evtx findings id indicator_csv indicator_list jcs json_lines key log_reader log_time
     marking marking_definition markings_member media_type merkle_proof note observable parquet pattern proof
-    query recall request_target revoked root root_signed scan side_file statements stix_20 stix_object
+    query recall request_target revoked root root_signed rules scan side_file statements stix_20 stix_object
     stix_split tiles timestamp token unpack zip
 }
 

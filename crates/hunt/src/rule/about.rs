@@ -92,7 +92,9 @@ pub fn kept(about: &About<'_>) -> Vec<(&'static str, String)> {
 
 /// Whether what was kept is the same.
 pub fn is_same(kept: &[(&'static str, String)], about: &About<'_>) -> bool {
-    kept.iter().map(|(kind, value)| (*kind, value.as_str())).eq(about.iter().flatten().map(|(k, v)| (*k, &**v)))
+    kept.iter()
+        .map(|(kind, value)| (*kind, value.as_str()))
+        .eq(about.iter().flatten().map(|(k, v)| (*k, &**v)))
 }
 
 /// The kind of a field that makes a group; `value` where its name does not say.

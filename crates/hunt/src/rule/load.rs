@@ -12,7 +12,7 @@ use super::header::Header;
 use super::sigma::{self, Body};
 use crate::limits::{
     RULE_BYTES_MAX, RULE_CONDITION_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX,
-    RULES_PER_FILE_MAX,
+    RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX,
 };
 
 /// One rule, correlation or filter, compiled.
@@ -141,6 +141,10 @@ fn read_document(text: &str, place: &str, diagnostics: &mut Vec<Diagnostic>) -> 
     if header.id.is_empty() {
         let hash = Sha256::digest(text.as_bytes());
         header.id = hash.iter().take(16).fold("sha256-".to_owned(), |id, byte| format!("{id}{byte:02x}"));
+    }
+    if header.id.len() > RULE_NAME_BYTES_MAX || header.name.len() > RULE_NAME_BYTES_MAX {
+        let message = format!("its id or its name has more than {RULE_NAME_BYTES_MAX} bytes");
+        return Err(refused("rule-id", message).with_fix("give it a UUID for an id"));
     }
     Ok(Rule { header, text: text.into(), told: true, body })
 }

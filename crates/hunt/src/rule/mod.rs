@@ -39,6 +39,7 @@ mod correlator;
 mod engine;
 mod exception;
 mod header;
+mod keep;
 mod load;
 mod names;
 mod needs;
@@ -56,6 +57,10 @@ pub use correlator::{Lost, Order};
 pub use engine::{Engine, Options, RuleCount, Summary};
 pub use exception::{Exception, ExceptionError};
 pub use header::{Header, Kind, Source};
+pub use keep::{
+    Choice, Chosen, Imported, Kept, TABLES, add_counts, add_exception, checkpoint, chosen, counts,
+    exceptions, import, keep_checkpoint, kept, remove_exception, switch, switches,
+};
 pub use load::{Loading, Rule, read_rules};
 pub use pack::{PACKS, Pack, pack_rules};
 pub use set::{Rules, Size};

@@ -74,9 +74,13 @@ pub static LINUX: Names = Names(&[
     ("Image", &["process.executable", "exe", "_EXE"]),
     ("ParentImage", &["process.parent.executable"]),
     ("User", &["user.name", "auid"]),
+    ("c-uri", &["url"]),
+    ("dst_ip", &["DST"]),
+    ("dst_port", &["DPT"]),
     ("pam_message", &["message", "msg"]),
-    ("pam_rhost", &["rhost", "src_ip"]),
+    ("pam_rhost", &["rhost", "src_ip", "SRC"]),
     ("pam_user", &["user", "acct"]),
+    ("src_port", &["SPT"]),
 ]);
 
 /// Web servers: combined and W3C logs.

@@ -122,8 +122,12 @@ impl Prefilter {
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         let by_name = fields.iter().enumerate().map(|(nth, (name, _))| (Arc::clone(name), nth)).collect();
         let is_elsewhere = |name: &str| name.contains('.') || !names.of(name).is_empty();
-        let elsewhere =
-            fields.iter().enumerate().filter(|(_, (name, _))| is_elsewhere(name)).map(|(nth, _)| nth).collect();
+        let elsewhere = fields
+            .iter()
+            .enumerate()
+            .filter(|(_, (name, _))| is_elsewhere(name))
+            .map(|(nth, _)| nth)
+            .collect();
         Prefilter { fields, by_name, elsewhere, anywhere, wanted, always }
     }
 

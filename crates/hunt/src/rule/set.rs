@@ -209,7 +209,10 @@ impl Rules {
         let facets = facets(event);
         let view = View { event, line, names: facets.names };
         let concerned = self.entries.iter().filter(|entry| entry.told && facets.admit(&entry.header.source));
-        concerned.filter(|entry| entry.compiled.matcher.matches(&view)).map(|entry| entry.header.id.clone()).collect()
+        concerned
+            .filter(|entry| entry.compiled.matcher.matches(&view))
+            .map(|entry| entry.header.id.clone())
+            .collect()
     }
 
     /// Heads of all rules and correlations that are run.

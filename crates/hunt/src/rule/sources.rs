@@ -16,6 +16,8 @@ use crate::event::{Event, LogSource, SourceClass};
 pub enum Part {
     /// It is these, and nothing else.
     Known(&'static [&'static str]),
+    /// It is this alone.
+    One(&'static str),
     /// It may be anything: no rule is ruled out by it.
     Unknown,
 }
@@ -25,6 +27,7 @@ impl Part {
         match self {
             _ if asked.is_empty() => true,
             Part::Known(names) => names.contains(&asked),
+            Part::One(name) => name == asked,
             Part::Unknown => true,
         }
     }
@@ -124,7 +127,9 @@ static LOGS: &[Row] = &[
         &["traffic"],
         &names::FORTIGATE,
     ),
-    (log("fortigate", "", "utm"), &["fortigate", "fortios"], &["proxy"], &["utm"], &names::FORTIGATE),
+    (log("fortigate", "dns", ""), &["fortigate", "fortios"], &["dns"], &["utm"], &names::FORTIGATE),
+    (log("fortigate", "proxy", ""), &["fortigate", "fortios"], &["proxy"], &["utm"], &names::FORTIGATE),
+    (log("fortigate", "", "utm"), &["fortigate", "fortios"], &[], &["utm"], &names::FORTIGATE),
     (
         log("fortigate", "", ""),
         &["fortigate", "fortios"],
@@ -136,13 +141,8 @@ static LOGS: &[Row] = &[
     (log("azure", "", "auditlogs"), &["azure"], &[], &["auditlogs", "pim"], &names::ENTRA),
     (log("azure", "", "riskdetection"), &["azure"], &[], &["riskdetection"], &names::ENTRA),
     (log("azure", "", "activitylogs"), &["azure"], &[], &["activitylogs"], &names::ENTRA),
-    (
-        log("m365", "", "audit"),
-        &["m365"],
-        &[],
-        &["audit", "exchange", "threat_management", "threat_detection"],
-        &names::M365,
-    ),
+    (log("m365", "", ""), &["m365"], &[], &[], &names::M365),
+    (log("cisco", "", "ios"), &["cisco"], &[], &["ios", "syslog", "aaa", "bgp", "ldp"], &names::NONE),
     (log("okta", "", ""), &["okta"], &[], &["okta"], &names::OKTA),
     (log("apache", "", ""), &["apache"], &["webserver"], &["apache"], &names::WEB),
     (log("nginx", "", ""), &["nginx"], &["webserver"], &["nginx"], &names::WEB),
@@ -164,7 +164,7 @@ fn plain(source: LogSource) -> Facets {
     if let Some((_, product, category, service, names)) = row {
         // What the reader says beyond the row stays said, where the row leaves it open.
         let or = |listed: &'static [&'static str], told: &'static str| match listed.is_empty() {
-            true => one(told),
+            true => Part::One(told),
             false => Part::Known(listed),
         };
         return Facets {
@@ -175,84 +175,19 @@ fn plain(source: LogSource) -> Facets {
         };
     }
     Facets {
-        product: one(source.product),
-        category: one(source.category),
-        service: one(source.service),
+        product: Part::One(source.product),
+        category: Part::One(source.category),
+        service: Part::One(source.service),
         names: &names::NONE,
     }
-}
-
-/// Names that a reader tells, each as a list of itself: facets are plain data that can be compared.
-static ALONE: &[&[&str]] = &[
-    &["activedirectory"],
-    &["antivirus"],
-    &["application"],
-    &["audit"],
-    &["auditd"],
-    &["auth"],
-    &["aws"],
-    &["bitbucket"],
-    &["bgp"],
-    &["cisco"],
-    &["citrix"],
-    &["cloudtrail"],
-    &["conn"],
-    &["cron"],
-    &["database"],
-    &["dhcp"],
-    &["dns"],
-    &["duo"],
-    &["email"],
-    &["endpoint"],
-    &["event"],
-    &["exchange"],
-    &["files"],
-    &["file_event"],
-    &["firewall"],
-    &["gcp"],
-    &["gcp.audit"],
-    &["github"],
-    &["globalprotect"],
-    &["google_workspace.admin"],
-    &["google_workspace.login"],
-    &["huawei"],
-    &["http"],
-    &["ids"],
-    &["juniper"],
-    &["jvm"],
-    &["kubernetes"],
-    &["ldp"],
-    &["m365"],
-    &["macos"],
-    &["network_connection"],
-    &["onelogin"],
-    &["onelogin.events"],
-    &["opencanary"],
-    &["openvpn"],
-    &["paloalto"],
-    &["process_creation"],
-    &["proxy"],
-    &["qualys"],
-    &["rpc_firewall"],
-    &["sql"],
-    &["spring"],
-    &["squid"],
-    &["ssl"],
-    &["suricata"],
-    &["syslog"],
-    &["vpn"],
-    &["webserver"],
-    &["zeek"],
-];
-
-fn one(name: &str) -> Part {
-    Part::Known(ALONE.iter().find(|alone| alone.first() == Some(&name)).copied().unwrap_or_default())
 }
 
 // --- Linux ---
 
 /// Programs of syslog: (what it calls itself, the services that rules call it by).
 static PROGRAMS: &[(&str, &[&str])] = &[
+    ("auth", &["auth", "syslog"]),
+    ("audit", &["auditd"]),
     ("sshd", &["sshd", "auth", "syslog"]),
     ("sshd-session", &["sshd", "auth", "syslog"]),
     ("sudo", &["sudo", "auth", "syslog"]),
@@ -276,6 +211,10 @@ fn linux(event: &Event, source: LogSource) -> Facets {
         ("process_creation", _) => &["process_creation"],
         ("network_connection", _) => &["network_connection"],
         ("file_event", _) => &["file_event"],
+        ("antivirus", _) => &["antivirus"],
+        ("dns", _) => &["dns"],
+        ("firewall", _) => &["firewall"],
+        ("proxy", _) => &["proxy"],
         // Sysmon for Linux has the event ids of Sysmon.
         (_, Some(1)) if source.service == "sysmon" => &["process_creation"],
         (_, Some(3)) if source.service == "sysmon" => &["network_connection"],

@@ -20,6 +20,7 @@ mod ledger;
 mod notify;
 mod postgresql;
 mod recalling;
+mod rules;
 mod sharing;
 mod support;
 mod tidy;

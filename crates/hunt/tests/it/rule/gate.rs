@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::{Arc, LazyLock};
 
-use hunt::event::{Event, Format, SourceClass};
+use hunt::event::Reader;
+use hunt::reader::Source;
 use hunt::rule::{Engine, Options, Order, Rule, Rules, read_rules};
+use hunt::time::Clock;
 use model::time::Timestamp;
-use serde_json::{Map, Value};
 
-use super::support::{shared, source};
+use super::support::shared;
 
 /// Files of a packed archive by name.
 fn unpacked(path: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
@@ -77,77 +78,54 @@ fn cases() -> Option<Vec<Case>> {
     Some(cases)
 }
 
-/// An event as its reader flattens it, in as far as the cases need it.
-fn flattened(record: &Value) -> Event {
-    fn lift(name: &str, value: &Value, into: &mut Map<String, Value>) {
-        match value {
-            Value::Object(members) => {
-                for (key, value) in members {
-                    match key.as_str() {
-                        "#attributes" => {
-                            for (attribute, value) in value.as_object().unwrap() {
-                                into.insert(format!("{name}_{attribute}"), value.clone());
-                            }
-                        }
-                        "#text" => {
-                            into.insert(name.to_owned(), value.clone());
-                        }
-                        key => lift(key, value, into),
-                    }
-                }
-            }
-            value => {
-                into.insert(name.to_owned(), value.clone());
-                if name.contains(' ') {
-                    into.insert(name.replace(' ', ""), value.clone());
-                }
-            }
-        }
-    }
-    let mut fields = Map::new();
-    let event = record.get("Event").unwrap_or(record);
-    for (part, value) in event.as_object().unwrap() {
-        if !part.starts_with('#') {
-            lift(part, value, &mut fields);
-        }
-    }
-    let class =
-        SourceClass { format: Format::Evtx, source: source("windows", "", ""), ..SourceClass::default() };
-    Event { class, fields, ..Event::default() }
-}
-
-fn fails(engine: &mut Engine, case: &Case, records: &[Value]) -> Option<String> {
+/// The ids of the rules that match in a log that is read as a hunt reads it.
+fn told(engine: &mut Engine, name: &str, log: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    for record in records {
-        engine.observe(&flattened(record), b"", &case.name, &mut |detection| found.push(detection.id));
+    let mut source = Source::new(log, name);
+    let mut reader: Option<Reader> = None;
+    while let Some(block) = source.next_block(Vec::new()) {
+        let made_from = source.made_from();
+        let reader = reader.get_or_insert_with(|| {
+            let reader = Reader::new(&block.bytes, name, Clock::default());
+            made_from.map_or_else(|| reader.clone(), |format| reader.clone().made_from(format))
+        });
+        reader.block(&block).events(&block, &mut |line, read| {
+            if let Some(event) = read.unwrap_or_else(|unread| panic!("{name}: {}", unread.name())) {
+                engine.observe(&event, line, name, &mut |detection| found.push(detection.id));
+            }
+        });
     }
-    (!found.contains(&case.rule)).then(|| format!("{}: rule {} is not among {found:?}", case.name, case.rule))
+    assert!(source.finish().whole, "{name}");
+    found
 }
 
-fn checked(records_of: impl Fn(&Case) -> Vec<Value>) {
+fn checked(log_of: impl Fn(&Case) -> Vec<u8>) {
     let (Some(rules), Some(cases)) = (&*RULES, cases()) else { return };
     assert_eq!(cases.len(), 116);
     let options =
         Options { order: Order::Archive, gather: false, exceptions: Vec::new(), now: Timestamp::EPOCH };
     let mut engine = Engine::new(Arc::new(Rules::new(rules.clone()).0), options);
-    let failed: Vec<String> =
-        cases.iter().filter_map(|case| fails(&mut engine, case, &records_of(case))).collect();
+    let mut failed = Vec::new();
+    for case in &cases {
+        let found = told(&mut engine, &case.name, &log_of(case));
+        if !found.contains(&case.rule) {
+            failed.push(format!("{}: rule {} is not among {found:?}", case.name, case.rule));
+        }
+    }
     assert!(failed.is_empty(), "{} of {} cases fail:\n{}", failed.len(), cases.len(), failed.join("\n"));
 }
 
 #[test]
 fn all_cases_match_from_json() {
     checked(|case| {
+        // The cases are printed over many lines; a log has one event a line.
         let text = case.json.as_deref().expect("each case has its event as JSON");
-        serde_json::Deserializer::from_slice(text).into_iter().map(Result::unwrap).collect()
+        let events = serde_json::Deserializer::from_slice(text).into_iter::<serde_json::Value>();
+        events.map(|event| format!("{}\n", event.unwrap())).collect::<String>().into_bytes()
     });
 }
 
 #[test]
 fn all_cases_match_from_evtx() {
-    checked(|case| {
-        let bytes = case.evtx.clone().expect("each case has its event as EVTX");
-        let mut parser = evtx::EvtxParser::from_buffer(bytes).unwrap();
-        parser.records_json_value().map(|record| record.unwrap().data).collect()
-    });
+    checked(|case| case.evtx.clone().expect("each case has its event as EVTX"));
 }
