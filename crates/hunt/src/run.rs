@@ -96,11 +96,25 @@ pub fn hunt_input(
     options: &Options,
     on_finding: &mut dyn FnMut(Finding),
 ) -> Hunt {
+    hunt_into(reader, name, set, options, Observed::default(), 0, on_finding)
+}
+
+/// The same; what the history keeps is collected in `observed`, which says what that is and where it goes when it
+/// is too much, from the lines on that begin at byte `from` of the unpacked stream.
+pub fn hunt_into(
+    reader: &mut dyn Read,
+    name: &str,
+    set: &IndicatorSet,
+    options: &Options,
+    observed: Observed,
+    from: u64,
+    on_finding: &mut dyn FnMut(Finding),
+) -> Hunt {
     let mut source = Source::new(reader, name);
     let mut sum = Sum::default();
     let threads = options.threads.clamp(1, THREADS_MAX);
+    let mut worker = Worker { name, set, history: options.history, observed, from };
     let observed = if threads == 1 {
-        let mut worker = Worker::new(name, set, options.history);
         let mut buffer = Vec::new();
         while let Some(block) = source.next_block(buffer) {
             let scanned = worker.scan(block);
@@ -108,7 +122,6 @@ pub fn hunt_input(
         }
         worker.observed
     } else {
-        let worker = Worker::new(name, set, options.history);
         scan_in_threads(&mut source, threads, &worker, &mut sum, on_finding)
     };
     let mut observed = observed;
@@ -138,7 +151,7 @@ fn scan_in_threads<R: Read>(
         drop(to_caller);
         hand_round(source, &to_workers, &scanned, threads * BLOCKS_PER_THREAD, sum, on_finding);
         drop(to_workers);
-        let mut observed = Observed::default();
+        let mut observed = worker.observed.another();
         for handle in workers {
             match handle.join() {
                 Ok(part) => observed.merge(part),
@@ -241,16 +254,13 @@ struct Worker<'a> {
     set: &'a IndicatorSet,
     history: bool,
     observed: Observed,
+    from: u64,
 }
 
 impl<'a> Worker<'a> {
-    fn new(name: &'a str, set: &'a IndicatorSet, history: bool) -> Worker<'a> {
-        Worker { name, set, history, observed: Observed::default() }
-    }
-
     /// One that does the same with nothing observed yet.
     fn another(&self) -> Worker<'a> {
-        Worker::new(self.name, self.set, self.history)
+        Worker { observed: self.observed.another(), ..*self }
     }
 
     fn scan(&mut self, block: Block) -> Scanned {
@@ -272,7 +282,11 @@ impl<'a> Worker<'a> {
         let mut seen_times = Times::default();
         if self.history {
             let (observed, mut at) = (&mut self.observed, (usize::MAX, None));
+            let from = usize::try_from(self.from.saturating_sub(block.offset)).unwrap_or(usize::MAX);
             scanner.scan_block_seeing(bytes, block.offset, block.first_line, &mut on_hit, &mut |seen| {
+                if seen.line_start < from {
+                    return;
+                }
                 if at.0 != seen.line_start {
                     at = (seen.line_start, line_time(line_at(bytes, seen.line_start)));
                     seen_times.add(at.1);

@@ -2,6 +2,7 @@
 //! The command line.
 
 mod community;
+mod history;
 mod hosted;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
+pub use history::{Forget, HistoryCommand, Seen, SourcesCommand};
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
 
 /// Share threats, find them in your own logs, prove what was said.
@@ -68,6 +70,14 @@ pub enum Command {
     Hunt(Hunt),
     /// Ask whether an observable was ever seen in the logs that were hunted
     Seen(Seen),
+    /// Erase one value from the history
+    Forget(Forget),
+    /// The history: what it keeps, for how long, who asked
+    #[command(subcommand)]
+    History(HistoryCommand),
+    /// Logs that are expected, so that 'never seen' says what is missing
+    #[command(subcommand)]
+    Sources(SourcesCommand),
     /// Findings of earlier hunts; share one as a STIX sighting
     #[command(subcommand)]
     Finding(FindingCommand),
@@ -382,21 +392,6 @@ pub struct Hunt {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Print one JSON object for each line and indicator
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `seen`.
-#[derive(Debug, Args)]
-pub struct Seen {
-    #[command(flatten)]
-    pub data: Data,
-    /// Address, domain or hash
-    pub value: String,
-    /// For a domain: its subdomains too
-    #[arg(long)]
-    pub subdomains: bool,
-    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `polder hunt` and `polder seen`.
+//! `polder hunt`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,26 +8,23 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
+use hunt::event::SourceClass;
 use hunt::finding::Finding;
-use hunt::history::{self, record_file};
+use hunt::history::{FileFacts, HistoryError, Observed};
 use hunt::indicator::{Indicator, Reading, read_csv, read_list};
 use hunt::limits::{FINDINGS_PER_FILE_MAX, LIST_BYTES_MAX};
-use hunt::run::{FileReport, Hunt, Options, hunt_input};
+use hunt::run::{FileReport, Hunt, Options, hunt_into};
 use hunt::scan::IndicatorSet;
 use hunt::standard::read_bundle;
 use model::diagnostic::{Diagnostic, shown};
-use model::observable::{Observable, refang};
-use model::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};
+use crate::history::Opened;
 use crate::input::Input;
-use crate::node::{Node, now};
+use crate::node::Node;
 use crate::out::say;
-
-/// Sources that `seen` names on a terminal.
-const SOURCES_SHOWN: usize = 10;
 
 /// What became of all logs.
 #[derive(Default)]
@@ -52,6 +49,9 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         Some(dir) => Some(Node::open(&cli::Data { dir: dir.clone() })?),
         None => None,
     };
+    let history = node.as_ref().map(Opened::open).transpose()?;
+    // What is observed goes where the node's history is; without one nothing is collected.
+    let observed = history.as_ref().map(Opened::observed).transpose()?.unwrap_or_default();
     let mut tally = Tally::default();
     let set = indicators(args, node.as_ref(), &mut tally)?;
     let mut paths = Vec::new();
@@ -62,7 +62,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    hunt_all(&paths, &set, threads, node.is_some(), &mut |result| {
+    hunt_all(&paths, &set, threads, (node.is_some(), &observed), &mut |result| {
         // A log that was rotated away, or may not be read, does not keep the others from being read.
         let (hunt, found) = match result {
             Ok(both) => both,
@@ -74,8 +74,8 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
             Err(failure) => return Err(failure),
         };
         tally.add(&hunt.report);
-        if let Some(node) = &node {
-            record(node, &hunt, &found)?;
+        if let Some(history) = &history {
+            record(history, &set, hunt, &found)?;
         }
         for finding in &found {
             let line = if args.json { finding_json(finding).to_string() } else { finding_line(finding) };
@@ -83,6 +83,9 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         }
         Ok(())
     })?;
+    if let Some(history) = &history {
+        history.tidy_after_hunt()?;
+    }
     let Tally { findings, files, lines, unread_lines, partial } = tally;
     eprintln!(
         "{findings} hits of {} indicators in {files} files, {lines} lines, of them {unread_lines} could not be read",
@@ -179,14 +182,14 @@ fn hunt_all(
     paths: &[PathBuf],
     set: &IndicatorSet,
     threads: usize,
-    history: bool,
+    (history, observed): (bool, &Observed),
     each: &mut dyn FnMut(FileResult) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let workers = threads.min(paths.len()).max(1);
     // Threads that no file is left for scan blocks of the others.
     let options = Options { history, threads: (threads / workers).max(1) };
     if workers == 1 {
-        return paths.iter().try_for_each(|path| each(hunt_file(path, set, &options)));
+        return paths.iter().try_for_each(|path| each(hunt_file(path, set, &options, observed.another(), 0)));
     }
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -198,7 +201,7 @@ fn hunt_all(
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     paths.get(nth).map(|path| (nth, path))
                 } {
-                    if results.send((nth, hunt_file(path, set, &options))).is_err() {
+                    if results.send((nth, hunt_file(path, set, &options, observed.another(), 0))).is_err() {
                         return;
                     }
                 }
@@ -221,33 +224,53 @@ fn hunt_all(
     })
 }
 
-fn hunt_file(path: &Path, set: &IndicatorSet, options: &Options) -> FileResult {
+fn hunt_file(
+    path: &Path,
+    set: &IndicatorSet,
+    options: &Options,
+    observed: Observed,
+    from: u64,
+) -> FileResult {
     let mut found = Vec::new();
     let name = path.display().to_string();
+    let mut keep = |finding| found.push(finding);
     let hunt = if name == "-" {
-        hunt_input(&mut io::stdin().lock(), "stdin", set, options, &mut |finding| found.push(finding))
+        hunt_into(&mut io::stdin().lock(), "stdin", set, options, observed, from, &mut keep)
     } else {
         let mut file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
-        hunt_input(&mut file, &name, set, options, &mut |finding| found.push(finding))
+        hunt_into(&mut file, &name, set, options, observed, from, &mut keep)
     };
     Ok((hunt, found))
 }
 
-/// Register, history and findings of one file, in one transaction.
-fn record(node: &Node, hunt: &Hunt, found: &[Finding]) -> Result<(), Failure> {
+/// Register, history and findings of one file.
+fn record(history: &Opened<'_>, set: &IndicatorSet, hunt: Hunt, found: &[Finding]) -> Result<(), Failure> {
+    let name = hunt.report.file.clone();
     if found.len() > FINDINGS_PER_FILE_MAX {
         eprintln!(
-            "{}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so much is \
+            "{name}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so much is \
              suspect",
-            hunt.report.file,
             found.len()
         );
     }
     // One file has one name in the register, however it was named today.
-    let path = fs::canonicalize(&hunt.report.file);
-    let file = path.map_or_else(|_| hunt.report.file.clone(), |path| path.display().to_string());
-    let report = FileReport { file, ..hunt.report.clone() };
-    node.store.local(|tx| record_file(tx, &report, &hunt.observed, found, now()))?;
+    let path = fs::canonicalize(&name).map_or_else(|_| name.clone(), |path| path.display().to_string());
+    let facts = |report: &FileReport| FileFacts {
+        path: path.clone(),
+        ..FileFacts::of_report(report, SourceClass::default())
+    };
+    match history.record(&facts(&hunt.report), hunt.observed, found) {
+        // Its beginning is counted, together with other files: only what was added counts now.
+        Err(HistoryError::Grown { from, .. }) => {
+            let options = Options { history: true, threads: 1 };
+            let (rest, _) = hunt_file(Path::new(&name), set, &options, history.observed()?, from)?;
+            let facts = FileFacts { from, ..facts(&rest.report) };
+            history.record(&facts, rest.observed, found)?;
+        }
+        // It is recorded all the same.
+        Err(HistoryError::Taken { .. }) => {}
+        recorded => drop(recorded?),
+    }
     Ok(())
 }
 
@@ -266,76 +289,6 @@ pub fn finding_line(finding: &Finding) -> String {
     let Finding { file, line, value, indicator, .. } = finding;
     let (file, value, indicator) = (shown(file), shown(value), shown(indicator));
     format!("{file}:{line}  {time}  {} {value}  ({indicator})", finding.kind.name())
-}
-
-/// Runs `seen`.
-pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
-    let node = Node::open(&args.data)?;
-    let text = refang(&args.value);
-    let observable = Observable::guess(&text)
-        .ok_or_else(|| Failure::usage(format!("`{}` is no address, network, domain or hash", args.value)))?;
-    let (seen, coverage) = node.store.read(|read| {
-        let seen = history::seen(read, &observable, args.subdomains)?;
-        Ok::<_, ledger::sql::EngineError>((seen, history::coverage(read)?))
-    })?;
-    let exit = if seen.count > 0 { Exit::Done } else { Exit::NotFound };
-    let time = |t: Option<Timestamp>| t.map(|t| t.to_string());
-    if args.json {
-        let sources: Vec<Value> = seen
-            .sources
-            .iter()
-            .map(
-                |s| json!({ "file": s.file, "first": time(s.first), "last": time(s.last), "count": s.count }),
-            )
-            .collect();
-        say!(
-            "{}",
-            json!({
-                "value": observable.display(), "kind": observable.kind().name(), "seen": seen.count > 0,
-                "first": time(seen.first), "last": time(seen.last), "count": seen.count, "days": seen.days,
-                "sources": sources, "more_sources": seen.more_sources,
-                "coverage": {
-                    "files": coverage.files, "partial_files": coverage.partial_files, "lines": coverage.lines,
-                    "unread_lines": coverage.unread_lines, "first": time(coverage.first), "last": time(coverage.last),
-                },
-            })
-        );
-        return Ok(exit);
-    }
-    let known = |t: Option<Timestamp>| time(t).unwrap_or_else(|| "an unknown time".to_owned());
-    if seen.count > 0 {
-        say!(
-            "{} was seen {} on {}, from {} to {}",
-            observable.display(),
-            counted(seen.count, "time"),
-            counted(seen.days, "day"),
-            known(seen.first),
-            known(seen.last)
-        );
-        seen.sources
-            .iter()
-            .take(SOURCES_SHOWN)
-            .for_each(|s| say!("  {}  {}", s.file, counted(s.count, "time")));
-        let more = seen.sources.len().saturating_sub(SOURCES_SHOWN) as u64 + seen.more_sources;
-        if more > 0 {
-            say!("  and {more} more files; --json names them");
-        }
-    } else {
-        say!("{} was never seen in what was read", observable.display());
-    }
-    if coverage.files == 0 {
-        say!("no log has been hunted on this node yet; `polder hunt --data DIR PATH` reads them");
-    } else {
-        say!(
-            "This rests on {} ({} of them in part), {}, from {} to {}; logs that were not hunted are not in it.",
-            counted(coverage.files, "file"),
-            coverage.partial_files,
-            counted(coverage.lines, "line"),
-            known(coverage.first),
-            known(coverage.last)
-        );
-    }
-    Ok(exit)
 }
 
 /// `1 file`, `2 files`.

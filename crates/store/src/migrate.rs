@@ -93,6 +93,63 @@ pub(crate) static STEPS: &[Step] = &[
                          widens BIGINT NOT NULL, signature BYTEA NOT NULL)"],
         },
     },
+    Step {
+        what: "the register of log files says what of them was read",
+        work: Work::Local {
+            table: "hunt_files",
+            sqlite: REGISTER_GROWS_SQLITE,
+            postgres: REGISTER_GROWS_POSTGRES,
+        },
+    },
+    Step {
+        what: "the history of observables moves to runs",
+        // The room does that when it first opens the history, and then drops the table.
+        work: Work::Local {
+            table: "hunt_history",
+            sqlite: &[
+                "CREATE TABLE hunt_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+                "INSERT INTO hunt_settings VALUES ('old-history', '1')",
+            ],
+            postgres: &[
+                r#"CREATE TABLE hunt_settings (name TEXT COLLATE "C" PRIMARY KEY, value TEXT COLLATE "C" NOT NULL)"#,
+                "INSERT INTO hunt_settings VALUES ('old-history', '1')",
+            ],
+        },
+    },
+];
+
+const REGISTER_GROWS_SQLITE: &[&str] = &[
+    "ALTER TABLE hunt_files ADD COLUMN source INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN log_source TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE hunt_files ADD COLUMN packed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN counted_to INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN merged INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN unread TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE hunt_files ADD COLUMN days BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE hunt_files ADD COLUMN gap_start INTEGER",
+    "ALTER TABLE hunt_files ADD COLUMN gap_seconds INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN skew_seconds INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN backward_jumps INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN reader_version INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN set_version TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE hunt_files ADD COLUMN worker INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN fault TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX hunt_files_content",
+    "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
+];
+
+const REGISTER_GROWS_POSTGRES: &[&str] = &[
+    r#"ALTER TABLE hunt_files ADD COLUMN source BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN log_source TEXT COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN packed BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN counted_to BIGINT NOT NULL DEFAULT 0, ADD COLUMN merged BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN unread TEXT COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN days BYTEA NOT NULL DEFAULT '',
+       ADD COLUMN gap_start BIGINT, ADD COLUMN gap_seconds BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN skew_seconds BIGINT NOT NULL DEFAULT 0, ADD COLUMN backward_jumps BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN reader_version BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN set_version TEXT COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN worker BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN fault TEXT COLLATE "C" NOT NULL DEFAULT ''"#,
+    "DROP INDEX hunt_files_content",
+    "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
 ];
 
 /// Newest format of records and local state.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What kind of log an event is from.
 
+use model::observable::ObservableKind;
+use model::observable::ObservableKind as K;
+
 /// How the lines of a log are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
@@ -84,4 +87,111 @@ pub struct SourceClass {
     pub kind: SourceKind,
     /// Its name in Sigma's terms.
     pub source: LogSource,
+}
+
+impl LogSource {
+    /// A source of this product, category and service; empty text where one is not told.
+    pub const fn new(product: &'static str, category: &'static str, service: &'static str) -> LogSource {
+        LogSource { product, category, service }
+    }
+}
+
+impl Format {
+    /// All formats with their names.
+    pub const ALL: [(Format, &'static str); 12] = [
+        (Format::Cef, "cef"),
+        (Format::CombinedLog, "combined"),
+        (Format::Csv, "csv"),
+        (Format::Evtx, "evtx"),
+        (Format::FortiGate, "fortigate"),
+        (Format::Json, "json"),
+        (Format::KeyValue, "key-value"),
+        (Format::Parquet, "parquet"),
+        (Format::Syslog, "syslog"),
+        (Format::Text, "text"),
+        (Format::W3c, "w3c"),
+        (Format::ZeekTsv, "zeek-tsv"),
+    ];
+
+    /// Stable short name, as it is printed and stored.
+    pub fn name(self) -> &'static str {
+        Format::ALL.iter().find(|(format, _)| *format == self).map_or("", |(_, name)| *name)
+    }
+}
+
+impl SourceKind {
+    /// All kinds with their names.
+    pub const ALL: [(SourceKind, &'static str); 13] = [
+        (SourceKind::Audit, "audit"),
+        (SourceKind::Authentication, "authentication"),
+        (SourceKind::Dns, "dns"),
+        (SourceKind::Email, "email"),
+        (SourceKind::Endpoint, "endpoint"),
+        (SourceKind::File, "file"),
+        (SourceKind::Flow, "flow"),
+        (SourceKind::Ids, "ids"),
+        (SourceKind::Proxy, "proxy"),
+        (SourceKind::Tls, "tls"),
+        (SourceKind::Unknown, "unknown"),
+        (SourceKind::Vpn, "vpn"),
+        (SourceKind::WebServer, "web-server"),
+    ];
+
+    /// Stable short name, as it is printed and stored.
+    pub fn name(self) -> &'static str {
+        SourceKind::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| *name)
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<SourceKind> {
+        SourceKind::ALL.iter().find(|(_, n)| *n == name).map(|(kind, _)| *kind)
+    }
+}
+
+const ADDRESSES: &[ObservableKind] = &[K::Ip];
+const HASHES_AND_MORE: &[ObservableKind] =
+    &[K::Account, K::Domain, K::Ip, K::Md5, K::Sha1, K::Sha256, K::Sha384, K::Sha512, K::Url];
+const ALL_BUT_NETWORKS: &[ObservableKind] = &[
+    K::Account,
+    K::Domain,
+    K::Email,
+    K::Ip,
+    K::Ja3,
+    K::Ja4,
+    K::Md5,
+    K::Sha1,
+    K::Sha256,
+    K::Sha384,
+    K::Sha512,
+    K::Url,
+    K::UserAgent,
+];
+
+/// Which observables a log of this kind can show: for 'never seen', which means nothing where the logs could
+/// not have shown it. A network is shown where its addresses are. Of an unknown log nothing can be promised,
+/// so it shows none.
+///
+/// ```
+/// use hunt::event::{SourceKind, kinds_shown};
+/// use model::observable::ObservableKind;
+///
+/// assert!(!kinds_shown(SourceKind::Flow).contains(&ObservableKind::Sha256));
+/// assert!(kinds_shown(SourceKind::Endpoint).contains(&ObservableKind::Sha256));
+/// ```
+pub fn kinds_shown(kind: SourceKind) -> &'static [ObservableKind] {
+    match kind {
+        SourceKind::Audit => &[K::Account, K::Email, K::Ip, K::UserAgent],
+        SourceKind::Authentication => &[K::Account, K::Email, K::Ip, K::UserAgent],
+        SourceKind::Dns => &[K::Domain, K::Ip],
+        SourceKind::Email => &[K::Domain, K::Email, K::Ip, K::Md5, K::Sha1, K::Sha256, K::Url, K::UserAgent],
+        SourceKind::Endpoint => HASHES_AND_MORE,
+        SourceKind::File => &[K::Account, K::Ip, K::Md5, K::Sha1, K::Sha256],
+        SourceKind::Flow => ADDRESSES,
+        SourceKind::Ids => ALL_BUT_NETWORKS,
+        SourceKind::Proxy => &[K::Account, K::Domain, K::Ip, K::Url, K::UserAgent],
+        SourceKind::Tls => &[K::Domain, K::Ip, K::Ja3, K::Ja4, K::Md5, K::Sha1, K::Sha256],
+        SourceKind::Unknown => &[],
+        SourceKind::Vpn => &[K::Account, K::Email, K::Ip],
+        SourceKind::WebServer => &[K::Account, K::Ip, K::Url, K::UserAgent],
+    }
 }

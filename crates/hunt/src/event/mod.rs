@@ -10,7 +10,7 @@ mod class;
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
-pub use class::{Format, LogSource, SourceClass, SourceKind};
+pub use class::{Format, LogSource, SourceClass, SourceKind, kinds_shown};
 
 /// Where in a log an event stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,6 +9,7 @@ mod bad_input;
 mod crash;
 mod faults;
 mod golden;
+mod history;
 mod hosted;
 mod hunting;
 mod keys;
