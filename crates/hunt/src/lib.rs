@@ -17,6 +17,7 @@
 //! assert_eq!((hits[0].line, hits[0].value.as_str()), (1, "c2.evil.example"));
 //! ```
 
+pub mod back;
 pub mod command;
 pub mod confirm;
 pub mod detection;

@@ -110,10 +110,26 @@ pub const TIME_SEARCH_BYTES: usize = 16 * 1024;
 pub const FILE_DIAGNOSTICS_MAX: usize = 100;
 /// Most findings for one file that are kept in the database; the report still counts all.
 pub const FINDINGS_PER_FILE_MAX: usize = 1_000_000;
-/// Most distinct observables that one file adds to the history.
-pub const OBSERVABLES_PER_FILE_MAX: usize = 4_000_000;
-/// Most distinct days that are kept for one observable in one file.
-pub const DAYS_PER_OBSERVABLE_MAX: usize = 4_000;
+/// Most bytes of memory in which a scanning thread collects observables; more goes to runs on the way.
+pub const OBSERVED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of values, and of names of files, that wait for a row group of a run; more than that is the next.
+pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most rows of a run that has a filter. Larger runs are few, and each costs a look-up one page.
+pub const FILTER_ROWS_MAX: usize = 4 * 1024 * 1024;
+/// Runs that are looked into without a filter; only when there are more is a filter worth its byte a row.
+pub const RUNS_WITHOUT_FILTER: usize = 8;
+/// Most files that a row of the history names; it then says 'many'.
+pub const SOURCES_PER_ROW_MAX: usize = 64;
+/// Most runs that one step merges.
+pub const MERGE_RUNS_MAX: usize = 64;
+/// Fewest runs that are merged unasked.
+pub const MERGE_RUNS_MIN: usize = 8;
+/// For so long after its last line a plain file may grow, and its runs are not merged. In seconds.
+pub const SETTLED_SECONDS: i64 = 86_400;
+/// Most runs that are held open by who asks often.
+pub const OPEN_RUNS_MAX: usize = 4_096;
+/// Most values that are looked up one by one; more are joined with the history in one pass.
+pub const LOOKUPS_MAX: usize = 4_096;
 /// Most files that an answer from the history names.
 pub const SOURCES_MAX: usize = 1_000;
 /// Most lines that a detection carries.
@@ -224,3 +240,5 @@ pub const CROWN_TEXT_BYTES_MAX: usize = 1_024;
 pub const HASHES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Longest line of a file of leaked passwords: the longest hash, a count and what ends a line.
 pub const LEAKED_LINE_BYTES_MAX: usize = 256;
+/// Indicators that are looked up in the history at once when they are new.
+pub const LOOK_BACK_INDICATORS_MAX: usize = 100_000;

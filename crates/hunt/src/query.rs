@@ -37,7 +37,7 @@ pub fn indicators(read: &mut dyn Read) -> Result<Vec<Indicator>, EngineError> {
     Ok(indicators)
 }
 
-fn indicator(row: &dyn Row) -> Result<Indicator, EngineError> {
+pub(crate) fn indicator(row: &dyn Row) -> Result<Indicator, EngineError> {
     let (kind, mode) = (row.int(1)?, row.int(3)?);
     let wrong = |what: &str, code: i64| EngineError::shape(format!("hunt_indicators.{what} is {code}"));
     let kind = ObservableKind::from_code(kind).ok_or_else(|| wrong("kind", kind))?;

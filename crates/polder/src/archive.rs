@@ -25,9 +25,9 @@ const BLOCK_BYTES: usize = 512;
 /// Header and content of the last entry, and the two empty blocks that end an archive.
 const TAIL_BYTES: u64 = 4 * BLOCK_BYTES as u64;
 /// Largest manifest that is read.
-const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+const MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Most parts of a backup.
-const PARTS_MAX: usize = 100;
+const PARTS_MAX: usize = 200_000;
 
 /// What a backup says of itself.
 #[derive(Clone, Debug)]
@@ -103,7 +103,8 @@ fn is_part(name: &str) -> bool {
     let plain = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
-    name == "polder.db" || name == "published" || key.is_some_and(plain)
+    let run = name.strip_prefix("history/").map(|run| run.strip_suffix(".parquet").unwrap_or(run));
+    name == "polder.db" || name == "published" || key.is_some_and(plain) || run.is_some_and(plain)
 }
 
 /// Writes the archive. `parts` are names and the files that they come from.

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::archive;
 use crate::cli::Backup;
 use crate::failure::{Exit, Failure};
+use crate::history;
 use crate::keys;
 use crate::node::{Node, now};
 use crate::out::say;
@@ -27,6 +28,10 @@ pub fn run(args: &Backup) -> Result<Exit, Failure> {
     let room =
         tempfile::Builder::new().prefix(".polder-backup-").tempdir_in(parent).map_err(io("write in"))?;
 
+    // From here on no run is removed. What is written meanwhile may be named by the copy of the database, so the
+    // runs are listed after it is made.
+    let in_use = history::in_use(&node)?;
+
     // First the side file, then the database: the copy is never behind what the side file says.
     let published = room.path().join("published");
     node.dir.side_file().publish_held(&node.store, node.origin)?;
@@ -42,6 +47,7 @@ pub fn run(args: &Backup) -> Result<Exit, Failure> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         parts.push((format!("keys/{name}"), path));
     }
+    parts.extend(in_use.parts()?);
 
     // Readable by its owner alone from its first byte (umask, and tempfile's own mode).
     let mut file = tempfile::NamedTempFile::new_in(parent).map_err(io("write in"))?;

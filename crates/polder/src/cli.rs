@@ -2,9 +2,11 @@
 //! The command line.
 
 mod community;
-mod finding;
 mod detect;
+mod finding;
+mod history;
 mod hosted;
+mod hunt;
 mod judging;
 mod rules;
 
@@ -12,16 +14,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hunt::detection::Level;
-use hunt::detector::Block;
 use model::marking::Tlp;
 
 pub use community::CommunityCommand;
+pub use detect::{CrownCommand, Leaked};
 pub use finding::{
     ApproveRuleCommand, FindingCommand, FindingReport, NotifyCommand, ReportFormat, ShareFinding,
 };
-pub use detect::{CrownCommand, Leaked};
+pub use history::{Forget, HistoryCommand, Seen, SourcesCommand};
 pub use hosted::{HostedCommand, HostedInit, HostedRecall, HostedSign};
+pub use hunt::{Hunt, Output, Quarry};
 pub use judging::{EdgeCommand, PatternCommand, Spec, WarninglistsCommand};
 pub use rules::{OptionalData, RulesCommand};
 
@@ -80,6 +82,14 @@ pub enum Command {
     Hunt(Hunt),
     /// Ask whether an observable was ever seen in the logs that were hunted
     Seen(Seen),
+    /// Erase one value from the history
+    Forget(Forget),
+    /// The history: what it keeps, for how long, who asked
+    #[command(subcommand)]
+    History(HistoryCommand),
+    /// Logs that are expected, so that 'never seen' says what is missing
+    #[command(subcommand)]
+    Sources(SourcesCommand),
     /// Findings of earlier hunts: look at them, report them, share or dismiss them
     #[command(subcommand)]
     Finding(FindingCommand),
@@ -399,76 +409,6 @@ pub struct Serve {
     pub http: bool,
 }
 
-/// `hunt`.
-#[derive(Debug, Args)]
-pub struct Hunt {
-    /// Data directory: hunts with the node's indicators and keeps findings and history
-    #[arg(long = "data", value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Counts when neither --data nor --indicators is given
-    #[arg(long = "data-from-environment", env = "POLDER_DATA", hide = true)]
-    pub default_dir: Option<PathBuf>,
-    /// Indicators from a file (list, CSV or STIX); needs no node
-    #[arg(long, value_name = "FILE")]
-    pub indicators: Vec<PathBuf>,
-    /// Sigma rules from a file or a directory, besides the packs that come with the program
-    #[arg(long, value_name = "PATH")]
-    pub rules: Vec<PathBuf>,
-    /// Without the rules and detectors that come with the program
-    #[arg(long)]
-    pub no_packs: bool,
-    /// Rules and detections of at least this level: informational, low, medium, high, critical [default: medium]
-    #[arg(long, value_parser = level, value_name = "LEVEL")]
-    pub min_level: Option<Level>,
-    /// Places of addresses in MaxMind's format (GeoLite2-City.mmdb, GeoLite2-ASN.mmdb), for the detectors
-    #[arg(long, value_name = "FILE")]
-    pub places: Vec<PathBuf>,
-    /// Exit of a VPN or proxy, `192.0.2.0/28`: who comes from there may be anywhere
-    #[arg(long = "exit", value_parser = block, value_name = "NETWORK")]
-    pub exits: Vec<Block>,
-    /// Logs: files and directories, plain, packed or archives; `-` is stdin
-    #[arg(required = true, value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// Threads; one file each
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: Option<u16>,
-    /// Print JSON lines: the report, findings, detections, files
-    #[arg(long)]
-    pub json: bool,
-    /// Print findings and detections in this form instead
-    #[arg(long, conflicts_with = "json", value_name = "FORM")]
-    pub format: Option<HuntFormat>,
-    /// Write the report as one HTML file
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
-}
-
-/// Form in which `hunt` prints what it found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum HuntFormat {
-    /// Comma-separated values (RFC 4180)
-    Csv,
-    /// OCSF Detection Finding, JSON lines
-    Ocsf,
-    /// Timesketch, JSON lines
-    Timesketch,
-}
-
-/// `seen`.
-#[derive(Debug, Args)]
-pub struct Seen {
-    #[command(flatten)]
-    pub data: Data,
-    /// Address, domain or hash
-    pub value: String,
-    /// For a domain: its subdomains too
-    #[arg(long)]
-    pub subdomains: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
@@ -700,14 +640,6 @@ pub struct Tour {
 
 fn tlp(text: &str) -> Result<Tlp, String> {
     Tlp::parse(text).ok_or_else(|| "one of clear, green, amber, amber+strict, red".to_owned())
-}
-
-fn block(text: &str) -> Result<Block, String> {
-    Block::parse(text).ok_or_else(|| "a network as in 192.0.2.0/28, or one address".to_owned())
-}
-
-fn level(text: &str) -> Result<Level, String> {
-    Level::from_name(text).ok_or_else(|| "one of informational, low, medium, high, critical".to_owned())
 }
 
 fn country(text: &str) -> Result<String, String> {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use hunt::history::HistoryError;
 use ledger::sql::EngineError;
 use store::published::PublishedError;
 use store::{OpenError, SubmitError};
@@ -112,6 +113,19 @@ fn exit(error: &EngineError) -> Exit {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
         Failure { exit: exit(&error), message: whole(&error) }
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Failure {
+        match error {
+            HistoryError::Engine(error) => error.into(),
+            HistoryError::Damaged { .. }
+            | HistoryError::Folder { .. }
+            | HistoryError::Grown { .. }
+            | HistoryError::Taken { .. } => Failure::machine(whole(&error)),
+            HistoryError::Write(_) => Failure::internal(whole(&error)),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use trust::mac::{mac, push_part};
 
 use crate::cli::{Format, Import};
 use crate::failure::{Exit, Failure};
+use crate::hunting;
 use crate::input::Input;
 use crate::node::{Node, Writing, random};
 use crate::out::say;
@@ -119,6 +120,10 @@ pub fn run(args: &Import) -> Result<Exit, Failure> {
         if report.is_partial() {
             exit = Exit::Partial;
         }
+    }
+    // The moment that they are there, new indicators are looked up in what was seen before.
+    if let Some(told) = hunting::look_back(&node)?.in_words() {
+        eprintln!("{told}");
     }
     Ok(exit)
 }

@@ -15,6 +15,7 @@ mod explain;
 mod export;
 mod failure;
 mod finding;
+mod history;
 mod hosted;
 mod hosting;
 mod hunting;
@@ -82,7 +83,10 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Serve(args) => serving::run(args),
         Command::Hunt(args) => hunting::run(args),
-        Command::Seen(args) => hunting::seen(args),
+        Command::Seen(args) => history::seen(args),
+        Command::Forget(args) => history::forget(args),
+        Command::History(command) => history::run(command),
+        Command::Sources(command) => history::sources(command),
         Command::Finding(command) => finding::run(command),
         Command::Pattern(command) => pattern::run(command),
         Command::Warninglists(command) => warninglists::run(command),

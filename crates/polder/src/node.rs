@@ -220,6 +220,11 @@ impl Node {
         self.derived("sightings")
     }
 
+    /// Key under which the history keeps accounts, and its audit persons' values.
+    pub fn history_key(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        self.derived("history")
+    }
+
     /// A key of its own for each use, from the node's one secret.
     fn derived(&self, usage: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
         Ok(derived(&*self.dir.read_key::<32>(NODE_SECRET)?, usage))

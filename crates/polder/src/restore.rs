@@ -53,6 +53,7 @@ pub fn run(args: &Restore) -> Result<Exit, Failure> {
 
     // Everything is verified and durable: now it gets its name. An empty directory may be in its place.
     keys::sync_parent(&dir.database())?;
+    crate::history::sync(dir.root())?;
     fs::rename(dir.root(), to).map_err(|e| Failure::io("make", to, &e))?;
     keys::sync_parent(to)?;
     tell(args, &manifest, &opened);

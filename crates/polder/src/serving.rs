@@ -3,6 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use server::{Server, router};
 use tokio::net::TcpListener;
@@ -13,6 +15,8 @@ use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::rebuild::Background;
 
+/// How often new indicators are looked for.
+const LOOK_BACK_EVERY: Duration = Duration::from_millis(250);
 /// Threads that take connections and write answers. Reading the database has threads of its own.
 const NETWORK_THREADS: usize = 2;
 
@@ -48,8 +52,30 @@ pub fn run(args: &Serve) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::machine(format!("cannot start the server's threads: {e}")))?;
-    runtime.block_on(serve(args.listen, server))?;
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| look_back_until(&node, &stop));
+        let served = runtime.block_on(serve(args.listen, server));
+        stop.store(true, Ordering::Relaxed);
+        served
+    })?;
     Ok(Exit::Done)
+}
+
+/// Looks new indicators up in the history of own logs, whoever appended them, until the server stops.
+fn look_back_until(node: &Node, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        match crate::hunting::look_back(node) {
+            Ok(looked) => {
+                if let Some(told) = looked.in_words() {
+                    tracing::warn!(seen = looked.seen, findings = looked.findings, "{told}");
+                }
+            }
+            // What is not looked up now is looked up the next time.
+            Err(failure) => tracing::error!(%failure, "new indicators could not be looked up in the history"),
+        }
+        std::thread::sleep(LOOK_BACK_EVERY);
+    }
 }
 
 async fn serve(address: SocketAddr, server: Server) -> Result<(), Failure> {

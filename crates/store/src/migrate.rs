@@ -94,47 +94,62 @@ pub(crate) static STEPS: &[Step] = &[
         },
     },
     Step {
-        what: "rules are kept, with what a person said of them",
+        what: "the register of log files says what of them was read",
         work: Work::Local {
-            table: "hunt_findings",
+            table: "hunt_files",
+            sqlite: REGISTER_GROWS_SQLITE,
+            postgres: REGISTER_GROWS_POSTGRES,
+        },
+    },
+    Step {
+        what: "the history of observables moves to runs",
+        // The room does that when it first opens the history, and then drops the table.
+        work: Work::Local {
+            table: "hunt_history",
             sqlite: &[
-                "CREATE TABLE hunt_rules (
-            id TEXT NOT NULL PRIMARY KEY, origin TEXT NOT NULL, licence TEXT NOT NULL, imported INTEGER NOT NULL,
-            text BLOB NOT NULL
-        ) STRICT",
-                "CREATE TABLE hunt_rule_switches (
-            rule TEXT NOT NULL PRIMARY KEY, enabled INTEGER NOT NULL, changed INTEGER NOT NULL
-        ) STRICT",
-                "CREATE TABLE hunt_rule_exceptions (
-            nr INTEGER PRIMARY KEY, rule TEXT NOT NULL, conditions TEXT NOT NULL, reason TEXT NOT NULL,
-            until INTEGER NOT NULL, author TEXT NOT NULL, made INTEGER NOT NULL
-        ) STRICT",
-                "CREATE TABLE hunt_rule_counts (
-            rule TEXT NOT NULL PRIMARY KEY, matches INTEGER NOT NULL, excepted INTEGER NOT NULL, last_time INTEGER
-        ) STRICT",
-                "CREATE TABLE hunt_rule_checkpoint (id INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT",
+                "CREATE TABLE hunt_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+                "INSERT INTO hunt_settings VALUES ('old-history', '1')",
             ],
             postgres: &[
-                r#"CREATE TABLE hunt_rules (
-            id TEXT COLLATE "C" NOT NULL PRIMARY KEY, origin TEXT COLLATE "C" NOT NULL,
-            licence TEXT COLLATE "C" NOT NULL, imported BIGINT NOT NULL, text BYTEA NOT NULL
-        )"#,
-                r#"CREATE TABLE hunt_rule_switches (
-            rule TEXT COLLATE "C" NOT NULL PRIMARY KEY, enabled BIGINT NOT NULL, changed BIGINT NOT NULL
-        )"#,
-                r#"CREATE TABLE hunt_rule_exceptions (
-            nr BIGINT PRIMARY KEY, rule TEXT COLLATE "C" NOT NULL, conditions TEXT COLLATE "C" NOT NULL,
-            reason TEXT COLLATE "C" NOT NULL, until BIGINT NOT NULL, author TEXT COLLATE "C" NOT NULL,
-            made BIGINT NOT NULL
-        )"#,
-                r#"CREATE TABLE hunt_rule_counts (
-            rule TEXT COLLATE "C" NOT NULL PRIMARY KEY, matches BIGINT NOT NULL, excepted BIGINT NOT NULL,
-            last_time BIGINT
-        )"#,
-                "CREATE TABLE hunt_rule_checkpoint (id BIGINT PRIMARY KEY, state BYTEA NOT NULL)",
+                r#"CREATE TABLE hunt_settings (name TEXT COLLATE "C" PRIMARY KEY, value TEXT COLLATE "C" NOT NULL)"#,
+                "INSERT INTO hunt_settings VALUES ('old-history', '1')",
             ],
         },
     },
+];
+
+const REGISTER_GROWS_SQLITE: &[&str] = &[
+    "ALTER TABLE hunt_files ADD COLUMN source INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN log_source TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE hunt_files ADD COLUMN packed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN counted_to INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN merged INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN unread TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE hunt_files ADD COLUMN days BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE hunt_files ADD COLUMN gap_start INTEGER",
+    "ALTER TABLE hunt_files ADD COLUMN gap_seconds INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN skew_seconds INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN backward_jumps INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN reader_version INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN set_version TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE hunt_files ADD COLUMN worker INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN fault TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX hunt_files_content",
+    "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
+];
+
+const REGISTER_GROWS_POSTGRES: &[&str] = &[
+    r#"ALTER TABLE hunt_files ADD COLUMN source BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN log_source TEXT COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN packed BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN counted_to BIGINT NOT NULL DEFAULT 0, ADD COLUMN merged BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN unread TEXT COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN days BYTEA NOT NULL DEFAULT '',
+       ADD COLUMN gap_start BIGINT, ADD COLUMN gap_seconds BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN skew_seconds BIGINT NOT NULL DEFAULT 0, ADD COLUMN backward_jumps BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN reader_version BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN set_version TEXT COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN worker BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN fault TEXT COLLATE "C" NOT NULL DEFAULT ''"#,
+    "DROP INDEX hunt_files_content",
+    "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
 ];
 
 /// Newest format of records and local state.

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Recording a file: register, history and findings in one transaction, so that nothing counts twice.
+//! Recording a file: its runs are written first, then register, runs and findings count in one transaction.
+//! After a crash the file is wholly recorded or not at all, and recording it again changes nothing.
 
-use ledger::sql::{EngineError, Flow, Tx, Value};
+use std::collections::BTreeSet;
+
+use ledger::sql::{EngineError, Tx, Value};
 use model::time::Timestamp;
-use sha2::{Digest, Sha256};
 
-use super::{HISTORY, Observed, SCANNER_VERSION};
+use super::base::History;
+use super::error::HistoryError;
+use super::format::{Kinds, RunHead, RunWriter};
+use super::month::Month;
+use super::observed::Observed;
+use super::register::{self, File, FileFacts, FileState, clean};
+use super::row::Sources;
+use super::rows::Merged;
+use super::runs::{self, LEVEL_FILE, Run, int};
 use crate::finding::Finding;
-use crate::limits::FINDINGS_PER_FILE_MAX;
-use crate::run::FileReport;
+use crate::limits::{FINDINGS_PER_FILE_MAX, RUNS_WITHOUT_FILTER};
 
 /// What recording came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +27,14 @@ pub enum Recorded {
         /// Findings that are new.
         new_findings: u64,
     },
-    /// The same file with more in it: what was recorded of its shorter form is replaced.
+    /// A run that held what the file says was damaged; what was missing is there again.
+    Again {
+        /// Findings that are new.
+        new_findings: u64,
+    },
+    /// The same file with more in it: what was recorded of its shorter form is replaced, or added to.
     Grown {
-        /// Findings of the whole file, those of its shorter form among them.
+        /// Findings that are new; of a file that is replaced all of them.
         new_findings: u64,
     },
     /// The content was recorded before, under this or another path: its observables are counted already.
@@ -36,124 +50,212 @@ impl Recorded {
     pub fn new_findings(self) -> u64 {
         match self {
             Recorded::Added { new_findings }
+            | Recorded::Again { new_findings }
             | Recorded::Grown { new_findings }
             | Recorded::Known { new_findings } => new_findings,
         }
     }
 }
 
-/// State of a file in the register.
-const STATE_DONE: i64 = 1;
-/// Damaged, or not read to its end.
-const STATE_PARTIAL: i64 = 2;
+/// What is to be done with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Everything in it counts.
+    Add(i64),
+    /// Only what damaged runs held: months and kinds.
+    Again(i64, Vec<(Month, Kinds)>),
+    Known(i64),
+    /// It takes the place of its shorter form.
+    Replace(i64),
+    /// What was added to it counts.
+    Tail(i64),
+}
 
-/// Records one file. All of it belongs in one transaction, the caller's: after a crash the file is wholly
-/// recorded or not at all, and recording it again changes nothing.
-pub fn record_file(
-    tx: &mut dyn Tx,
-    report: &FileReport,
-    observed: &Observed,
-    findings: &[Finding],
-    now: Timestamp,
-) -> Result<Recorded, EngineError> {
-    let size = int(report.bytes);
-    let known = find_id(
-        tx,
-        "SELECT id FROM hunt_files WHERE sha256 = ?1 AND size = ?2",
-        &[Value::Blob(&report.sha256), Value::Int(size)],
-    )?;
-    if let Some(file) = known {
+impl Claim {
+    fn file(&self) -> i64 {
+        match self {
+            Claim::Add(file)
+            | Claim::Again(file, _)
+            | Claim::Known(file)
+            | Claim::Replace(file)
+            | Claim::Tail(file) => *file,
+        }
+    }
+}
+
+impl History<'_> {
+    /// From which byte of the unpacked stream on a file is to be collected: 0 for one that is not known, or whose
+    /// shorter form can be replaced; the end of what was counted for one that has grown since it was merged.
+    pub fn resume_from(&self, facts: &FileFacts) -> Result<u64, HistoryError> {
+        self.read(|read| {
+            let shorter = register::shorter_form(read, facts)?;
+            Ok(shorter.filter(|file| file.merged).map_or(0, |file| file.counted_to))
+        })
+    }
+
+    /// Records one file, or the part of it from `facts.from` on. `worker` is any number but 0 that only this
+    /// process has.
+    ///
+    /// A file that has grown since what it held was merged with others is refused ([`HistoryError::Grown`]): it
+    /// is hunted again from where the error says.
+    pub fn record(
+        &self,
+        facts: &FileFacts,
+        mut observed: Observed,
+        findings: &[Finding],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Recorded, HistoryError> {
+        let mut claim = None;
+        self.base.write(&mut |tx| {
+            claim = Some(self.claim_content(tx, facts, worker)?);
+            Ok(())
+        })?;
+        let claim = claim.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
+        let recorded = self.write_runs(&claim, facts, &mut observed, now).and_then(|runs| {
+            let mut done = None;
+            self.base.write(&mut |tx| {
+                done = Some(self.commit(tx, &claim, facts, &runs, findings, worker, now)?);
+                Ok(())
+            })?;
+            done.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })
+        });
+        let folder = observed.folder();
+        for part in observed.spilled() {
+            // What stays is swept later.
+            let _ = folder.remove(part);
+        }
+        if let Err(fault) = &recorded {
+            // The database may be what fails: then the file is found running, and recorded when it comes again.
+            let _ = self.give_up(&claim, worker, &fault.to_string());
+        }
+        recorded
+    }
+
+    fn claim_content(&self, tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<Claim, HistoryError> {
+        let known = register::of_content(tx.as_read(), facts)?;
+        let claim = match known {
+            Some(file) if file.state == FileState::Again => {
+                let lost = runs::aside(tx.as_read())?.into_iter().filter(|run| run.files.contains(&file.id));
+                Claim::Again(file.id, lost.map(|run| (run.head.month, run.kinds)).collect())
+            }
+            Some(file) if file.recorded != Timestamp::EPOCH => Claim::Known(file.id),
+            Some(file) => Claim::Add(file.id),
+            None => match register::shorter_form(tx.as_read(), facts)? {
+                Some(shorter) => grown(&shorter, facts)?,
+                None if facts.from > 0 => {
+                    return Err(HistoryError::Grown { path: facts.path.clone(), from: 0 });
+                }
+                None => Claim::Add(register::begin(tx, facts, worker)?),
+            },
+        };
+        let args = [Value::Int(claim.file()), Value::Int(worker)];
+        tx.execute("UPDATE hunt_files SET worker = ?2 WHERE id = ?1", &args)?;
+        Ok(claim)
+    }
+
+    fn write_runs(
+        &self,
+        claim: &Claim,
+        facts: &FileFacts,
+        observed: &mut Observed,
+        now: Timestamp,
+    ) -> Result<Vec<Run>, HistoryError> {
+        if matches!(claim, Claim::Known(_)) {
+            return Ok(Vec::new());
+        }
+        let with_filter = self.runs()?.len() >= RUNS_WITHOUT_FILTER;
+        let (file, folder) = (claim.file(), observed.folder());
+        let mut written = Vec::new();
+        for (month, part) in observed.months()? {
+            let head = RunHead { month, source: facts.class.kind };
+            let mut rows = Merged::new(part.streams(&*folder)?)?;
+            let mut writer = RunWriter::new(self.folder, head, with_filter)?;
+            while let Some(mut row) = rows.next_row()? {
+                let wanted = match claim {
+                    Claim::Again(_, lost) => {
+                        lost.iter().any(|(of, kinds)| *of == month && kinds.has(row.kind))
+                    }
+                    _ => true,
+                };
+                if wanted {
+                    row.sources = Sources::one(file);
+                    writer.push(&row)?;
+                }
+            }
+            if writer.rows() > 0 {
+                let files = BTreeSet::from([file]);
+                written.push(Run { facts: writer.finish()?, level: LEVEL_FILE, files, made: now });
+            }
+        }
+        Ok(written)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what counts in one transaction")]
+    fn commit(
+        &self,
+        tx: &mut dyn Tx,
+        claim: &Claim,
+        facts: &FileFacts,
+        written: &[Run],
+        findings: &[Finding],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Recorded, HistoryError> {
+        let file = claim.file();
+        let ours = register::file(tx.as_read(), file)?.filter(|row| row.worker == worker);
+        let ours = ours.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
+        match claim {
+            Claim::Known(_) => {
+                tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
+            }
+            Claim::Add(_) | Claim::Again(..) => register::describe(tx, file, facts, facts.counted_to, now)?,
+            Claim::Replace(_) => {
+                runs::take_of_file(tx, file)?;
+                tx.execute("DELETE FROM hunt_findings WHERE file = ?1", &[Value::Int(file)])?;
+                tx.execute("UPDATE hunt_files SET findings = 0 WHERE id = ?1", &[Value::Int(file)])?;
+                register::describe(tx, file, facts, facts.counted_to, now)?;
+            }
+            Claim::Tail(_) => {
+                register::describe(tx, file, facts, facts.counted_to.max(ours.counted_to), now)?
+            }
+        }
+        if let Claim::Again(..) = claim {
+            runs::found_again(tx, file)?;
+        }
+        runs::add(tx, self.folder.id(), written)?;
         let new_findings = add_findings(tx, file, findings)?;
-        add_to_file(tx, file, new_findings)?;
-        return Ok(Recorded::Known { new_findings });
+        let args = [Value::Int(file), Value::Int(int(new_findings))];
+        tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
+        Ok(match claim {
+            Claim::Add(_) => Recorded::Added { new_findings },
+            Claim::Again(..) => Recorded::Again { new_findings },
+            Claim::Known(_) => Recorded::Known { new_findings },
+            Claim::Replace(_) | Claim::Tail(_) => Recorded::Grown { new_findings },
+        })
     }
-    let grown = shorter_form(tx, report)?;
-    if let Some(file) = grown {
-        for sql in [
-            "DELETE FROM hunt_findings WHERE file = ?1",
-            "DELETE FROM hunt_history WHERE file = ?1",
-            "DELETE FROM hunt_files WHERE id = ?1",
-        ] {
-            tx.execute(sql, &[Value::Int(file)])?;
-        }
+
+    fn give_up(&self, claim: &Claim, worker: i64, fault: &str) -> Result<(), HistoryError> {
+        self.write(|tx| {
+            let args = [Value::Int(claim.file()), Value::Int(worker), Value::Text(&clean(fault))];
+            let failed =
+                "UPDATE hunt_files SET state = 4, fault = ?3 WHERE id = ?1 AND worker = ?2 AND recorded = 0";
+            tx.execute(failed, &args)?;
+            tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1 AND worker = ?2", &args[..2])?;
+            Ok(())
+        })
     }
-    let file = add_file(tx, report, now)?;
-    add_history(tx, file, observed)?;
-    let new_findings = add_findings(tx, file, findings)?;
-    add_to_file(tx, file, new_findings)?;
-    Ok(if grown.is_some() { Recorded::Grown { new_findings } } else { Recorded::Added { new_findings } })
 }
 
-/// The longest recorded file of this name that the new one begins with. A log that is rotated keeps its
-/// name but not its head; a recorded file that is no longer than the head is compared whole.
-fn shorter_form(tx: &mut dyn Tx, report: &FileReport) -> Result<Option<i64>, EngineError> {
-    let mut found = None;
-    tx.query(
-        "SELECT id, size, sha256, head_sha256 FROM hunt_files WHERE path = ?1 AND size < ?2 ORDER BY size DESC",
-        &[Value::Text(&clean(&report.file)), Value::Int(int(report.bytes))],
-        &mut |row| {
-            let size = usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
-            let same = match report.head.get(..size) {
-                Some(head) => Sha256::digest(head).as_slice() == row.blob(2)?,
-                None => row.blob(3)? == report.head_sha256,
-            };
-            found = same.then_some(row.int(0)?);
-            Ok(if same { Flow::Stop } else { Flow::Continue })
-        },
-    )?;
-    Ok(found)
-}
-
-fn find_id(tx: &mut dyn Tx, sql: &'static str, args: &[Value<'_>]) -> Result<Option<i64>, EngineError> {
-    let mut id = None;
-    tx.query(sql, args, &mut |row| {
-        id = Some(row.int(0)?);
-        Ok(Flow::Stop)
-    })?;
-    Ok(id)
-}
-
-fn add_file(tx: &mut dyn Tx, report: &FileReport, now: Timestamp) -> Result<i64, EngineError> {
-    let id = find_id(tx, "SELECT coalesce(max(id), 0) + 1 FROM hunt_files", &[])?.unwrap_or(1);
-    let time = |time: Option<Timestamp>| Value::int_or_null(time.map(Timestamp::micros));
-    tx.execute(
-        "INSERT INTO hunt_files (id, path, sha256, head_sha256, size, state, lines, unread_lines, findings, first_time, last_time, scanner_version, recorded)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)",
-        &[
-            Value::Int(id),
-            Value::Text(&clean(&report.file)),
-            Value::Blob(&report.sha256),
-            Value::Blob(&report.head_sha256),
-            Value::Int(int(report.bytes)),
-            Value::Int(if report.whole { STATE_DONE } else { STATE_PARTIAL }),
-            Value::Int(int(report.lines)),
-            Value::Int(int(report.unread_lines)),
-            time(report.first_time),
-            time(report.last_time),
-            Value::Int(SCANNER_VERSION),
-            Value::Int(now.micros()),
-        ],
-    )?;
-    Ok(id)
-}
-
-fn add_history(tx: &mut dyn Tx, file: i64, observed: &Observed) -> Result<(), EngineError> {
-    let rows = observed.sorted();
-    tx.insert_many(&HISTORY, &mut |push| {
-        for (observable, seen) in &rows {
-            let days: Vec<u8> = seen.days.iter().flat_map(|day| day.to_be_bytes()).collect();
-            push(&[
-                Value::Int(observable.kind().code()),
-                Value::Blob(observable.canonical()),
-                Value::Int(file),
-                Value::int_or_null(seen.first.map(Timestamp::micros)),
-                Value::int_or_null(seen.last.map(Timestamp::micros)),
-                Value::Int(int(seen.count)),
-                Value::Blob(&days),
-            ])?;
-        }
-        Ok(())
-    })
+/// What a file that has grown comes to.
+fn grown(shorter: &File, facts: &FileFacts) -> Result<Claim, HistoryError> {
+    if facts.from == 0 && !shorter.merged {
+        return Ok(Claim::Replace(shorter.id));
+    }
+    if facts.from == shorter.counted_to && facts.from > 0 {
+        return Ok(Claim::Tail(shorter.id));
+    }
+    Err(HistoryError::Grown { path: facts.path.clone(), from: shorter.counted_to })
 }
 
 /// Adds the findings that are not there yet; answers how many.
@@ -177,18 +279,4 @@ fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Finding]) -> Result<u64,
         )?;
     }
     Ok(added)
-}
-
-fn add_to_file(tx: &mut dyn Tx, file: i64, findings: u64) -> Result<(), EngineError> {
-    let args = [Value::Int(file), Value::Int(int(findings))];
-    tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args).map(|_| ())
-}
-
-/// Text without NUL, which the engines do not take.
-fn clean(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() }
-}
-
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@
 //! that an indicator or a rule needs, and answers with a [`Part`]. Parts come back in the order of the blocks,
 //! however many threads there are.
 
+mod live;
 mod threads;
 mod worker;
 
@@ -31,6 +32,7 @@ use crate::rule::Engine;
 use crate::scan::IndicatorSet;
 use crate::time::{Clock, Timeline};
 
+pub use live::LiveLog;
 use worker::{Scanned, Worker};
 
 /// Why a match of an indicator that matches a large part of a log is no finding.
@@ -168,6 +170,14 @@ impl std::fmt::Debug for Hunt<'_> {
     }
 }
 
+/// Where observables go.
+pub struct Keeping {
+    /// What is collected so far; it says what is kept, and where it goes when it is too much.
+    pub observed: Observed,
+    /// Offset in the unpacked stream of the first line that counts: what lies before was counted earlier.
+    pub from: u64,
+}
+
 /// Hunts in one log for indicators alone. Findings come in the order of the lines. Faults of the log are
 /// diagnostics in the report; what could be read was hunted in.
 ///
@@ -190,12 +200,24 @@ pub fn hunt_input(
     options: &Options,
     on_finding: &mut dyn FnMut(Finding),
 ) -> Hunt<'static> {
+    let keeping = options.history.then(|| Keeping { observed: Observed::default(), from: 0 });
+    hunt_into(reader, name, set, options.threads, keeping, on_finding)
+}
+
+/// The same; what the history keeps is collected as `keeping` says.
+pub fn hunt_into(
+    reader: &mut dyn Read,
+    name: &str,
+    set: &IndicatorSet,
+    threads: usize,
+    keeping: Option<Keeping>,
+    on_finding: &mut dyn FnMut(Finding),
+) -> Hunt<'static> {
     let stop = AtomicBool::new(false);
     let lookout = Lookout { set, confirm: None, patterns: None, rules: None, detectors: None, stop: &stop };
     let source = Source::new(reader, name);
-    let hunt = hunt_source(source, name, &Clock::default(), &lookout, options, &mut |part| {
-        part.hits.into_iter().for_each(|hit| on_finding(hit.finding));
-    });
+    let mut on_part = |part: Part| part.hits.into_iter().for_each(|hit| on_finding(hit.finding));
+    let hunt = hunt_source(source, name, &Clock::default(), &lookout, threads, keeping, &mut on_part);
     Hunt { report: hunt.report, left: Left { observed: hunt.left.observed, ..Left::default() } }
 }
 
@@ -205,14 +227,15 @@ pub fn hunt_source<'a, R: Read>(
     name: &str,
     clock: &Clock,
     lookout: &Lookout<'a>,
-    options: &Options,
+    threads: usize,
+    keeping: Option<Keeping>,
     on_part: &mut dyn FnMut(Part),
 ) -> Hunt<'a> {
     let mut blocks =
         Blocks { source: &mut source, name, clock, reader: None, stop: lookout.stop, stopped: false };
     let mut sum = Sum { suspects: lookout.confirm.map(|_| HitRate::default()), ..Sum::default() };
-    let threads = options.threads.clamp(1, THREADS_MAX);
-    let first = Worker::new(name, lookout, options.history);
+    let threads = threads.clamp(1, THREADS_MAX);
+    let first = Worker::new(name, lookout, keeping);
     let mut left = if threads == 1 {
         let mut worker = first;
         let mut buffer = Vec::new();
@@ -252,8 +275,14 @@ impl<R: Read> Blocks<'_, R> {
             return None;
         }
         let block = self.source.next_block(buffer)?;
-        let reader =
-            self.reader.get_or_insert_with(|| Reader::new(&block.bytes, self.name, self.clock.clone()));
+        let made_from = self.source.made_from();
+        let reader = self.reader.get_or_insert_with(|| {
+            let reader = Reader::new(&block.bytes, self.name, self.clock.clone());
+            match made_from {
+                Some(format) => reader.made_from(format),
+                None => reader,
+            }
+        });
         let lines = reader.block(&block);
         Some((block, lines))
     }

@@ -40,7 +40,7 @@ pub(super) fn scan<'a, R: Read>(
         drop(to_caller);
         hand_round(blocks, &to_workers, &scanned, threads * BLOCKS_PER_THREAD, sum, on_part);
         drop(to_workers);
-        let mut left = Left::default();
+        let mut left = Left { observed: worker.nothing_observed(), ..Left::default() };
         for handle in workers {
             match handle.join() {
                 Ok(part) => left.join(part),

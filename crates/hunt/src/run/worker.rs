@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use memchr::{memchr, memchr_iter};
 use model::time::Timestamp;
 
-use super::{Lookout, Part};
+use super::{Keeping, Lookout, Part};
 use crate::confirm::Verdict;
 use crate::detection::Detection;
 use crate::detector::Detectors;
@@ -35,7 +35,8 @@ pub(super) struct Scanned {
 pub(super) struct Worker<'n, 'a> {
     name: &'n str,
     lookout: Lookout<'a>,
-    history: bool,
+    /// From which offset on observables count; none are collected without it.
+    from: Option<u64>,
     pub(super) observed: Observed,
     pub(super) engine: Option<Engine>,
     pub(super) patterns: Option<PatternRun<'a>>,
@@ -45,12 +46,13 @@ pub(super) struct Worker<'n, 'a> {
 }
 
 impl<'n, 'a> Worker<'n, 'a> {
-    pub(super) fn new(name: &'n str, lookout: &Lookout<'a>, history: bool) -> Worker<'n, 'a> {
+    pub(super) fn new(name: &'n str, lookout: &Lookout<'a>, keeping: Option<Keeping>) -> Worker<'n, 'a> {
+        let from = keeping.as_ref().map(|keeping| keeping.from);
         Worker {
             name,
             lookout: *lookout,
-            history,
-            observed: Observed::default(),
+            from,
+            observed: keeping.map(|keeping| keeping.observed).unwrap_or_default(),
             engine: lookout.rules.map(Engine::worker),
             patterns: lookout.patterns.filter(|set| !set.is_empty()).map(PatternRun::new),
             detectors: lookout.detectors.map(|options| Detectors::new(options.clone())),
@@ -60,7 +62,13 @@ impl<'n, 'a> Worker<'n, 'a> {
 
     /// One that does the same with nothing observed yet.
     pub(super) fn another(&self) -> Worker<'n, 'a> {
-        Worker::new(self.name, &self.lookout, self.history)
+        let keeping = self.from.map(|from| Keeping { observed: self.nothing_observed(), from });
+        Worker::new(self.name, &self.lookout, keeping)
+    }
+
+    /// Room for what the same history keeps.
+    pub(super) fn nothing_observed(&self) -> Observed {
+        self.observed.another()
     }
 
     pub(super) fn scan(&mut self, block: Block, lines: &BlockReader) -> Scanned {
@@ -111,14 +119,18 @@ impl<'n, 'a> Worker<'n, 'a> {
             }
         };
         let scanner = Scanner::new(lookout.set);
-        if self.history {
+        if let Some(from) = self.from {
             let (observed, mut at) = (&mut self.observed, (usize::MAX, None));
+            let from = usize::try_from(from.saturating_sub(block.offset)).unwrap_or(usize::MAX);
             scanner.scan_block_seeing(
                 &block.bytes,
                 block.offset,
                 block.first_line,
                 &mut on_hit,
                 &mut |seen| {
+                    if seen.line_start < from {
+                        return;
+                    }
                     if at.0 != seen.line_start {
                         at = (seen.line_start, line_time(line_at(&block.bytes, seen.line_start)));
                         timeline.reach(at.1);

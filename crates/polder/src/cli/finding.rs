@@ -239,6 +239,6 @@ fn state(text: &str) -> Result<State, String> {
     State::from_name(text).ok_or_else(|| "one of new, dismissed, drafted, shared".to_owned())
 }
 
-fn language(text: &str) -> Result<Language, String> {
+pub(super) fn language(text: &str) -> Result<Language, String> {
     Language::from_tag(text).ok_or_else(|| "one of nl, en".to_owned())
 }

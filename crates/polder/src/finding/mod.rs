@@ -5,6 +5,8 @@ pub mod approve;
 pub mod report;
 pub mod share;
 
+pub use report::{Form, fill_indicators, write_report};
+
 use std::collections::BTreeMap;
 
 use hunt::finding::Finding;

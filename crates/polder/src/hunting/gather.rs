@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hunt::detection::{Detection, Level};
+use hunt::detection::{Detection, Level, Means};
 use hunt::detector::Detectors;
 use hunt::pattern::PatternRun;
 use hunt::report::{FileFacts, FileState, Hit, Summary};
-use hunt::rule::Engine;
+use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
 
+use super::coverage::{self, Days};
 use super::sought::Quarry;
 
 /// Findings that a report holds; of more the number is told.
@@ -18,28 +19,43 @@ const HITS_MAX: usize = 200_000;
 /// Detections that a report holds; of more the number is told.
 const DETECTIONS_MAX: usize = 50_000;
 
+/// What came of all logs.
+pub struct Gathered {
+    pub summary: Summary,
+    /// Whether something could not be read.
+    pub partial: bool,
+    /// What each rule came to.
+    pub counts: Vec<RuleCount>,
+}
+
 /// Takes in what comes of the logs, one after the other.
 pub struct Gathering<'q> {
     pub summary: Summary,
-    engine: Engine,
+    engine: Option<Engine>,
     patterns: Option<PatternRun<'q>>,
     detectors: Option<Detectors>,
     left_out: BTreeMap<String, u64>,
-    level: Level,
+    min_level: Option<Level>,
+    /// Days of which there are lines, by kind of log.
+    days: Days,
     /// Whether something could not be read or recorded.
     pub partial: bool,
 }
 
 impl<'q> Gathering<'q> {
-    /// Nothing came yet. Detections below the level are not told.
-    pub fn new(summary: Summary, quarry: &'q Quarry, level: Level) -> Gathering<'q> {
+    /// Nothing came yet.
+    pub fn new(summary: Summary, quarry: &'q Quarry, min_level: Option<Level>) -> Gathering<'q> {
         Gathering {
             summary,
-            engine: Engine::new(Arc::clone(&quarry.rules.0), quarry.rules.1.clone()),
+            engine: quarry
+                .engine
+                .as_ref()
+                .map(|_| Engine::new(Arc::clone(&quarry.rules.0), quarry.rules.1.clone())),
             patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::new(&quarry.patterns)),
             detectors: quarry.detectors.clone().map(Detectors::new),
             left_out: BTreeMap::new(),
-            level,
+            min_level,
+            days: Days::default(),
             partial: quarry.partial,
         }
     }
@@ -51,7 +67,8 @@ impl<'q> Gathering<'q> {
     }
 
     pub fn detection(&mut self, detection: Detection) {
-        if detection.level < self.level {
+        // Rules are told by their own choice; detectors by the level.
+        if detection.means == Means::Detector && detection.level < self.min_level.unwrap_or(Level::Medium) {
             return;
         }
         if self.summary.detections.len() < DETECTIONS_MAX {
@@ -64,8 +81,10 @@ impl<'q> Gathering<'q> {
     /// A log came to its end.
     pub fn end(&mut self, report: &FileReport, left: &mut Left<'q>) {
         let mut found = Vec::new();
-        for engine in &mut left.engines {
-            self.engine.absorb(engine, &mut |detection| found.push(detection));
+        if let Some(engine) = &mut self.engine {
+            for worker in &mut left.engines {
+                engine.absorb(worker, &mut |detection| found.push(detection));
+            }
         }
         if let Some(patterns) = &mut self.patterns {
             left.patterns.drain(..).for_each(|run| patterns.merge(run));
@@ -80,6 +99,7 @@ impl<'q> Gathering<'q> {
         for (reason, count) in &report.left_out {
             *self.left_out.entry(reason.clone()).or_default() += count;
         }
+        self.days.add(report);
         self.summary.files.push(facts(report));
     }
 
@@ -102,15 +122,16 @@ impl<'q> Gathering<'q> {
     }
 
     /// All logs were read: what counts over time is judged.
-    pub fn finish(mut self) -> (Summary, bool) {
+    pub fn finish(mut self) -> Gathered {
         let mut found = Vec::new();
-        let told = self.engine.finish(&mut |detection| found.push(detection));
-        let lost = told.lost.late + told.lost.overflowed;
-        if lost > 0 {
-            self.summary
-                .sought
-                .notes
-                .push(format!("{lost} matches came too late or were too many to be counted by correlations"));
+        if let Some(engine) = &mut self.engine {
+            let told = engine.finish(&mut |detection| found.push(detection));
+            let lost = told.lost.late + told.lost.overflowed;
+            if lost > 0 {
+                self.summary.sought.notes.push(format!(
+                    "{lost} matches came too late or were too many to be counted by correlations"
+                ));
+            }
         }
         if let Some(patterns) = self.patterns.take() {
             let (detections, said) = patterns.finish();
@@ -133,7 +154,9 @@ impl<'q> Gathering<'q> {
             .detections
             .sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.first, &a.id).cmp(&(b.first, &b.id))));
         self.summary.left_out = self.left_out.into_iter().collect();
-        (self.summary, self.partial)
+        coverage::fill(&mut self.summary, &self.days);
+        let counts = self.engine.as_mut().map(Engine::take_counts).unwrap_or_default();
+        Gathered { summary: self.summary, partial: self.partial, counts }
     }
 }
 

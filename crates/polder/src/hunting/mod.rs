@@ -1,55 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `polder hunt` and `polder seen`.
+//! `polder hunt`.
 
+mod coverage;
 mod files;
+mod follow;
 mod gather;
 mod live;
 mod outputs;
 mod pool;
 mod progress;
+mod record;
 mod sought;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Instant, UNIX_EPOCH};
 
-use hunt::detection::Level;
 use hunt::finding::Finding;
-use hunt::history::{self, record_file};
-use hunt::limits::FINDINGS_PER_FILE_MAX;
-use hunt::reader::Source;
+use hunt::reader::{Input, read_logs};
 use hunt::report::{Hit, Summary};
-use hunt::run::{FileReport, Hunt, Lookout, Options, Part, hunt_source};
+use hunt::rule;
+use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
 use model::diagnostic::shown;
-use model::observable::{Observable, refang};
 use model::time::Timestamp;
+use model::zone::Zone;
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};
+use crate::finding::fill_indicators;
+use crate::history::Opened;
 use crate::node::{Node, now};
-use crate::out::say;
+use crate::notify;
 
-use gather::Gathering;
+use gather::{Gathered, Gathering};
 use pool::Message;
 use progress::Progress;
 use sought::Quarry;
 
-/// Sources that `seen` names on a terminal.
-const SOURCES_SHOWN: usize = 10;
+pub use record::look_back;
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     // A list says what to hunt for: a node that is only in the environment is left alone.
-    let dir = args.dir.as_ref().or(args.default_dir.as_ref().filter(|_| args.indicators.is_empty()));
+    let only_lists = !args.quarry.indicators.is_empty() || !args.quarry.rules.is_empty();
+    let dir = args.dir.as_ref().or(args.default_dir.as_ref().filter(|_| !only_lists));
     let node = match dir {
         Some(dir) => Some(Node::open(&cli::Data { dir: dir.clone() })?),
         None => None,
     };
-    let quarry = sought::quarry(args, node.as_ref())?;
+    let settings = args.output.notify.as_deref().map(notify::settings).transpose()?;
+    let history = node.as_ref().map(Opened::open).transpose()?;
+    let quarry = sought::quarry(&args.quarry, node.as_ref())?;
     let mut paths = Vec::new();
     for path in &args.paths {
         files::collect(path, &mut paths)?;
@@ -57,125 +63,192 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let mut summary = Summary::new(now());
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
-    let (summary, partial) = hunt_all(args, node.as_ref(), &quarry, &paths, summary)?;
-    outputs::write(args, &summary)?;
+    let job = Job {
+        args,
+        node: node.as_ref(),
+        history: history.as_ref(),
+        quarry: &quarry,
+        stop: stop_when_told()?,
+    };
+    let Gathered { mut summary, partial, counts } = job.hunt_all(&paths, summary)?;
+    if let (Some(node), Some(history)) = (&node, &history) {
+        node.store.local(|tx| rule::add_counts(tx, &counts))?;
+        coverage::declared(history, &mut summary)?;
+        fill_indicators(node, &mut summary)?;
+        history.tidy_after_hunt()?;
+    }
+    outputs::write(&args.output, node.as_ref(), &summary)?;
+    if let (Some(node), Some(settings)) = (&node, &settings) {
+        notify::announce(node, &summary, settings)?;
+    }
+    if args.reading.follow || !args.reading.syslog.is_empty() {
+        return job.follow(&paths);
+    }
     let found = summary.hit_count() + summary.detection_count() > 0;
-    Ok(match (found, partial) {
+    Ok(match (found, partial || summary.stopped) {
         (_, true) => Exit::Partial,
         (false, false) => Exit::NotFound,
         (true, false) => Exit::Done,
     })
 }
 
-fn hunt_all(
-    args: &cli::Hunt,
-    node: Option<&Node>,
-    quarry: &Quarry,
-    paths: &[PathBuf],
-    summary: Summary,
-) -> Result<(Summary, bool), Failure> {
-    let threads = match args.threads {
-        Some(threads) => usize::from(threads),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let stop = stop_when_told()?;
-    let lookout = Lookout {
-        set: &quarry.set,
-        confirm: Some(&quarry.confirm),
-        patterns: Some(&quarry.patterns),
-        rules: Some(&quarry.engine),
-        detectors: quarry.detectors.as_ref(),
-        stop: &stop,
-    };
-    // Threads that no file is left for scan blocks of the others.
-    let workers = threads.min(paths.len()).max(1);
-    let options = Options { history: node.is_some(), threads: (threads / workers).max(1) };
-    let progress = Progress::new(files::total_bytes(paths));
-    let mut gathering = Gathering::new(summary, quarry, args.min_level.unwrap_or(Level::Medium));
-    let begun = stopwatch();
-    std::thread::scope(|scope| {
-        scope.spawn(|| progress.show());
-        let done = hunt_each(node, paths, (&lookout, &options, &progress), workers, &mut gathering);
-        progress.finish();
-        done
-    })?;
-    gathering.summary.duration = begun.elapsed();
-    Ok(gathering.finish())
+/// A hunt that is under way.
+struct Job<'j> {
+    args: &'j cli::Hunt,
+    history: Option<&'j Opened<'j>>,
+    quarry: &'j Quarry,
+    /// Raised by Ctrl-C.
+    stop: Arc<AtomicBool>,
 }
 
-/// Hunts in all files; takes what comes of them, in their order.
-fn hunt_each<'q>(
-    node: Option<&Node>,
-    paths: &[PathBuf],
-    (lookout, options, progress): (&Lookout<'q>, &Options, &Progress),
-    workers: usize,
-    gathering: &mut Gathering<'q>,
-) -> Result<(), Failure> {
-    let job = |nth: usize, on_part: &mut dyn FnMut(Part)| match paths.get(nth) {
-        Some(path) => hunt_file(path, lookout, options, progress, on_part).map(|hunt| vec![hunt]),
-        None => Ok(Vec::new()),
-    };
-    // Of the file whose turn it is: they are recorded when it ends.
-    let mut found: Vec<Hit> = Vec::new();
-    pool::run(paths.len(), workers, &job, &mut |nth, message| {
-        let ended = match message {
-            Message::Part(part) => {
-                found.extend(part.hits);
-                part.detections.into_iter().for_each(|detection| gathering.detection(detection));
-                return Ok(());
-            }
-            Message::End(ended) => ended,
+impl<'j> Job<'j> {
+    fn lookout<'a>(&'a self) -> Lookout<'a> {
+        Lookout {
+            set: &self.quarry.set,
+            confirm: Some(&self.quarry.confirm),
+            patterns: Some(&self.quarry.patterns),
+            rules: self.quarry.engine.as_ref(),
+            detectors: self.quarry.detectors.as_ref(),
+            stop: &self.stop,
+        }
+    }
+
+    fn zone(&self) -> Zone {
+        self.args.reading.tz.clone().unwrap_or(Zone::UTC)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "how long a hunt takes is told to a person")]
+    fn hunt_all(&self, paths: &[PathBuf], summary: Summary) -> Result<Gathered, Failure> {
+        let threads = match self.args.reading.threads {
+            Some(threads) => usize::from(threads),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let found = std::mem::take(&mut found);
-        match ended {
-            Ok(hunts) => {
-                for mut hunt in hunts {
-                    tell(&hunt.report);
-                    if let Some(node) = node.filter(|_| !hunt.report.stopped) {
-                        record(node, &hunt, &found)?;
-                    }
-                    gathering.end(&hunt.report, &mut hunt.left);
+        let lookout = self.lookout();
+        // Threads that no file is left for scan blocks of the others.
+        let workers = threads.min(paths.len()).max(1);
+        let progress = Arc::new(Progress::new(files::total_bytes(paths)));
+        let each =
+            Each { job: self, lookout: &lookout, threads: (threads / workers).max(1), progress: &progress };
+        let mut gathering = Gathering::new(summary, self.quarry, self.args.quarry.min_level);
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| progress.show());
+            let done = each.run(paths, workers, &mut gathering);
+            progress.finish();
+            done
+        })?;
+        gathering.summary.duration = begun.elapsed();
+        Ok(gathering.finish())
+    }
+}
+
+/// One file after the other.
+struct Each<'e, 'j> {
+    job: &'e Job<'j>,
+    lookout: &'e Lookout<'e>,
+    threads: usize,
+    progress: &'e Arc<Progress>,
+}
+
+impl<'e> Each<'e, '_> {
+    /// Hunts in all files; takes what comes of them, in their order.
+    fn run(&self, paths: &[PathBuf], workers: usize, gathering: &mut Gathering<'e>) -> Result<(), Failure> {
+        let hunt = |nth: usize, on_part: &mut dyn FnMut(Part)| match paths.get(nth) {
+            Some(path) => self.file(path, 0, on_part),
+            None => Ok(Vec::new()),
+        };
+        // Of the file whose turn it is: they are recorded when it ends.
+        let mut found: Vec<Hit> = Vec::new();
+        pool::run(paths.len(), workers, &hunt, &mut |nth, message| {
+            let path = paths.get(nth).map_or(Path::new(""), PathBuf::as_path);
+            match message {
+                Message::Part(part) => {
+                    found.extend(part.hits);
+                    part.detections.into_iter().for_each(|detection| gathering.detection(detection));
+                    Ok(())
                 }
+                Message::End(Ok(hunts)) => self.end(path, hunts, std::mem::take(&mut found), gathering),
+                // A log that was rotated away, or may not be read, does not keep the others from being read.
+                Message::End(Err(failure)) if paths.len() > 1 => {
+                    eprintln!("polder: {failure}; the other files are read all the same");
+                    gathering.not_read(path.display().to_string(), failure.message);
+                    gathering.hits(std::mem::take(&mut found));
+                    Ok(())
+                }
+                Message::End(Err(failure)) => Err(failure),
             }
-            // A log that was rotated away, or may not be read, does not keep the others from being read.
-            Err(failure) if paths.len() > 1 => {
-                eprintln!("polder: {failure}; the other files are read all the same");
-                let path = paths.get(nth).map(|path| path.display().to_string()).unwrap_or_default();
-                gathering.not_read(path, failure.message);
+        })
+    }
+
+    /// A file came to its end: each log in it is recorded.
+    fn end(
+        &self,
+        path: &Path,
+        hunts: Vec<Hunt<'e>>,
+        found: Vec<Hit>,
+        gathering: &mut Gathering<'e>,
+    ) -> Result<(), Failure> {
+        for mut hunt in hunts {
+            hunt.report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
+            if let Some(history) = self.job.history.filter(|_| !hunt.report.stopped) {
+                let of_log = found.iter().filter(|hit| hit.finding.file == hunt.report.file);
+                let findings: Vec<Finding> = of_log.map(|hit| hit.finding.clone()).collect();
+                let observed = std::mem::take(&mut hunt.left.observed);
+                let recording =
+                    record::Recording { history, path, report: &hunt.report, findings: &findings };
+                recording.record(observed, &|from| self.again(path, &hunt.report.file, from))?;
             }
-            Err(failure) => return Err(failure),
+            gathering.end(&hunt.report, &mut hunt.left);
         }
         gathering.hits(found);
         Ok(())
-    })
-}
-
-/// What went wrong with a log.
-fn tell(report: &FileReport) {
-    report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a hunt takes is told to a person")]
-fn stopwatch() -> std::time::Instant {
-    std::time::Instant::now()
-}
-
-/// Hunts in one file.
-fn hunt_file<'q>(
-    path: &Path,
-    lookout: &Lookout<'q>,
-    options: &Options,
-    progress: &Progress,
-    on_part: &mut dyn FnMut(Part),
-) -> Result<Hunt<'q>, Failure> {
-    let name = path.display().to_string();
-    if name == "-" {
-        let source = Source::new(progress.count(io::stdin().lock()), "stdin");
-        return Ok(hunt_source(source, "stdin", &Clock::default(), lookout, options, on_part));
     }
-    let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
-    let source = Source::new(progress.count(file), &name);
-    Ok(hunt_source(source, &name, &Clock::default(), lookout, options, on_part))
+
+    /// One log of a file again, for what it holds from some offset on.
+    fn again(&self, path: &Path, log: &str, from: u64) -> Result<Option<Hunt<'e>>, Failure> {
+        let hunts = self.file(path, from, &mut |_| {})?;
+        Ok(hunts.into_iter().find(|hunt| hunt.report.file == log))
+    }
+
+    /// Hunts in one file: in it, or in each log that it packs.
+    fn file(&self, path: &Path, from: u64, on_part: &mut dyn FnMut(Part)) -> Result<Vec<Hunt<'e>>, Failure> {
+        let name = path.display().to_string();
+        let clock = Clock { zone: self.job.zone(), reference: Some(written(path)), year_turns: None };
+        let mut hunts = Vec::new();
+        let mut keeping = Vec::new();
+        let mut stdin = io::stdin().lock();
+        let (input, name) = if name == "-" {
+            (Input::Stream(&mut stdin), "stdin".to_owned())
+        } else {
+            let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
+            if file.metadata().is_ok_and(|facts| facts.is_dir()) {
+                return Err(Failure::usage(format!("{name} is a directory now; it is left out")));
+            }
+            (Input::File(Box::new(Progress::count(self.progress, file))), name)
+        };
+        // What is kept is asked for once, and may fail; inside the callback nothing can.
+        keeping.extend(self.job.history.map(Opened::observed).transpose()?);
+        let archive = read_logs(input, &name, &mut |name, source| {
+            let keeping = keeping.first().map(|observed| Keeping { observed: observed.another(), from });
+            hunts.push(hunt_source(source, name, &clock, self.lookout, self.threads, keeping, on_part));
+        });
+        if let Some(archive) = archive {
+            archive.diagnostics.iter().for_each(|d| eprintln!("{d}"));
+            if hunts.is_empty() && !archive.whole {
+                let why = archive.diagnostics.first().map_or("it could not be read", |d| d.message.as_str());
+                return Err(Failure::machine(format!("{name}: {why}")));
+            }
+        }
+        Ok(hunts)
+    }
+}
+
+/// About when a log's last line was written: when the file was changed last, or now.
+fn written(path: &Path) -> Timestamp {
+    let changed = std::fs::metadata(path).and_then(|facts| facts.modified()).ok();
+    let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
+    micros.map_or_else(now, Timestamp::from_micros)
 }
 
 /// Raised by Ctrl-C and SIGTERM; a second one ends the program at once.
@@ -188,25 +261,6 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
             .map_err(|e| Failure::machine(format!("cannot take signals: {e}")))?;
     }
     Ok(stop)
-}
-
-/// Register, history and findings of one file, in one transaction.
-fn record(node: &Node, hunt: &Hunt<'_>, found: &[Hit]) -> Result<(), Failure> {
-    if found.len() > FINDINGS_PER_FILE_MAX {
-        eprintln!(
-            "{}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so much is \
-             suspect",
-            hunt.report.file,
-            found.len()
-        );
-    }
-    // One file has one name in the register, however it was named today.
-    let path = fs::canonicalize(&hunt.report.file);
-    let file = path.map_or_else(|_| hunt.report.file.clone(), |path| path.display().to_string());
-    let report = FileReport { file, ..hunt.report.clone() };
-    let found: Vec<Finding> = found.iter().map(|hit| hit.finding.clone()).collect();
-    node.store.local(|tx| record_file(tx, &report, &hunt.left.observed, &found, now()))?;
-    Ok(())
 }
 
 /// A finding as `docs/json.md` has it.
@@ -224,76 +278,6 @@ pub fn finding_line(finding: &Finding) -> String {
     let Finding { file, line, value, indicator, .. } = finding;
     let (file, value, indicator) = (shown(file), shown(value), shown(indicator));
     format!("{file}:{line}  {time}  {} {value}  ({indicator})", finding.kind.name())
-}
-
-/// Runs `seen`.
-pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
-    let node = Node::open(&args.data)?;
-    let text = refang(&args.value);
-    let observable = Observable::guess(&text)
-        .ok_or_else(|| Failure::usage(format!("`{}` is no address, network, domain or hash", args.value)))?;
-    let (seen, coverage) = node.store.read(|read| {
-        let seen = history::seen(read, &observable, args.subdomains)?;
-        Ok::<_, ledger::sql::EngineError>((seen, history::coverage(read)?))
-    })?;
-    let exit = if seen.count > 0 { Exit::Done } else { Exit::NotFound };
-    let time = |t: Option<Timestamp>| t.map(|t| t.to_string());
-    if args.json {
-        let sources: Vec<Value> = seen
-            .sources
-            .iter()
-            .map(
-                |s| json!({ "file": s.file, "first": time(s.first), "last": time(s.last), "count": s.count }),
-            )
-            .collect();
-        say!(
-            "{}",
-            json!({
-                "value": observable.display(), "kind": observable.kind().name(), "seen": seen.count > 0,
-                "first": time(seen.first), "last": time(seen.last), "count": seen.count, "days": seen.days,
-                "sources": sources, "more_sources": seen.more_sources,
-                "coverage": {
-                    "files": coverage.files, "partial_files": coverage.partial_files, "lines": coverage.lines,
-                    "unread_lines": coverage.unread_lines, "first": time(coverage.first), "last": time(coverage.last),
-                },
-            })
-        );
-        return Ok(exit);
-    }
-    let known = |t: Option<Timestamp>| time(t).unwrap_or_else(|| "an unknown time".to_owned());
-    if seen.count > 0 {
-        say!(
-            "{} was seen {} on {}, from {} to {}",
-            observable.display(),
-            counted(seen.count, "time"),
-            counted(seen.days, "day"),
-            known(seen.first),
-            known(seen.last)
-        );
-        seen.sources
-            .iter()
-            .take(SOURCES_SHOWN)
-            .for_each(|s| say!("  {}  {}", s.file, counted(s.count, "time")));
-        let more = seen.sources.len().saturating_sub(SOURCES_SHOWN) as u64 + seen.more_sources;
-        if more > 0 {
-            say!("  and {more} more files; --json names them");
-        }
-    } else {
-        say!("{} was never seen in what was read", observable.display());
-    }
-    if coverage.files == 0 {
-        say!("no log has been hunted on this node yet; `polder hunt --data DIR PATH` reads them");
-    } else {
-        say!(
-            "This rests on {} ({} of them in part), {}, from {} to {}; logs that were not hunted are not in it.",
-            counted(coverage.files, "file"),
-            coverage.partial_files,
-            counted(coverage.lines, "line"),
-            known(coverage.first),
-            known(coverage.last)
-        );
-    }
-    Ok(exit)
 }
 
 /// `1 file`, `2 files`.

@@ -2,6 +2,7 @@
 //! How far a hunt has come, on a terminal: share, rate, time left.
 
 use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,14 +24,9 @@ impl Progress {
         Progress { total, ..Progress::default() }
     }
 
-    /// A file was not read after all, or is known already.
-    pub fn pass(&self, bytes: u64) {
-        self.read.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     /// A reader that counts.
-    pub fn count<R: Read>(&self, reader: R) -> Counted<'_, R> {
-        Counted { reader, progress: self }
+    pub fn count<R: Read>(progress: &Arc<Progress>, reader: R) -> Counted<R> {
+        Counted { reader, progress: Arc::clone(progress) }
     }
 
     /// The end: the line is taken away.
@@ -61,12 +57,12 @@ impl Progress {
 }
 
 /// Counts what passes.
-pub struct Counted<'p, R> {
+pub struct Counted<R> {
     reader: R,
-    progress: &'p Progress,
+    progress: Arc<Progress>,
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.progress.read.fetch_add(count as u64, Ordering::Relaxed);
@@ -74,7 +70,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-impl<R: io::Seek> io::Seek for Counted<'_, R> {
+impl<R: io::Seek> io::Seek for Counted<R> {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         self.reader.seek(to)
     }

@@ -12,12 +12,12 @@ use hunt::confirm::Confirm;
 use hunt::confirm::condition::Condition;
 use hunt::confirm::warning::{self, WarningLists};
 use hunt::detection::Level;
-use hunt::detector::{self, Crown, PlaceFiles, crown};
+use hunt::detector;
 use hunt::indicator::{Indicator, Reading, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
 use hunt::report::Sought;
-use hunt::rule::{self, Engine, PACKS, Rule, Rules, pack_rules, read_rules};
+use hunt::rule::{self, Choice, Engine, Exception, Kept, PACKS, Rule, Rules, pack_rules, read_rules};
 use hunt::scan::IndicatorSet;
 use hunt::standard::read_bundle;
 use model::diagnostic::Diagnostic;
@@ -35,8 +35,8 @@ pub struct Quarry {
     pub patterns: PatternSet,
     /// The rules and how they are run.
     pub rules: (Arc<Rules>, rule::Options),
-    /// From which workers are made.
-    pub engine: Engine,
+    /// From which workers are made; `None` where no rule is to be told.
+    pub engine: Option<Engine>,
     pub detectors: Option<detector::Options>,
     /// The same for the report.
     pub sought: Sought,
@@ -45,21 +45,20 @@ pub struct Quarry {
 }
 
 /// Gathers what the arguments and the node say.
-pub fn quarry(args: &cli::Hunt, node: Option<&Node>) -> Result<Quarry, Failure> {
+pub fn quarry(args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure> {
     let mut gathered = Gathered::default();
-    if let Some(node) = node {
-        gathered.of_node(node)?;
+    let choice = Choice { min_level: args.min_level, without_packs: args.no_packs };
+    match node {
+        Some(node) => gathered.of_node(node, &choice)?,
+        None => gathered.packs(&choice),
     }
     for path in &args.indicators {
         gathered.list(path)?;
     }
     for path in &args.rules {
-        gathered.rules_below(path)?;
+        gathered.rules_below(path, args.min_level)?;
     }
-    if !args.no_packs {
-        gathered.packs();
-    }
-    gathered.finish(args)
+    gathered.finish(args, node)
 }
 
 #[derive(Default)]
@@ -69,21 +68,25 @@ struct Gathered {
     conditions: Vec<Condition>,
     lists: WarningLists,
     rules: Vec<Rule>,
-    crown: Vec<Crown>,
+    exceptions: Vec<Exception>,
     sought: Sought,
     refused: BTreeMap<String, u64>,
     partial: bool,
 }
 
 impl Gathered {
-    fn of_node(&mut self, node: &Node) -> Result<(), Failure> {
+    fn of_node(&mut self, node: &Node, choice: &Choice) -> Result<(), Failure> {
         self.indicators.extend(node.store.read(hunt::query::indicators)?);
         self.patterns.extend(node.store.read(hunt::query::patterns)?);
         self.conditions.extend(node.store.read(hunt::query::conditions)?);
-        self.crown = node.store.read(|read| crown::list(read))?;
         let (lists, said) = node.store.read(warning::load)?;
         said.iter().for_each(|d| eprintln!("{d}"));
         self.lists = lists;
+        let chosen = node.store.read(|read| rule::chosen(read, choice, now()))?;
+        self.said(&chosen.diagnostics);
+        self.rules.extend(chosen.rules);
+        self.exceptions = chosen.exceptions;
+        self.sought.origins.push("the node's rules".to_owned());
         if !self.indicators.is_empty() || !self.patterns.is_empty() {
             self.sought.origins.push("the node's ledger".to_owned());
         }
@@ -107,7 +110,8 @@ impl Gathered {
         Ok(())
     }
 
-    fn rules_below(&mut self, path: &Path) -> Result<(), Failure> {
+    /// Rules that are named are told whatever their level, unless one is asked for.
+    fn rules_below(&mut self, path: &Path, min_level: Option<Level>) -> Result<(), Failure> {
         let before = self.rules.len();
         let mut files = Vec::new();
         super::files::collect(path, &mut files)?;
@@ -118,7 +122,10 @@ impl Gathered {
             fs::File::open(file).map_err(fault)?.take(limit).read_to_end(&mut bytes).map_err(fault)?;
             let loading = read_rules(&bytes, &file.display().to_string());
             self.said(&loading.diagnostics);
-            self.rules.extend(loading.rules);
+            self.rules.extend(loading.rules.into_iter().map(|mut rule| {
+                rule.told = min_level.is_none_or(|least| rule.header.level >= least);
+                rule
+            }));
         }
         if self.rules.len() == before {
             return Err(Failure::usage(format!("there is no rule in {}", path.display())));
@@ -127,12 +134,19 @@ impl Gathered {
         Ok(())
     }
 
-    fn packs(&mut self) {
+    fn packs(&mut self, choice: &Choice) {
         for pack in PACKS {
             let (rules, said) = pack_rules(pack);
             self.said(&said);
-            self.rules.extend(rules);
-            self.sought.origins.push(format!("pack {}", pack.name));
+            let origin = format!("pack {}", pack.name);
+            for rule in rules {
+                let mut kept = Kept { rule, origin: origin.clone(), imported: None };
+                kept.rule.told = choice.tells(&kept, None);
+                self.rules.push(kept.rule);
+            }
+            if !choice.without_packs {
+                self.sought.origins.push(origin);
+            }
         }
     }
 
@@ -143,10 +157,8 @@ impl Gathered {
         }
     }
 
-    fn finish(mut self, args: &cli::Hunt) -> Result<Quarry, Failure> {
-        let least = args.min_level.unwrap_or(Level::Medium);
-        // A rule that only others count is kept whatever its own level.
-        self.rules.retain(|rule| rule.header.level >= least || rule.header.kind != rule::Kind::Rule);
+    fn finish(mut self, args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure> {
+        let told = self.rules.iter().filter(|rule| rule.told).count();
         let (rules, said) = Rules::new(std::mem::take(&mut self.rules));
         self.said(&said);
         let set = IndicatorSet::build(self.indicators);
@@ -157,26 +169,28 @@ impl Gathered {
         for indicator in set.indicators() {
             *kinds.entry(indicator.observable.kind()).or_default() += 1;
         }
+        let detectors = (!args.no_packs).then(|| detectors(args, node)).transpose()?;
         let mut sought = self.sought;
         sought.indicators = kinds.into_iter().collect();
         sought.patterns = patterns.len() as u64;
-        sought.rules = rules.headers().count() as u64;
+        sought.rules = told as u64;
         sought.rules_refused = self.refused.into_iter().collect();
-        let detectors = if args.no_packs { None } else { Some(told(args, self.crown)?) };
         if detectors.is_some() {
             let told = |d: &detector::Detector| (d.id.to_owned(), d.finds.to_owned());
             sought.detectors = detector::DETECTORS.iter().map(told).collect();
         }
-        if sought.is_empty() {
+        if sought.is_empty() && node.is_none() {
             return Err(Failure::usage(
                 "name what to hunt for: --data DIR for a node's indicators, --indicators FILE for a list, --rules FILE \
                  for Sigma rules, or leave --no-packs out",
             ));
         }
-        let rules = (Arc::new(rules), rule::Options::archive(now()));
+        let options = rule::Options { exceptions: self.exceptions, ..rule::Options::archive(now()) };
+        let rules = (Arc::new(rules), options);
         Ok(Quarry {
             confirm: Confirm::new(self.conditions, self.lists),
-            engine: Engine::new(Arc::clone(&rules.0), rules.1.clone()),
+            // Without a rule that is told no line need be read for the rules.
+            engine: (told > 0).then(|| Engine::new(Arc::clone(&rules.0), rules.1.clone())),
             rules,
             set,
             patterns,
@@ -188,15 +202,20 @@ impl Gathered {
 }
 
 /// What the detectors are told besides events.
-fn told(args: &cli::Hunt, crown: Vec<Crown>) -> Result<detector::Options, Failure> {
-    let mut options = detector::Options { crown, exits: args.exits.clone(), ..detector::Options::default() };
-    let mut places = PlaceFiles::default();
-    for path in &args.places {
-        let bytes = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
-        places.add(&path.display().to_string(), bytes).map_err(|error| Failure::usage(error.to_string()))?;
-    }
+fn detectors(args: &cli::Quarry, node: Option<&Node>) -> Result<detector::Options, Failure> {
+    let mut options = detector::Options::default();
     if !args.places.is_empty() {
+        let mut places = detector::PlaceFiles::default();
+        for path in &args.places {
+            let bytes = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+            let added = places.add(&path.display().to_string(), bytes);
+            added.map_err(|e| Failure::usage(e.to_string()))?;
+        }
         options.places = Some(Arc::new(places));
+    }
+    options.exits.clone_from(&args.exits);
+    if let Some(node) = node {
+        options.crown = node.store.read(detector::crown::list)?;
     }
     Ok(options)
 }

@@ -101,32 +101,6 @@ fn the_samples_with_a_node() {
     assert!(findings.iter().all(|f| f["indicator"].as_str().unwrap().starts_with("indicator--")));
 }
 
-#[test]
-fn seen_answers_with_what_it_rests_on() {
-    let bench = Bench::new();
-    let logs = examples().join("logs");
-    let logs = logs.to_str().unwrap();
-    bench.run(&["seen", "--data", "d", "203.0.113.7"]).expect(1).says(&["never", "no log"]);
-    bench.run(&["hunt", "--data", "d", logs]).expect(1);
-    for _ in 0..2 {
-        // The same files again: counted once.
-        bench.run(&["hunt", "--data", "d", logs]).expect(1);
-        let seen = bench.run(&["seen", "--data", "d", "203.0.113.7", "--json"]).expect(0).json().remove(0);
-        assert_eq!((seen["seen"].as_bool(), seen["count"].as_u64()), (Some(true), Some(1)), "{seen}");
-        assert_eq!(seen["first"], "2026-03-02T08:15:41.733000Z");
-        assert_eq!(seen["sources"].as_array().unwrap().len(), 1);
-        assert_eq!(seen["coverage"]["files"].as_u64(), Some(4));
-    }
-    let all = bench
-        .run(&["seen", "--data", "d", "heketwe.com", "--subdomains", "--json"])
-        .expect(0)
-        .json()
-        .remove(0);
-    assert_eq!(all["count"].as_u64(), Some(2));
-    bench.run(&["seen", "--data", "d", "heketwe.com"]).expect(1);
-    bench.run(&["seen", "--data", "d", "not a value"]).expect(2);
-}
-
 /// On request a finding becomes a sighting, which goes no further than its indicator.
 #[test]
 fn a_finding_becomes_a_sighting() {

@@ -12,6 +12,7 @@ mod engine;
 mod faults;
 mod finding;
 mod golden;
+mod history;
 mod hosted;
 mod hunting;
 mod judging;

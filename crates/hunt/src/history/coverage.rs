@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What an answer rests on. 'Never seen' means nothing without it: which logs could have shown the value, of
+//! which days they are, what is missing, what could not be read, and what retention took away.
+
+use std::collections::BTreeMap;
+
+use model::observable::ObservableKind;
+use model::time::Timestamp;
+
+use super::base::History;
+use super::declared::{self, Declared};
+use super::error::HistoryError;
+use super::format::RunHead;
+use super::month::day_of_time;
+use super::observed::Keep;
+use super::register::{self, File, FileState};
+use super::retain::{self, Dropped};
+use super::runs;
+use crate::event::{SourceKind, kinds_shown};
+use crate::limits::SOURCES_MAX;
+
+/// What the history rests on, for one kind of value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Files of which something counts.
+    pub files: u64,
+    /// Files that were damaged or not read to their end.
+    pub partial_files: u64,
+    /// Lines, the unread ones among them.
+    pub lines: u64,
+    /// Lines that could not be read.
+    pub unread_lines: u64,
+    /// Earliest time of a line.
+    pub first: Option<Timestamp>,
+    /// Latest time of a line.
+    pub last: Option<Timestamp>,
+    /// Whether values of the kind are kept at all.
+    pub is_kept: bool,
+    /// Kinds of logs that can show such a value.
+    pub shows: Vec<SourceCoverage>,
+    /// Kinds of logs that cannot: that it is not in them says nothing.
+    pub cannot_show: Vec<SourceCoverage>,
+    /// Logs of which nobody knows what they tell about; they were searched as text.
+    pub unknown: Option<SourceCoverage>,
+    /// Declared sources that could show it, and what of them is missing.
+    pub missing: Vec<Missing>,
+    /// Files that are not, or not wholly, in the answer; at most [`SOURCES_MAX`].
+    pub unread: Vec<UnreadFile>,
+    /// Files beyond these.
+    pub more_unread: u64,
+    /// What retention took away of the kind: it was there.
+    pub dropped: Vec<Dropped>,
+    /// Months and kinds of logs whose runs are damaged, with the number of files that are to be hunted again.
+    pub damaged: Vec<(RunHead, u64)>,
+    /// Runs that lie in folders of other processes of this node: they were not asked.
+    pub elsewhere: u64,
+}
+
+/// What there is of one kind of log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCoverage {
+    /// Kind of log.
+    pub source: SourceKind,
+    /// Files.
+    pub files: u64,
+    /// Days since 1970 that have lines: stretches, first and last day.
+    pub days: Vec<(u32, u32)>,
+}
+
+impl SourceCoverage {
+    /// How many days have lines.
+    pub fn day_count(&self) -> u64 {
+        self.days.iter().map(|(first, last)| u64::from(last - first) + 1).sum()
+    }
+
+    /// Days between the first and the last that have none.
+    pub fn gaps(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.days.iter().zip(self.days.iter().skip(1)).map(|((_, last), (first, _))| (last + 1, first - 1))
+    }
+}
+
+/// A declared source, and the days of which it has nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The declaration.
+    pub declared: Declared,
+    /// Files that were hunted of it.
+    pub files: u64,
+    /// Stretches without lines, first and last day.
+    pub gaps: Vec<(u32, u32)>,
+}
+
+/// A file that is not wholly in the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadFile {
+    /// Its path.
+    pub path: String,
+    /// How far the work on it has come.
+    pub state: FileState,
+    /// Lines that could not be read, by reason.
+    pub unread: String,
+    /// What went wrong.
+    pub fault: String,
+}
+
+impl Coverage {
+    /// Whether the value may have been there without being seen: 'never' is then not the whole answer.
+    pub fn has_holes(&self) -> bool {
+        !self.is_kept
+            || !self.unread.is_empty()
+            || !self.missing.is_empty()
+            || !self.dropped.is_empty()
+            || !self.damaged.is_empty()
+            || self.elsewhere > 0
+    }
+}
+
+impl History<'_> {
+    /// What an answer about a kind of value rests on, as of `now`.
+    pub fn coverage(
+        &self,
+        kind: ObservableKind,
+        keep: &Keep,
+        now: Timestamp,
+    ) -> Result<Coverage, HistoryError> {
+        // A network is shown where its addresses are.
+        let kind = if kind == ObservableKind::Cidr { ObservableKind::Ip } else { kind };
+        let folder = self.folder.id();
+        let (files, sources, dropped, aside, elsewhere) = self.read(|read| {
+            let files = register::files(read)?;
+            let (sources, dropped) = (declared::declared(read)?, retain::dropped(read)?);
+            Ok((files, sources, dropped, runs::aside(read)?, runs::elsewhere(read, folder)?))
+        })?;
+        let mut coverage = Coverage { is_kept: keep.kinds.has(kind), elsewhere, ..Coverage::default() };
+        coverage.add_files(&files);
+        for source in by_source(&files) {
+            if source.source == SourceKind::Unknown {
+                coverage.unknown = Some(source);
+            } else if kinds_shown(source.source).contains(&kind) {
+                coverage.shows.push(source);
+            } else {
+                coverage.cannot_show.push(source);
+            }
+        }
+        let today = day_of_time(now).unwrap_or(0);
+        let could_show =
+            |d: &Declared| d.source == SourceKind::Unknown || kinds_shown(d.source).contains(&kind);
+        let missing = sources.into_iter().filter(could_show).filter_map(|declared| {
+            let (gaps, files) = declared.gaps(&files, today);
+            (files == 0 || !gaps.is_empty()).then_some(Missing { declared, files, gaps })
+        });
+        coverage.missing = missing.collect();
+        coverage.dropped = dropped.into_iter().filter(|class| class.kind == kind).collect();
+        let damaged = aside.into_iter().filter(|run| run.kinds.has(kind));
+        coverage.damaged = damaged.map(|run| (run.head, run.files.len() as u64)).collect();
+        Ok(coverage)
+    }
+}
+
+impl Coverage {
+    fn add_files(&mut self, files: &[File]) {
+        for file in files {
+            if file.recorded != Timestamp::EPOCH {
+                self.files += 1;
+                self.partial_files += u64::from(file.state != FileState::Done);
+                self.lines += file.lines;
+                self.unread_lines += file.unread_lines;
+                self.first = [self.first, file.first].into_iter().flatten().min();
+                self.last = [self.last, file.last].into_iter().flatten().max();
+            }
+            if file.state != FileState::Done {
+                let File { path, state, unread, fault, .. } = file.clone();
+                self.unread.push(UnreadFile { path, state, unread, fault });
+            }
+        }
+        self.unread.sort_by(|a, b| a.path.cmp(&b.path));
+        self.more_unread = self.unread.len().saturating_sub(SOURCES_MAX) as u64;
+        self.unread.truncate(SOURCES_MAX);
+    }
+}
+
+/// Files and days by kind of log.
+fn by_source(files: &[File]) -> Vec<SourceCoverage> {
+    let mut all: BTreeMap<SourceKind, (u64, Vec<(u32, u32)>)> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.recorded != Timestamp::EPOCH) {
+        let (count, days) = all.entry(file.source).or_default();
+        *count += 1;
+        days.extend_from_slice(&file.days);
+    }
+    let coverage = |(source, (files, mut days)): (SourceKind, (u64, Vec<(u32, u32)>))| {
+        days.sort_unstable();
+        let mut joined: Vec<(u32, u32)> = Vec::new();
+        for (first, last) in days {
+            match joined.last_mut() {
+                Some((_, end)) if first <= end.saturating_add(1) => *end = (*end).max(last),
+                _ => joined.push((first, last)),
+            }
+        }
+        SourceCoverage { source, files, days: joined }
+    };
+    all.into_iter().map(coverage).collect()
+}

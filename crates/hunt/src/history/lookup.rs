@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+//! "Ever seen?": one value, a network, a domain with its subdomains; and all indicators at once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
+
+use model::observable::{Network, Observable, ObservableKind};
+
+use super::base::History;
+use super::error::HistoryError;
+use super::format::{Match, OpenRun, RunHead, RunRows};
+use super::month::Month;
+use super::observed::Keep;
+use super::register::{self, File};
+use super::row::{Row, Seen, Sources};
+use super::runs::Run;
+use crate::event::SourceKind;
+use crate::indicator::{Indicator, Mode};
+use crate::limits::{LOOKUPS_MAX, SOURCES_MAX};
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The value. A network asks for all addresses in it.
+    pub observable: Observable,
+    /// For a domain: whether for the names under it, too.
+    pub with_subdomains: bool,
+}
+
+/// A run that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its name.
+    pub name: String,
+    /// Month and kind of log that the answer lacks.
+    pub head: RunHead,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the history knows of a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sighted {
+    /// When and how often; a count of 0 means that it was never seen in what the coverage names.
+    pub seen: Seen,
+    /// Different values that were seen: for a network its addresses, for a domain names under it.
+    pub values: u64,
+    /// The files in which it was seen, by id: with what is known of each alone, as long as no run holds it
+    /// together with others.
+    pub files: BTreeMap<i64, Option<Seen>>,
+    /// Months and kinds of logs of which any file may hold it, because too many do to name them.
+    pub many: BTreeSet<RunHead>,
+    /// Runs that could not be read: what they hold is not in the answer.
+    pub unread: Vec<Unread>,
+}
+
+impl Sighted {
+    fn add(&mut self, month: Month, source: SourceKind, row: &Row) {
+        self.seen.add(month, &row.tally);
+        match &row.sources {
+            Sources::Many => {
+                self.many.insert(RunHead { month, source });
+            }
+            Sources::Few(files) => match files.as_slice() {
+                [file] => {
+                    if let Some(alone) = self.files.entry(*file).or_insert_with(|| Some(Seen::default())) {
+                        alone.add(month, &row.tally);
+                    }
+                }
+                files => files.iter().for_each(|file| drop(self.files.insert(*file, None))),
+            },
+        }
+    }
+}
+
+/// One file in which a value was seen, for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The log, as it was named.
+    pub file: String,
+    /// What kind of log it is.
+    pub kind: SourceKind,
+    /// What was seen in it alone, where that is known.
+    pub seen: Option<Seen>,
+}
+
+/// What the history knows of an indicator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookedBack {
+    /// Which indicator, by its place in what was asked.
+    pub indicator: usize,
+    /// What was seen.
+    pub sighted: Sighted,
+    /// Paths of the files that hold it, or may: to be opened again for the lines.
+    pub files: Vec<String>,
+    /// Whether the value itself was seen. Of kinds that are not kept (URLs, mail addresses) only the host is
+    /// known, and the lines decide.
+    pub exact: bool,
+}
+
+impl History<'_> {
+    /// When, how often and where a value was seen. A run that is damaged is named in the answer; whoever asks
+    /// calls [`History::set_aside`] for it.
+    pub fn seen(&self, question: &Question, keep: &Keep) -> Result<Sighted, HistoryError> {
+        let runs = self.runs()?;
+        let mut sighted = Sighted::default();
+        self.look(&runs, question, keep, &mut sighted)?;
+        Ok(sighted)
+    }
+
+    fn look(
+        &self,
+        runs: &[Run],
+        question: &Question,
+        keep: &Keep,
+        into: &mut Sighted,
+    ) -> Result<(), HistoryError> {
+        let mut values = BTreeSet::new();
+        for span in Span::of(question, keep) {
+            for run in runs.iter().filter(|run| run.has(span.kind)) {
+                let looked = self.look_in(run, &span, &mut |head, row| {
+                    if values.len() < LOOKUPS_MAX {
+                        values.insert(row.value.clone());
+                    }
+                    into.add(head.month, head.source, row);
+                });
+                match looked {
+                    Err(HistoryError::Damaged { name, what }) => {
+                        into.unread.push(Unread { name, head: run.facts.head, reason: what });
+                    }
+                    looked => looked?,
+                }
+            }
+        }
+        into.unread.sort_by(|a, b| a.name.cmp(&b.name));
+        into.unread.dedup_by(|a, b| a.name == b.name);
+        into.values = values.len() as u64;
+        Ok(())
+    }
+
+    fn look_in(
+        &self,
+        run: &Run,
+        span: &Span,
+        each: &mut dyn FnMut(RunHead, &Row),
+    ) -> Result<(), HistoryError> {
+        if let Some(value) = span.one()
+            && OpenRun::may_hold(self.folder, &run.facts, span.kind, value)? == Match::No
+        {
+            return Ok(());
+        }
+        let open = self.open(&run.facts)?;
+        let bounds = (span.from.as_ref().map(Vec::as_slice), span.to.as_ref().map(Vec::as_slice));
+        let mut rows = open.range(span.kind, bounds.0, bounds.1);
+        while let Some(row) = rows.next_row()? {
+            each(run.facts.head, &row);
+        }
+        Ok(())
+    }
+
+    /// Looks indicators up at once, the moment that they are appended: what was seen of each, and the files that
+    /// are to be opened again. Only indicators of which something was seen are told. Many are looked up in one
+    /// pass over the history, few by a read of some pages each.
+    pub fn look_back(&self, indicators: &[Indicator], keep: &Keep) -> Result<Vec<LookedBack>, HistoryError> {
+        let questions: Vec<(Question, bool)> = indicators.iter().map(question_of).collect();
+        let runs = self.runs()?;
+        let mut all: Vec<Sighted> = Vec::new();
+        if questions.len() > LOOKUPS_MAX {
+            all = self.join(&runs, questions.iter().map(|(question, _)| question), keep)?;
+        } else {
+            for (question, _) in &questions {
+                let mut sighted = Sighted::default();
+                self.look(&runs, question, keep, &mut sighted)?;
+                all.push(sighted);
+            }
+        }
+        let found = all.into_iter().zip(&questions).enumerate();
+        let mut found: Vec<LookedBack> = found
+            .filter(|(_, (sighted, _))| sighted.seen.count > 0 || !sighted.unread.is_empty())
+            .map(|(indicator, (sighted, (_, exact)))| LookedBack {
+                indicator,
+                sighted,
+                files: Vec::new(),
+                exact: *exact,
+            })
+            .collect();
+        if !found.is_empty() {
+            let register: BTreeMap<i64, File> = self
+                .read(|read| Ok(register::files(read)?))?
+                .into_iter()
+                .map(|file| (file.id, file))
+                .collect();
+            found.iter_mut().for_each(|looked| looked.files = paths(&looked.sighted, &register));
+        }
+        Ok(found)
+    }
+
+    /// The files of an answer, by path, at most [`SOURCES_MAX`], and how many there are besides.
+    pub fn sources(&self, sighted: &Sighted) -> Result<(Vec<Source>, u64), HistoryError> {
+        let register: HashMap<i64, File> =
+            self.read(|read| Ok(register::files(read)?))?.into_iter().map(|file| (file.id, file)).collect();
+        let mut all: Vec<Source> = sighted
+            .files
+            .iter()
+            .filter_map(|(id, seen)| {
+                let file = register.get(id)?;
+                Some(Source { file: file.path.clone(), kind: file.source, seen: seen.clone() })
+            })
+            .collect();
+        let named: HashSet<&str> = all.iter().map(|source| source.file.as_str()).collect();
+        let maybe = register
+            .values()
+            .filter(|file| !named.contains(file.path.as_str()) && is_of(file, &sighted.many));
+        let maybe: Vec<Source> =
+            maybe.map(|file| Source { file: file.path.clone(), kind: file.source, seen: None }).collect();
+        all.extend(maybe);
+        all.sort_by(|a, b| a.file.cmp(&b.file));
+        let more = all.len().saturating_sub(SOURCES_MAX) as u64;
+        all.truncate(SOURCES_MAX);
+        Ok((all, more))
+    }
+
+    /// All questions in one sequential pass over the history: sorted rows against hashed values.
+    fn join<'q>(
+        &self,
+        runs: &[Run],
+        questions: impl Iterator<Item = &'q Question>,
+        keep: &Keep,
+    ) -> Result<Vec<Sighted>, HistoryError> {
+        let asked = Asked::of(questions, keep);
+        let mut all = vec![Sighted::default(); asked.count];
+        for run in runs {
+            let mut pass = || -> Result<(), HistoryError> {
+                let open = self.open(&run.facts)?;
+                for kind in run.facts.kinds.each().filter(|kind| asked.kinds.contains(kind)) {
+                    asked.pass(
+                        open.range(kind, Bound::Unbounded, Bound::Unbounded),
+                        kind,
+                        &mut |question, row| {
+                            if let Some(sighted) = all.get_mut(question) {
+                                sighted.values += 1;
+                                sighted.add(run.facts.head.month, run.facts.head.source, row);
+                            }
+                        },
+                    )?;
+                }
+                Ok(())
+            };
+            match pass() {
+                Err(HistoryError::Damaged { name, what }) => {
+                    let unread = Unread { name, head: run.facts.head, reason: what };
+                    all.iter_mut().for_each(|sighted| sighted.unread.push(unread.clone()));
+                }
+                passed => passed?,
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// What an indicator asks, and whether the answer is about the value itself.
+fn question_of(indicator: &Indicator) -> (Question, bool) {
+    let host = match indicator.observable.kind() {
+        // `nl.nxp.vpn/login`, `nl.nxp.vpn:8443/x`, `nl.nxp.@a`: the reversed host stands first.
+        ObservableKind::Url | ObservableKind::Email => host_of(&indicator.observable),
+        _ => None,
+    };
+    let exact = host.is_none();
+    let with_subdomains = exact && indicator.mode == Mode::WithSubdomains;
+    (Question { observable: host.unwrap_or_else(|| indicator.observable.clone()), with_subdomains }, exact)
+}
+
+/// The host of a URL, or the domain of a mail address.
+fn host_of(observable: &Observable) -> Option<Observable> {
+    let text = observable.display();
+    let host = match observable.kind() {
+        ObservableKind::Email => text.rsplit_once('@')?.1,
+        _ => {
+            let host = text.split(['/', '?']).next()?;
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                Some((address, _)) => address,
+                None => host.split(':').next()?,
+            }
+        }
+    };
+    let parse = |kind| Observable::parse(kind, host).ok();
+    parse(ObservableKind::Ip).or_else(|| parse(ObservableKind::Domain))
+}
+
+/// Files that an answer names, and those that may hold the value, by path.
+fn paths(sighted: &Sighted, register: &BTreeMap<i64, File>) -> Vec<String> {
+    let named = sighted.files.keys().filter_map(|id| register.get(id));
+    let maybe = register.values().filter(|file| is_of(file, &sighted.many));
+    let all: BTreeSet<&str> = named.chain(maybe).map(|file| file.path.as_str()).collect();
+    all.into_iter().map(str::to_owned).collect()
+}
+
+fn is_of(file: &File, heads: &BTreeSet<RunHead>) -> bool {
+    heads.iter().any(|head| {
+        let (first, days) = (head.month.first_day(), head.month.days());
+        let touches = |(from, to): &(u32, u32)| *from < first + days && *to >= first;
+        file.source == head.source && (head.month == Month::NONE || file.days.iter().any(touches))
+    })
+}
+
+/// A range of the order of the history.
+struct Span {
+    kind: ObservableKind,
+    from: Bound<Vec<u8>>,
+    to: Bound<Vec<u8>>,
+}
+
+impl Span {
+    fn one(&self) -> Option<&[u8]> {
+        match (&self.from, &self.to) {
+            (Bound::Included(from), Bound::Included(to)) if from == to => Some(from),
+            _ => None,
+        }
+    }
+
+    /// The ranges that a question is about; none for a value that is not kept.
+    fn of(question: &Question, keep: &Keep) -> Vec<Span> {
+        let observable = &question.observable;
+        if let Some(network) = observable.network() {
+            let end = |address: u128| Bound::Included(address.to_be_bytes().to_vec());
+            return vec![Span {
+                kind: ObservableKind::Ip,
+                from: end(network.first()),
+                to: end(network.last()),
+            }];
+        }
+        let Some(value) = keep.stored(observable) else { return Vec::new() };
+        let kind = observable.kind();
+        let one = Bound::Included(value.clone());
+        let mut spans = vec![Span { kind, from: one.clone(), to: one }];
+        if question.with_subdomains && kind == ObservableKind::Domain {
+            // `nl.nxp.` up to before `nl.nxp/`, the next byte after the dot.
+            let (from, to) = ([&*value, b"."].concat(), [&*value, b"/"].concat());
+            spans.push(Span { kind, from: Bound::Included(from), to: Bound::Excluded(to) });
+        }
+        spans
+    }
+}
+
+/// Many questions, by what they ask for.
+struct Asked {
+    count: usize,
+    kinds: BTreeSet<ObservableKind>,
+    /// Values that are asked for themselves, sorted by kind and value.
+    points: Vec<(ObservableKind, Vec<u8>, usize)>,
+    /// Domains that are asked for with what is under them.
+    domains: HashMap<Vec<u8>, Vec<usize>>,
+    /// Networks by the length of their prefix.
+    networks: BTreeMap<u8, HashMap<u128, Vec<usize>>>,
+}
+
+impl Asked {
+    fn of<'q>(questions: impl Iterator<Item = &'q Question>, keep: &Keep) -> Asked {
+        let mut asked = Asked {
+            count: 0,
+            kinds: BTreeSet::new(),
+            points: Vec::new(),
+            domains: HashMap::new(),
+            networks: BTreeMap::new(),
+        };
+        for (nth, question) in questions.enumerate() {
+            asked.count += 1;
+            let observable = &question.observable;
+            if let Some(network) = observable.network() {
+                let of_length = asked.networks.entry(network.prefix()).or_default();
+                of_length.entry(network.first()).or_default().push(nth);
+                asked.kinds.insert(ObservableKind::Ip);
+                continue;
+            }
+            let Some(value) = keep.stored(observable) else { continue };
+            asked.kinds.insert(observable.kind());
+            if question.with_subdomains && observable.kind() == ObservableKind::Domain {
+                asked.domains.entry(value.clone()).or_default().push(nth);
+            }
+            asked.points.push((observable.kind(), value, nth));
+        }
+        asked.points.sort_unstable();
+        asked
+    }
+
+    /// Goes over the rows of one kind of a run; both sides are sorted.
+    fn pass(
+        &self,
+        mut rows: RunRows,
+        kind: ObservableKind,
+        each: &mut dyn FnMut(usize, &Row),
+    ) -> Result<(), HistoryError> {
+        let start = self.points.partition_point(|(of, ..)| *of < kind);
+        let end = self.points.partition_point(|(of, ..)| *of <= kind);
+        let mut points = self.points.get(start..end).unwrap_or_default();
+        while let Some(row) = rows.next_row()? {
+            while points.first().is_some_and(|(_, value, _)| *value < row.value) {
+                points = points.get(1..).unwrap_or_default();
+            }
+            points
+                .iter()
+                .take_while(|(_, value, _)| *value == row.value)
+                .for_each(|(.., nth)| each(*nth, &row));
+            match kind {
+                ObservableKind::Domain if !self.domains.is_empty() => self.pass_domain(&row, each),
+                ObservableKind::Ip if !self.networks.is_empty() => self.pass_address(&row, each),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Every name above, but not the name itself: that is asked for as a value.
+    fn pass_domain(&self, row: &Row, each: &mut dyn FnMut(usize, &Row)) {
+        for (dot, _) in row.value.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
+            let above = row.value.get(..dot).unwrap_or_default();
+            self.domains.get(above).into_iter().flatten().for_each(|nth| each(*nth, row));
+        }
+    }
+
+    fn pass_address(&self, row: &Row, each: &mut dyn FnMut(usize, &Row)) {
+        let Some(address) = row.observable().address() else { return };
+        for (prefix, networks) in &self.networks {
+            let first = Network::new(address, *prefix).map(|network| network.first());
+            first
+                .and_then(|first| networks.get(&first))
+                .into_iter()
+                .flatten()
+                .for_each(|nth| each(*nth, row));
+        }
+    }
+}

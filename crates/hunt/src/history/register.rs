@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The register of log files: what was read, when, with what, and what of it could not be read.
+
+use std::collections::BTreeMap;
+
+use ledger::sql::{EngineError, Flow, Read, Row, Tx, Value};
+use model::time::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::base::History;
+use super::error::HistoryError;
+use super::month::{DAY_SECONDS, day_of_time};
+use super::runs::int;
+use super::source::{code_of, kind_of};
+use super::{READER_VERSION, SCANNER_VERSION};
+use crate::event::{SourceClass, SourceKind};
+use crate::reader::Packing;
+use crate::run::FileReport;
+
+/// What is known of a log file after it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileFacts {
+    /// The file, by the one name that it has.
+    pub path: String,
+    /// SHA-256 of it as stored.
+    pub sha256: [u8; 32],
+    /// SHA-256 of its first [`crate::reader::HEAD_BYTES`] bytes.
+    pub head_sha256: [u8; 32],
+    /// These bytes.
+    pub head: Vec<u8>,
+    /// Bytes as stored.
+    pub size: u64,
+    /// Whether it is packed: what is packed does not grow.
+    pub packed: bool,
+    /// What kind of log it is.
+    pub class: SourceClass,
+    /// Whether all of it was read.
+    pub whole: bool,
+    /// Lines, the unread ones among them.
+    pub lines: u64,
+    /// Lines that could not be read, by reason (a short word).
+    pub unread: BTreeMap<String, u64>,
+    /// Time of its earliest line.
+    pub first: Option<Timestamp>,
+    /// Time of its latest line.
+    pub last: Option<Timestamp>,
+    /// Days since 1970 of which it holds lines, sorted; empty if nobody looked: then those between first and
+    /// last, without the longest gap.
+    pub days: Vec<u32>,
+    /// The longest time between two lines: when it began, and its seconds.
+    pub longest_gap: Option<(Timestamp, u64)>,
+    /// By how many seconds its clock was seen to be wrong: positive where it is ahead.
+    pub skew_seconds: i64,
+    /// How often a line is of an earlier time than one before, beyond what reordering explains.
+    pub backward_jumps: u64,
+    /// Offset in the unpacked stream from which its observables were collected; 0: all of it.
+    pub from: u64,
+    /// Offset up to which they were.
+    pub counted_to: u64,
+    /// The set of indicators that was hunted for, as the caller names it.
+    pub set_version: String,
+}
+
+impl FileFacts {
+    /// What a report of a hunt tells. Days, gaps, skew and reasons are for the reader of lines to fill in.
+    pub fn of_report(report: &FileReport, class: SourceClass) -> FileFacts {
+        let mut unread = BTreeMap::new();
+        if report.unread_lines > 0 {
+            unread.insert("too-long".to_owned(), report.unread_lines);
+        }
+        FileFacts {
+            path: report.file.clone(),
+            sha256: report.sha256,
+            head_sha256: report.head_sha256,
+            head: report.head.clone(),
+            size: report.bytes,
+            packed: report.packing != Packing::Plain,
+            class,
+            whole: report.whole,
+            lines: report.lines,
+            unread,
+            first: report.first_time,
+            last: report.last_time,
+            counted_to: report.unpacked_bytes,
+            ..FileFacts::default()
+        }
+    }
+
+    /// Lines that could not be read.
+    pub fn unread_lines(&self) -> u64 {
+        self.unread.values().sum()
+    }
+
+    /// Days of which it holds lines, as stored.
+    fn covered(&self) -> Vec<u32> {
+        if !self.days.is_empty() {
+            return self.days.clone();
+        }
+        let (Some(first), Some(last)) = (self.first.and_then(day_of_time), self.last.and_then(day_of_time))
+        else {
+            return Vec::new();
+        };
+        let gap = self.longest_gap.and_then(|(start, seconds)| {
+            let first = day_of_time(start)?;
+            let second = u64::try_from(start.micros() / 1_000_000).ok()?.saturating_add(seconds);
+            Some(first + 1..u32::try_from(second / u64::from(DAY_SECONDS)).unwrap_or(u32::MAX))
+        });
+        (first..=last).filter(|day| !gap.as_ref().is_some_and(|gap| gap.contains(day))).collect()
+    }
+}
+
+/// How far the work on a file has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It was named and not begun.
+    Waiting,
+    /// It was read.
+    Done,
+    /// It was read; parts of it could not be.
+    Partial,
+    /// It is being read, or whoever read it was stopped.
+    Running,
+    /// It could not be recorded.
+    Failed,
+    /// It was read, and a run that held what it says is damaged: it is to be read again.
+    Again,
+}
+
+/// State, stored code, name. Codes are stored: append, never change one.
+const STATES: &[(FileState, i64, &str)] = &[
+    (FileState::Waiting, 0, "waiting"),
+    (FileState::Done, 1, "done"),
+    (FileState::Partial, 2, "partial"),
+    (FileState::Running, 3, "running"),
+    (FileState::Failed, 4, "failed"),
+    (FileState::Again, 5, "again"),
+];
+
+impl FileState {
+    pub(super) fn code(self) -> i64 {
+        STATES.iter().find(|(state, ..)| *state == self).map_or(0, |(_, code, _)| *code)
+    }
+
+    fn from_code(code: i64) -> FileState {
+        STATES.iter().find(|(_, c, _)| *c == code).map_or(FileState::Failed, |(state, ..)| *state)
+    }
+
+    /// Short name.
+    pub fn name(self) -> &'static str {
+        STATES.iter().find(|(state, ..)| *state == self).map_or("", |(.., name)| *name)
+    }
+}
+
+/// A file of the register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its id.
+    pub id: i64,
+    /// Its path.
+    pub path: String,
+    /// How far the work has come.
+    pub state: FileState,
+    /// What kind of log it is.
+    pub source: SourceKind,
+    /// Bytes as stored.
+    pub size: u64,
+    /// Lines, the unread ones among them.
+    pub lines: u64,
+    /// Lines that could not be read.
+    pub unread_lines: u64,
+    /// These by reason, as `too-long=3,not-json=5`.
+    pub unread: String,
+    /// Time of its earliest line.
+    pub first: Option<Timestamp>,
+    /// Time of its latest line.
+    pub last: Option<Timestamp>,
+    /// Days since 1970 of which it holds lines: ranges, both ends in.
+    pub days: Vec<(u32, u32)>,
+    /// The longest time between two lines, in seconds.
+    pub gap_seconds: u64,
+    /// By how many seconds its clock was seen to be wrong.
+    pub skew_seconds: i64,
+    /// How often its time went back.
+    pub backward_jumps: u64,
+    /// Offset in the unpacked stream up to which its observables count.
+    pub counted_to: u64,
+    /// When something of it was first recorded; the epoch if nothing was.
+    pub recorded: Timestamp,
+    /// What went wrong.
+    pub fault: String,
+    pub(super) packed: bool,
+    pub(super) merged: bool,
+    pub(super) worker: i64,
+}
+
+const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker FROM hunt_files ORDER BY id";
+const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker FROM hunt_files WHERE id = ?1";
+
+/// All files.
+pub(super) fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
+    let mut all = Vec::new();
+    read.query(SELECT_ALL, &[], &mut |row| {
+        all.push(file_of(row)?);
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
+}
+
+/// One file.
+pub(super) fn file(read: &mut dyn Read, id: i64) -> Result<Option<File>, EngineError> {
+    let mut found = None;
+    read.query(SELECT_ONE, &[Value::Int(id)], &mut |row| {
+        found = Some(file_of(row)?);
+        Ok(Flow::Stop)
+    })?;
+    Ok(found)
+}
+
+fn file_of(row: &dyn Row) -> Result<File, EngineError> {
+    let unsigned = |column| row.int(column).map(|n| u64::try_from(n).unwrap_or(0));
+    let time = |column| row.int_opt(column).map(|time| time.map(Timestamp::from_micros));
+    let (first, last) = (time(8)?, time(9)?);
+    let mut days = ranges_of(row.blob(10)?);
+    if days.is_empty()
+        && let (Some(first), Some(last)) = (first.and_then(day_of_time), last.and_then(day_of_time))
+    {
+        // A file that an earlier program registered.
+        days.push((first, last));
+    }
+    Ok(File {
+        id: row.int(0)?,
+        path: row.text(1)?.to_owned(),
+        state: FileState::from_code(row.int(2)?),
+        source: kind_of(row.int(3)?),
+        size: unsigned(4)?,
+        lines: unsigned(5)?,
+        unread_lines: unsigned(6)?,
+        unread: row.text(7)?.to_owned(),
+        first,
+        last,
+        days,
+        gap_seconds: unsigned(11)?,
+        skew_seconds: row.int(12)?,
+        backward_jumps: unsigned(13)?,
+        counted_to: unsigned(14)?,
+        recorded: Timestamp::from_micros(row.int(15)?),
+        fault: row.text(16)?.to_owned(),
+        packed: row.int(17)? != 0,
+        merged: row.int(18)? != 0,
+        worker: row.int(19)?,
+    })
+}
+
+/// The file of this content, if it is registered: whatever became of it.
+pub(super) fn of_content(tx: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
+    let sql = "SELECT id FROM hunt_files WHERE sha256 = ?1 AND size = ?2 AND state > 0";
+    let id = first_int(tx, sql, &[Value::Blob(&facts.sha256), Value::Int(int(facts.size))])?;
+    id.map_or(Ok(None), |id| file(tx, id))
+}
+
+/// The longest recorded file of this name that the new one begins with. A log that is rotated keeps its
+/// name but not its head; a recorded file that is no longer than the head is compared whole.
+pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
+    let mut found = None;
+    read.query(
+        "SELECT id, size, sha256, head_sha256 FROM hunt_files WHERE path = ?1 AND size < ?2 AND recorded <> 0
+         AND packed = 0 ORDER BY size DESC",
+        &[Value::Text(&clean(&facts.path)), Value::Int(int(facts.size))],
+        &mut |row| {
+            let size = usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
+            let same = match facts.head.get(..size) {
+                Some(head) => Sha256::digest(head).as_slice() == row.blob(2)?,
+                None => row.blob(3)? == facts.head_sha256,
+            };
+            found = same.then_some(row.int(0)?);
+            Ok(if same { Flow::Stop } else { Flow::Continue })
+        },
+    )?;
+    found.map_or(Ok(None), |id| file(read, id))
+}
+
+/// Registers a file on which work begins; answers its id.
+pub(super) fn begin(tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<i64, EngineError> {
+    // It may have waited under its name alone.
+    let waiting = "SELECT id FROM hunt_files WHERE path = ?1 AND state = 0";
+    let waiting = first_int(tx.as_read(), waiting, &[Value::Text(&clean(&facts.path))])?;
+    if let Some(id) = waiting {
+        tx.execute("DELETE FROM hunt_files WHERE id = ?1", &[Value::Int(id)])?;
+    }
+    let id = match waiting {
+        Some(id) => id,
+        None => next_id(tx)?,
+    };
+    insert(tx, id, &facts.path, facts, FileState::Running, worker)?;
+    Ok(id)
+}
+
+fn insert(
+    tx: &mut dyn Tx,
+    id: i64,
+    path: &str,
+    facts: &FileFacts,
+    state: FileState,
+    worker: i64,
+) -> Result<(), EngineError> {
+    let (sha256, head): (&[u8], &[u8]) = match state {
+        FileState::Waiting => (&[], &[]),
+        _ => (&facts.sha256, &facts.head_sha256),
+    };
+    tx.execute(
+        "INSERT INTO hunt_files (id, path, sha256, head_sha256, size, state, lines, unread_lines, findings, scanner_version, recorded, worker)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, 0, ?8)",
+        &[
+            Value::Int(id),
+            Value::Text(&clean(path)),
+            Value::Blob(sha256),
+            Value::Blob(head),
+            Value::Int(int(facts.size)),
+            Value::Int(state.code()),
+            Value::Int(SCANNER_VERSION),
+            Value::Int(worker),
+        ],
+    )?;
+    Ok(())
+}
+
+fn next_id(tx: &mut dyn Tx) -> Result<i64, EngineError> {
+    // Files that are gone may still be named by runs: an id is never used again.
+    let last = first_int(tx.as_read(), "SELECT coalesce(max(id), 0) FROM hunt_files", &[])?.unwrap_or(0);
+    let known = "SELECT coalesce(max(CAST(value AS BIGINT)), 0) FROM hunt_settings WHERE name = 'last-file'";
+    let known = first_int(tx.as_read(), known, &[])?.unwrap_or(0);
+    let id = last.max(known) + 1;
+    super::settings::put(tx, "last-file", &id.to_string())?;
+    Ok(id)
+}
+
+/// Writes what is known of a file that was recorded.
+pub(super) fn describe(
+    tx: &mut dyn Tx,
+    id: i64,
+    facts: &FileFacts,
+    counted_to: u64,
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    let unread: Vec<String> =
+        facts.unread.iter().map(|(reason, lines)| format!("{reason}={lines}")).collect();
+    let whole = facts.whole && facts.unread.is_empty();
+    let state = if whole { FileState::Done } else { FileState::Partial };
+    let time = |time: Option<Timestamp>| Value::int_or_null(time.map(Timestamp::micros));
+    let source = facts.class.source;
+    let log_source = format!("{}/{}/{}", source.product, source.category, source.service);
+    tx.execute(
+        "UPDATE hunt_files SET path = ?2, sha256 = ?3, head_sha256 = ?4, size = ?5, state = ?6, lines = ?7, unread_lines = ?8,
+         first_time = ?9, last_time = ?10, scanner_version = ?11, recorded = ?12, source = ?13, log_source = ?14,
+         packed = ?15, counted_to = ?16, unread = ?17, days = ?18, gap_start = ?19, gap_seconds = ?20,
+         skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, worker = 0, fault = ''
+         WHERE id = ?1",
+        &[
+            Value::Int(id),
+            Value::Text(&clean(&facts.path)),
+            Value::Blob(&facts.sha256),
+            Value::Blob(&facts.head_sha256),
+            Value::Int(int(facts.size)),
+            Value::Int(state.code()),
+            Value::Int(int(facts.lines)),
+            Value::Int(int(facts.unread_lines())),
+            time(facts.first),
+            time(facts.last),
+            Value::Int(SCANNER_VERSION),
+            Value::Int(now.micros().max(1)),
+            Value::Int(code_of(facts.class.kind)),
+            Value::Text(if log_source == "//" { "" } else { &log_source }),
+            Value::Int(i64::from(facts.packed)),
+            Value::Int(int(counted_to)),
+            Value::Text(&clean(&unread.join(","))),
+            Value::Blob(&ranges_blob(&facts.covered())),
+            time(facts.longest_gap.map(|(start, _)| start)),
+            Value::Int(int(facts.longest_gap.map_or(0, |(_, seconds)| seconds))),
+            Value::Int(facts.skew_seconds),
+            Value::Int(int(facts.backward_jumps)),
+            Value::Int(READER_VERSION),
+            Value::Text(&clean(&facts.set_version)),
+        ],
+    )?;
+    Ok(())
+}
+
+impl History<'_> {
+    /// Notes files that are to be hunted; those that wait already, or are registered under this name and
+    /// size, are left as they are. Answers how many are new.
+    pub fn enqueue(&self, files: &[(String, u64)]) -> Result<u64, HistoryError> {
+        self.write(|tx| {
+            let mut added = 0;
+            for (path, size) in files {
+                let args = [Value::Text(&clean(path)), Value::Int(int(*size))];
+                let known = "SELECT id FROM hunt_files WHERE path = ?1 AND (state = 0 OR size = ?2)";
+                if first_int(tx.as_read(), known, &args)?.is_none() {
+                    let id = next_id(tx)?;
+                    let facts = FileFacts { size: *size, ..FileFacts::default() };
+                    insert(tx, id, path, &facts, FileState::Waiting, 0)?;
+                    added += 1;
+                }
+            }
+            Ok(added)
+        })
+    }
+
+    /// Claims the next file that waits, or must be read again, for a worker (any number but 0 that only this
+    /// process has); `None` when there is none.
+    pub fn claim(&self, worker: i64) -> Result<Option<File>, HistoryError> {
+        self.write(|tx| {
+            let next =
+                "SELECT id FROM hunt_files WHERE (state = 0 OR state = 5) AND worker = 0 ORDER BY id LIMIT 1";
+            let Some(id) = first_int(tx.as_read(), next, &[])? else { return Ok(None) };
+            tx.execute(
+                "UPDATE hunt_files SET worker = ?2 WHERE id = ?1",
+                &[Value::Int(id), Value::Int(worker)],
+            )?;
+            Ok(file(tx.as_read(), id)?)
+        })
+    }
+
+    /// Lets go of what workers had claimed that are no more: for who knows that no other process hunts.
+    pub fn release_claims(&self) -> Result<u64, HistoryError> {
+        self.write(|tx| Ok(tx.execute("UPDATE hunt_files SET worker = 0 WHERE worker <> 0", &[])?))
+    }
+
+    /// Notes that a file could not be read or recorded. What was recorded of it before still counts.
+    pub fn fail(&self, path: &str, fault: &str) -> Result<(), HistoryError> {
+        self.write(|tx| {
+            let args = [Value::Text(&clean(path)), Value::Text(&clean(fault))];
+            let known =
+                "UPDATE hunt_files SET state = 4, worker = 0, fault = ?2 WHERE path = ?1 AND recorded = 0";
+            if tx.execute(known, &args)? == 0 {
+                let id = next_id(tx)?;
+                insert(tx, id, path, &FileFacts::default(), FileState::Waiting, 0)?;
+                // Its content is not known: it must not stand in the way of another.
+                let args = [Value::Int(id), Value::Text(&clean(fault)), Value::Blob(&id.to_be_bytes())];
+                tx.execute("UPDATE hunt_files SET state = 4, fault = ?2, sha256 = ?3 WHERE id = ?1", &args)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The register.
+    pub fn files(&self) -> Result<Vec<File>, HistoryError> {
+        self.read(|read| Ok(files(read)?))
+    }
+}
+
+/// Days as ranges: first day and number of days, four bytes little-endian each.
+fn ranges_blob(days: &[u32]) -> Vec<u8> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for day in days {
+        match ranges.last_mut() {
+            Some((first, count)) if *first + *count == *day => *count += 1,
+            Some((first, count)) if *day < *first + *count => {}
+            _ => ranges.push((*day, 1)),
+        }
+    }
+    ranges.iter().flat_map(|(first, count)| [first.to_le_bytes(), count.to_le_bytes()]).flatten().collect()
+}
+
+fn ranges_of(blob: &[u8]) -> Vec<(u32, u32)> {
+    let numbers: Vec<u32> = blob.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+    let pairs = numbers.as_chunks::<2>().0.iter();
+    pairs.filter_map(|[first, count]| Some((*first, first.checked_add(count.checked_sub(1)?)?))).collect()
+}
+
+pub(super) fn first_int(
+    read: &mut dyn Read,
+    sql: &'static str,
+    args: &[Value<'_>],
+) -> Result<Option<i64>, EngineError> {
+    let mut found = None;
+    read.query(sql, args, &mut |row| {
+        found = Some(row.int(0)?);
+        Ok(Flow::Stop)
+    })?;
+    Ok(found)
+}
+
+/// Text without NUL, which the engines do not take.
+pub(super) fn clean(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_kept_as_ranges() {
+        assert_eq!(ranges_of(&ranges_blob(&[3, 4, 5, 9, 9, 11])), [(3, 5), (9, 9), (11, 11)]);
+        assert!(ranges_of(&ranges_blob(&[])).is_empty());
+    }
+
+    #[test]
+    fn without_days_the_longest_gap_is_left_out() {
+        let time = |day: i64| Some(Timestamp::from_micros(day * 86_400_000_000 + 3_600_000_000));
+        let facts = FileFacts { first: time(10), last: time(20), ..FileFacts::default() };
+        assert_eq!(facts.covered(), (10..=20).collect::<Vec<_>>());
+        let gap = time(12).map(|start| (start, 4 * 86_400));
+        assert_eq!(FileFacts { longest_gap: gap, ..facts }.covered(), [10, 11, 12, 16, 17, 18, 19, 20]);
+    }
+}

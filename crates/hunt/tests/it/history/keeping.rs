@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is kept, for how long, what was taken away, who asked; and what 'never' rests on.
+
+use hunt::event::SourceKind;
+use hunt::history::{Act, Cadence, Declared, Flags, Keep, Kinds, Month, audit_name, day_text, parse_day};
+use hunt::indicator::{Indicator, Mode};
+use model::observable::{Observable, ObservableKind};
+use model::time::Timestamp;
+
+use super::support::{NOW, Node};
+use super::{MONDAY, TUESDAY, merge_all};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn audited(observable: &Observable, is_forgotten: bool) -> String {
+    audit_name(observable, is_forgotten, || Ok::<_, ()>(KEY)).unwrap()
+}
+
+fn line(day: &str, what: &str) -> Vec<u8> {
+    format!("{day}T10:00:00Z {what}\n").into_bytes()
+}
+
+fn never(node: &Node, kind: ObservableKind) -> hunt::history::Coverage {
+    node.history().coverage(kind, &Keep::default(), NOW).unwrap()
+}
+
+#[test]
+fn retention_drops_months_of_a_class_and_says_so() {
+    let node = Node::new();
+    for (day, name) in [("2023-10-05", "o"), ("2023-12-05", "d"), ("2024-02-05", "f")] {
+        for kind in [SourceKind::Proxy, SourceKind::Dns] {
+            let log = line(day, &format!("8.8.8.8 {name}.example.org {}", kind.name()));
+            node.record_as(&format!("{name}-{}.log", kind.name()), &log, "", kind).unwrap();
+        }
+    }
+    let history = node.history();
+    assert_eq!(history.retain(NOW).unwrap(), 0, "nothing is set");
+    history.set_retention(Some(ObservableKind::Domain), Some(SourceKind::Proxy), Some(3)).unwrap();
+    history.set_retention(Some(ObservableKind::Domain), None, Some(36)).unwrap();
+    // 2024-03 and the three months before it are kept.
+    assert_eq!(history.retain(NOW).unwrap(), 1);
+    assert_eq!(history.retain(NOW).unwrap(), 0);
+    assert_eq!(node.count(ObservableKind::Domain, "o.example.org"), 1, "the other class");
+    assert_eq!(node.count(ObservableKind::Domain, "d.example.org"), 2);
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 6, "another kind");
+    let coverage = never(&node, ObservableKind::Domain);
+    assert!(coverage.has_holes());
+    let [dropped] = coverage.dropped.as_slice() else { panic!("one class: {coverage:?}") };
+    assert_eq!((dropped.source, dropped.rows), (SourceKind::Proxy, 1));
+    assert_eq!(dropped.months, [Month::parse("2023-10").unwrap()].into());
+    assert!(!never(&node, ObservableKind::Ip).has_holes());
+    history.set_retention(None, None, Some(1)).unwrap();
+    assert_eq!(history.retain(NOW).unwrap(), 4, "addresses of two months; names have settings of their own");
+    merge_all(&node);
+    node.restart();
+}
+
+#[test]
+fn one_value_is_forgotten() {
+    let node = Node::new();
+    node.record("a.log", MONDAY, "8.8.8.8").unwrap();
+    node.record("b.log", TUESDAY, "").unwrap();
+    merge_all(&node);
+    let value = Observable::guess("8.8.8.8").unwrap();
+    let before: Vec<String> = node.history().runs().unwrap().into_iter().map(|run| run.facts.name).collect();
+    let forgotten = node.history().forget(&value, &Keep::default(), false, NOW).unwrap();
+    assert_eq!(
+        (forgotten.count, forgotten.runs, forgotten.findings, forgotten.erased_findings),
+        (3, 1, 2, 0)
+    );
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 0);
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.9.9"), 1);
+    assert_eq!(node.count(ObservableKind::Domain, "example.org"), 1);
+    node.restart();
+    let bytes = value.canonical();
+    for name in before {
+        let run = node.folder.inner.bytes(&name).unwrap_or_default();
+        assert!(!run.windows(bytes.len()).any(|part| part == bytes), "the old run is gone");
+    }
+    let again = node.history().forget(&value, &Keep::default(), true, NOW).unwrap();
+    assert_eq!((again.count, again.runs, again.findings, again.erased_findings), (0, 0, 0, 2));
+    assert_eq!(
+        node.record("a.log", MONDAY, "").unwrap().new_findings(),
+        0,
+        "the file is known, and not read again"
+    );
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 0);
+}
+
+#[test]
+fn what_is_a_persons_is_kept_only_when_switched_on() {
+    let node = Node::new();
+    let history = node.history();
+    let values = [
+        (ObservableKind::Account, "anna.dewit"),
+        (ObservableKind::Email, "anna@example.org"),
+        (ObservableKind::Url, "https://example.org/a"),
+        (ObservableKind::UserAgent, "curl/8"),
+        (ObservableKind::Ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        (ObservableKind::Ip, "10.0.0.1"),
+        (ObservableKind::Ip, "203.0.113.7"),
+        (ObservableKind::Domain, "example.org"),
+        (ObservableKind::Domain, "id.orig_h"),
+    ];
+    let kept = |keep: &Keep| {
+        let mut observed = hunt::history::Observed::new(
+            keep.clone(),
+            std::sync::Arc::default() as std::sync::Arc<hunt::history::MemoryFolder>,
+        );
+        for (kind, text) in values {
+            if let Ok(value) = Observable::parse(kind, text) {
+                observed.add_value(&value, None, Flags::ANSWERED);
+            }
+        }
+        observed
+            .sorted()
+            .unwrap()
+            .into_iter()
+            .map(|(value, _)| (value.kind(), value.canonical().to_vec()))
+            .collect::<Vec<_>>()
+    };
+    let by_default = history.keep(&KEY).unwrap();
+    assert_eq!(by_default, Keep::default());
+    let kinds: Vec<ObservableKind> = kept(&by_default).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [ObservableKind::Ip, ObservableKind::Domain, ObservableKind::Ja4]);
+    history.set_keep(ObservableKind::Account, true).unwrap();
+    history.set_keep(ObservableKind::Email, true).unwrap();
+    history.set_keep(ObservableKind::Domain, false).unwrap();
+    let keep = history.keep(&KEY).unwrap();
+    let all = kept(&keep);
+    let kinds: Vec<ObservableKind> = all.iter().map(|(kind, _)| *kind).collect();
+    use ObservableKind::{Account, Email, Ip, Ja4};
+    assert_eq!(kinds, [Ip, Email, Ja4, Account]);
+    let account = &all[3].1;
+    assert!(account.len() == 32 && !account.windows(4).any(|part| part == b"anna"), "keyed, never the name");
+    let other = Keep { account_key: Some([8; 32]), ..keep.clone() };
+    assert_ne!(kept(&other)[3].1, *account);
+    assert!(!format!("{keep:?}").contains('7'), "the key is not told");
+    assert!(Kinds::one(Account).is_one());
+}
+
+#[test]
+fn who_asked_is_noted_before_the_answer() {
+    let node = Node::new();
+    let history = node.history();
+    let address = Observable::guess("203.0.113.7").unwrap();
+    let person = Observable::parse(ObservableKind::Email, "anna@example.org").unwrap();
+    let id = history.audit("anna", Act::Seen, &audited(&address, false), "case 12", NOW).unwrap();
+    history.audit_outcome(id, "never").unwrap();
+    history.audit_outcome(id, "changed").unwrap();
+    history.audit("bert", Act::Seen, &audited(&person, false), "", NOW).unwrap();
+    history.audit("bert", Act::Forget, &audited(&address, true), "request", NOW).unwrap();
+    let all = history.audited(Timestamp::EPOCH).unwrap();
+    assert_eq!(all.iter().map(|entry| entry.id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        (all[0].what.as_str(), all[0].outcome.as_str(), all[0].purpose.as_str()),
+        ("ip 203.0.113.7", "never", "case 12")
+    );
+    assert!(all[1].what.starts_with("email hmac:") && !all[1].what.contains("anna"));
+    assert!(all[2].what.starts_with("ip hmac:"), "what is forgotten does not stand in the audit");
+    assert_eq!(audited(&person, false), all[1].what, "who knows it finds it again");
+    assert!(history.audited(Timestamp::from_micros(NOW.micros() + 1)).unwrap().is_empty());
+}
+
+/// 'Never' comes with the logs that could have shown it, their days, and what is missing.
+#[test]
+fn never_says_what_it_rests_on() {
+    let node = Node::new();
+    let history = node.history();
+    let declare = |name: &str, source, pattern: &str, cadence, since: Option<&str>| {
+        let since = since.map(|day| parse_day(day).unwrap());
+        let declared = Declared { name: name.into(), source, pattern: pattern.into(), cadence, since };
+        history.declare(&declared).unwrap();
+    };
+    declare("vpn", SourceKind::Vpn, "vpn*.log*", Cadence::Day, None);
+    declare("hosts", SourceKind::Endpoint, "evtx/*", Cadence::Week, Some("2024-02-01"));
+    declare("mail", SourceKind::Email, "mail*", Cadence::Month, Some("2023-12-15"));
+    declare("gone", SourceKind::Dns, "x", Cadence::Day, None);
+    assert!(history.undeclare("gone").unwrap() && !history.undeclare("gone").unwrap());
+    for day in ["2024-02-20", "2024-02-21", "2024-02-24", "2024-02-29"] {
+        node.record_as(&format!("/logs/vpn-{day}.log"), &line(day, "8.8.8.8"), "", SourceKind::Vpn).unwrap();
+    }
+    node.record_as("/logs/fw.log", &line("2024-02-20", "8.8.4.4"), "", SourceKind::Flow).unwrap();
+    node.record("/logs/odd.log", &line("2024-02-20", "8.8.4.4 x"), "").unwrap();
+    node.record_as("mail-1.log", &line("2024-02-01", "8.8.4.4 m"), "", SourceKind::Email).unwrap();
+
+    let stretches = |days: &[(u32, u32)]| -> Vec<String> {
+        days.iter().map(|(first, last)| format!("{}..{}", day_text(*first), day_text(*last))).collect()
+    };
+    let address = never(&node, ObservableKind::Ip);
+    let shows: Vec<SourceKind> = address.shows.iter().map(|source| source.source).collect();
+    assert_eq!(shows, [SourceKind::Email, SourceKind::Flow, SourceKind::Vpn]);
+    let vpn = address.shows.iter().find(|source| source.source == SourceKind::Vpn).unwrap();
+    assert_eq!((vpn.files, vpn.day_count()), (4, 4));
+    assert_eq!(
+        stretches(&vpn.gaps().collect::<Vec<_>>()),
+        ["2024-02-22..2024-02-23", "2024-02-25..2024-02-28"]
+    );
+    assert_eq!(address.unknown.as_ref().map(|source| source.files), Some(1));
+    let missing: Vec<(&str, Vec<String>)> =
+        address.missing.iter().map(|m| (m.declared.name.as_str(), stretches(&m.gaps))).collect();
+    let vpn_gaps = vec!["2024-02-22..2024-02-23".to_owned(), "2024-02-25..2024-02-28".to_owned()];
+    let hosts = vec!["2024-02-01..2024-02-25".to_owned()];
+    let mail = vec!["2023-12-15..2024-01-31".to_owned()];
+    assert_eq!(missing, [("hosts", hosts), ("mail", mail), ("vpn", vpn_gaps)]);
+    assert!(address.has_holes());
+
+    let hash = never(&node, ObservableKind::Sha256);
+    let cannot: Vec<SourceKind> = hash.cannot_show.iter().map(|source| source.source).collect();
+    assert_eq!(cannot, [SourceKind::Flow, SourceKind::Vpn], "a firewall log cannot show a hash");
+    let missing: Vec<&str> = hash.missing.iter().map(|m| m.declared.name.as_str()).collect();
+    assert_eq!(missing, ["hosts", "mail"], "nor can a VPN log be missed for it");
+    assert!(!never(&node, ObservableKind::Account).is_kept);
+}
+
+/// An indicator is looked up the moment that it is appended; of what is not kept the host leads to the files.
+#[test]
+fn a_new_indicator_looks_back() {
+    let node = Node::new();
+    node.record("a.log", MONDAY, "").unwrap();
+    node.record("b.log", TUESDAY, "").unwrap();
+    merge_all(&node);
+    let indicator = |text: &str, mode| {
+        let observable = Observable::guess(text).unwrap();
+        Indicator {
+            id: text.into(),
+            name: text.into(),
+            observable,
+            mode,
+            valid_from: None,
+            valid_until: None,
+        }
+    };
+    let indicators = [
+        indicator("9.9.9.9", Mode::Exact),
+        indicator("8.8.9.0/24", Mode::Exact),
+        indicator("https://www.example.org/login", Mode::Exact),
+        indicator("someone@example.org", Mode::Exact),
+        indicator("org.example", Mode::WithSubdomains),
+        indicator("http://8.8.9.9:8080/x", Mode::Exact),
+    ];
+    let found = node.history().look_back(&indicators, &Keep::default()).unwrap();
+    let told: Vec<(usize, u64, bool, String)> =
+        found.iter().map(|l| (l.indicator, l.sighted.seen.count, l.exact, l.files.join("+"))).collect();
+    let expected =
+        [(1, 1, true, "b.log"), (2, 1, false, "a.log"), (3, 1, false, "a.log"), (5, 1, false, "b.log")];
+    assert_eq!(told, expected.map(|(n, count, exact, files)| (n, count, exact, files.to_owned())));
+}

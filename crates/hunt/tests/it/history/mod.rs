@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The history on a real engine.
+
+mod crash;
+mod format;
+mod keeping;
+mod laws;
+mod support;
+
+use hunt::event::SourceKind;
+use hunt::history::{Coverage, HistoryError, Keep, Recorded, Sighted, Step, Zeal};
+use ledger::sql::{EngineError, Flow};
+use model::observable::ObservableKind;
+
+use support::{NOW, Node};
+
+const MONDAY: &[u8] =
+    b"2024-01-01T10:00:00Z 8.8.8.8 www.example.org\n2024-01-01T11:00:00Z 8.8.8.8 example.org\n";
+const TUESDAY: &[u8] =
+    b"2024-01-02T10:00:00Z 8.8.8.8 my-example.org\n2024-01-02T11:00:00Z 8.8.9.9 10.0.0.1\n";
+
+fn covered(node: &Node) -> Coverage {
+    node.history().coverage(ObservableKind::Ip, &Keep::default(), NOW).unwrap()
+}
+
+fn findings_in(node: &Node) -> i64 {
+    let mut count = 0;
+    node.store
+        .read(|read| {
+            read.query("SELECT count(*) FROM hunt_findings", &[], &mut |row| {
+                count = row.int(0)?;
+                Ok(Flow::Stop)
+            })
+        })
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    count
+}
+
+fn merge_all(node: &Node) {
+    while node.history().merge_step(Zeal::All, NOW).unwrap() != Step::Idle {}
+}
+
+#[test]
+fn ever_seen_says_when_how_often_and_where() {
+    let node = Node::new();
+    assert_eq!(node.ask(ObservableKind::Ip, "8.8.8.8", false), Sighted::default());
+    assert_eq!((covered(&node).files, covered(&node).shows.len()), (0, 0));
+    node.record("monday.log", MONDAY, "").unwrap();
+    node.record("tuesday.log", TUESDAY, "").unwrap();
+    for merged in [false, true] {
+        if merged {
+            merge_all(&node);
+            assert_eq!(node.history().runs().unwrap().len(), 2, "one for addresses, one for names");
+        }
+        let answer = node.ask(ObservableKind::Ip, "8.8.8.8", false);
+        assert_eq!((answer.seen.count, answer.seen.days.len(), answer.values), (3, 2, 1));
+        assert_eq!(answer.seen.first.unwrap().to_string(), "2024-01-01T10:00:00.000000Z");
+        assert_eq!(answer.seen.last.unwrap().to_string(), "2024-01-02T10:00:00.000000Z");
+        let (sources, more) = node.history().sources(&answer).unwrap();
+        assert_eq!((sources.len(), more, sources[0].file.as_str()), (2, 0, "monday.log"));
+        assert_eq!(sources[0].seen.as_ref().map(|seen| seen.count), (!merged).then_some(2));
+        assert_eq!(node.count(ObservableKind::Ip, "10.0.0.1"), 0, "internal");
+        let network = node.ask(ObservableKind::Cidr, "8.8.0.0/16", false);
+        assert_eq!((network.seen.count, network.values), (4, 2));
+        assert_eq!(node.count(ObservableKind::Domain, "example.org"), 1);
+        let names = node.ask(ObservableKind::Domain, "example.org", true);
+        assert_eq!((names.seen.count, names.values), (2, 2), "my-example.org is another");
+    }
+    let coverage = covered(&node);
+    assert_eq!((coverage.files, coverage.partial_files, coverage.lines, coverage.unread_lines), (2, 0, 4, 0));
+    assert_eq!(coverage.last.unwrap().to_string(), "2024-01-02T11:00:00.000000Z");
+    assert!(!coverage.has_holes());
+}
+
+#[test]
+fn the_same_content_never_counts_twice() {
+    let node = Node::new();
+    assert_eq!(node.record("a.log", MONDAY, "8.8.8.8").unwrap(), Recorded::Added { new_findings: 2 });
+    assert_eq!(node.record("a.log", MONDAY, "8.8.8.8").unwrap(), Recorded::Known { new_findings: 0 });
+    merge_all(&node);
+    assert_eq!(
+        node.record("copy.log", MONDAY, "8.8.8.8\nexample.org").unwrap(),
+        Recorded::Known { new_findings: 2 }
+    );
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 2);
+    assert_eq!((covered(&node).files, findings_in(&node)), (1, 4));
+}
+
+#[test]
+fn a_file_that_has_grown_replaces_itself() {
+    let node = Node::new();
+    node.record("a.log", MONDAY, "8.8.8.8").unwrap();
+    let grown = [MONDAY, TUESDAY].concat();
+    assert_eq!(node.record("a.log", &grown, "8.8.8.8").unwrap(), Recorded::Grown { new_findings: 3 });
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 3);
+    assert_eq!((covered(&node).files, findings_in(&node)), (1, 3));
+    node.restart();
+}
+
+/// Once what it held is merged with others, only what was added may count.
+#[test]
+fn a_merged_file_that_has_grown_is_hunted_from_where_it_ended() {
+    let node = Node::new();
+    node.record("a.log", MONDAY, "8.8.8.8").unwrap();
+    merge_all(&node);
+    let grown = [MONDAY, TUESDAY].concat();
+    let Err(HistoryError::Grown { from, .. }) = node.record("a.log", &grown, "8.8.8.8") else {
+        panic!("the whole of it would count what is counted")
+    };
+    assert_eq!(from, MONDAY.len() as u64);
+    let (facts, ..) = node.hunt("a.log", &grown, "", SourceKind::Unknown, 0);
+    assert_eq!(node.history().resume_from(&facts).unwrap(), from);
+    for wrong in [from - 1, from + 1] {
+        assert!(node.record_from("a.log", &grown, "", SourceKind::Unknown, wrong).is_err());
+    }
+    let again = node.record_from("a.log", &grown, "8.8.8.8", SourceKind::Unknown, from).unwrap();
+    assert_eq!(again, Recorded::Grown { new_findings: 1 });
+    assert_eq!(node.record("a.log", &grown, "").unwrap(), Recorded::Known { new_findings: 0 });
+    merge_all(&node);
+    let answer = node.ask(ObservableKind::Ip, "8.8.8.8", false);
+    assert_eq!((answer.seen.count, answer.files.len()), (3, 1));
+    assert_eq!((covered(&node).files, findings_in(&node)), (1, 3));
+}
+
+#[test]
+fn a_rotated_file_keeps_what_its_name_held_before() {
+    let node = Node::new();
+    let day = |name: &str| {
+        (0..200).flat_map(|n| format!("{name} line {n} 8.8.8.8\n").into_bytes()).collect::<Vec<u8>>()
+    };
+    assert!(day("monday").len() > hunt::reader::HEAD_BYTES);
+    node.record("a.log", &day("monday"), "").unwrap();
+    assert_eq!(node.record("a.log", &day("wednesday"), "").unwrap(), Recorded::Added { new_findings: 0 });
+    assert_eq!(node.record("a.log.1", &day("monday"), "").unwrap(), Recorded::Known { new_findings: 0 });
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 400);
+}
+
+#[test]
+fn text_that_holds_nul_is_stored() {
+    let node = Node::new();
+    assert_eq!(
+        node.record("a.log", b"\0 8.8.8.8 \0\n", "8.8.8.8").unwrap(),
+        Recorded::Added { new_findings: 1 }
+    );
+}
+
+#[test]
+fn a_damaged_file_counts_as_partial() {
+    let node = Node::new();
+    node.record("a.zip", b"PK\x03\x04", "").unwrap();
+    let coverage = covered(&node);
+    assert_eq!((coverage.files, coverage.partial_files), (1, 1));
+    assert!(coverage.has_holes());
+    assert_eq!(coverage.unread[0].path, "a.zip");
+}
+
+/// Merging stops at the month and at the class; a log that may still grow is left alone.
+#[test]
+fn runs_merge_no_further_than_month_and_class() {
+    let node = Node::new();
+    let february = b"2024-02-02T10:00:00Z 8.8.8.8 a.example.org\nno time 9.9.9.9\n";
+    node.record_as("a.log", MONDAY, "", SourceKind::Dns).unwrap();
+    node.record_as("b.log", TUESDAY, "", SourceKind::Vpn).unwrap();
+    node.record_as("c.log", february, "", SourceKind::Dns).unwrap();
+    node.record_as("today.log", b"2024-02-29T23:00:00Z 8.8.8.8\n", "", SourceKind::Dns).unwrap();
+    merge_all(&node);
+    let mut told: Vec<String> = node
+        .history()
+        .runs()
+        .unwrap()
+        .iter()
+        .map(|run| {
+            let kinds: Vec<&str> = run.facts.kinds.each().map(|kind| kind.name()).collect();
+            format!(
+                "{} {} {} {}",
+                run.facts.head.month,
+                run.facts.head.source.name(),
+                kinds.join("+"),
+                run.level
+            )
+        })
+        .collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "2024-01 dns domain 1",
+            "2024-01 dns ip 1",
+            "2024-01 vpn domain 1",
+            "2024-01 vpn ip 1",
+            "2024-02 dns domain 1",
+            "2024-02 dns ip 0",
+            "2024-02 dns ip 1",
+            "none dns ip 1",
+        ]
+    );
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 5);
+    assert_eq!(node.count(ObservableKind::Ip, "9.9.9.9"), 1);
+    node.restart();
+}
+
+/// The register queues work, hands each file to one worker, and says what became of it.
+#[test]
+fn work_is_claimed_once() {
+    let node = Node::new();
+    let history = node.history();
+    let size = MONDAY.len() as u64;
+    assert_eq!(
+        history.enqueue(&[("a.log".into(), size), ("b.log".into(), 7), ("a.log".into(), size)]).unwrap(),
+        2
+    );
+    assert_eq!(history.claim(1).unwrap().unwrap().path, "a.log");
+    assert_eq!(history.claim(2).unwrap().unwrap().path, "b.log");
+    assert_eq!(history.claim(3).unwrap(), None);
+    node.record("a.log", MONDAY, "").unwrap();
+    history.fail("b.log", "it went away").unwrap();
+    history.fail("c.log", "it may not be read").unwrap();
+    let told: Vec<(String, &str, String)> =
+        history.files().unwrap().into_iter().map(|file| (file.path, file.state.name(), file.fault)).collect();
+    assert_eq!(
+        told,
+        [
+            ("a.log".to_owned(), "done", String::new()),
+            ("b.log".to_owned(), "failed", "it went away".to_owned()),
+            ("c.log".to_owned(), "failed", "it may not be read".to_owned()),
+        ]
+    );
+    assert_eq!(history.enqueue(&[("a.log".into(), size)]).unwrap(), 0, "it is known");
+    assert!(covered(&node).has_holes());
+}
+
+/// Two processes with the same file: it counts once.
+#[test]
+fn who_was_overtaken_does_not_count() {
+    let node = Node::new();
+    let (facts, hunt, _) = node.hunt("a.log", MONDAY, "", SourceKind::Unknown, 0);
+    let (_, other, _) = node.hunt("a.log", MONDAY, "", SourceKind::Unknown, 0);
+    assert!(matches!(
+        node.history().record(&facts, hunt.left.observed, &[], 1, NOW).unwrap(),
+        Recorded::Added { .. }
+    ));
+    assert!(matches!(
+        node.history().record(&facts, other.left.observed, &[], 2, NOW).unwrap(),
+        Recorded::Known { .. }
+    ));
+    assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 2);
+}

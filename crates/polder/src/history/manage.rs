@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polder history`, `polder sources` and `polder forget`: what is kept, for how long, which logs are expected,
+//! who asked.
+
+use std::collections::BTreeMap;
+
+use hunt::history::{Act, Declared, Run, Zeal, day_of_time, day_text};
+use model::diagnostic::shown;
+use model::observable::ObservableKind;
+use model::time::Timestamp;
+use serde_json::json;
+
+use super::{Opened, date, seen};
+use crate::cli::{Data, Forget, HistoryCommand, SourcesCommand};
+use crate::failure::{Exit, Failure};
+use crate::hunting::counted;
+use crate::node::{Node, now};
+use crate::out::say;
+
+/// Runs `history`.
+pub fn run(command: &HistoryCommand) -> Result<Exit, Failure> {
+    match command {
+        HistoryCommand::Status { data, json } => status(data, *json),
+        HistoryCommand::Keep { data, kind, hmac, off } => keep(data, *kind, *hmac, *off),
+        HistoryCommand::Retention { data, kind, source, months, off } => {
+            let node = Node::open(data)?;
+            let opened = Opened::open(&node)?;
+            if months.is_none() && !off {
+                return Err(Failure::usage(
+                    "say for how long: --months N, or --off to keep such values for ever",
+                ));
+            }
+            let class =
+                format!("{} {}", kind.map_or("any", |k| k.name()), source.map_or("any", |s| s.name()));
+            let limit = months.map_or("off".to_owned(), |months| months.to_string());
+            opened.audit(Act::Set, &format!("retention {class} {limit}"), "")?;
+            opened.history().set_retention(*kind, *source, *months)?;
+            eprintln!("it is applied after the next hunt, or by `polder history tidy`");
+            Ok(Exit::Done)
+        }
+        HistoryCommand::Tidy { data } => {
+            let node = Node::open(data)?;
+            let opened = Opened::open(&node)?;
+            opened.tidy(Zeal::All, usize::MAX)?;
+            status_of(&opened, false)
+        }
+        HistoryCommand::Audit { data, since, json } => audit(data, since.as_deref(), *json),
+    }
+}
+
+fn keep(data: &Data, kind: ObservableKind, hmac: bool, off: bool) -> Result<Exit, Failure> {
+    if kind == ObservableKind::Cidr {
+        return Err(Failure::usage("networks are asked for, not kept; the addresses in them are `ip`"));
+    }
+    if kind == ObservableKind::Account && !hmac && !off {
+        return Err(Failure::usage(
+            "accounts are kept under a keyed hash only: say so with --hmac. See docs/history-privacy.md before you do",
+        ));
+    }
+    if kind != ObservableKind::Account && hmac {
+        return Err(Failure::usage("only accounts are kept under a keyed hash; leave --hmac out"));
+    }
+    let node = Node::open(data)?;
+    let opened = Opened::open(&node)?;
+    opened.audit(Act::Set, &format!("keep {} {}", kind.name(), if off { "off" } else { "on" }), "")?;
+    opened.history().set_keep(kind, !off)?;
+    if off {
+        eprintln!("what is there stays until retention or `polder forget` takes it away");
+    }
+    Ok(Exit::Done)
+}
+
+fn status(data: &Data, as_json: bool) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    status_of(&Opened::open(&node)?, as_json)
+}
+
+fn status_of(opened: &Opened<'_>, as_json: bool) -> Result<Exit, Failure> {
+    let history = opened.history();
+    let (runs, keep, limits) = (history.runs()?, opened.keep()?, history.retentions()?);
+    let (rows, bytes) = totals(runs.iter());
+    let kinds: Vec<&str> = keep.kinds.each().map(ObservableKind::name).collect();
+    let mut classes: BTreeMap<(&str, String), Vec<&Run>> = BTreeMap::new();
+    for run in &runs {
+        let kind = if run.facts.kinds.is_one() { run.facts.kinds.each().next() } else { None };
+        let class =
+            (run.facts.head.source.name(), kind.map_or("several".to_owned(), |kind| kind.name().to_owned()));
+        classes.entry(class).or_default().push(run);
+    }
+    if as_json {
+        let classes: Vec<_> = classes
+            .iter()
+            .map(|((source, kind), runs)| {
+                let (rows, bytes) = totals(runs.iter().copied());
+                let months: Vec<String> = runs.iter().map(|run| run.facts.head.month.to_string()).collect();
+                json!({
+                    "source": source, "kind": kind, "runs": runs.len(), "rows": rows, "bytes": bytes,
+                    "first_month": months.iter().min(), "last_month": months.iter().max(),
+                })
+            })
+            .collect();
+        let limits: Vec<_> = limits
+            .0
+            .iter()
+            .map(|l| json!({ "kind": l.kind.map(|k| k.name()), "source": l.source.map(|s| s.name()), "months": l.months }))
+            .collect();
+        say!(
+            "{}",
+            json!({ "runs": runs.len(), "rows": rows, "bytes": bytes, "kept": kinds, "retention": limits, "classes": classes })
+        );
+        return Ok(Exit::Done);
+    }
+    let each =
+        if rows == 0 { String::new() } else { format!(", {:.1} bytes each", bytes as f64 / rows as f64) };
+    say!("{} with {} in {bytes} bytes{each}", counted(runs.len() as u64, "run"), counted(rows, "row"));
+    say!("kept: {}", kinds.join(", "));
+    for ((source, kind), runs) in &classes {
+        let (rows, _) = totals(runs.iter().copied());
+        say!("  {source} logs, {kind}: {} in {}", counted(rows, "row"), counted(runs.len() as u64, "run"));
+    }
+    for limit in &limits.0 {
+        let (kind, source) =
+            (limit.kind.map_or("any value", |k| k.name()), limit.source.map_or("any", |s| s.name()));
+        say!("retention: {kind} of {source} logs for {}", counted(u64::from(limit.months), "month"));
+    }
+    Ok(Exit::Done)
+}
+
+fn totals<'r>(runs: impl Iterator<Item = &'r Run>) -> (u64, u64) {
+    runs.fold((0, 0), |(rows, bytes), run| (rows + run.facts.rows, bytes + run.facts.bytes))
+}
+
+fn audit(data: &Data, since: Option<&str>, as_json: bool) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    let opened = Opened::open(&node)?;
+    let since = since.map_or(Ok(Timestamp::EPOCH), date)?;
+    let all = opened.history().audited(since)?;
+    for entry in &all {
+        if as_json {
+            say!(
+                "{}",
+                json!({
+                    "id": entry.id, "time": entry.time.to_string(), "who": entry.who, "act": entry.act, "what": entry.what,
+                    "purpose": entry.purpose, "outcome": entry.outcome,
+                })
+            );
+        } else {
+            let purpose = if entry.purpose.is_empty() {
+                "no purpose stated".to_owned()
+            } else {
+                shown(&entry.purpose).to_string()
+            };
+            let (who, what) = (shown(&entry.who), shown(&entry.what));
+            say!("{}  {who}  {} {what}  ({purpose})  {}", entry.time, entry.act, entry.outcome);
+        }
+    }
+    Ok(if all.is_empty() { Exit::NotFound } else { Exit::Done })
+}
+
+/// Runs `sources`.
+pub fn sources(command: &SourcesCommand) -> Result<Exit, Failure> {
+    match command {
+        SourcesCommand::Declare { data, name, kind, pattern, every, since } => {
+            let since = since.as_deref().map(|text| date(text).map(day_of_time)).transpose()?.flatten();
+            if name.trim().is_empty() || pattern.is_empty() {
+                return Err(Failure::usage("a source has a name, and a pattern that its files fit"));
+            }
+            let node = Node::open(data)?;
+            let opened = Opened::open(&node)?;
+            let declared = Declared {
+                name: name.clone(),
+                source: *kind,
+                pattern: pattern.clone(),
+                cadence: *every,
+                since,
+            };
+            opened.audit(Act::Set, &format!("source {name}"), "")?;
+            opened.history().declare(&declared)?;
+            Ok(Exit::Done)
+        }
+        SourcesCommand::List { data, json } => list_sources(data, *json),
+        SourcesCommand::Remove { data, name } => {
+            let node = Node::open(data)?;
+            let opened = Opened::open(&node)?;
+            opened.audit(Act::Set, &format!("source {name} removed"), "")?;
+            if opened.history().undeclare(name)? {
+                return Ok(Exit::Done);
+            }
+            Err(Failure::not_found(format!("no source {name} is declared; `polder sources list` shows them")))
+        }
+    }
+}
+
+fn list_sources(data: &Data, as_json: bool) -> Result<Exit, Failure> {
+    let node = Node::open(data)?;
+    let opened = Opened::open(&node)?;
+    let (all, files) = (opened.history().declared()?, opened.history().files()?);
+    let today = day_of_time(now()).unwrap_or(0);
+    for source in &all {
+        let (gaps, count) = source.gaps(&files, today);
+        let since = source.since.map(day_text);
+        if as_json {
+            let gaps: Vec<_> =
+                gaps.iter().map(|(first, last)| json!([day_text(*first), day_text(*last)])).collect();
+            say!(
+                "{}",
+                json!({
+                    "name": source.name, "kind": source.source.name(), "match": source.pattern,
+                    "every": source.cadence.name(), "since": since, "files": count, "gaps": gaps,
+                })
+            );
+            continue;
+        }
+        let (name, pattern) = (shown(&source.name), shown(&source.pattern));
+        let since = since.map_or(String::new(), |day| format!(" since {day}"));
+        let (kind, every) = (source.source.name(), source.cadence.name());
+        say!("{name}: {kind} logs {pattern}, every {every}{since}; {}", counted(count, "file"));
+        for (first, last) in &gaps {
+            say!("  missing {} to {}", day_text(*first), day_text(*last));
+        }
+    }
+    Ok(if all.is_empty() { Exit::NotFound } else { Exit::Done })
+}
+
+/// Runs `forget`.
+pub fn forget(args: &Forget) -> Result<Exit, Failure> {
+    let observable = seen::observable(&args.value, args.kind)?;
+    if observable.kind() == ObservableKind::Cidr {
+        return Err(Failure::usage("a network is no value; forget its addresses one by one"));
+    }
+    if args.purpose.trim().is_empty() {
+        return Err(Failure::usage("say why: --purpose, as in --purpose 'request of 3 March'"));
+    }
+    let node = Node::open(&args.data)?;
+    let opened = Opened::open(&node)?;
+    let entry = opened.audit(Act::Forget, &opened.audit_name(&observable, true)?, &args.purpose)?;
+    let keep = hunt::history::Keep { account_key: Some(*opened.key()?), ..opened.keep()? };
+    let forgotten = opened.history().forget(&observable, &keep, args.findings, now())?;
+    let swept = opened.sweep()?;
+    node.store.scrub()?;
+    opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;
+    for run in &forgotten.unread {
+        eprintln!(
+            "warning: run {run} is damaged and was set aside; what is hunted again for it may hold the value"
+        );
+    }
+    if forgotten.findings > 0 {
+        eprintln!("{} still quote it; --findings erases them", counted(forgotten.findings, "finding"));
+    }
+    if !swept {
+        eprintln!("another process uses the history: the old files go with the next `polder history tidy`");
+    }
+    eprintln!("the logs themselves were not touched, nor backups that were made before");
+    if args.json {
+        say!(
+            "{}",
+            json!({
+                "kind": observable.kind().name(), "count": forgotten.count, "runs": forgotten.runs,
+                "findings_left": forgotten.findings, "findings_erased": forgotten.erased_findings, "files_removed": swept,
+            })
+        );
+    } else {
+        let (runs, count) = (counted(forgotten.runs, "run"), counted(forgotten.count, "occurrence"));
+        say!("erased from {runs}: {count}; {} erased", counted(forgotten.erased_findings, "finding"));
+    }
+    Ok(if forgotten.count + forgotten.erased_findings > 0 { Exit::Done } else { Exit::NotFound })
+}

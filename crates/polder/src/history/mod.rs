@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The history of a node: its database and its folder of runs, opened together.
+
+mod folder;
+mod manage;
+mod seen;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hunt::finding::Finding;
+use hunt::history::{
+    Act, Base, FileFacts, History, HistoryError, Keep, Observed, Reading, Recorded, RunFolder, Step, Writing,
+    Zeal, audit_name,
+};
+use model::observable::Observable;
+use model::time::Timestamp;
+use rustix::process::getuid;
+use store::Store;
+use zeroize::Zeroizing;
+
+use folder::FileFolder;
+pub use folder::sync;
+pub use manage::{forget, run, sources};
+pub use seen::seen;
+
+use crate::failure::Failure;
+use crate::node::{Node, now};
+
+/// Most steps of merging after a hunt; what is left is merged after the next.
+const STEPS_AFTER_HUNT: usize = 64;
+
+/// A node's database as the history needs it.
+struct Local<'a>(&'a Store);
+
+impl Base for Local<'_> {
+    fn read(&self, work: &mut Reading<'_>) -> Result<(), HistoryError> {
+        self.0.read(|read| work(read))
+    }
+
+    fn write(&self, work: &mut Writing<'_>) -> Result<(), HistoryError> {
+        self.0.local(|tx| work(tx))
+    }
+}
+
+/// The history of a node, in use by this process.
+pub struct Opened<'n> {
+    base: Local<'n>,
+    folder: Arc<FileFolder>,
+    in_use: folder::InUse,
+    node: &'n Node,
+}
+
+impl<'n> Opened<'n> {
+    /// Opens it; the history of an earlier program is taken over first.
+    pub fn open(node: &'n Node) -> Result<Opened<'n>, Failure> {
+        let folder = Arc::new(FileFolder::open(node.dir.root())?);
+        let in_use = folder.share()?;
+        let opened = Opened { base: Local(&node.store), folder, in_use, node };
+        let rows = opened.history().take_over(now())?;
+        if rows > 0 {
+            eprintln!("the history of an earlier program was taken over: {rows} rows are runs now");
+        }
+        Ok(opened)
+    }
+
+    /// The history.
+    pub fn history(&self) -> History<'_> {
+        History::new(&self.base, &*self.folder)
+    }
+
+    /// What it keeps.
+    pub fn keep(&self) -> Result<Keep, Failure> {
+        let keep = self.history().keep(&[0; 32])?;
+        // The key may be under a passphrase: it is asked for only where accounts are kept.
+        Ok(if keep.account_key.is_some() { Keep { account_key: Some(*self.key()?), ..keep } } else { keep })
+    }
+
+    fn key(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {
+        self.node.history_key()
+    }
+
+    /// Where a hunt collects what the history keeps.
+    pub fn observed(&self) -> Result<Observed, Failure> {
+        Ok(Observed::new(self.keep()?, Arc::clone(&self.folder) as Arc<dyn RunFolder>))
+    }
+
+    /// Records a file.
+    pub fn record(
+        &self,
+        facts: &FileFacts,
+        observed: Observed,
+        findings: &[Finding],
+    ) -> Result<Recorded, HistoryError> {
+        self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
+    }
+
+    /// Merges, drops what is over, and removes what counts no more: some bounded steps.
+    pub fn tidy(&self, zeal: Zeal, steps_max: usize) -> Result<(), Failure> {
+        for _ in 0..steps_max {
+            match self.history().merge_step(zeal, now())? {
+                Step::Idle => break,
+                Step::Merged { .. } => {}
+                Step::SetAside { files } => eprintln!(
+                    "a run of the history is damaged and was set aside; {files} files are to be hunted again"
+                ),
+            }
+        }
+        let rows = self.history().retain(now())?;
+        if rows > 0 {
+            eprintln!("{rows} rows of the history were older than they are kept, and are gone");
+        }
+        self.sweep().map(drop)
+    }
+
+    /// What is due after a hunt.
+    pub fn tidy_after_hunt(&self) -> Result<(), Failure> {
+        self.tidy(Zeal::WhenItPays, STEPS_AFTER_HUNT)
+    }
+
+    /// Removes files of runs that count no more, unless another process may be reading them; answers whether it
+    /// could.
+    pub fn sweep(&self) -> Result<bool, Failure> {
+        self.in_use.alone(|| Ok(self.history().sweep().map(drop)?))
+    }
+
+    /// How a value stands in the audit.
+    fn audit_name(&self, observable: &Observable, is_forgotten: bool) -> Result<String, Failure> {
+        audit_name(observable, is_forgotten, || self.key().map(|key| *key))
+    }
+
+    fn audit(&self, act: Act, what: &str, purpose: &str) -> Result<i64, Failure> {
+        Ok(self.history().audit(&who(), act, what, purpose, now())?)
+    }
+}
+
+/// Keeps runs from being removed, for as long as it lives, and names them.
+pub struct InUse {
+    folder: FileFolder,
+    _shared: folder::InUse,
+}
+
+impl InUse {
+    /// Names and paths of the runs, for a backup.
+    pub fn parts(&self) -> Result<Vec<(String, PathBuf)>, Failure> {
+        self.folder.parts()
+    }
+}
+
+/// Keeps the runs of a node from being removed.
+pub fn in_use(node: &Node) -> Result<InUse, Failure> {
+    let folder = FileFolder::open(node.dir.root())?;
+    let shared = folder.share()?;
+    Ok(InUse { folder, _shared: shared })
+}
+
+/// Who runs this program, as the system knows him.
+fn who() -> String {
+    let uid = getuid().as_raw();
+    match std::env::var("USER") {
+        Ok(name) if !name.is_empty() => format!("{name} (uid {uid})"),
+        _ => format!("uid {uid}"),
+    }
+}
+
+/// Reads a date, `2019-02-03`, as the time at which it begins.
+fn date(text: &str) -> Result<Timestamp, Failure> {
+    let day = hunt::history::parse_day(text)
+        .ok_or_else(|| Failure::usage(format!("`{text}` is no date; write it as 2019-02-03")))?;
+    Ok(Timestamp::from_micros(i64::from(day) * 86_400_000_000))
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Register, history and findings of one log; and new indicators that are looked up in the history.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use hunt::back;
+use hunt::confirm::Confirm;
+use hunt::finding::Finding;
+use hunt::history::{FileFacts, HistoryError, Observed};
+use hunt::indicator::Indicator;
+use hunt::limits::{FINDINGS_PER_FILE_MAX, LOOK_BACK_INDICATORS_MAX};
+use hunt::reader::{Input, read_logs};
+use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
+use hunt::scan::IndicatorSet;
+use hunt::time::Clock;
+
+use crate::failure::Failure;
+use crate::history::Opened;
+use crate::node::Node;
+
+/// One log that was hunted in, on its way into the history.
+pub struct Recording<'r, 'n> {
+    pub history: &'r Opened<'n>,
+    /// The file that holds it.
+    pub path: &'r Path,
+    pub report: &'r FileReport,
+    pub findings: &'r [Finding],
+}
+
+impl Recording<'_, '_> {
+    /// Records it. A log whose beginning is counted already, together with others, is read `again` from where that
+    /// ended.
+    pub fn record<'q>(
+        &self,
+        observed: Observed,
+        again: &dyn Fn(u64) -> Result<Option<Hunt<'q>>, Failure>,
+    ) -> Result<(), Failure> {
+        let name = &self.report.file;
+        if self.findings.len() > FINDINGS_PER_FILE_MAX {
+            eprintln!(
+                "{name}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so \
+                 much is suspect",
+                self.findings.len()
+            );
+        }
+        match self.history.record(&facts(self.path, self.report), observed, self.findings) {
+            Err(HistoryError::Grown { from, .. }) => {
+                let Some(rest) = again(from)? else { return Ok(()) };
+                let facts = FileFacts { from, ..facts(self.path, &rest.report) };
+                self.history.record(&facts, rest.left.observed, self.findings)?;
+            }
+            // Another process records it.
+            Err(HistoryError::Taken { .. }) => {}
+            recorded => drop(recorded?),
+        }
+        Ok(())
+    }
+}
+
+/// What the register keeps of a log. One file has one name in it, however it was named today; a member of an
+/// archive keeps its name behind the archive's.
+fn facts(path: &Path, report: &FileReport) -> FileFacts {
+    let whole = path.display().to_string();
+    let member = report.file.strip_prefix(whole.as_str()).unwrap_or_default();
+    let name = match fs::canonicalize(path) {
+        Ok(path) => format!("{}{member}", path.display()),
+        Err(_) => report.file.clone(),
+    };
+    let mut facts = FileFacts { path: name, ..FileFacts::of_report(report, report.class) };
+    facts.unread.extend(report.unparsed.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)));
+    facts.backward_jumps = report.timeline.jumps_back;
+    facts.longest_gap = report
+        .timeline
+        .gap
+        .map(|(from, _)| (from, u64::try_from(report.timeline.longest_gap_seconds()).unwrap_or(0)));
+    facts
+}
+
+/// What a look back came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LookedBack {
+    /// Indicators that are new since the last time.
+    pub indicators: u64,
+    /// Of these, how many were seen before.
+    pub seen: u64,
+    /// Findings that are new.
+    pub findings: u64,
+    /// Files that hold something and cannot be opened any more.
+    pub gone: u64,
+}
+
+impl LookedBack {
+    /// What a person should know of it, if anything.
+    pub fn in_words(&self) -> Option<String> {
+        let LookedBack { indicators, seen, findings, gone } = *self;
+        if seen == 0 {
+            return None;
+        }
+        let gone = match gone {
+            0 => String::new(),
+            gone => format!("; {gone} of the logs that may hold them are not there any more"),
+        };
+        Some(format!(
+            "{seen} of {indicators} new indicators were seen in own logs before: {findings} new findings, `polder finding \
+             list` shows them{gone}"
+        ))
+    }
+}
+
+/// Looks up in the history the indicators that were appended since the last time, and opens the files again that
+/// hold them, to recover the lines. A node without a history has nothing to look up.
+pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
+    let history = Opened::open(node)?;
+    let mut all = LookedBack::default();
+    loop {
+        let (indicators, upto) =
+            node.store.read(|read| back::new_indicators(read, LOOK_BACK_INDICATORS_MAX))?;
+        let Some(upto) = upto else { return Ok(all) };
+        let some = look_up(&history, &indicators)?;
+        all.indicators += indicators.len() as u64;
+        all.seen += some.seen;
+        all.findings += some.findings;
+        all.gone += some.gone;
+        node.store.local(|tx| back::looked_back(tx, upto))?;
+    }
+}
+
+fn look_up(history: &Opened<'_>, indicators: &[Indicator]) -> Result<LookedBack, Failure> {
+    let found = history.history().look_back(indicators, &history.keep()?)?;
+    let mut told = LookedBack { seen: found.len() as u64, ..LookedBack::default() };
+    // Each file is opened once, for all that it may hold.
+    let mut wanted: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for looked in &found {
+        for file in &looked.files {
+            wanted.entry(file).or_default().insert(looked.indicator);
+        }
+    }
+    let mut paths: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
+    for (name, numbers) in wanted {
+        // A member of an archive is named behind it.
+        let path = match name.split_once('!') {
+            Some((archive, _)) if !Path::new(name).exists() => archive,
+            _ => name,
+        };
+        paths.entry(PathBuf::from(path)).or_default().extend(numbers);
+    }
+    for (path, numbers) in paths {
+        let of_file = numbers.iter().filter_map(|nth| indicators.get(*nth).cloned()).collect();
+        match recover(history, &path, IndicatorSet::build(of_file))? {
+            Some(findings) => told.findings += findings,
+            None => told.gone += 1,
+        }
+    }
+    Ok(told)
+}
+
+/// The lines of a file that hold the indicators of a set; `None` if it cannot be opened.
+fn recover(history: &Opened<'_>, path: &Path, set: IndicatorSet) -> Result<Option<u64>, Failure> {
+    let Ok(file) = fs::File::open(path) else { return Ok(None) };
+    let (confirm, stop) = (Confirm::default(), AtomicBool::new(false));
+    let lookout = Lookout {
+        set: &set,
+        confirm: Some(&confirm),
+        patterns: None,
+        rules: None,
+        detectors: None,
+        stop: &stop,
+    };
+    let clock = Clock { reference: Some(super::written(path)), ..Clock::default() };
+    let mut logs = Vec::new();
+    let name = path.display().to_string();
+    read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
+        let mut findings = Vec::new();
+        let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| {
+            findings.extend(part.hits.into_iter().map(|hit| hit.finding));
+        });
+        logs.push((hunt.report, findings));
+    });
+    let mut added = 0;
+    for (report, findings) in logs.iter().filter(|(_, findings)| !findings.is_empty()) {
+        match history.record(&facts(path, report), history.observed()?, findings) {
+            Ok(recorded) => added += recorded.new_findings(),
+            // It has grown, or is being recorded: the next hunt finds the same.
+            Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(added))
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The history by the command line: what was seen, what 'never' rests on, what is kept, forgotten and noted.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+fn seen(bench: &Bench, value: &str, more: &[&str], code: i32) -> Value {
+    let args = [&["seen", "--data", "d", value, "--json"], more].concat();
+    bench.run(&args).expect(code).json().remove(0)
+}
+
+/// Names of the runs in the folder.
+fn runs(bench: &Bench) -> Vec<String> {
+    let names = fs::read_dir(bench.path("d/history")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.ends_with(".parquet"));
+    names.sort();
+    names
+}
+
+#[test]
+fn seen_answers_with_what_it_rests_on() {
+    let bench = Bench::new();
+    let logs = examples().join("logs");
+    let logs = logs.to_str().unwrap();
+    bench.run(&["seen", "--data", "d", "203.0.113.7"]).expect(1).says(&["never", "no log"]);
+    bench.run(&["hunt", "--data", "d", logs]).expect(1);
+    for _ in 0..2 {
+        // The same files again: counted once.
+        bench.run(&["hunt", "--data", "d", logs]).expect(1);
+        let seen = seen(&bench, "203.0.113.7", &[], 0);
+        assert_eq!((seen["seen"].as_bool(), seen["count"].as_u64()), (Some(true), Some(1)), "{seen}");
+        assert_eq!(seen["first"], "2026-03-02T08:15:41.000000Z");
+        assert_eq!(seen["sources"].as_array().unwrap().len(), 1);
+        assert_eq!(seen["sources"][0]["count"].as_u64(), Some(1));
+        assert_eq!(seen["coverage"]["files"].as_u64(), Some(4));
+        // All of it merged: the same answer.
+        bench.run(&["history", "tidy", "--data", "d"]).expect(0).says(&["bytes each"]);
+    }
+    assert_eq!(seen(&bench, "heketwe.com", &["--subdomains"], 0)["count"].as_u64(), Some(2));
+    bench.run(&["seen", "--data", "d", "heketwe.com"]).expect(1);
+    bench.run(&["seen", "--data", "d", "not a value"]).expect(2).says(&["--kind"]);
+    let internal = bench.run(&["seen", "--data", "d", "10.0.0.1"]).expect(3);
+    internal.says(&["does not keep such values"]);
+}
+
+/// A declared source that is missing makes 'never' partial, for the kinds that it could show.
+#[test]
+fn a_missing_source_is_told() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("logs")).unwrap();
+    for day in ["01", "02", "05"] {
+        let line = format!("2024-02-{day}T10:00:00Z 8.8.8.8\n");
+        bench.write(&format!("logs/vpn-{day}.log"), line);
+    }
+    let declare = [
+        "sources",
+        "declare",
+        "--data",
+        "d",
+        "gateway",
+        "--kind",
+        "vpn",
+        "--match",
+        "vpn*.log*",
+        "--every",
+        "day",
+    ];
+    bench.run(&declare).expect(0);
+    bench.run(&[&declare[..], &["--since", "then"]].concat()).expect(2).says(&["2019-02-03"]);
+    bench.run(&["hunt", "--data", "d", "logs"]).expect(1);
+    let never = bench.run(&["seen", "--data", "d", "9.9.9.9"]).expect(3);
+    never.says(&["never", "gateway, no vpn log 2024-02-03 to 2024-02-04"]);
+    let coverage = &seen(&bench, "9.9.9.9", &[], 3)["coverage"];
+    assert_eq!(coverage["missing"][0]["gaps"][0], serde_json::json!(["2024-02-03", "2024-02-04"]));
+    assert_eq!(coverage["holes"], true);
+    assert_eq!(seen(&bench, &"0".repeat(64), &[], 1)["coverage"]["missing"], serde_json::json!([]));
+    let listed = bench.run(&["sources", "list", "--data", "d", "--json"]).expect(0).json().remove(0);
+    assert_eq!((&listed["name"], listed["files"].as_u64()), (&"gateway".into(), Some(3)));
+    bench.run(&["sources", "remove", "--data", "d", "gateway"]).expect(0);
+    bench.run(&["sources", "remove", "--data", "d", "gateway"]).expect(1);
+    bench.run(&["seen", "--data", "d", "9.9.9.9"]).expect(1);
+}
+
+#[test]
+fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &[], 0);
+    bench.write("a.log", "2024-02-01T10:00:00Z 203.0.113.7 8.8.8.8\n");
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(0);
+    let before = runs(&bench);
+    bench.run(&["forget", "--data", "d", "203.0.113.7"]).expect(2);
+    let purpose = ["--purpose", "request of 3 March"];
+    let forget =
+        |more: &[&'static str]| [&["forget", "--data", "d", "203.0.113.7"], &purpose[..], more].concat();
+    let told = bench.run(&forget(&["--json"])).expect(0).says(&["1 finding still quote it"]).json().remove(0);
+    assert_eq!(
+        (told["count"].as_u64(), told["runs"].as_u64(), told["files_removed"].as_bool()),
+        (Some(1), Some(1), Some(true))
+    );
+    assert!(runs(&bench).iter().all(|name| !before.contains(name)), "the old run is removed");
+    seen(&bench, "203.0.113.7", &["--purpose", "case 12"], 1);
+    assert_eq!(seen(&bench, "8.8.8.8", &[], 0)["count"].as_u64(), Some(1));
+    bench.run(&forget(&["--findings"])).expect(0).says(&["1 finding erased"]);
+    bench.run(&["finding", "list", "--data", "d"]).expect(1);
+    bench.run(&forget(&[])).expect(1);
+
+    let audit = bench.run(&["history", "audit", "--data", "d", "--json"]).expect(0).json();
+    let acts: Vec<&str> = audit.iter().map(|entry| entry["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["forget", "seen", "seen", "forget", "forget"]);
+    assert!(
+        audit
+            .iter()
+            .filter(|e| e["act"] == "forget")
+            .all(|e| e["what"].as_str().unwrap().starts_with("ip hmac:"))
+    );
+    assert_eq!((&audit[1]["what"], &audit[1]["purpose"]), (&"ip 203.0.113.7".into(), &"case 12".into()));
+    assert_eq!((&audit[1]["outcome"], &audit[2]["outcome"]), (&"never".into(), &"seen".into()));
+    assert!(audit[0]["who"].as_str().unwrap().contains("uid"));
+    bench.run(&["history", "audit", "--data", "d", "--since", "2100-01-01"]).expect(1);
+}
+
+#[test]
+fn what_is_kept_is_a_setting() {
+    let bench = Bench::new();
+    bench.run(&["history", "keep", "--data", "d", "account"]).expect(2).says(&["--hmac"]);
+    bench.run(&["history", "keep", "--data", "d", "email", "--hmac"]).expect(2).says(&["only accounts"]);
+    bench.run(&["history", "keep", "--data", "d", "cidr"]).expect(2);
+    bench.run(&["history", "keep", "--data", "d", "account", "--hmac"]).expect(0);
+    bench.run(&["history", "keep", "--data", "d", "sha256", "--off"]).expect(0);
+    bench.run(&["history", "retention", "--data", "d", "--kind", "domain"]).expect(2).says(&["--months"]);
+    bench.run(&["history", "retention", "--data", "d", "--kind", "ip", "--months", "1"]).expect(0);
+    let status = bench.run(&["history", "status", "--data", "d", "--json"]).expect(0).json().remove(0);
+    let kept: Vec<&str> =
+        status["kept"].as_array().unwrap().iter().map(|kind| kind.as_str().unwrap()).collect();
+    assert!(kept.contains(&"account") && !kept.contains(&"sha256") && kept.contains(&"ip"), "{kept:?}");
+    assert_eq!(status["retention"][0]["months"].as_u64(), Some(1));
+    bench.write("a.log", "2019-02-01T10:00:00Z 8.8.8.8 www.example.org\n");
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(1).says(&["older than they are kept"]);
+    let never = bench.run(&["seen", "--data", "d", "8.8.8.8"]).expect(3);
+    never.says(&["deleted by retention", "2019-02"]);
+    assert_eq!(seen(&bench, "www.example.org", &[], 0)["count"].as_u64(), Some(1));
+    assert_eq!(seen(&bench, &"0".repeat(64), &[], 3)["coverage"]["kept"], false);
+}
+
+/// A run that the disk damaged is named and set aside; the file, hunted again, brings it back.
+#[test]
+fn a_damaged_run_is_told_and_comes_back() {
+    let bench = Bench::new();
+    bench.write("a.log", "2024-02-01T10:00:00Z 8.8.8.8\n");
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(1);
+    let run = bench.path("d/history").join(&runs(&bench)[0]);
+    let mut bytes = fs::read(&run).unwrap();
+    bytes[6] ^= 1;
+    fs::write(&run, bytes).unwrap();
+    bench.run(&["seen", "--data", "d", "8.8.8.8"]).expect(3).says(&[
+        "is damaged",
+        "set aside",
+        "to be hunted again",
+    ]);
+    assert!(runs(&bench).is_empty());
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(1);
+    assert_eq!(seen(&bench, "8.8.8.8", &[], 0)["count"].as_u64(), Some(1));
+    bench.run(&["seen", "--data", "d", "8.8.4.4"]).expect(1);
+}
+
+/// What is in the backup answers after the restore.
+#[test]
+fn a_backup_holds_the_runs() {
+    let bench = Bench::new();
+    let logs = examples().join("logs");
+    bench.run(&["hunt", "--data", "d", logs.to_str().unwrap()]).expect(1);
+    let before = seen(&bench, "203.0.113.7", &[], 0);
+    bench.run(&["backup", "--data", "d", "b.tar"]).expect(0);
+    bench.run(&["restore", "--data", "e", "b.tar", "--newest"]).expect(0);
+    let after = bench.run(&["seen", "--data", "e", "203.0.113.7", "--json"]).expect(0).json().remove(0);
+    assert_eq!((&before["count"], &before["sources"]), (&after["count"], &after["sources"]));
+    assert_eq!(after["coverage"]["elsewhere"].as_u64(), Some(0));
+    bench.run(&["hunt", "--data", "e", logs.to_str().unwrap()]).expect(1);
+    let again = bench.run(&["seen", "--data", "e", "203.0.113.7", "--json"]).expect(0).json().remove(0);
+    assert_eq!(before["count"], again["count"], "nothing counts twice");
+}
+
+/// A log that grows is counted once, also when what it held is merged already.
+#[test]
+fn a_log_that_grows_counts_once() {
+    let bench = Bench::new();
+    let mut log = String::new();
+    for (day, merged) in [("01", false), ("02", true), ("03", true)] {
+        log.push_str(&format!("2024-02-{day}T10:00:00Z 8.8.8.8 from day {day}\n"));
+        bench.write("a.log", &log);
+        bench.run(&["hunt", "--data", "d", "a.log"]).expect(1);
+        let seen = seen(&bench, "8.8.8.8", &[], 0);
+        assert_eq!(
+            (seen["count"].as_u64(), seen["days"].as_u64()),
+            (Some(log.lines().count() as u64), seen["count"].as_u64())
+        );
+        if merged {
+            bench.run(&["history", "tidy", "--data", "d"]).expect(0);
+        }
+    }
+}
