@@ -63,13 +63,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let mut summary = Summary::new(now());
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
-    let job = Job {
-        args,
-        node: node.as_ref(),
-        history: history.as_ref(),
-        quarry: &quarry,
-        stop: stop_when_told()?,
-    };
+    let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
     let Gathered { mut summary, partial, counts } = job.hunt_all(&paths, summary)?;
     if let (Some(node), Some(history)) = (&node, &history) {
         node.store.local(|tx| rule::add_counts(tx, &counts))?;
