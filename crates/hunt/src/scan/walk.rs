@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn a_run_of_31_bits_fills_a_lane() {
         for at in 0..=33 {
-            assert!(has_full_lane((1 << 31) - 1 << at), "{at}");
+            assert!(has_full_lane(((1 << 31) - 1) << at), "{at}");
         }
         assert!(!has_full_lane(0x7FFF_FFFE_7FFF_FFFE));
     }
