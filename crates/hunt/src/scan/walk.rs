@@ -226,7 +226,7 @@ impl Asked {
     /// Asks for a token by its key, the last bytes of it; `whether` it is a question at all.
     #[inline(always)]
     fn ask(&mut self, pass: &mut Pass<'_>, hash: u64, token: Range<usize>, shape: Shape, whether: bool) {
-        pass.set.filter.expect(hash);
+        pass.set.filter.fetch(hash);
         let (end, length) = ((token.end - self.part_at) as u32, token.len() as u16);
         match pass.candidates.get_mut(self.count) {
             Some(slot) => *slot = Candidate { hash, end, length, shape },
