@@ -78,6 +78,8 @@ pub(super) struct Pass<'a> {
     pub seen: Vec<(ObservableKind, Range<usize>)>,
     /// Room for the questions of a part to the filter.
     pub candidates: Vec<Candidate>,
+    /// Room for the masks of a part.
+    masks: Vec<Masks>,
 }
 
 impl<'a> Pass<'a> {
@@ -91,6 +93,7 @@ impl<'a> Pass<'a> {
             seeing,
             seen: Vec::new(),
             candidates: vec![Candidate::default(); Candidate::PART_MAX],
+            masks: vec![Masks::default(); PART_WORDS],
         }
     }
 
@@ -116,7 +119,7 @@ impl<'a> Pass<'a> {
         self.undecided.clear();
         self.seen.clear();
         let (words, rest) = self.chunk.as_chunks::<WORD_BYTES>();
-        let mut masks = [Masks::default(); PART_WORDS];
+        let mut masks = std::mem::take(&mut self.masks);
         let mut state = State::default();
         for part in words.chunks(PART_WORDS) {
             self.path.classify(part, &mut masks);
@@ -128,6 +131,7 @@ impl<'a> Pass<'a> {
         last.as_flattened_mut().iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
         self.path.classify(&last, &mut masks);
         self.path.run(Walk { pass: self, state: &mut state, masks: masks.get(..1).unwrap_or_default() });
+        self.masks = masks;
     }
 
     // --- names and IPv4 addresses ---

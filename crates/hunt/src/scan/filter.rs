@@ -120,9 +120,9 @@ impl Filter {
         self.words.get(self.word_of(h)).is_some_and(|word| word & bits == bits)
     }
 
-    /// Says that [`Filter::passes`] will be asked for this hash soon.
+    /// Brings near what [`Filter::passes`] will look at for this hash.
     #[inline(always)]
-    pub(super) fn expect(&self, h: u64) {
+    pub(super) fn fetch(&self, h: u64) {
         prefetch(&self.words, self.word_of(h));
     }
 }

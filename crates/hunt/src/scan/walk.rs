@@ -226,7 +226,7 @@ impl Asked {
     /// Asks for a token by its key, the last bytes of it; `whether` it is a question at all.
     #[inline(always)]
     fn ask(&mut self, pass: &mut Pass<'_>, hash: u64, token: Range<usize>, shape: Shape, whether: bool) {
-        pass.set.filter.expect(hash);
+        pass.set.filter.fetch(hash);
         let (end, length) = ((token.end - self.part_at) as u32, token.len() as u16);
         match pass.candidates.get_mut(self.count) {
             Some(slot) => *slot = Candidate { hash, end, length, shape },
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn a_run_of_31_bits_fills_a_lane() {
         for at in 0..=33 {
-            assert!(has_full_lane((1 << 31) - 1 << at), "{at}");
+            assert!(has_full_lane(((1 << 31) - 1) << at), "{at}");
         }
         assert!(!has_full_lane(0x7FFF_FFFE_7FFF_FFFE));
     }

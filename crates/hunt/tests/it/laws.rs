@@ -29,6 +29,7 @@ pub(crate) fn indicators() -> Vec<Indicator> {
         one(Ip, "1.2.3.4", Exact),
         one(Ip, "1::2", Exact),
         one(Ip, "1:2:3:4:5:6:7:8", Exact),
+        one(Ip, "1:2:3:4:5:6:102:304", Exact),
         one(Cidr, "1.2.0.0/16", Exact),
         one(Cidr, "1::/48", Exact),
         one(Domain, "a.bc", WithSubdomains),

@@ -45,6 +45,7 @@ const LINES: &[&str] = &[
     "q 4.3.2.1.in-addr.arpa A",
     "a 2001:db8::7 b",
     "a 2001:db8:0:0:0:0:0:7 b",
+    "a 0064:ff9b:0001:0002:0003:0004:192.0.2.33 b",
     "md5=d41d8cd98f00b204e9800998ecf8427e;",
     "sha256=66f13964c87fc6fe093a9d8cc0de0bf2b3bdaea9564210283fdb97a1dde9893b",
     "ja4 t13d1516h2_8daaf6152771_e5627efa2ab1 x",
@@ -53,7 +54,7 @@ const LINES: &[&str] = &[
     "word m\u{fc}ller.de",
     "range 1.2.3.0-1.2.3.4",
 ];
-const LIST: &str = "1.2.3.4\n203.0.113.0/24\nevil.example\n2001:db8::7\nd41d8cd98f00b204e9800998ecf8427e\n\
+const LIST: &str = "1.2.3.4\n203.0.113.0/24\nevil.example\n2001:db8::7\n64:ff9b:1:2:3:4:c000:221\nd41d8cd98f00b204e9800998ecf8427e\n\
     66f13964c87fc6fe093a9d8cc0de0bf2b3bdaea9564210283fdb97a1dde9893b\n\
     t13d1516h2_8daaf6152771_e5627efa2ab1\nmüller.de\n";
 
