@@ -368,3 +368,35 @@ fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     hash ^= hash >> 32;
     hash.wrapping_mul(0xD6E8_FEB8_6659_FD93)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_up_to_its_limit() {
+        let mut names = Names::default();
+        let edge = "x".repeat(DETECTOR_NAME_BYTES_MAX);
+        let id = names.id(&edge).unwrap();
+        assert_eq!(names.text(id), edge);
+        assert_eq!(names.id(&format!("{edge}y")), Some(id), "what is over the edge is cut off");
+        let wide = names.id(&"é".repeat(DETECTOR_NAME_BYTES_MAX)).unwrap();
+        assert_eq!(names.text(wide).len(), DETECTOR_NAME_BYTES_MAX);
+        assert_eq!((names.id(""), names.text(0)), (Some(0), ""));
+    }
+
+    #[test]
+    fn files_beyond_the_limit_are_not_told_apart_in_whatever_order_they_come() {
+        let count = DETECTOR_FILES_PER_DAY_MAX as u64 + 5;
+        let (mut up, mut down) = (Files::default(), Files::default());
+        for nth in 0..count - 6 {
+            up.add(hash_of(&nth.to_string()));
+        }
+        assert!(!up.is_full());
+        (count - 6..count).for_each(|nth| up.add(hash_of(&nth.to_string())));
+        (0..count).rev().for_each(|nth| down.add(hash_of(&nth.to_string())));
+        assert!(up.is_full());
+        assert_eq!(up.hashes.len(), DETECTOR_FILES_PER_DAY_MAX);
+        assert_eq!(up.hashes, down.hashes);
+    }
+}
