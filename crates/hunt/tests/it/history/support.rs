@@ -106,7 +106,8 @@ impl Node {
         let mut listed: Vec<String> =
             self.history().runs().unwrap().into_iter().map(|run| run.facts.name).collect();
         let mut there = self.folder.list().unwrap();
-        (listed.sort(), there.sort());
+        listed.sort();
+        there.sort();
         assert_eq!(listed, there, "what counts is there, and nothing else");
     }
 }
