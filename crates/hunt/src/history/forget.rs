@@ -99,7 +99,7 @@ impl History<'_> {
         now: Timestamp,
     ) -> Result<Option<(u64, Option<Run>)>, HistoryError> {
         let kind = observable.kind();
-        if OpenRun::may_hold(self.folder, &run.facts, kind, value)? == Match::No {
+        if OpenRun::may_hold(self.folder, &run.facts, kind, value, value)? == Match::No {
             return Ok(None);
         }
         let open = self.open(&run.facts)?;

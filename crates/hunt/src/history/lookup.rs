@@ -144,8 +144,8 @@ impl History<'_> {
         span: &Span,
         each: &mut dyn FnMut(RunHead, &Row),
     ) -> Result<(), HistoryError> {
-        if let Some(value) = span.one()
-            && OpenRun::may_hold(self.folder, &run.facts, span.kind, value)? == Match::No
+        if let Some((from, to)) = span.ends()
+            && OpenRun::may_hold(self.folder, &run.facts, span.kind, from, to)? == Match::No
         {
             return Ok(());
         }
@@ -312,9 +312,9 @@ struct Span {
 }
 
 impl Span {
-    fn one(&self) -> Option<&[u8]> {
+    fn ends(&self) -> Option<(&[u8], &[u8])> {
         match (&self.from, &self.to) {
-            (Bound::Included(from), Bound::Included(to)) if from == to => Some(from),
+            (Bound::Included(from), Bound::Included(to) | Bound::Excluded(to)) => Some((from, to)),
             _ => None,
         }
     }
@@ -394,40 +394,39 @@ impl Asked {
         let start = self.points.partition_point(|(of, ..)| *of < kind);
         let end = self.points.partition_point(|(of, ..)| *of <= kind);
         let mut points = self.points.get(start..end).unwrap_or_default();
-        while let Some(row) = rows.next_row()? {
-            while points.first().is_some_and(|(_, value, _)| *value < row.value) {
+        let mut matched = Vec::new();
+        while rows.advance()? {
+            let value = rows.value();
+            while points.first().is_some_and(|(_, point, _)| point.as_slice() < value) {
                 points = points.get(1..).unwrap_or_default();
             }
-            points
-                .iter()
-                .take_while(|(_, value, _)| *value == row.value)
-                .for_each(|(.., nth)| each(*nth, &row));
+            let same = points.iter().take_while(|(_, point, _)| point.as_slice() == value);
+            matched.extend(same.map(|(.., nth)| *nth));
             match kind {
-                ObservableKind::Domain if !self.domains.is_empty() => self.pass_domain(&row, each),
-                ObservableKind::Ip if !self.networks.is_empty() => self.pass_address(&row, each),
+                ObservableKind::Domain if !self.domains.is_empty() => self.match_domain(value, &mut matched),
+                ObservableKind::Ip if !self.networks.is_empty() => self.match_address(value, &mut matched),
                 _ => {}
+            }
+            if !matched.is_empty() {
+                let row = rows.row()?;
+                matched.drain(..).for_each(|nth| each(nth, &row));
             }
         }
         Ok(())
     }
 
     /// Every name above, but not the name itself: that is asked for as a value.
-    fn pass_domain(&self, row: &Row, each: &mut dyn FnMut(usize, &Row)) {
-        for (dot, _) in row.value.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
-            let above = row.value.get(..dot).unwrap_or_default();
-            self.domains.get(above).into_iter().flatten().for_each(|nth| each(*nth, row));
+    fn match_domain(&self, value: &[u8], matched: &mut Vec<usize>) {
+        for (dot, _) in value.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
+            matched.extend(self.domains.get(value.get(..dot).unwrap_or_default()).into_iter().flatten());
         }
     }
 
-    fn pass_address(&self, row: &Row, each: &mut dyn FnMut(usize, &Row)) {
-        let Some(address) = row.observable().address() else { return };
+    fn match_address(&self, value: &[u8], matched: &mut Vec<usize>) {
+        let Ok(address) = <[u8; 16]>::try_from(value).map(u128::from_be_bytes) else { return };
         for (prefix, networks) in &self.networks {
             let first = Network::new(address, *prefix).map(|network| network.first());
-            first
-                .and_then(|first| networks.get(&first))
-                .into_iter()
-                .flatten()
-                .for_each(|nth| each(*nth, row));
+            matched.extend(first.and_then(|first| networks.get(&first)).into_iter().flatten());
         }
     }
 }

@@ -157,7 +157,7 @@ mod tests {
                 assert_eq!((now, now.first_day(), month.days()), (month.later(1), day, day - last));
                 (month, last) = (now, day);
             }
-            assert_eq!(parse_day(&day_text(day)), (now.to_string() < "2106".to_owned()).then_some(day));
+            assert_eq!(parse_day(&day_text(day)), (now.to_string().as_str() < "2106").then_some(day));
         }
         assert_eq!(day_text(10_957 + 59), "2000-02-29");
         assert_eq!(parse_day("2001-02-29"), None);

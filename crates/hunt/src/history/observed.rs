@@ -78,6 +78,8 @@ pub struct Observed {
     spilled: Vec<RunFacts>,
     fault: Option<HistoryError>,
     bytes_max: usize,
+    /// The time that was told last, and one occurrence at it: values of one line share it.
+    last: (Option<Timestamp>, (Month, Tally)),
 }
 
 /// What was seen of one value in one month.
@@ -123,6 +125,7 @@ impl Observed {
             spilled: Vec::new(),
             fault: None,
             bytes_max: OBSERVED_BYTES_MAX,
+            last: (None, once(None)),
         }
     }
 
@@ -150,15 +153,11 @@ impl Observed {
 
     /// Adds an occurrence of a token of the scan.
     pub(crate) fn add(&mut self, kind: ObservableKind, token: &[u8], time: Option<Timestamp>) {
-        if !self.keep.kinds.has(kind)
-            && !(kind == ObservableKind::Domain && self.keep.kinds.has(ObservableKind::Ip))
-        {
-            return;
-        }
         match kind {
             ObservableKind::Ip => self.add_address(token, time),
             ObservableKind::Domain => self.add_name(token, time),
-            _ => self.add_digest(kind, token, time),
+            _ if self.keep.kinds.has(kind) => self.add_digest(kind, token, time),
+            _ => {}
         }
     }
 
@@ -195,8 +194,16 @@ impl Observed {
 
     fn count_address(&mut self, address: u128, time: Option<Timestamp>) {
         if self.keep.kinds.has(ObservableKind::Ip) && is_external(address) {
-            self.count(ObservableKind::Ip, &address.to_be_bytes(), once(time));
+            let once = self.once(time);
+            self.count(ObservableKind::Ip, &address.to_be_bytes(), once);
         }
+    }
+
+    fn once(&mut self, time: Option<Timestamp>) -> (Month, Tally) {
+        if self.last.0 != time {
+            self.last = (time, once(time));
+        }
+        self.last.1
     }
 
     /// A name in lower case is the key; its labels are turned round when all is known.
@@ -205,7 +212,7 @@ impl Observed {
         let Some(lower) = buffer.get_mut(..token.len()) else { return };
         lower.copy_from_slice(token);
         lower.make_ascii_lowercase();
-        let once = once(time);
+        let once = self.once(time);
         if self.add_if_known(ObservableKind::Domain, lower, once) {
             return;
         }
@@ -235,7 +242,8 @@ impl Observed {
             *byte = high << 4 | low;
         }
         if kind.digest_bytes() == Some(bytes.len()) {
-            self.count(kind, bytes, once(time));
+            let once = self.once(time);
+            self.count(kind, bytes, once);
         }
     }
 

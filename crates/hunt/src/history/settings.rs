@@ -126,10 +126,11 @@ impl History<'_> {
             source.map_or("any", SourceKind::name)
         );
         self.write(|tx| {
-            Ok(match months {
+            match months {
                 Some(months) => put(tx, &name, &months.to_string())?,
                 None => remove(tx, &name)?,
-            })
+            }
+            Ok(())
         })
     }
 }

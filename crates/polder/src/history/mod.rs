@@ -155,6 +155,7 @@ pub fn in_use(node: &Node) -> Result<InUse, Failure> {
 }
 
 /// Who runs this program, as the system knows him.
+#[expect(clippy::disallowed_methods, reason = "the name of the user, beside the number that counts")]
 fn who() -> String {
     let uid = getuid().as_raw();
     match std::env::var("USER") {

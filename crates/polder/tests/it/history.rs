@@ -2,6 +2,9 @@
 //! The history by the command line: what was seen, what 'never' rests on, what is kept, forgotten and noted.
 
 use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -203,4 +206,55 @@ fn a_log_that_grows_counts_once() {
             bench.run(&["history", "tidy", "--data", "d"]).expect(0);
         }
     }
+}
+
+/// Killed at any moment and started again: the same history as of one undisturbed hunt, nothing counted twice, and
+/// nothing left over.
+#[test]
+fn a_hunt_that_is_killed_again_and_again_counts_once() {
+    const LOGS: u64 = 40;
+    let bench = Bench::new();
+    bench.init("e");
+    fs::create_dir(bench.path("logs")).unwrap();
+    for log in 0..LOGS {
+        let line = |n: u64| {
+            let (month, day, host) = (1 + (log + n) % 3, 1 + n % 28, (log * n) % 50);
+            format!("2024-{month:02}-{day:02}T10:00:00Z 8.8.{}.{} h{host}.example.org\n", n % 7, log % 9)
+        };
+        bench.write(&format!("logs/{log}.log"), (0..400).map(line).collect::<String>());
+    }
+    bench.run(&["hunt", "--data", "e", "logs"]).expect(1);
+    let args = ["hunt", "--data", "d", "logs"];
+    let mut killed = 0;
+    for round in 0..30_u64 {
+        let mut child = bench.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(Duration::from_millis(10 + round * 37 % 200));
+        killed += u64::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(killed > 0, "every hunt ended before it could be killed");
+    bench.run(&args).expect(1);
+    for data in ["d", "e"] {
+        bench.run(&["history", "tidy", "--data", data]).expect(0);
+    }
+    let status = |data: &str| {
+        let mut status =
+            bench.run(&["history", "status", "--data", data, "--json"]).expect(0).json().remove(0);
+        status["bytes"].take();
+        status["classes"].as_array_mut().unwrap().iter_mut().for_each(|class| drop(class["bytes"].take()));
+        status
+    };
+    assert_eq!(status("d"), status("e"));
+    assert_eq!(runs(&bench).len() as u64, status("d")["runs"].as_u64().unwrap(), "nothing is left over");
+    for value in ["8.8.0.0/16", "8.8.3.4", "h7.example.org", "h0.example.org"] {
+        let answer = |data: &str| {
+            let args = ["seen", "--data", data, value, "--json"];
+            let seen = bench.run(&args).expect(0).json().remove(0);
+            ["count", "days", "first", "last", "values"].map(|name| seen[name].clone())
+        };
+        assert_eq!(answer("d"), answer("e"), "{value}");
+    }
+    let all = bench.run(&["seen", "--data", "d", "8.8.0.0/16", "--json"]).expect(0).json().remove(0);
+    assert_eq!((all["count"].as_u64(), all["coverage"]["files"].as_u64()), (Some(LOGS * 400), Some(LOGS)));
 }

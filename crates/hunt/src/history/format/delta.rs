@@ -2,6 +2,9 @@
 //! Parquet's DELTA_BYTE_ARRAY, for the one column that every look-up decodes: into one buffer, without an
 //! allocation for each value (Parquet, Encodings.md).
 
+/// Most bytes of the values of a page: a page of the longest that there are.
+const PAGE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// Values of a page, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
@@ -52,6 +55,9 @@ impl Values {
                 return None;
             }
             let start = self.bytes.len();
+            if start + prefix + suffix > PAGE_BYTES_MAX {
+                return None;
+            }
             self.bytes.extend_from_within(last.start..last.start + prefix);
             self.bytes.extend_from_slice(rest.split_off(..suffix)?);
             last = start..self.bytes.len();

@@ -31,6 +31,35 @@ pub(crate) fn hash(kind: ObservableKind, value: &[u8]) -> u64 {
     h ^ h >> 29
 }
 
+/// What a range of values has in common, as the filter holds it beside the values: of a name every name above it
+/// that has two labels, with a dot at its end; of an address its /24, in IPv6 its /48. No value looks like that.
+pub(crate) fn prefixes(kind: ObservableKind, value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let network = (kind == ObservableKind::Ip).then(|| value.get(..network_bytes(value))).flatten();
+    let is_name = kind == ObservableKind::Domain;
+    let dots = value.iter().enumerate().filter(move |(_, byte)| is_name && **byte == b'.');
+    network.into_iter().chain(dots.skip(1).filter_map(|(dot, _)| value.get(..=dot)))
+}
+
+/// Bytes of the network of an address that the filter knows.
+fn network_bytes(address: &[u8]) -> usize {
+    if address.starts_with(&IPV4_MAPPED) { 15 } else { 6 }
+}
+
+/// How an address begins that is of IPv4.
+const IPV4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
+
+/// The prefix that all values of a range share, if the filter knows it.
+pub(crate) fn prefix_of<'v>(kind: ObservableKind, from: &'v [u8], to: &[u8]) -> Option<&'v [u8]> {
+    match kind {
+        ObservableKind::Domain => Some(from).filter(|from| from.ends_with(b".")),
+        ObservableKind::Ip => {
+            let bytes = network_bytes(from);
+            from.get(..bytes).filter(|prefix| to.starts_with(prefix))
+        }
+        _ => None,
+    }
+}
+
 /// The bytes of a filter over hashes.
 pub(crate) fn build(hashes: &[u64]) -> Vec<u8> {
     let blocks = hashes.len().div_ceil(ROWS_PER_BLOCK).max(1);

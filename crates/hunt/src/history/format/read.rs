@@ -50,18 +50,19 @@ pub struct OpenRun {
 }
 
 impl OpenRun {
-    /// Whether a run may hold a value: one read of 32 bytes, where it has a filter.
+    /// Whether a run may hold a value between two (or one, where they are equal): one read of 32 bytes, where it
+    /// has a filter.
     pub fn may_hold(
         folder: &dyn RunFolder,
         facts: &RunFacts,
         kind: ObservableKind,
-        value: &[u8],
+        from: &[u8],
+        to: &[u8],
     ) -> std::result::Result<Match, HistoryError> {
         let (at, bytes) = facts.filter;
-        if bytes == 0 {
-            return Ok(Match::Maybe);
-        }
-        let hash = filter::hash(kind, value);
+        let key = if from == to { Some(from) } else { filter::prefix_of(kind, from, to) };
+        let (Some(key), true) = (key, bytes > 0) else { return Ok(Match::Maybe) };
+        let hash = filter::hash(kind, key);
         let file = checked(folder, facts)?;
         let block = file.bytes(at + filter::block_offset(bytes, hash), filter::BLOCK_BYTES);
         let block = block.map_err(|e| HistoryError::reading(&facts.name, e))?;
@@ -188,7 +189,7 @@ impl OpenRun {
         let mut reader =
             ColumnReaderImpl::new(schema.column(column), Box::new(self.page_reader(group, column)?));
         if reader.skip_records(from)? != from {
-            return Err(damaged("a column is shorter than its row group"));
+            return Err(uneven());
         }
         Ok(reader)
     }
@@ -246,22 +247,38 @@ pub struct RunRows {
 impl RunRows {
     /// The next row; after the last, or an error, there is none.
     pub fn next_row(&mut self) -> std::result::Result<Option<Row>, HistoryError> {
-        let next = self.next();
-        if next.is_err() {
-            (self.group, self.at) = (usize::MAX, None);
-        }
-        next.map_err(|e| self.run.damaged(e))
+        if self.advance()? { self.row().map(Some) } else { Ok(None) }
     }
 
-    fn next(&mut self) -> Result<Option<Row>> {
+    /// Goes to the next row and reads no more of it than its value; answers whether there is one.
+    pub fn advance(&mut self) -> std::result::Result<bool, HistoryError> {
+        let found = self.find_next();
+        if !matches!(found, Ok(true)) {
+            (self.group, self.at) = (usize::MAX, None);
+        }
+        found.map_err(|e| self.run.damaged(e))
+    }
+
+    /// The value of the row at hand; empty before the first and after the last.
+    pub fn value(&self) -> &[u8] {
+        self.at.as_ref().map_or(&[], |rows| rows.values.value())
+    }
+
+    /// The row at hand, once.
+    pub fn row(&mut self) -> std::result::Result<Row, HistoryError> {
+        let row = self.at.as_mut().ok_or_else(|| damaged("there is no row at hand")).and_then(GroupRows::row);
+        row.map_err(|e| self.run.damaged(e))
+    }
+
+    fn find_next(&mut self) -> Result<bool> {
         loop {
             if let Some(rows) = &mut self.at {
-                match rows.next(&self.to)? {
-                    Some(row) => return Ok(Some(row)),
-                    None => self.at = None,
+                if rows.advance(&self.to)? {
+                    return Ok(true);
                 }
+                self.at = None;
             }
-            let Some(kind) = self.run.kinds.get(self.group).copied() else { return Ok(None) };
+            let Some(kind) = self.run.kinds.get(self.group).copied() else { return Ok(false) };
             let group = self.group;
             self.group += 1;
             if self.kind.is_some_and(|wanted| wanted != kind) {
@@ -286,7 +303,9 @@ struct GroupRows {
     flags: ColumnReaderImpl<Int32Type>,
     sources: ColumnReaderImpl<Int64Type>,
     batch: Batch,
-    /// Rows that were not decoded yet.
+    /// Rows whose values were passed, and nothing else of them.
+    passed: usize,
+    /// Rows whose values were not passed yet.
     left: usize,
 }
 
@@ -334,30 +353,54 @@ impl GroupRows {
             flags: run.column(group, FLAGS, start)?,
             sources: run.column(group, SOURCES, start)?,
             batch: Batch::default(),
+            passed: 0,
             left: rows.end - start,
         }))
     }
 
-    fn next(&mut self, to: &Bound<Vec<u8>>) -> Result<Option<Row>> {
-        let Some(value) = self.values.next()? else { return Ok(None) };
-        if !within(value, to) {
-            return Ok(None);
+    fn advance(&mut self, to: &Bound<Vec<u8>>) -> Result<bool> {
+        if self.left == 0 || !self.values.advance()? || !within(self.values.value(), to) {
+            return Ok(false);
         }
-        let value = value.to_vec();
+        self.left -= 1;
+        self.passed += 1;
+        Ok(true)
+    }
+
+    /// The row at hand: what was passed without being asked for is skipped in the other columns.
+    fn row(&mut self) -> Result<Row> {
+        let skipped = self.passed.checked_sub(1).ok_or_else(|| damaged("a row was taken already"))?;
+        self.passed = 0;
+        let in_batch = skipped.min(self.batch.rows - self.batch.place);
+        for _ in 0..in_batch {
+            self.batch.take(self.month).ok_or_else(uneven)?;
+        }
+        if skipped > in_batch {
+            self.skip(skipped - in_batch)?;
+        }
         if self.batch.place == self.batch.rows {
-            if self.left == 0 {
-                return Ok(None);
-            }
             self.read_batch()?;
         }
-        let (tally, sources) =
-            self.batch.take(self.month).ok_or_else(|| damaged("its columns differ in length"))?;
-        Ok(Some(Row { kind: self.kind, value, tally, sources }))
+        let (tally, sources) = self.batch.take(self.month).ok_or_else(uneven)?;
+        Ok(Row { kind: self.kind, value: self.values.value().to_vec(), tally, sources })
+    }
+
+    fn skip(&mut self, rows: usize) -> Result<()> {
+        self.batch = Batch::default();
+        let skipped = [
+            self.first.skip_records(rows)?,
+            self.lasted.skip_records(rows)?,
+            self.count.skip_records(rows)?,
+            self.days.skip_records(rows)?,
+            self.flags.skip_records(rows)?,
+            self.sources.skip_records(rows)?,
+        ];
+        if skipped == [rows; 6] { Ok(()) } else { Err(uneven()) }
     }
 
     fn read_batch(&mut self) -> Result<()> {
         // A look-up wants one row, a merge all of them: it begins with few.
-        let wanted = (self.batch.rows * 8).clamp(1, BATCH_ROWS).min(self.left);
+        let wanted = (self.batch.rows * 8).clamp(1, BATCH_ROWS).min(self.left + 1);
         let batch = &mut self.batch;
         *batch = Batch { rows: wanted, ..Batch::default() };
         read(&mut self.first, wanted, &mut batch.first)?;
@@ -365,21 +408,20 @@ impl GroupRows {
         read(&mut self.count, wanted, &mut batch.count)?;
         read(&mut self.days, wanted, &mut batch.days)?;
         read(&mut self.flags, wanted, &mut batch.flags)?;
-        let (mut levels, mut repeats) = (Vec::new(), Vec::new());
-        let (records, _, _) =
-            self.sources.read_records(wanted, Some(&mut levels), Some(&mut repeats), &mut batch.files)?;
-        (batch.defined, batch.repeated) = (levels, repeats);
-        if records != wanted {
-            return Err(damaged("its columns differ in length"));
-        }
-        self.left -= wanted;
-        Ok(())
+        let (defined, repeated) = (&mut batch.defined, &mut batch.repeated);
+        let (records, ..) =
+            self.sources.read_records(wanted, Some(defined), Some(repeated), &mut batch.files)?;
+        if records == wanted { Ok(()) } else { Err(uneven()) }
     }
+}
+
+fn uneven() -> ParquetError {
+    damaged("its columns differ in length")
 }
 
 fn read<T: DataType>(column: &mut ColumnReaderImpl<T>, rows: usize, into: &mut Vec<T::T>) -> Result<()> {
     let (records, ..) = column.read_records(rows, None, None, into)?;
-    if records == rows { Ok(()) } else { Err(damaged("its columns differ in length")) }
+    if records == rows { Ok(()) } else { Err(uneven()) }
 }
 
 impl Batch {
@@ -482,13 +524,19 @@ impl ValueColumn {
         if self.page.len() == rows { Ok(true) } else { Err(damaged("a page holds another number of values")) }
     }
 
-    fn next(&mut self) -> Result<Option<&[u8]>> {
+    /// Goes to the next value; answers whether there is one.
+    fn advance(&mut self) -> Result<bool> {
         while self.place >= self.page.len() {
             if !self.next_page()? {
-                return Ok(None);
+                return Ok(false);
             }
         }
         self.place += 1;
-        Ok(Some(self.page.at(self.place - 1)))
+        Ok(true)
+    }
+
+    /// The value that was gone to.
+    fn value(&self) -> &[u8] {
+        self.place.checked_sub(1).map_or(&[], |at| self.page.at(at))
     }
 }

@@ -37,6 +37,8 @@ pub struct RunWriter {
     rows: u64,
     /// Hashes of the values, while a filter is wanted.
     hashes: Option<Vec<u64>>,
+    /// The value before, whose prefixes are in the filter already.
+    last: Vec<u8>,
 }
 
 impl RunWriter {
@@ -62,6 +64,7 @@ impl RunWriter {
             kinds: Kinds::default(),
             rows: 0,
             hashes: with_filter.then(Vec::new),
+            last: Vec::new(),
         })
     }
 
@@ -81,6 +84,10 @@ impl RunWriter {
         self.rows += 1;
         if let Some(hashes) = &mut self.hashes {
             hashes.push(filter::hash(row.kind, &row.value));
+            // In the order of the values those that share a prefix stand together.
+            let new = filter::prefixes(row.kind, &row.value).filter(|prefix| !self.last.starts_with(prefix));
+            hashes.extend(new.map(|prefix| filter::hash(row.kind, prefix)));
+            self.last.clone_from(&row.value);
             if hashes.len() > FILTER_ROWS_MAX {
                 self.hashes = None;
             }

@@ -116,11 +116,13 @@ fn a_full_disk_is_told() {
     assert!(!covered(&node).has_holes());
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 /// Every byte of a run is under a checksum: whichever is changed, it is noticed, named and set aside; the rest
 /// answers; and its files, hunted again, bring back what it held and count nothing twice.
 #[test]
 fn a_damaged_run_is_set_aside_and_comes_back() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("a bit of a page", |run| run[8] ^= 1),
         ("a bit of the middle", |run| {
             let at = run.len() / 2;

@@ -83,7 +83,7 @@ fn a_run_of_format_1_is_read_for_ever() {
     for row in &expected {
         assert_eq!(read.next_row().unwrap().as_ref(), Some(row));
         assert_eq!(run.row(row.kind, &row.value).unwrap().as_ref(), Some(row));
-        let may = OpenRun::may_hold(&folder, &facts, row.kind, &row.value).unwrap();
+        let may = OpenRun::may_hold(&folder, &facts, row.kind, &row.value, &row.value).unwrap();
         assert_eq!(may, hunt::history::Match::Maybe, "its filter is read too");
     }
     assert_eq!(read.next_row().unwrap(), None);

@@ -212,7 +212,7 @@ proptest! {
             let wanted = made_row(n, step);
             let expected = written.get(n as usize).cloned();
             prop_assert_eq!(run.row(wanted.kind, &wanted.value).unwrap(), expected.clone());
-            let may = OpenRun::may_hold(&folder, &facts, wanted.kind, &wanted.value).unwrap();
+            let may = OpenRun::may_hold(&folder, &facts, wanted.kind, &wanted.value, &wanted.value).unwrap();
             prop_assert!(expected.is_none() || may == hunt::history::Match::Maybe);
             let mut absent = wanted.value.clone();
             absent.push(0);

@@ -5,6 +5,7 @@ mod crash;
 mod format;
 mod keeping;
 mod laws;
+mod limits;
 mod support;
 
 use hunt::event::SourceKind;

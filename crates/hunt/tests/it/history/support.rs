@@ -12,7 +12,7 @@ use hunt::history::{
     Recorded, RunFile, RunFolder, Sighted, TABLES, Writing,
 };
 use hunt::indicator::read_list;
-use hunt::run::{Hunt, Options, hunt_into};
+use hunt::run::{Hunt, Keeping, hunt_into};
 use hunt::scan::IndicatorSet;
 use ledger::sql::EngineError;
 use model::observable::{Observable, ObservableKind};
@@ -77,10 +77,10 @@ impl Node {
         list: &str,
         kind: SourceKind,
         from: u64,
-    ) -> (FileFacts, Hunt, Vec<Finding>) {
+    ) -> (FileFacts, Hunt<'static>, Vec<Finding>) {
         let set = IndicatorSet::build(read_list(list.as_bytes(), "list").indicators);
         let mut findings = Vec::new();
-        let options = Options { history: true, threads: 1 };
+        let keeping = Keeping { observed: self.observed(), from };
         let hunt = hunt_into(&mut &*log, name, &set, 1, Some(keeping), &mut |f| findings.push(f));
         let class = SourceClass { kind, ..SourceClass::default() };
         let facts = FileFacts { from, ..FileFacts::of_report(&hunt.report, class) };
@@ -105,7 +105,8 @@ impl Node {
         let mut listed: Vec<String> =
             self.history().runs().unwrap().into_iter().map(|run| run.facts.name).collect();
         let mut there = self.folder.list().unwrap();
-        (listed.sort(), there.sort());
+        listed.sort();
+        there.sort();
         assert_eq!(listed, there, "what counts is there, and nothing else");
     }
 }
