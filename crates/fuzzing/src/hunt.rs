@@ -284,14 +284,14 @@ pub(crate) fn findings(data: &[u8]) {
     let set = IndicatorSet::build(indicators);
     let mut found: Vec<Finding> = Vec::new();
     let options = Options { history: true, threads: 1 };
-    let hunt = hunt_input(&mut &*log, "log", &set, &options, &mut |finding| found.push(finding));
-    assert_eq!(hunt.report.findings, found.len() as u64);
-    check_diagnostics(&hunt.report.diagnostics);
-    for (observable, _) in must(hunt.left.observed.sorted().ok(), "what is in memory can be sorted") {
+    let hunted = hunt_input(&mut &*log, "log", &set, &options, &mut |finding| found.push(finding));
+    assert_eq!(hunted.report.findings, found.len() as u64);
+    check_diagnostics(&hunted.report.diagnostics);
+    for (observable, _) in must(hunted.left.observed.sorted().ok(), "what is in memory can be sorted") {
         check_observable(&observable);
     }
     for finding in &found {
-        assert!((1..=hunt.report.lines).contains(&finding.line));
+        assert!((1..=hunted.report.lines).contains(&finding.line));
         // A byte that is no UTF-8 is shown by a character of three.
         assert!(finding.text.len() <= 3 * FINDING_TEXT_BYTES_MAX);
     }
@@ -299,7 +299,7 @@ pub(crate) fn findings(data: &[u8]) {
     for sight in sights(&found, NOW).iter().take(50) {
         let counted = must(u64::try_from(found.len()).ok(), "findings can be counted");
         assert!((1..=counted).contains(&sight.count) && sight.first <= sight.last);
-        for object in sight.objects(AUTHOR, NOW, [uuid, uuid]) {
+        for object in hunt::standard::sighting_objects(&sight.facts(Some(AUTHOR), &[], NOW, [uuid, uuid])) {
             let mut diagnostics = Vec::new();
             let parsed = Object::parse(&object, "here", &mut diagnostics);
             assert!(parsed.is_some() && diagnostics.is_empty(), "{diagnostics:?}");
