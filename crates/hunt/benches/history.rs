@@ -31,7 +31,7 @@ use hunt::history::{
     RunFolder, Step, TABLES, Writing, Zeal,
 };
 use hunt::indicator::{Indicator, Mode, read_list};
-use hunt::run::{Options, hunt_into};
+use hunt::run::{Keeping, hunt_into};
 use hunt::scan::IndicatorSet;
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
@@ -65,19 +65,18 @@ fn one_log(base: &Memory, folder: &Arc<Disk>, log: &str) {
     let mut best = 0.0_f64;
     let mut last = None;
     for _ in 0..3 {
-        let options = Options { history: true, threads: 1 };
         let observed = Observed::new(Keep::default(), Arc::clone(folder) as Arc<dyn RunFolder>);
         let started = processor_seconds();
-        let hunt = hunt_into(&mut &*bytes, log, &set, &options, observed, 0, &mut |_| {});
+        let hunt = hunt_into(&mut &*bytes, log, &set, 1, Some(Keeping { observed, from: 0 }), &mut |_| {});
         best = best.max(bytes.len() as f64 / 1e6 / (processor_seconds() - started));
         last = Some(hunt);
     }
     let hunt = last.unwrap();
-    println!("hunted with history: {best:.0} MB/s of one core, {} observables", hunt.observed.len());
+    println!("hunted with history: {best:.0} MB/s of one core, {} observables", hunt.left.observed.len());
     let history = History::new(base, &**folder);
     let facts = FileFacts { packed: true, ..FileFacts::of_report(&hunt.report, SourceClass::default()) };
     let started = processor_seconds();
-    history.record(&facts, hunt.observed, &[], 1, NOW).unwrap();
+    history.record(&facts, hunt.left.observed, &[], 1, NOW).unwrap();
     println!("recorded in {:.2} s", processor_seconds() - started);
     tell_size(&history, "as recorded");
     merge_all(&history);

@@ -111,7 +111,6 @@ impl<'j> Job<'j> {
         self.args.reading.tz.clone().unwrap_or(Zone::UTC)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "how long a hunt takes is told to a person")]
     fn hunt_all(&self, paths: &[PathBuf], summary: Summary) -> Result<Gathered, Failure> {
         let threads = match self.args.reading.threads {
             Some(threads) => usize::from(threads),

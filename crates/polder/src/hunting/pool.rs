@@ -24,12 +24,15 @@ pub enum Message<'q> {
     Part(Part),
 }
 
+/// What is done with the file of a number: its parts are handed on, its logs answered.
+pub type Work<'w, 'q> = dyn Fn(usize, &mut dyn FnMut(Part)) -> Result<Vec<Hunt<'q>>, Failure> + Sync + 'w;
+
 /// Runs `job` for each number below `files` on so many threads; `each` takes what comes of them. An error of
 /// `each` ends it all.
 pub fn run<'q>(
     files: usize,
     threads: usize,
-    job: &(dyn Fn(usize, &mut dyn FnMut(Part)) -> Result<Vec<Hunt<'q>>, Failure> + Sync),
+    job: &Work<'_, 'q>,
     each: &mut dyn FnMut(usize, Message<'q>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);

@@ -35,7 +35,6 @@ impl Progress {
     }
 
     /// Writes the line until the end; nothing where stderr is no terminal.
-    #[expect(clippy::disallowed_methods, reason = "the time that passes on a terminal")]
     pub fn show(&self) {
         if !io::stderr().is_terminal() {
             return;
@@ -94,7 +93,7 @@ pub fn bytes(count: u64) -> String {
     let steps = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     for (size, unit) in steps {
         if count >= size {
-            let tenths = u128::from(count) * 10 / u128::from(size as u64);
+            let tenths = u128::from(count) * 10 / u128::from(size);
             return if tenths >= 1_000 {
                 format!("{} {unit}", tenths / 10)
             } else {
