@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use sha2::{Digest, Sha256};
 
 /// Bytes from which on a file is hashed aside; a thread for a small one is not worth its while.
-const ASIDE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+const ASIDE_BYTES_MIN: u64 = 512 * 1024;
 /// Bytes that are handed over at once.
 const PART_BYTES: usize = 256 * 1024;
 /// Parts that wait.

@@ -75,12 +75,12 @@ fn tell(one: &Outgoing, as_json: bool) {
     }
     let why = if one.reason.is_empty() { String::new() } else { format!(": {}", visible(&one.reason)) };
     say!(
-        "{}  {}  {}  {}, {} tries{why}  {}",
+        "{}  {}  {}  {}, {}{why}  {}",
         one.id,
         second(one.made),
         one.channel,
         one.delivery.name(),
-        one.tries,
+        if one.tries == 1 { "1 try".to_owned() } else { format!("{} tries", one.tries) },
         visible(&one.subject)
     );
 }

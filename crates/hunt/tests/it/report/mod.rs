@@ -12,7 +12,7 @@ use std::path::Path;
 /// Compares with a golden file.
 fn golden(name: &str, bytes: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report/out").join(name);
-    if std::env::var("HUNT_GOLDEN").as_deref() == Ok("write") {
+    if std::env::var_os("HUNT_GOLDEN").is_some_and(|what| what == "write") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
     }
