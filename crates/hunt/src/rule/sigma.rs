@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rsigma_eval::{CompiledRule, Event as SigmaEvent, EventValue, compile_rule, compiler::eval_condition};
 use rsigma_parser as sigma;
 use serde_json::Value;
@@ -87,24 +89,69 @@ fn compile(rule: &SigmaRule) -> Result<Compiled, String> {
     if let Some(missing) = rule.detection.conditions.iter().find_map(|c| unknown_name(c, &rule.detection)) {
         return Err(format!("its condition names `{missing}`, which its detection does not have"));
     }
+    let mut rule = rule.clone();
+    rule.detection.named.values_mut().for_each(|detection| mend(detection, &spell_base64));
     let mut mended = rule.clone();
-    mended.detection.named.values_mut().for_each(mend);
+    mended.detection.named.values_mut().for_each(|detection| mend(detection, &mend_item));
     let compiled = compile_rule(&mended).map_err(|error| error.to_string())?;
     let needs = Needs::any(rule.detection.conditions.iter().map(|c| needs_of(c, &rule.detection)));
-    Ok(Compiled { needs, matcher: Box::new(Asked(compiled)) })
+    let question = Question::Any(compiled.conditions.iter().map(|c| question(c, &rule.detection)).collect());
+    Ok(Compiled { needs, matcher: Box::new(Asked { compiled, question }) })
 }
 
 /// rsigma 0.23.0 anchors a text with wildcards at the wrong end when `startswith` or `endswith` stands with it,
 /// and its wildcards do not go across the end of a line, as those of scripts and command lines must. Such
 /// texts are handed to it as the regular expressions that they mean.
-fn mend(detection: &mut Detection) {
+fn mend(detection: &mut Detection, item: &dyn Fn(&mut DetectionItem)) {
     match detection {
-        Detection::AllOf(items) => items.iter_mut().for_each(mend_item),
-        Detection::And(all) | Detection::AnyOf(all) => all.iter_mut().for_each(mend),
-        Detection::ArrayMatch { body, .. } => mend(body),
-        Detection::Conditional { named, .. } => named.values_mut().for_each(mend),
+        Detection::AllOf(items) => items.iter_mut().for_each(item),
+        Detection::And(all) | Detection::AnyOf(all) => all.iter_mut().for_each(|one| mend(one, item)),
+        Detection::ArrayMatch { body, .. } => mend(body, item),
+        Detection::Conditional { named, .. } => named.values_mut().for_each(|one| mend(one, item)),
         Detection::Keywords(_) => {}
     }
+}
+
+/// Modifier `base64offset`: the text as it stands in Base64 at each of three offsets, without the characters that
+/// what stands before and after it has a part in. rsigma 0.23.0 keeps the last of these, and so finds the text
+/// only where nothing follows it.
+fn spell_base64(item: &mut DetectionItem) {
+    use Modifier as M;
+    let modifiers = &item.field.modifiers;
+    if !modifiers.contains(&M::Base64Offset) || modifiers.contains(&M::All) || modifiers.contains(&M::Base64)
+    {
+        return;
+    }
+    let mut spelt = Vec::new();
+    for value in &item.values {
+        let SigmaValue::String(text) = value else { return };
+        let plain = text.as_plain().unwrap_or_else(|| text.original.clone());
+        let utf_16 = || plain.encode_utf16();
+        let bytes: Vec<u8> = if modifiers.contains(&M::Wide) {
+            utf_16().flat_map(u16::to_le_bytes).collect()
+        } else if modifiers.contains(&M::Utf16be) {
+            utf_16().flat_map(u16::to_be_bytes).collect()
+        } else if modifiers.contains(&M::Utf16) {
+            [0xFF, 0xFE].into_iter().chain(utf_16().flat_map(u16::to_le_bytes)).collect()
+        } else {
+            plain.into_bytes()
+        };
+        spelt.extend([(0, 0), (1, 2), (2, 3)].into_iter().filter_map(|(offset, start)| {
+            let encoded = BASE64_STANDARD.encode([vec![0; offset], bytes.clone()].concat());
+            let shared = match (offset + bytes.len()) % 3 {
+                0 => 0,
+                1 => 3,
+                _ => 2,
+            };
+            encoded
+                .get(start..encoded.len() - shared)
+                .filter(|text| !text.is_empty())
+                .map(SigmaValue::from_raw_string)
+        }));
+    }
+    let cased = modifiers.contains(&M::Cased);
+    item.field.modifiers = [M::Contains].into_iter().chain(cased.then_some(M::Cased)).collect();
+    item.values = spelt;
 }
 
 fn mend_item(item: &mut DetectionItem) {
@@ -230,16 +277,64 @@ fn unknown_name(condition: &ConditionExpr, of: &Detections) -> Option<String> {
     }
 }
 
-struct Asked(CompiledRule);
+struct Asked {
+    compiled: CompiledRule,
+    question: Question,
+}
+
+/// A condition whose selectors are spelt out. rsigma asks every detection that a selector names before it counts;
+/// here the first that decides is the last that is asked.
+enum Question {
+    All(Vec<Question>),
+    Any(Vec<Question>),
+    AtLeast(u64, Vec<Question>),
+    Detection(ConditionExpr),
+    Not(Box<Question>),
+}
+
+fn question(condition: &ConditionExpr, of: &Detections) -> Question {
+    match condition {
+        ConditionExpr::And(all) => Question::All(all.iter().map(|c| question(c, of)).collect()),
+        ConditionExpr::Or(all) => Question::Any(all.iter().map(|c| question(c, of)).collect()),
+        ConditionExpr::Not(inner) => Question::Not(Box::new(question(inner, of))),
+        ConditionExpr::Identifier(name) => Question::Detection(ConditionExpr::Identifier(name.clone())),
+        ConditionExpr::Selector { quantifier, pattern } => {
+            let names = of.named.keys().filter(|name| pattern.matches_detection_name(name));
+            let mut names: Vec<&String> = names.collect();
+            names.sort();
+            let each =
+                names.into_iter().map(|name| Question::Detection(ConditionExpr::Identifier(name.clone())));
+            match quantifier {
+                Quantifier::All => Question::All(each.collect()),
+                Quantifier::Any => Question::Any(each.collect()),
+                Quantifier::Count(count) => Question::AtLeast(*count, each.collect()),
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn holds(&self, question: &Question, event: &Shown<'_>, selections: &mut Vec<String>) -> bool {
+        match question {
+            Question::All(all) => all.iter().all(|one| self.holds(one, event, selections)),
+            Question::Any(all) => all.iter().any(|one| self.holds(one, event, selections)),
+            Question::AtLeast(0, _) => true,
+            Question::AtLeast(count, all) => {
+                let mut held = 0;
+                all.iter().any(|one| {
+                    held += u64::from(self.holds(one, event, selections));
+                    held >= *count
+                })
+            }
+            Question::Detection(name) => eval_condition(name, &self.compiled.detections, event, selections),
+            Question::Not(inner) => !self.holds(inner, event, selections),
+        }
+    }
+}
 
 impl Matcher for Asked {
     fn matches(&self, view: &View<'_>) -> bool {
-        let mut selections = Vec::new();
-        let event = Shown(view);
-        self.0.conditions.iter().any(|condition| {
-            selections.clear();
-            eval_condition(condition, &self.0.detections, &event, &mut selections)
-        })
+        self.holds(&self.question, &Shown(view), &mut Vec::new())
     }
 }
 
