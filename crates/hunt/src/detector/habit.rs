@@ -93,7 +93,7 @@ impl New {
 }
 
 /// Whether an account is known for so many days with logs.
-fn is_known(engine: &Engine, profile: &Profile, days: i64, now: i64) -> bool {
+pub(super) fn is_known(engine: &Engine, profile: &Profile, days: i64, now: i64) -> bool {
     // The calendar first: it is cheap, and mostly enough to say no.
     let (from, to) = (profile.first.div_euclid(DAY), now.div_euclid(DAY));
     to - from >= days && engine.covered.range(from..to).take(days as usize).count() as i64 >= days

@@ -4,6 +4,7 @@
 use super::buffer::{HOUR, Id, MINUTE};
 use super::catalogue::{BRUTE_FORCE, MFA_FATIGUE};
 use super::engine::{Engine, ORIGIN, Point, Said, Where, World, source_of};
+use super::habit;
 use super::state::state;
 use crate::detection::Level;
 use crate::limits::EVIDENCE_LINES_MAX;
@@ -12,16 +13,17 @@ use model::time::Timestamp;
 /// Failures within [`BRUTE_FORCE_SPAN`] that a person does not make.
 ///
 /// Why ten: both Entra's smart lock-out and the security baseline of Windows lock after ten, so a person at an
-/// unfamiliar place is stopped or gives up before. In the generator's 1,000 × 90 days the longest run of failures
-/// before a success from a place that the account did not know is nine; planted attacks have forty.
+/// unfamiliar place is stopped or gives up before. People of the generator, made after what helpdesks see, try a
+/// forgotten password at most eight times and are then locked: nine failures; with ten no run over 1,000 people and 90
+/// days spoke of one of them. Attacks that are planted have forty.
 pub const BRUTE_FORCE_FAILURES_MIN: u64 = 10;
-/// The same for an account that is not known for a week: then every place is unfamiliar, and a telephone with an old
+/// The same for an account that is not known for a week of logs: then every place is unfamiliar, and a telephone with an old
 /// password that tries every three minutes fails twenty times an hour.
 pub const BRUTE_FORCE_FAILURES_NEW_MIN: u64 = 30;
 /// Failures count for so long, in microseconds.
 const BRUTE_FORCE_SPAN: i64 = HOUR;
-/// From when on a place is known to be unfamiliar, in microseconds.
-const SETTLED: i64 = 7 * 24 * HOUR;
+/// Days with logs after which a place is known to be unfamiliar.
+const SETTLED_DAYS: i64 = 7;
 
 /// Refused or unanswered requests within [`FATIGUE_SPAN`] that make one tired.
 pub const FATIGUE_DENIALS_MIN: u64 = 5;
@@ -86,7 +88,7 @@ pub(super) fn after_failures(engine: &mut Engine, point: &Point, place: &Where, 
     }
     let Some(first) = points.iter().map(|point| point.time).min() else { return };
     let profile = engine.profiles.get(&point.user);
-    let settled = profile.is_some_and(|profile| first - profile.first > SETTLED);
+    let settled = profile.is_some_and(|profile| habit::is_known(engine, profile, SETTLED_DAYS, first));
     let familiar = profile.is_some_and(|profile| {
         profile.knows(ORIGIN, u64::from(place.origin))
             || point.device != 0 && profile.knows(super::engine::DEVICE, u64::from(point.device))
@@ -119,7 +121,7 @@ pub(super) fn after_failures(engine: &mut Engine, point: &Point, place: &Where, 
             baseline: if settled {
                 "the account was never used from this place before".to_owned()
             } else {
-                "the account is known for less than a week, so its places are not known yet".to_owned()
+                "there is less than a week of logs since the account is known, so its places are not known yet".to_owned()
             },
         },
     );

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One account, and who should not have it.
 
+use std::net::IpAddr;
+
 use super::{MORNING, Stage, midnight, stranger};
 use crate::render::{Logon, Out, SignIn, entra_audit, logon, okta_event, web};
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
-use crate::world::{FIBRE, HOSTING, PROXIES, RESIDENT, User, address};
+use crate::world::{FIBRE, FIBRE6, HOSTING, PROXIES, RESIDENT, User, address};
 
 pub fn plant(stage: &mut Stage<'_>) {
     brute_force(stage);
@@ -159,14 +161,17 @@ fn first_seen(stage: &mut Stage<'_>) {
         let Some(user) = stage.victim(okta_side) else { return };
         let start = stage.next_day() + 18 * HOUR;
         // The third comes by a provider of the country, so only provider and device are new.
-        let from = if nth == 2 { address(FIBRE, 31_000) } else { address(RESIDENT, nth as u64 + 9) };
-        if nth == 2 && user.home == FIBRE {
-            continue;
-        }
+        let from = if nth == 2 { neighbour(user) } else { address(RESIDENT, nth as u64 + 9) };
         stage.cloud(okta_side, &stranger(start, &user.name, from, Out::Ok));
         stage.must("first-seen", &[&user.name], start, start + MINUTE);
         stage.may(&[&user.name], start, start + HOUR);
     }
+}
+
+/// An address of the country, of a provider that is not the person's.
+fn neighbour(user: &User) -> IpAddr {
+    let cable = 4;
+    address(if [FIBRE, FIBRE6].contains(&user.home) { cable } else { FIBRE }, 31_000)
 }
 
 /// The mailbox is read by a protocol that knows no second factor.
@@ -230,7 +235,7 @@ fn dormant(stage: &mut Stage<'_>) {
 fn odd_hour(stage: &mut Stage<'_>) {
     let Some(user) = stage.victim(false) else { return };
     let start = stage.next_working_day() + 90 * MINUTE;
-    let from = address(if user.home == FIBRE { 4 } else { FIBRE }, 30_500);
+    let from = neighbour(user);
     stage.cloud(false, &stranger(start, &user.name, from, Out::Ok));
     stage.must("odd-hour", &[&user.name], start, start + MINUTE);
     stage.may(&[&user.name], start, start + HOUR);
