@@ -343,12 +343,28 @@ impl Span {
     }
 }
 
+/// A value that is asked for: its kind, its bytes, and which question asks.
+type Point = (ObservableKind, Vec<u8>, usize);
+
+/// How many points are below a value: in steps that double, then between the last two. A run is short beside a
+/// feed, so that most points are passed over without being looked at.
+fn below(points: &[Point], value: &[u8]) -> usize {
+    let is_below = |at: usize| points.get(at).is_some_and(|(_, point, _)| point.as_slice() < value);
+    let (mut low, mut step) = (0, 1);
+    while is_below(low + step - 1) {
+        low += step;
+        step *= 2;
+    }
+    let window = points.get(low..(low + step).min(points.len())).unwrap_or_default();
+    low + window.partition_point(|(_, point, _)| point.as_slice() < value)
+}
+
 /// Many questions, by what they ask for.
 struct Asked {
     count: usize,
     kinds: BTreeSet<ObservableKind>,
     /// Values that are asked for themselves, sorted by kind and value.
-    points: Vec<(ObservableKind, Vec<u8>, usize)>,
+    points: Vec<Point>,
     /// Domains that are asked for with what is under them.
     domains: HashMap<Vec<u8>, Vec<usize>>,
     /// Networks by the length of their prefix.
@@ -397,9 +413,7 @@ impl Asked {
         let mut matched = Vec::new();
         while rows.advance()? {
             let value = rows.value();
-            while points.first().is_some_and(|(_, point, _)| point.as_slice() < value) {
-                points = points.get(1..).unwrap_or_default();
-            }
+            points = points.get(below(points, value)..).unwrap_or_default();
             let same = points.iter().take_while(|(_, point, _)| point.as_slice() == value);
             matched.extend(same.map(|(.., nth)| *nth));
             match kind {

@@ -97,6 +97,11 @@ pub enum HistoryCommand {
         #[command(flatten)]
         data: Data,
     },
+    /// With a database on a server: say that a copied directory takes the place of one that is gone
+    Adopt {
+        #[command(flatten)]
+        data: Data,
+    },
     /// Say who asked for what, when and why
     Audit {
         #[command(flatten)]

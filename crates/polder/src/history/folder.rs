@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ use model::id::hex;
 
 use crate::failure::Failure;
 use crate::keys;
-use crate::node::random;
+use crate::node::{Node, random};
 
 /// Name of the folder in a data directory.
 const FOLDER: &str = "history";
@@ -39,8 +39,24 @@ pub struct InUse {
 }
 
 impl FileFolder {
-    /// Opens the folder of a data directory; makes it where it is missing.
-    pub fn open(data: &Path) -> Result<FileFolder, Failure> {
+    /// Opens the folder of a node; makes it where it is missing.
+    ///
+    /// Where several directories share a database, a folder that was copied is refused: the database would take
+    /// two for one, and each would miss what the other writes.
+    pub fn open(node: &Node) -> Result<FileFolder, Failure> {
+        let folder = FileFolder::open_copied(node.dir.root())?;
+        if node.on_server && folder.is_copy()? {
+            let path = folder.root.display();
+            return Err(Failure::machine(format!(
+                "{path} was copied from another directory of this node. If that one is gone for ever, say so with `polder \
+                 history adopt`; otherwise remove {path}, and this directory begins a history of its own"
+            )));
+        }
+        Ok(folder)
+    }
+
+    /// Opens the folder of a data directory, though it may be a copy.
+    fn open_copied(data: &Path) -> Result<FileFolder, Failure> {
         let root = data.join(FOLDER);
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&root);
         made.map_err(|e| Failure::io("make", &root, &e))?;
@@ -53,7 +69,26 @@ impl FileFolder {
             }
             Err(error) => return Err(Failure::io("read", &path, &error)),
         };
-        Ok(FileFolder { root, id: id.trim().to_owned(), fresh: AtomicU64::new(0) })
+        let id = id.split(' ').next().unwrap_or_default().trim().to_owned();
+        Ok(FileFolder { root, id, fresh: AtomicU64::new(0) })
+    }
+
+    /// Whether the file with the id is not the one that was made: it tells its own number.
+    fn is_copy(&self) -> Result<bool, Failure> {
+        let path = self.root.join(ID);
+        let fault = |e: io::Error| Failure::io("read", &path, &e);
+        let (text, facts) = (fs::read_to_string(&path).map_err(fault)?, fs::metadata(&path).map_err(fault)?);
+        Ok(text.split(' ').nth(1).map(str::trim) != Some(facts.ino().to_string().as_str()))
+    }
+
+    /// Makes a copied folder the one that the database means by its id.
+    pub fn adopt(data: &Path) -> Result<(), Failure> {
+        let folder = FileFolder::open_copied(data)?;
+        let path = folder.root.join(ID);
+        let fault = |e: io::Error| Failure::io("write", &path, &e);
+        let made = new_id_file(&folder.root, &folder.id).map_err(fault)?;
+        fs::rename(made, &path).map_err(fault)?;
+        keys::sync_parent(&path)
     }
 
     /// Shares the folder with others who read and write it.
@@ -101,16 +136,23 @@ impl InUse {
 
 /// Gives a folder its id; of several processes that try, one does.
 fn name_folder(root: &Path) -> io::Result<()> {
-    let temporary = root.join(format!("{NEW}{}", hex(&random::<16>())));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    writeln!(file, "{}", hex(&random::<16>()))?;
-    file.sync_all()?;
-    match fs::hard_link(&temporary, root.join(ID)) {
+    let made = new_id_file(root, &hex(&random::<16>()))?;
+    match fs::hard_link(&made, root.join(ID)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    fs::remove_file(&temporary)?;
+    fs::remove_file(&made)?;
     File::open(root)?.sync_all()
+}
+
+/// A file that holds an id, and its own number, which a copy of it does not have.
+fn new_id_file(root: &Path, id: &str) -> io::Result<PathBuf> {
+    let path = root.join(format!("{NEW}{}", hex(&random::<16>())));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let number = file.metadata()?.ino();
+    writeln!(file, "{id} {number}")?;
+    file.sync_all()?;
+    Ok(path)
 }
 
 impl RunFolder for FileFolder {

@@ -10,6 +10,7 @@ use model::observable::ObservableKind;
 use model::time::Timestamp;
 use serde_json::json;
 
+use super::folder::FileFolder;
 use super::{Opened, date, seen};
 use crate::cli::{Data, Forget, HistoryCommand, SourcesCommand};
 use crate::failure::{Exit, Failure};
@@ -43,6 +44,12 @@ pub fn run(command: &HistoryCommand) -> Result<Exit, Failure> {
             let opened = Opened::open(&node)?;
             opened.tidy(Zeal::All, usize::MAX)?;
             status_of(&opened, false)
+        }
+        HistoryCommand::Adopt { data } => {
+            let node = Node::open(data)?;
+            FileFolder::adopt(node.dir.root())?;
+            Opened::open(&node)?.audit(Act::Set, "adopt", "")?;
+            Ok(Exit::Done)
         }
         HistoryCommand::Audit { data, since, json } => audit(data, since.as_deref(), *json),
     }

@@ -54,7 +54,7 @@ pub struct Opened<'n> {
 impl<'n> Opened<'n> {
     /// Opens it; the history of an earlier program is taken over first.
     pub fn open(node: &'n Node) -> Result<Opened<'n>, Failure> {
-        let folder = Arc::new(FileFolder::open(node.dir.root())?);
+        let folder = Arc::new(FileFolder::open(node)?);
         let in_use = folder.share()?;
         let opened = Opened { base: Local(&node.store), folder, in_use, node };
         let rows = opened.history().take_over(now())?;
@@ -149,7 +149,7 @@ impl InUse {
 
 /// Keeps the runs of a node from being removed.
 pub fn in_use(node: &Node) -> Result<InUse, Failure> {
-    let folder = FileFolder::open(node.dir.root())?;
+    let folder = FileFolder::open(node)?;
     let shared = folder.share()?;
     Ok(InUse { folder, _shared: shared })
 }

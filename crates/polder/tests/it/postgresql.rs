@@ -67,6 +67,41 @@ fn a_node_works_on_a_server() {
     bench.run(&["token", "new", "--data", "d", "--name", "t"]).expect(2);
 }
 
+/// Each directory has runs of its own, and says that others have more; one that was copied with its runs is not
+/// taken for the other.
+#[test]
+fn directories_on_one_database_have_histories_of_their_own() {
+    let Some(database) = database("own_histories") else { return };
+    let bench = database.bench();
+    database.init(&bench).expect(0);
+    let copy = |to: &str| {
+        assert!(
+            Command::new("cp")
+                .args(["-a", "d", to])
+                .current_dir(bench.dir.path())
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    copy("e");
+    bench.write("a.log", "2024-02-01T10:00:00Z 8.8.8.8\n");
+    bench.write("b.log", "2024-02-02T10:00:00Z 8.8.8.8\n");
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(1);
+    bench.run(&["hunt", "--data", "e", "b.log"]).expect(1);
+    let seen =
+        |data: &str| bench.run(&["seen", "--data", data, "8.8.8.8", "--json"]).expect(0).json().remove(0);
+    for data in ["d", "e"] {
+        let seen = seen(data);
+        assert_eq!((seen["count"].as_u64(), seen["coverage"]["elsewhere"].as_u64()), (Some(1), Some(1)));
+    }
+    copy("f");
+    bench.run(&["seen", "--data", "f", "8.8.8.8"]).expect(6).says(&["was copied", "history adopt"]);
+    std::fs::remove_dir_all(bench.path("d")).unwrap();
+    bench.run(&["history", "adopt", "--data", "f"]).expect(0);
+    assert_eq!(seen("f")["count"].as_u64(), Some(1));
+}
+
 /// Two processes on one database: each has its own directory with the same keys, both write and serve.
 #[test]
 fn two_directories_share_a_database() {
