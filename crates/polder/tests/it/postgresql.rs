@@ -71,9 +71,8 @@ fn a_node_works_on_a_server() {
 /// taken for the other.
 #[test]
 fn directories_on_one_database_have_histories_of_their_own() {
-    let Some(database) = database("own_histories") else { return };
-    let bench = database.bench();
-    database.init(&bench).expect(0);
+    let Some(server) = server("directories_on_one_database_have_histories_of_their_own") else { return };
+    let bench = Bench::on(&server);
     let copy = |to: &str| {
         assert!(
             Command::new("cp")
