@@ -140,8 +140,7 @@ fn apply(data: &Data, as_json: bool) -> Result<Exit, Failure> {
                 })
             );
         } else {
-            let why = one.refusal.as_ref().map_or(String::new(), |why| format!(": {why}"));
-            say!("{} {} by rule {}{why}", one.finding, one.state.name(), one.rule);
+            say!("{}", one.in_words());
         }
     }
     Ok(match all.iter().any(|one| one.refusal.is_some()) {
@@ -149,6 +148,14 @@ fn apply(data: &Data, as_json: bool) -> Result<Exit, Failure> {
         false if all.is_empty() => Exit::NotFound,
         false => Exit::Done,
     })
+}
+
+impl Approved {
+    /// What became of the finding, for a person.
+    pub fn in_words(&self) -> String {
+        let why = self.refusal.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        format!("{} {} by rule {}{why}", self.finding, self.state.name(), self.rule)
+    }
 }
 
 /// Applies the rules to all findings of which nothing is written down. What a rule would share and the gate

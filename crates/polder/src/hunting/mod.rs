@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::{Exit, Failure};
+use crate::finding::approve::approve;
 use crate::finding::fill_indicators;
 use crate::history::Opened;
 use crate::node::{Node, now};
@@ -70,6 +71,9 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         coverage::declared(history, &mut summary)?;
         fill_indicators(node, &mut summary)?;
         history.tidy_after_hunt()?;
+        for approved in approve(node)? {
+            eprintln!("{}", approved.in_words());
+        }
     }
     outputs::write(&args.output, node.as_ref(), &summary)?;
     if let (Some(node), Some(settings)) = (&node, &settings) {

@@ -13,7 +13,7 @@ use hunt::confirm::condition::Condition;
 use hunt::confirm::warning::{self, WarningLists};
 use hunt::detection::Level;
 use hunt::detector;
-use hunt::indicator::{Indicator, Reading, read_csv, read_list};
+use hunt::indicator::{Indicator, Reading, SHIPPED, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
 use hunt::report::Sought;
@@ -57,6 +57,10 @@ pub fn quarry(args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure
     }
     for path in &args.rules {
         gathered.rules_below(path, args.min_level)?;
+    }
+    // Whoever has indicators has better ones, or has imported these.
+    if !args.no_packs && gathered.indicators.is_empty() && gathered.patterns.is_empty() {
+        gathered.shipped();
     }
     gathered.finish(args, node)
 }
@@ -147,6 +151,17 @@ impl Gathered {
             if !choice.without_packs {
                 self.sought.origins.push(origin);
             }
+        }
+    }
+
+    /// The indicators of the packs.
+    fn shipped(&mut self) {
+        for shipped in SHIPPED {
+            let reading = shipped.read();
+            self.indicators.extend(reading.indicators);
+            self.patterns.extend(reading.patterns);
+            self.conditions.extend(reading.conditions);
+            self.sought.origins.push(format!("indicators of pack {}", shipped.pack));
         }
     }
 

@@ -53,7 +53,7 @@ fn the_samples_without_a_node() {
     let (list, logs) = (examples().join("indicators.txt"), examples().join("logs"));
     let (list, logs) = (list.to_str().unwrap(), logs.to_str().unwrap());
     let findings =
-        bench.run(&["hunt", "--indicators", list, "--threads", "1", logs, "--json"]).expect(0).json();
+        bench.run(&["hunt", "--indicators", list, "--threads", "1", logs, "--json"]).expect(0).findings();
     let got: Vec<_> = findings
         .iter()
         .map(|f| {
@@ -80,7 +80,7 @@ fn the_samples_without_a_node() {
         assert!(time.starts_with("2026-03-0") && time.ends_with('Z'), "{finding}");
     }
     let two = bench.run(&["hunt", "--indicators", list, "--threads", "2", logs, "--json"]).expect(0);
-    assert_eq!(two.json(), findings, "the same in the same order, however many threads");
+    assert_eq!(two.findings(), findings, "the same in the same order, however many threads");
 }
 
 /// A list that is imported hunts as the list itself does.
@@ -92,7 +92,7 @@ fn the_samples_with_a_node() {
     let report = bench.import(list, &["--format", "text"], 0);
     assert_eq!((report["read"].as_u64(), report["added"].as_u64()), (Some(7), Some(7)));
     assert_eq!(bench.import(list, &["--format", "text"], 0)["known"].as_u64(), Some(7));
-    let findings = bench.run(&["hunt", "--data", "d", logs, "--json"]).expect(0).json();
+    let findings = bench.run(&["hunt", "--data", "d", logs, "--json"]).expect(0).findings();
     let got: BTreeSet<_> = findings
         .iter()
         .map(|f| (name_of(f), f["line"].as_u64().unwrap(), f["value"].as_str().unwrap()))
@@ -135,7 +135,7 @@ fn a_sighting_of_what_is_unmarked_stays_at_home() {
     bench.write("a.log", "day one 203.0.113.7\n");
     // Meant for the community, and held back from it: nobody marked it.
     bench.import("list.txt", &["--community", ring], 0);
-    let findings = bench.run(&["hunt", "--data", "d", "a.log", "--json"]).expect(0).json();
+    let findings = bench.run(&["hunt", "--data", "d", "a.log", "--json"]).expect(0).findings();
     let id = findings[0]["indicator"].as_str().unwrap();
     let sight = |more: &[&str], code| {
         bench.run(&[&["finding", "sight", "--data", "d", id, "--json"], more].concat()).expect(code)
@@ -147,7 +147,7 @@ fn a_sighting_of_what_is_unmarked_stays_at_home() {
     bench.write("b.txt", "203.0.113.8\n");
     bench.write("b.log", "day two 203.0.113.8\n");
     bench.import("b.txt", &["--community", ring, "--tlp", "amber"], 0);
-    let findings = bench.run(&["hunt", "--data", "d", "b.log", "--json"]).expect(0).json();
+    let findings = bench.run(&["hunt", "--data", "d", "b.log", "--json"]).expect(0).findings();
     let id = findings[0]["indicator"].as_str().unwrap();
     let sight = |community: &str, code| {
         let args = ["finding", "sight", "--data", "d", id, "--community", community, "--json"];
@@ -199,7 +199,7 @@ fn what_cannot_be_read_is_told() {
     bench.write("list.txt", "203.0.113.7\nnot an indicator at all\n");
     bench.write("a.log", b"x \xFF\xFE 203.0.113.7\nplain\n");
     let ran = bench.run(&["hunt", "--indicators", "list.txt", "a.log", "--json"]).says(&["line 2"]);
-    let findings = ran.json();
+    let findings = ran.findings();
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0]["lossy"], Value::Bool(true));
     assert!(findings[0]["time"].is_null());
@@ -209,7 +209,9 @@ fn what_cannot_be_read_is_told() {
     bench.run(&["hunt", "--indicators", "good.txt", "cut.zst"]).expect(3).says(&["cut.zst"]);
     bench.run(&["hunt", "--indicators", "good.txt", "absent.log"]).expect(6).says(&["absent.log"]);
     bench.run(&["hunt", "--indicators", "good.txt", "a.log"]).expect(1);
-    bench.run(&["hunt", "a.log"]).expect(2).says(&["--data", "--indicators"]);
+    bench.run(&["hunt", "--no-packs", "a.log"]).expect(2).says(&["--data", "--indicators"]);
+    // Without anything of one's own the packs run.
+    bench.run(&["hunt", "a.log"]).expect(1).says(&["Nothing was found"]);
     bench.write("empty.txt", "# nothing\n");
     bench.run(&["hunt", "--indicators", "empty.txt", "a.log"]).expect(2).says(&["no indicator"]);
 }
@@ -229,7 +231,7 @@ fn one_address_is_not_in_another() {
         "a.evil.example.",
     ];
     bench.write("a.log", lines.join("\n"));
-    let findings = bench.run(&["hunt", "--indicators", "list.txt", "a.log", "--json"]).expect(0).json();
+    let findings = bench.run(&["hunt", "--indicators", "list.txt", "a.log", "--json"]).expect(0).findings();
     let lines: Vec<u64> = findings.iter().map(|f| f["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [6, 7]);
 }
@@ -242,7 +244,7 @@ fn stix_equality_is_exact() {
     bench.write("i.json", indicator);
     bench.write("a.log", "a.evil.example\nevil.example\n");
     bench.import("i.json", &[], 0);
-    let lines = |ran: Ran| ran.json().iter().map(|f| f["line"].as_u64().unwrap()).collect::<Vec<_>>();
+    let lines = |ran: Ran| ran.findings().iter().map(|f| f["line"].as_u64().unwrap()).collect::<Vec<_>>();
     assert_eq!(lines(bench.run(&["hunt", "--data", "d", "a.log", "--json"]).expect(0)), [2]);
     assert_eq!(lines(bench.run(&["hunt", "--indicators", "i.json", "a.log", "--json"]).expect(0)), [2]);
     bench.write("l.txt", "evil.example");

@@ -71,6 +71,11 @@ impl Ran {
             .collect()
     }
 
+    /// The findings among the lines of `hunt --json`.
+    pub fn findings(&self) -> Vec<Value> {
+        self.json().into_iter().filter(|line| line["type"] == "finding").collect()
+    }
+
     #[track_caller]
     pub fn expect(self, code: i32) -> Ran {
         assert_eq!(self.code, code, "out: {}\nerr: {}", self.out, self.err);
