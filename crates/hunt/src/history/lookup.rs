@@ -8,7 +8,7 @@ use model::observable::{Network, Observable, ObservableKind};
 
 use super::base::History;
 use super::error::HistoryError;
-use super::format::{Match, OpenRun, RunHead, RunRows};
+use super::format::{Match, OpenRun, RunHead, RunRows, hash};
 use super::month::Month;
 use super::observed::Keep;
 use super::register::{self, File};
@@ -241,8 +241,7 @@ impl History<'_> {
         Ok((all, more))
     }
 
-    /// All questions in one sequential pass over the history, both in the same order; by place those of which
-    /// something was seen.
+    /// All questions in one sequential pass over the history; by place those of which something was seen.
     fn join<'q>(
         &self,
         runs: &[Run],
@@ -363,17 +362,50 @@ impl Span {
 /// A value that is asked for: its kind, its bytes, and which question asks.
 type Point = (ObservableKind, Vec<u8>, usize);
 
-/// How many points are below a value: in steps that double, then between the last two. A run is short beside a
-/// feed, so that most points are passed over without being looked at.
-fn below(points: &[Point], value: &[u8]) -> usize {
-    let is_below = |at: usize| points.get(at).is_some_and(|(_, point, _)| point.as_slice() < value);
-    let (mut low, mut step) = (0, 1);
-    while is_below(low + step - 1) {
-        low += step;
-        step *= 2;
+/// Finds the first of the points of a value by its hash: a history of many months has many short runs, and going
+/// along all points for each of them would cost more than a probe for each row.
+#[derive(Default)]
+struct Table {
+    /// Open addressing: hash, and the number of the point from 1.
+    slots: Vec<(u64, u32)>,
+}
+
+impl Table {
+    fn of(points: &[Point]) -> Table {
+        let mut table = Table { slots: vec![(0, 0); (points.len() * 2).next_power_of_two()] };
+        let mut last: Option<&Point> = None;
+        for (number, point) in (1..).zip(points) {
+            if last.is_none_or(|(kind, value, _)| (kind, value) != (&point.0, &point.1)) {
+                table.put(hash(point.0, &point.1), number);
+            }
+            last = Some(point);
+        }
+        table
     }
-    let window = points.get(low..(low + step).min(points.len())).unwrap_or_default();
-    low + window.partition_point(|(_, point, _)| point.as_slice() < value)
+
+    fn put(&mut self, hash: u64, number: u32) {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots.get(at).is_some_and(|(_, taken)| *taken != 0) {
+            at = (at + 1) & mask;
+        }
+        self.slots.get_mut(at).into_iter().for_each(|slot| *slot = (hash, number));
+    }
+
+    /// The points of a value.
+    fn find<'p>(&self, points: &'p [Point], kind: ObservableKind, value: &[u8]) -> &'p [Point] {
+        let (hash, mask) = (hash(kind, value), self.slots.len() - 1);
+        let mut at = hash as usize & mask;
+        while let Some((found, number)) = self.slots.get(at).filter(|(_, number)| *number != 0) {
+            let rest = points.get(*number as usize - 1..).unwrap_or_default();
+            if *found == hash && rest.first().is_some_and(|(of, point, _)| *of == kind && point == value) {
+                let same = rest.iter().take_while(|(of, point, _)| *of == kind && point == value).count();
+                return rest.get(..same).unwrap_or_default();
+            }
+            at = (at + 1) & mask;
+        }
+        &[]
+    }
 }
 
 /// Many questions, by what they ask for.
@@ -381,6 +413,7 @@ struct Asked {
     kinds: BTreeSet<ObservableKind>,
     /// Values that are asked for themselves, sorted by kind and value.
     points: Vec<Point>,
+    table: Table,
     /// Domains that are asked for with what is under them.
     domains: HashMap<Vec<u8>, Vec<usize>>,
     /// Networks by the length of their prefix.
@@ -392,6 +425,7 @@ impl Asked {
         let mut asked = Asked {
             kinds: BTreeSet::new(),
             points: Vec::new(),
+            table: Table::default(),
             domains: HashMap::new(),
             networks: BTreeMap::new(),
         };
@@ -411,25 +445,22 @@ impl Asked {
             asked.points.push((observable.kind(), value, nth));
         }
         asked.points.sort_unstable();
+        asked.table = Table::of(&asked.points);
         asked
     }
 
-    /// Goes over the rows of one kind of a run; both sides are sorted.
+    /// Goes over the rows of one kind of a run, and reads no more than their values where nothing asks for them.
     fn pass(
         &self,
         mut rows: RunRows,
         kind: ObservableKind,
         each: &mut dyn FnMut(usize, &Row),
     ) -> Result<(), HistoryError> {
-        let start = self.points.partition_point(|(of, ..)| *of < kind);
-        let end = self.points.partition_point(|(of, ..)| *of <= kind);
-        let mut points = self.points.get(start..end).unwrap_or_default();
         let mut matched = Vec::new();
         while rows.advance()? {
             let value = rows.value();
-            points = points.get(below(points, value)..).unwrap_or_default();
-            let same = points.iter().take_while(|(_, point, _)| point.as_slice() == value);
-            matched.extend(same.map(|(.., nth)| *nth));
+            let points = self.table.find(&self.points, kind, value);
+            matched.extend(points.iter().map(|(.., nth)| *nth));
             match kind {
                 ObservableKind::Domain if !self.domains.is_empty() => self.match_domain(value, &mut matched),
                 ObservableKind::Ip if !self.networks.is_empty() => self.match_address(value, &mut matched),
