@@ -156,7 +156,7 @@ fn look_up(base: &Memory, folder: &Disk) {
         .collect();
     let started = processor_seconds();
     let history = History::new(base, folder);
-    let found = history.look_back(&feed, &keep).unwrap();
+    let found = history.look_back(&feed, &keep).unwrap().found;
     println!("feed of {FEED}: {:.2} s, {} seen", processor_seconds() - started, found.len());
 }
 

@@ -8,7 +8,7 @@ use model::observable::{Network, Observable, ObservableKind};
 
 use super::base::History;
 use super::error::HistoryError;
-use super::format::{Match, OpenRun, RunHead, RunRows};
+use super::format::{Match, OpenRun, RunHead, RunRows, hash};
 use super::month::Month;
 use super::observed::Keep;
 use super::register::{self, File};
@@ -43,11 +43,13 @@ pub struct Unread {
 pub struct Sighted {
     /// When and how often; a count of 0 means that it was never seen in what the coverage names.
     pub seen: Seen,
-    /// Different values that were seen: for a network its addresses, for a domain names under it.
+    /// Different values that were seen: for a network its addresses, for a domain names under it. At most
+    /// [`LOOKUPS_MAX`] are told apart; of indicators that were looked up in one pass, a value counts again in
+    /// each run.
     pub values: u64,
-    /// The files in which it was seen, by id: with what is known of each alone, as long as no run holds it
-    /// together with others.
-    pub files: BTreeMap<i64, Option<Seen>>,
+    /// The files in which it was seen, sorted by id: with what is known of each alone, as long as no run holds
+    /// it together with others.
+    pub files: Vec<(i64, Option<Seen>)>,
     /// Months and kinds of logs of which any file may hold it, because too many do to name them.
     pub many: BTreeSet<RunHead>,
     /// Runs that could not be read: what they hold is not in the answer.
@@ -61,14 +63,25 @@ impl Sighted {
             Sources::Many => {
                 self.many.insert(RunHead { month, source });
             }
-            Sources::Few(files) => match files.as_slice() {
-                [file] => {
-                    if let Some(alone) = self.files.entry(*file).or_insert_with(|| Some(Seen::default())) {
-                        alone.add(month, &row.tally);
-                    }
-                }
-                files => files.iter().for_each(|file| drop(self.files.insert(*file, None))),
-            },
+            Sources::Few(files) => {
+                let alone = files.len() == 1;
+                files.iter().for_each(|file| self.add_file(*file, month, row, alone));
+            }
+        }
+    }
+
+    fn add_file(&mut self, file: i64, month: Month, row: &Row, alone: bool) {
+        let at = match self.files.binary_search_by_key(&file, |(file, _)| *file) {
+            Ok(at) => at,
+            Err(at) => {
+                self.files.insert(at, (file, Some(Seen::default())));
+                at
+            }
+        };
+        let Some((_, seen)) = self.files.get_mut(at) else { return };
+        match seen {
+            Some(seen) if alone => seen.add(month, &row.tally),
+            seen => *seen = None,
         }
     }
 }
@@ -82,6 +95,15 @@ pub struct Source {
     pub kind: SourceKind,
     /// What was seen in it alone, where that is known.
     pub seen: Option<Seen>,
+}
+
+/// What the history knows of many indicators.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookBack {
+    /// Those of which something was seen, by their place in what was asked.
+    pub found: Vec<LookedBack>,
+    /// Runs that could not be read: what they hold is in no answer.
+    pub unread: Vec<Unread>,
 }
 
 /// What the history knows of an indicator.
@@ -159,40 +181,39 @@ impl History<'_> {
     }
 
     /// Looks indicators up at once, the moment that they are appended: what was seen of each, and the files that
-    /// are to be opened again. Only indicators of which something was seen are told. Many are looked up in one
-    /// pass over the history, few by a read of some pages each.
-    pub fn look_back(&self, indicators: &[Indicator], keep: &Keep) -> Result<Vec<LookedBack>, HistoryError> {
+    /// are to be opened again. Many are looked up in one pass over the history, few by a read of some pages
+    /// each. For runs that are damaged whoever asks calls [`History::set_aside`].
+    pub fn look_back(&self, indicators: &[Indicator], keep: &Keep) -> Result<LookBack, HistoryError> {
         let questions: Vec<(Question, bool)> = indicators.iter().map(question_of).collect();
         let runs = self.runs()?;
-        let mut all: Vec<Sighted> = Vec::new();
+        let (mut all, mut unread) = (BTreeMap::new(), Vec::new());
         if questions.len() > LOOKUPS_MAX {
-            all = self.join(&runs, questions.iter().map(|(question, _)| question), keep)?;
+            let asked = questions.iter().map(|(question, _)| question);
+            all = self.join(&runs, asked, keep, &mut unread)?;
         } else {
-            for (question, _) in &questions {
+            for (nth, (question, _)) in questions.iter().enumerate() {
                 let mut sighted = Sighted::default();
                 self.look(&runs, question, keep, &mut sighted)?;
-                all.push(sighted);
+                unread.append(&mut sighted.unread);
+                if sighted.seen.count > 0 {
+                    all.insert(nth, sighted);
+                }
             }
         }
-        let found = all.into_iter().zip(&questions).enumerate();
-        let mut found: Vec<LookedBack> = found
-            .filter(|(_, (sighted, _))| sighted.seen.count > 0 || !sighted.unread.is_empty())
-            .map(|(indicator, (sighted, (_, exact)))| LookedBack {
-                indicator,
-                sighted,
-                files: Vec::new(),
-                exact: *exact,
-            })
-            .collect();
-        if !found.is_empty() {
-            let register: BTreeMap<i64, File> = self
-                .read(|read| Ok(register::files(read)?))?
-                .into_iter()
-                .map(|file| (file.id, file))
-                .collect();
-            found.iter_mut().for_each(|looked| looked.files = paths(&looked.sighted, &register));
-        }
-        Ok(found)
+        unread.sort_by(|a, b| a.name.cmp(&b.name));
+        unread.dedup_by(|a, b| a.name == b.name);
+        let register: BTreeMap<i64, File> = if all.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.read(|read| Ok(register::files(read)?))?.into_iter().map(|file| (file.id, file)).collect()
+        };
+        let found = all.into_iter().map(|(indicator, sighted)| LookedBack {
+            indicator,
+            files: paths(&sighted, &register),
+            exact: questions.get(indicator).is_some_and(|(_, exact)| *exact),
+            sighted,
+        });
+        Ok(LookBack { found: found.collect(), unread })
     }
 
     /// The files of an answer, by path, at most [`SOURCES_MAX`], and how many there are besides.
@@ -220,41 +241,36 @@ impl History<'_> {
         Ok((all, more))
     }
 
-    /// All questions in one sequential pass over the history: sorted rows against hashed values.
+    /// All questions in one sequential pass over the history; by place those of which something was seen.
     fn join<'q>(
         &self,
         runs: &[Run],
         questions: impl Iterator<Item = &'q Question>,
         keep: &Keep,
-    ) -> Result<Vec<Sighted>, HistoryError> {
+        unread: &mut Vec<Unread>,
+    ) -> Result<BTreeMap<usize, Sighted>, HistoryError> {
         let asked = Asked::of(questions, keep);
-        let mut all = vec![Sighted::default(); asked.count];
+        let mut all: HashMap<usize, Sighted> = HashMap::new();
         for run in runs {
+            let head = run.facts.head;
             let mut pass = || -> Result<(), HistoryError> {
                 let open = self.open(&run.facts)?;
                 for kind in run.facts.kinds.each().filter(|kind| asked.kinds.contains(kind)) {
-                    asked.pass(
-                        open.range(kind, Bound::Unbounded, Bound::Unbounded),
-                        kind,
-                        &mut |question, row| {
-                            if let Some(sighted) = all.get_mut(question) {
-                                sighted.values += 1;
-                                sighted.add(run.facts.head.month, run.facts.head.source, row);
-                            }
-                        },
-                    )?;
+                    let rows = open.range(kind, Bound::Unbounded, Bound::Unbounded);
+                    asked.pass(rows, kind, &mut |question, row| {
+                        let sighted = all.entry(question).or_default();
+                        sighted.values += 1;
+                        sighted.add(head.month, head.source, row);
+                    })?;
                 }
                 Ok(())
             };
             match pass() {
-                Err(HistoryError::Damaged { name, what }) => {
-                    let unread = Unread { name, head: run.facts.head, reason: what };
-                    all.iter_mut().for_each(|sighted| sighted.unread.push(unread.clone()));
-                }
+                Err(HistoryError::Damaged { name, what }) => unread.push(Unread { name, head, reason: what }),
                 passed => passed?,
             }
         }
-        Ok(all)
+        Ok(all.into_iter().collect())
     }
 }
 
@@ -290,7 +306,7 @@ fn host_of(observable: &Observable) -> Option<Observable> {
 
 /// Files that an answer names, and those that may hold the value, by path.
 fn paths(sighted: &Sighted, register: &BTreeMap<i64, File>) -> Vec<String> {
-    let named = sighted.files.keys().filter_map(|id| register.get(id));
+    let named = sighted.files.iter().filter_map(|(id, _)| register.get(id));
     let maybe = register.values().filter(|file| is_of(file, &sighted.many));
     let all: BTreeSet<&str> = named.chain(maybe).map(|file| file.path.as_str()).collect();
     all.into_iter().map(str::to_owned).collect()
@@ -346,25 +362,58 @@ impl Span {
 /// A value that is asked for: its kind, its bytes, and which question asks.
 type Point = (ObservableKind, Vec<u8>, usize);
 
-/// How many points are below a value: in steps that double, then between the last two. A run is short beside a
-/// feed, so that most points are passed over without being looked at.
-fn below(points: &[Point], value: &[u8]) -> usize {
-    let is_below = |at: usize| points.get(at).is_some_and(|(_, point, _)| point.as_slice() < value);
-    let (mut low, mut step) = (0, 1);
-    while is_below(low + step - 1) {
-        low += step;
-        step *= 2;
+/// Finds the first of the points of a value by its hash: a history of many months has many short runs, and going
+/// along all points for each of them would cost more than a probe for each row.
+#[derive(Default)]
+struct Table {
+    /// Open addressing: hash, and the number of the point from 1.
+    slots: Vec<(u64, u32)>,
+}
+
+impl Table {
+    fn of(points: &[Point]) -> Table {
+        let mut table = Table { slots: vec![(0, 0); (points.len() * 2).next_power_of_two()] };
+        let mut last: Option<&Point> = None;
+        for (number, point) in (1..).zip(points) {
+            if last.is_none_or(|(kind, value, _)| (kind, value) != (&point.0, &point.1)) {
+                table.put(hash(point.0, &point.1), number);
+            }
+            last = Some(point);
+        }
+        table
     }
-    let window = points.get(low..(low + step).min(points.len())).unwrap_or_default();
-    low + window.partition_point(|(_, point, _)| point.as_slice() < value)
+
+    fn put(&mut self, hash: u64, number: u32) {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots.get(at).is_some_and(|(_, taken)| *taken != 0) {
+            at = (at + 1) & mask;
+        }
+        self.slots.get_mut(at).into_iter().for_each(|slot| *slot = (hash, number));
+    }
+
+    /// The points of a value.
+    fn find<'p>(&self, points: &'p [Point], kind: ObservableKind, value: &[u8]) -> &'p [Point] {
+        let (hash, mask) = (hash(kind, value), self.slots.len() - 1);
+        let mut at = hash as usize & mask;
+        while let Some((found, number)) = self.slots.get(at).filter(|(_, number)| *number != 0) {
+            let rest = points.get(*number as usize - 1..).unwrap_or_default();
+            if *found == hash && rest.first().is_some_and(|(of, point, _)| *of == kind && point == value) {
+                let same = rest.iter().take_while(|(of, point, _)| *of == kind && point == value).count();
+                return rest.get(..same).unwrap_or_default();
+            }
+            at = (at + 1) & mask;
+        }
+        &[]
+    }
 }
 
 /// Many questions, by what they ask for.
 struct Asked {
-    count: usize,
     kinds: BTreeSet<ObservableKind>,
     /// Values that are asked for themselves, sorted by kind and value.
     points: Vec<Point>,
+    table: Table,
     /// Domains that are asked for with what is under them.
     domains: HashMap<Vec<u8>, Vec<usize>>,
     /// Networks by the length of their prefix.
@@ -374,14 +423,13 @@ struct Asked {
 impl Asked {
     fn of<'q>(questions: impl Iterator<Item = &'q Question>, keep: &Keep) -> Asked {
         let mut asked = Asked {
-            count: 0,
             kinds: BTreeSet::new(),
             points: Vec::new(),
+            table: Table::default(),
             domains: HashMap::new(),
             networks: BTreeMap::new(),
         };
         for (nth, question) in questions.enumerate() {
-            asked.count += 1;
             let observable = &question.observable;
             if let Some(network) = observable.network() {
                 let of_length = asked.networks.entry(network.prefix()).or_default();
@@ -397,25 +445,22 @@ impl Asked {
             asked.points.push((observable.kind(), value, nth));
         }
         asked.points.sort_unstable();
+        asked.table = Table::of(&asked.points);
         asked
     }
 
-    /// Goes over the rows of one kind of a run; both sides are sorted.
+    /// Goes over the rows of one kind of a run, and reads no more than their values where nothing asks for them.
     fn pass(
         &self,
         mut rows: RunRows,
         kind: ObservableKind,
         each: &mut dyn FnMut(usize, &Row),
     ) -> Result<(), HistoryError> {
-        let start = self.points.partition_point(|(of, ..)| *of < kind);
-        let end = self.points.partition_point(|(of, ..)| *of <= kind);
-        let mut points = self.points.get(start..end).unwrap_or_default();
         let mut matched = Vec::new();
         while rows.advance()? {
             let value = rows.value();
-            points = points.get(below(points, value)..).unwrap_or_default();
-            let same = points.iter().take_while(|(_, point, _)| point.as_slice() == value);
-            matched.extend(same.map(|(.., nth)| *nth));
+            let points = self.table.find(&self.points, kind, value);
+            matched.extend(points.iter().map(|(.., nth)| *nth));
             match kind {
                 ObservableKind::Domain if !self.domains.is_empty() => self.match_domain(value, &mut matched),
                 ObservableKind::Ip if !self.networks.is_empty() => self.match_address(value, &mut matched),

@@ -143,6 +143,39 @@ impl Row {
     }
 }
 
+/// Different days, by month: bit 0 of a month is its first day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Days(Vec<(Month, u32)>);
+
+impl Days {
+    fn add(&mut self, month: Month, days: u32) {
+        if days == 0 {
+            return;
+        }
+        match self.0.binary_search_by_key(&month, |(month, _)| *month) {
+            Ok(at) => self.0.get_mut(at).into_iter().for_each(|(_, known)| *known |= days),
+            Err(at) => self.0.insert(at, (month, days)),
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|(_, days)| days.count_ones() as usize).sum()
+    }
+
+    /// Whether there is none: no line told a time.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The days since 1970, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().flat_map(|(month, days)| {
+            (0..31).filter(move |bit| days >> bit & 1 == 1).map(move |bit| month.first_day() + bit)
+        })
+    }
+}
+
 /// When and how often one value was seen over all months: what an answer is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -152,8 +185,8 @@ pub struct Seen {
     pub last: Option<Timestamp>,
     /// Occurrences.
     pub count: u64,
-    /// Days since 1970 on which it was seen, sorted.
-    pub days: BTreeSet<u32>,
+    /// Days on which it was seen.
+    pub days: Days,
     /// Direction and answer, as far as logs told.
     pub flags: Flags,
 }
@@ -170,6 +203,6 @@ impl Seen {
         let (first, last) = (time(tally.first), time(tally.last));
         self.first = Some(self.first.map_or(first, |known| known.min(first)));
         self.last = Some(self.last.map_or(last, |known| known.max(last)));
-        self.days.extend((0..31).filter(|bit| tally.days >> bit & 1 == 1).map(|bit| month.first_day() + bit));
+        self.days.add(month, tally.days);
     }
 }

@@ -17,6 +17,7 @@ use parquet::schema::types::{Type, TypePtr};
 use super::month::Month;
 use crate::event::SourceKind;
 
+pub(crate) use filter::hash;
 pub use read::{Match, OpenRun, RunRows};
 pub use write::RunWriter;
 

@@ -166,11 +166,11 @@ proptest! {
             .collect();
         indicators.push(indicator(Observable::guess("8.8.0.0/16").unwrap(), Mode::Exact));
         indicators.push(indicator(Observable::guess("org.example/x").unwrap_or(value(0)), Mode::Exact));
-        let few = node.history().look_back(&indicators, &Keep::default()).unwrap();
+        let few = node.history().look_back(&indicators, &Keep::default()).unwrap().found;
         // Beyond the number that is looked up one by one.
         let filler = (0..hunt::limits::LOOKUPS_MAX).map(|n| indicator(Observable::from_address(n as u128), Mode::Exact));
         let many: Vec<Indicator> = indicators.iter().cloned().chain(filler).collect();
-        let joined = node.history().look_back(&many, &Keep::default()).unwrap();
+        let joined = node.history().look_back(&many, &Keep::default()).unwrap().found;
         let brief = |all: &[hunt::history::LookedBack]| -> BTreeMap<usize, (hunt::history::Seen, Vec<String>)> {
             all.iter().map(|l| (l.indicator, (l.sighted.seen.clone(), l.files.clone()))).collect()
         };
