@@ -16,7 +16,7 @@ pub static CROWN: Table = Table {
         "CREATE TABLE hunt_crown (share TEXT PRIMARY KEY, reason TEXT NOT NULL, added INTEGER NOT NULL) STRICT",
     ],
     postgres: &[
-        r#"CREATE TABLE hunt_crown (share TEXT COLLATE "C" PRIMARY KEY, reason TEXT NOT NULL, added BIGINT NOT NULL)"#,
+        r#"CREATE TABLE hunt_crown (share TEXT COLLATE "C" PRIMARY KEY, reason TEXT COLLATE "C" NOT NULL, added BIGINT NOT NULL)"#,
     ],
 };
 

@@ -161,6 +161,14 @@ impl Observed {
         }
     }
 
+    /// Whether kinds are kept that only events tell: accounts, mail addresses, URLs, user agents.
+    pub(crate) fn wants_events(&self) -> bool {
+        use ObservableKind::{Account, Email, Url, UserAgent};
+        let keyed = self.keep.account_key.is_some();
+        self.keep.kinds.has(Account) && keyed
+            || [Email, Url, UserAgent].into_iter().any(|kind| self.keep.kinds.has(kind))
+    }
+
     /// Adds an occurrence of a value that an event told.
     pub fn add_value(&mut self, observable: &Observable, time: Option<Timestamp>, flags: Flags) {
         if let Some(stored) = self.keep.stored(observable) {

@@ -6,6 +6,7 @@
 //! that an indicator or a rule needs, and answers with a [`Part`]. Parts come back in the order of the blocks,
 //! however many threads there are.
 
+mod feed;
 mod live;
 mod threads;
 mod worker;

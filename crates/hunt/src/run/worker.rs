@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use memchr::{memchr, memchr_iter};
 use model::time::Timestamp;
 
+use super::feed::feed;
 use super::{Keeping, Lookout, Part};
 use crate::confirm::Verdict;
 use crate::detection::Detection;
@@ -74,7 +75,7 @@ impl<'n, 'a> Worker<'n, 'a> {
     pub(super) fn scan(&mut self, block: Block, lines: &BlockReader) -> Scanned {
         let mut scanned = Scanned::default();
         // Before the times whose place among the others is not known.
-        if self.engine.is_some() || self.patterns.is_some() || self.detectors.is_some() {
+        if self.is_asked_by_event() {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
@@ -85,6 +86,16 @@ impl<'n, 'a> Worker<'n, 'a> {
         }
         scanned.buffer = block.bytes;
         scanned
+    }
+
+    /// Whether lines are read into events for anybody.
+    fn is_asked_by_event(&self) -> bool {
+        self.engine.is_some() || self.patterns.is_some() || self.detectors.is_some() || self.feeds()
+    }
+
+    /// Whether the history keeps what only events tell.
+    fn feeds(&self) -> bool {
+        self.from.is_some() && self.observed.wants_events()
     }
 
     /// The typed scan. What it found counts after the event of its line agrees.
@@ -146,16 +157,20 @@ impl<'n, 'a> Worker<'n, 'a> {
 
     /// Reads into events what rules, patterns and detectors need, and asks them.
     fn judge(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+        let feeds = self.feeds();
         let mut place = Place { line: block.first_line, offset: block.offset };
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
             let end = memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..end).unwrap_or_default();
             let [by_rules, by_detectors] = self.needs(lines, line, place);
-            if by_rules || by_detectors || self.patterns.is_some() {
+            if by_rules || by_detectors || self.patterns.is_some() || feeds {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
                         scanned.timeline.add(event.time);
+                        if feeds && self.from.is_some_and(|from| place.offset >= from) {
+                            feed(&mut self.observed, &event);
+                        }
                         let judges = [by_rules, by_detectors];
                         self.ask(&event, line, judges, &mut |found| scanned.part.detections.push(found));
                     }
@@ -190,6 +205,9 @@ impl<'n, 'a> Worker<'n, 'a> {
     ) {
         if by_rules && let Some(engine) = &mut self.engine {
             engine.observe(event, line, self.name, found);
+        }
+        if !by_detectors && self.patterns.is_none() {
+            return;
         }
         let text = String::from_utf8_lossy(line);
         if by_detectors && let Some(detectors) = &mut self.detectors {

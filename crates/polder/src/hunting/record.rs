@@ -129,7 +129,15 @@ pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
 }
 
 fn look_up(history: &Opened<'_>, indicators: &[Indicator]) -> Result<LookedBack, Failure> {
-    let found = history.history().look_back(indicators, &history.keep()?)?;
+    let looked = history.history().look_back(indicators, &history.keep()?)?;
+    for unread in &looked.unread {
+        let files = history.history().set_aside(&unread.name)?;
+        eprintln!(
+            "a run of the history is damaged ({}) and was set aside; {files} files are to be hunted again",
+            unread.reason
+        );
+    }
+    let found = looked.found;
     let mut told = LookedBack { seen: found.len() as u64, ..LookedBack::default() };
     // Each file is opened once, for all that it may hold.
     let mut wanted: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();

@@ -143,7 +143,7 @@ fn one_log_that_cannot_be_read_stops_no_other() {
     bench.write("list.txt", "203.0.113.7\n");
     bench.write("z.log", "203.0.113.7\n");
     let ran = bench.run(&["hunt", "--indicators", "list.txt", "absent.log", "z.log", "--json"]).expect(3);
-    assert_eq!(ran.json().len(), 1);
+    assert_eq!(ran.findings().len(), 1);
     ran.says(&["absent.log"]);
 }
 

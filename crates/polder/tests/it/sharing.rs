@@ -193,7 +193,7 @@ fn communities(engine: &Engine) {
 fn the_tour() {
     let bench = Bench::bare();
     let ran = bench.run(&["tour"]).expect(0);
-    for word in ["member ", "added 7", "objects:", "hits", "verified:", "proved:", "NOT proved"] {
+    for word in ["member ", "added 7", "objects:", "findings found", "verified:", "proved:", "NOT proved"] {
         assert!(ran.out.contains(word), "`{word}` is not shown:\n{}\n{}", ran.out, ran.err);
     }
     assert!(!ran.out.contains("Which person first"), "RED was shown to a token");
