@@ -42,3 +42,19 @@ pub fn new_indicators(
 pub fn looked_back(tx: &mut dyn Tx, upto: i64) -> Result<(), EngineError> {
     set_setting(tx, CURSOR, &upto.to_string())
 }
+
+/// The newest record that says what to hunt for; 0 if there is none.
+pub fn newest(read: &mut dyn Read) -> Result<i64, EngineError> {
+    let mut newest = 0;
+    read.query("SELECT seq FROM hunt_indicators ORDER BY seq DESC LIMIT 1", &[], &mut |row| {
+        newest = row.int(0)?;
+        Ok(Flow::Stop)
+    })?;
+    Ok(newest)
+}
+
+/// Has records behind this one looked up again: what was hunted in meanwhile was not in the history yet.
+pub fn look_back_from(tx: &mut dyn Tx, seq: i64) -> Result<(), EngineError> {
+    let cursor = setting(tx.as_read(), CURSOR)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if seq < cursor { looked_back(tx, seq) } else { Ok(()) }
+}

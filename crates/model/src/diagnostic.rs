@@ -62,14 +62,24 @@ impl Diagnostic {
     }
 }
 
-/// Outside text for a terminal: control characters, which could move its cursor or forge a line, are
-/// written as escapes.
+/// Outside text for a terminal: characters that could move its cursor, forge a line or change how others are
+/// shown are written as escapes.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(escape).collect())
+    let mut seen = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) { seen.extend(c.escape_default()) } else { seen.push(c) }
+    }
+    Cow::Owned(seen)
+}
+
+/// Whether a character shows nothing, or changes how others are shown.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl fmt::Display for Diagnostic {

@@ -33,7 +33,7 @@ pub use rules::{OptionalData, RulesCommand};
 #[command(
     after_help = "Exit codes: 0 done or found · 1 nothing found or verification failed · 2 wrong use · \
 3 partial · 4 authentication or passphrase · 5 unreachable · 6 this machine (disk, lock, port, newer database) · \
-70 internal"
+70 internal · 130 ended by a second Ctrl-C"
 )]
 pub struct Cli {
     /// File whose first line is the passphrase of the keys; asked for on a terminal when not given

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use hunt::detection::Detection;
 use hunt::detector::leak::{HashKind, PasswordHash, SortedHashes, count_in_range, leaked, read_hashes};
 use hunt::limits::HASHES_BYTES_MAX;
+use model::diagnostic::shown;
 use serde_json::json;
 
 use crate::cli::Leaked;
@@ -54,7 +55,7 @@ pub fn run(args: &Leaked) -> Result<Exit, Failure> {
 
 fn show(detection: &Detection, as_json: bool) {
     if !as_json {
-        say!("{:<8} {}", detection.level.name(), detection.title);
+        say!("{:<8} {}", detection.level.name(), shown(&detection.title));
         return;
     }
     let account = detection.about.iter().find(|(kind, _)| *kind == "account").map(|(_, name)| name.as_str());

@@ -64,7 +64,8 @@ fn main() -> ExitCode {
         Err(_) => ExitCode::from(Exit::Internal as u8),
         Ok(Ok(exit)) => ExitCode::from(exit as u8),
         Ok(Err(Failure { exit, message })) => {
-            eprintln!("polder: {message}");
+            // It may quote a name that somebody else chose.
+            eprintln!("polder: {}", model::diagnostic::shown(&message));
             ExitCode::from(exit as u8)
         }
     }

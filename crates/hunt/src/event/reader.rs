@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use memchr::{memchr, memchr_iter};
+use model::time::Timestamp;
 
 use crate::limits::RECOGNISE_LINES_MAX;
 use crate::reader::Block;
-use crate::time::{Clock, Years};
+use crate::time::{Clock, Years, line_time_in};
 
 use super::json::{self, Shape};
 use super::table::Header;
@@ -223,6 +224,16 @@ impl BlockReader {
             event.class.format = format;
         }
         Ok(Some(event))
+    }
+
+    /// When a line's event happened, with the log's zone and year: by the line's shape, or else by reading it.
+    pub fn time(&self, line: &[u8], place: Place) -> Option<Timestamp> {
+        let layout = self.layout_at(place.offset)?;
+        let told = line_time_in(line, &layout.clock.zone);
+        if told.is_some() || matches!(layout.form, Form::Json(_) | Form::Zeek(_)) {
+            return told;
+        }
+        self.parse(line, place).ok().flatten().and_then(|event| event.time)
     }
 
     /// What a line's event will be of, told without reading it into fields; `None` if that cannot be told.

@@ -95,6 +95,15 @@ impl History<'_> {
         })
     }
 
+    /// Puts the keyed name of a value in the place of the plain one: it was forgotten.
+    pub fn veil_audit(&self, plain: &str, keyed: &str) -> Result<(), HistoryError> {
+        self.write(|tx| {
+            let args = [Value::Text(&clean(plain)), Value::Text(&clean(keyed))];
+            tx.execute("UPDATE hunt_audit SET what = ?2 WHERE what = ?1", &args)?;
+            Ok(())
+        })
+    }
+
     /// Notes what came of it.
     pub fn audit_outcome(&self, id: i64, outcome: &str) -> Result<(), HistoryError> {
         self.write(|tx| {

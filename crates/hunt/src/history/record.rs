@@ -132,6 +132,18 @@ impl History<'_> {
         recorded
     }
 
+    /// Adds findings to a log whose content is recorded already; answers how many are new, `None` if it is not.
+    pub fn add_findings(&self, facts: &FileFacts, findings: &[Finding]) -> Result<Option<u64>, HistoryError> {
+        self.write(|tx| {
+            let known = register::of_content(tx.as_read(), facts)?;
+            let Some(file) = known.filter(|file| file.recorded != Timestamp::EPOCH) else { return Ok(None) };
+            let added = add_findings(tx, file.id, findings)?;
+            let args = [Value::Int(file.id), Value::Int(int(added))];
+            tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
+            Ok(Some(added))
+        })
+    }
+
     fn claim_content(&self, tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<Claim, HistoryError> {
         let known = register::of_content(tx.as_read(), facts)?;
         let claim = match known {

@@ -57,6 +57,9 @@ pub struct FileFacts {
     pub from: u64,
     /// Offset up to which they were.
     pub counted_to: u64,
+    /// Whether it is a log of its own though its name and its head are those of a shorter one: somebody changed
+    /// what was recorded of it.
+    pub apart: bool,
     /// The set of indicators that was hunted for, as the caller names it.
     pub set_version: String,
 }
@@ -263,6 +266,9 @@ pub(super) fn of_content(tx: &mut dyn Read, facts: &FileFacts) -> Result<Option<
 /// The longest recorded file of this name that the new one begins with. A log that is rotated keeps its
 /// name but not its head; a recorded file that is no longer than the head is compared whole.
 pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
+    if facts.apart {
+        return Ok(None);
+    }
     let mut found = None;
     read.query(
         "SELECT id, size, sha256, head_sha256 FROM hunt_files WHERE path = ?1 AND size < ?2 AND recorded <> 0
@@ -279,6 +285,32 @@ pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Opt
         },
     )?;
     found.map_or(Ok(None), |id| file(read, id))
+}
+
+/// A recorded log that another has the name and the head of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShorterForm {
+    /// Its bytes, as stored.
+    pub size: u64,
+    /// SHA-256 of them.
+    pub sha256: [u8; 32],
+}
+
+impl History<'_> {
+    /// The recorded log that this one seems to have grown from, by name and head; whether it truly begins with it
+    /// is for whoever has the file to tell ([`FileFacts::apart`]).
+    pub fn shorter_form(&self, facts: &FileFacts) -> Result<Option<ShorterForm>, HistoryError> {
+        self.read(|read| {
+            let Some(file) = shorter_form(read, facts)? else { return Ok(None) };
+            let mut shorter = None;
+            let sql = "SELECT sha256 FROM hunt_files WHERE id = ?1";
+            read.query(sql, &[Value::Int(file.id)], &mut |row| {
+                shorter = row.blob(0)?.try_into().ok().map(|sha256| ShorterForm { size: file.size, sha256 });
+                Ok(Flow::Stop)
+            })?;
+            Ok(shorter)
+        })
+    }
 }
 
 /// Registers a file on which work begins; answers its id.

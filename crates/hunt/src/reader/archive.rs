@@ -17,6 +17,9 @@ use super::packed::Tap;
 use super::spool::{ReadSeek, Spool};
 use super::{Bomb, HEAD_BYTES, Packing, ReadFacts, Source, bomb};
 
+/// Longest end of a central directory with its comment.
+const ZIP_END_BYTES_MAX: u64 = 22 + 65_535;
+
 /// What logs are read from.
 pub enum Input<'a> {
     /// A file whose parts can be read in any order.
@@ -167,6 +170,17 @@ fn read_zip(
             return facts;
         }
     };
+    // The library keeps one of several members of one name.
+    match members_listed(&spool) {
+        Some(listed) if listed > archive.len() as u64 => {
+            let hidden = listed - archive.len() as u64;
+            let message =
+                format!("{hidden} of its {listed} members have the name of another and were not read");
+            let fix = "unpack it with another program, and hunt in the result";
+            miss(&mut facts, Diagnostic::error("archive-names-twice", name, message).with_fix(fix));
+        }
+        _ => {}
+    }
     let all = Cell::new(0);
     for nth in 0..archive.len() {
         if nth >= ARCHIVE_MEMBERS_MAX {
@@ -185,6 +199,21 @@ fn read_zip(
     }
     facts.unpacked_bytes = all.get();
     facts
+}
+
+/// How many members the archive says that it has: the end of its central directory (APPNOTE section 4.3.16), or
+/// `None` where that cannot be told.
+fn members_listed(spool: &Spool) -> Option<u64> {
+    let mut reader = spool.reader(0);
+    let end = reader.seek(SeekFrom::End(0)).ok()?;
+    reader.seek(SeekFrom::Start(end.saturating_sub(ZIP_END_BYTES_MAX))).ok()?;
+    let mut tail = Vec::new();
+    reader.take(ZIP_END_BYTES_MAX).read_to_end(&mut tail).ok()?;
+    let at = memchr::memmem::rfind(&tail, b"PK\x05\x06")?;
+    let count = tail.get(at + 10..at + 12)?;
+    let count = u16::from_le_bytes(count.try_into().ok()?);
+    // More members than fit are listed elsewhere.
+    (count != u16::MAX).then_some(u64::from(count))
 }
 
 fn is_swollen(unpacked: u64, packed: u64) -> bool {

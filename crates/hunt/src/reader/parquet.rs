@@ -6,11 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use model::diagnostic::Diagnostic;
 use model::time::Timestamp;
+use parquet::basic::Repetition;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::reader::{ChunkReader, FileReader, Length};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
 
 use super::convert::{Made, Told};
 use super::spool::{Spool, SpoolReader};
@@ -34,10 +36,17 @@ impl ParquetLines {
     pub(super) fn new(spool: Spool, name: &str, told: &mut Told) -> ParquetLines {
         let opened = guarded(|| {
             let reader = SerializedFileReader::new(spool)?;
-            Ok(RowIter::from_file_into(Box::new(reader)))
+            let (schema, lists) = without_lists(reader.metadata().file_metadata().schema())?;
+            Ok((RowIter::from_file_into(Box::new(reader)).project(schema)?, lists))
         });
         let rows = match opened {
-            Ok(rows) => Some(rows),
+            Ok((rows, lists)) => {
+                if !lists.is_empty() {
+                    let message = format!("lists are not read: {}", shortened(&lists.join(", ")));
+                    told.miss(Diagnostic::error("parquet-lists", name, message));
+                }
+                Some(rows)
+            }
             Err(fault) => {
                 let message = format!("it is no whole Parquet file: {fault}; nothing of it was read");
                 let fix = "fetch the file again; it may have been cut short or still be written";
@@ -52,15 +61,21 @@ impl ParquetLines {
         self.made.clear();
         while self.made.bytes.len() < MAKE_BYTES {
             let Some(rows) = &mut self.rows else { return };
-            let next = guarded(|| rows.next().transpose());
+            let before = self.made.bytes.len();
+            let bytes = &mut self.made.bytes;
+            // What is printed of a value may panic as well as what is read of it.
+            let next = guarded(|| {
+                let row = rows.next().transpose()?;
+                Ok(row.map(|row| write_row(bytes, &row, 0)).is_some())
+            });
             match next {
-                Ok(None) => self.rows = None,
-                Ok(Some(row)) => {
+                Ok(false) => self.rows = None,
+                Ok(true) => {
                     self.row += 1;
-                    write_row(&mut self.made.bytes, &row, 0);
                     self.made.bytes.push(b'\n');
                 }
                 Err(fault) => {
+                    self.made.bytes.truncate(before);
                     self.rows = None;
                     let place = format!("{} row {}", self.name, self.row + 1);
                     let message = format!("it is damaged: {fault}; what came before was read");
@@ -69,6 +84,26 @@ impl ParquetLines {
             }
         }
     }
+}
+
+/// The schema without columns that hold lists, and their names: a row with one may have any size, and the library
+/// makes it whole before anything can look at it. `None` where all is read.
+fn without_lists(schema: &Type) -> Result<(Option<Type>, Vec<String>), ParquetError> {
+    let (lists, kept): (Vec<_>, Vec<_>) = schema.get_fields().iter().cloned().partition(|f| has_list(f, 0));
+    if lists.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let names = lists.iter().map(|field| field.name().to_owned()).collect();
+    let schema = Type::group_type_builder(schema.name()).with_fields(kept).build()?;
+    Ok((Some(schema), names))
+}
+
+fn has_list(field: &Type, depth: usize) -> bool {
+    let info = field.get_basic_info();
+    let repeated = info.has_repetition() && info.repetition() == Repetition::REPEATED;
+    repeated
+        || depth > DEPTH_MAX
+        || field.is_group() && field.get_fields().iter().any(|f| has_list(f, depth + 1))
 }
 
 /// The library's panics on damaged files, as the errors that they are.

@@ -41,13 +41,18 @@ pub fn sighting_markings(facts: &IndicatorFacts) -> Vec<String> {
 pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) -> Uuid) -> StixFile {
     let findings: Vec<Finding> = summary.hits.iter().map(|hit| hit.finding.clone()).collect();
     let all = sights(&findings, summary.made);
-    let told: u64 = all.iter().take(STIX_SIGHTINGS_MAX).map(|sight| sight.count).sum();
+    let mut told: u64 = all.iter().take(STIX_SIGHTINGS_MAX).map(|sight| sight.count).sum();
     let identity_id = identity.and_then(|object| object.get("id")?.as_str());
     let mut observables: BTreeMap<String, (Value, Marking)> = BTreeMap::new();
     let mut objects = Vec::new();
     let fresh = IndicatorFacts::default();
     for sight in all.iter().take(STIX_SIGHTINGS_MAX) {
         let facts = summary.indicators.get(&sight.indicator).unwrap_or(&fresh);
+        // What its author's marking means is not known here: it goes nowhere.
+        if facts.marking.unknown || model::id::is_stix_id(&sight.indicator) && std::ptr::eq(facts, &fresh) {
+            told -= sight.count;
+            continue;
+        }
         let refs = sighting_markings(facts);
         let uuids = ["sighting", "observed-data"].map(|kind| uuid_of(&sight_name(kind, sight)));
         for object in sighting_values(&sight.facts(identity_id, &refs, summary.made, uuids)) {

@@ -56,6 +56,7 @@ pub fn basis(summary: &Summary) -> String {
         None => String::new(),
     };
     let unread = match summary.unread_lines() {
+        0 if summary.stopped => "it was stopped before all was read".to_owned(),
         0 => "every line was read".to_owned(),
         unread => format!("{} could not be read", counted(unread, "line")),
     };
@@ -70,7 +71,7 @@ pub fn basis(summary: &Summary) -> String {
     format!(
         "This rests on {} in {}{period}; {unread}{missing}.",
         counted(summary.lines(), "line"),
-        counted(summary.files.len() as u64, "file")
+        counted(summary.files.iter().filter(|file| file.lines > 0).count() as u64, "file")
     )
 }
 

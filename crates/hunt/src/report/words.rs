@@ -14,22 +14,10 @@ const DAY_MICROS: i64 = 86_400_000_000;
 /// Outside text with what cannot be seen made visible: control characters, and the format characters that
 /// turn the direction of writing or have no width, as `\u{202e}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut seen = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_hidden(c) { seen.extend(c.escape_default()) } else { seen.push(c) }
-    }
-    Cow::Owned(seen)
+    model::diagnostic::shown(text)
 }
 
-/// Whether a character shows nothing, or changes how others are shown.
-pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
+pub use model::diagnostic::is_hidden;
 
 /// At most so many characters of a text, with an ellipsis where there were more.
 pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {

@@ -11,7 +11,7 @@ mod live;
 mod threads;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -112,6 +112,8 @@ pub struct FileReport {
     pub first_time: Option<Timestamp>,
     /// Latest time, likewise.
     pub last_time: Option<Timestamp>,
+    /// Days since 1970 of which it has lines, ascending, in UTC.
+    pub days: Vec<u32>,
     /// The order of these times: where the log is silent, where its clock jumps.
     pub timeline: Timeline,
     /// Whether all of the file was read.
@@ -297,6 +299,7 @@ struct Sum {
     /// Which indicators match so much that they say nothing; counted in the order of the lines.
     suspects: Option<HitRate>,
     timeline: Timeline,
+    days: BTreeSet<u32>,
     unparsed: UnreadLines,
 }
 
@@ -318,6 +321,7 @@ impl Sum {
             *self.left_out.entry(if known { reason } else { OTHER.to_owned() }).or_default() += count;
         }
         self.timeline.join(&scanned.timeline);
+        self.days.extend(scanned.days);
         self.unparsed.join(&scanned.unparsed);
         on_part(scanned.part);
         scanned.buffer
@@ -340,6 +344,7 @@ impl Sum {
             left_out: self.left_out,
             first_time: self.timeline.first,
             last_time: self.timeline.last,
+            days: self.days.into_iter().collect(),
             timeline: self.timeline,
             whole: read.whole && !stopped,
             stopped,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is done with one block.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use memchr::{memchr, memchr_iter};
 use model::time::Timestamp;
@@ -13,14 +13,17 @@ use crate::detection::Detection;
 use crate::detector::Detectors;
 use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
 use crate::finding::finding;
-use crate::history::Observed;
+use crate::history::{Observed, day_of_time};
 use crate::indicator::Indicator;
 use crate::pattern::PatternRun;
 use crate::reader::Block;
 use crate::report::Hit;
 use crate::rule::{Engine, about_event};
 use crate::scan::{self, Scanner};
-use crate::time::{Timeline, line_time};
+use crate::time::Timeline;
+
+/// Of so many lines one is asked for its time, where nobody needs all of them.
+const LINES_PER_LOOK: usize = 64;
 
 /// What came of one block; the buffer goes back to the reader.
 #[derive(Default)]
@@ -30,6 +33,7 @@ pub(super) struct Scanned {
     pub(super) lines: u64,
     pub(super) left_out: BTreeMap<String, u64>,
     pub(super) timeline: Timeline,
+    pub(super) days: BTreeSet<u32>,
     pub(super) unparsed: UnreadLines,
 }
 
@@ -79,8 +83,7 @@ impl<'n, 'a> Worker<'n, 'a> {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
-        scanned.timeline.reach(line_time(line_at(&block.bytes, 0)));
-        scanned.timeline.reach(line_time(last_line(&block.bytes)));
+        days(&block, lines, &mut scanned);
         if self.lookout.confirm.is_some() {
             scanned.lines = memchr_iter(b'\n', &block.bytes).count() as u64;
         }
@@ -110,7 +113,7 @@ impl<'n, 'a> Worker<'n, 'a> {
             if at.0 != hit.line_start {
                 let place = Place { line: hit.line, offset: hit.line_start };
                 at = (hit.line_start, lines.parse(line, place).ok().flatten().unwrap_or_default());
-                at.1.time = at.1.time.or_else(|| line_time(line));
+                at.1.time = at.1.time.or_else(|| lines.time(line, place));
                 times.push(at.1.time);
             }
             let event = &at.1;
@@ -143,7 +146,8 @@ impl<'n, 'a> Worker<'n, 'a> {
                         return;
                     }
                     if at.0 != seen.line_start {
-                        at = (seen.line_start, line_time(line_at(&block.bytes, seen.line_start)));
+                        let place = Place { line: 0, offset: block.offset + seen.line_start as u64 };
+                        at = (seen.line_start, lines.time(line_at(&block.bytes, seen.line_start), place));
                         timeline.reach(at.1);
                     }
                     observed.add(seen.kind, seen.token, at.1);
@@ -219,6 +223,33 @@ impl<'n, 'a> Worker<'n, 'a> {
     }
 }
 
+/// Which days a block has lines of: every so many lines are asked, and all those between two whose days lie apart.
+fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1))
+        .filter(|start| *start < block.bytes.len())
+        .collect();
+    let time = |nth: usize| {
+        let start = *starts.get(nth)?;
+        let place = Place { line: 0, offset: block.offset + start as u64 };
+        lines.time(line_at(&block.bytes, start), place)
+    };
+    let mut before: Option<(usize, u32)> = None;
+    let asked = (0..starts.len()).step_by(LINES_PER_LOOK).chain(starts.len().checked_sub(1));
+    for nth in asked {
+        let at = time(nth);
+        scanned.timeline.reach(at);
+        let Some(day) = at.and_then(day_of_time) else { continue };
+        if let Some((from, last)) = before.filter(|(_, last)| last.abs_diff(day) > 1) {
+            let between = (from..nth).filter_map(|nth| time(nth).and_then(day_of_time));
+            scanned.days.extend(between);
+            scanned.days.insert(last);
+        }
+        scanned.days.insert(day);
+        before = Some((nth, day));
+    }
+}
+
 /// Whether a match is a finding. Without a confirmation only the time counts for which the indicator holds.
 fn judged(lookout: &Lookout<'_>, indicator: &Indicator, hit: &scan::Hit, event: &Event) -> Verdict {
     match (lookout.confirm, event.time, indicator.valid_until) {
@@ -234,9 +265,4 @@ fn judged(lookout: &Lookout<'_>, indicator: &Indicator, hit: &scan::Hit, event: 
 fn line_at(bytes: &[u8], start: usize) -> &[u8] {
     let rest = bytes.get(start..).unwrap_or_default();
     rest.get(..memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default()
-}
-
-fn last_line(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    line_at(bytes, memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1))
 }

@@ -11,11 +11,13 @@ use model::zone::Zone;
 
 use super::ReportFormat;
 use super::finding::language;
+use crate::hunting::Listen;
 
 /// `hunt`.
 #[derive(Debug, Args)]
 pub struct Hunt {
-    /// Data directory: hunts with the node's indicators and rules, and keeps findings and history
+    /// Data directory: hunts with the node's indicators and rules, and keeps findings and history; POLDER_DATA counts,
+    /// too, where neither --indicators nor --rules is given
     #[arg(long = "data", value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Counts when neither --data nor --indicators is given
@@ -70,8 +72,8 @@ pub struct Reading {
     #[arg(long)]
     pub follow: bool,
     /// Take syslog in, until Ctrl-C: udp:127.0.0.1:5514 or tcp:127.0.0.1:5514
-    #[arg(long, value_name = "ADDRESS")]
-    pub syslog: Vec<String>,
+    #[arg(long, value_parser = Listen::parse, value_name = "ADDRESS")]
+    pub syslog: Vec<Listen>,
 }
 
 /// What comes out.

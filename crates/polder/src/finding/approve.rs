@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rules that approve sightings in place of a person.
 
+use exchange::standard::identity::identity_id;
 use hunt::report::draft::{Approval, Candidate, Draft, State, add_approval, remove_approval, write_down};
 use hunt::report::words::visible;
+use ledger::audience::Heads;
+use ledger::record;
+use ledger::sql::{EngineError, Read};
+use model::id::{MemberId, SubjectKey};
 use model::marking::Tlp;
 use serde_json::json;
 
@@ -170,13 +175,27 @@ pub fn approve(node: &Node) -> Result<Vec<Approved>, Failure> {
     for group in new {
         let indicator = &group.draft.indicator;
         let Some(facts) = node.store.read(|read| indicator_facts(read, indicator))? else { continue };
-        let author = Some(facts.author.as_str()).filter(|author| !author.is_empty());
+        // Whoever signs a record may write anybody's identity into it: that of the signer counts, and what the
+        // operator himself brought in.
+        let signers = node.store.read(|read| signers(read, indicator))?;
+        let vouched = |signer: &MemberId| *signer == node.member() || identity_id(*signer) == facts.author;
+        let author =
+            Some(facts.author.as_str()).filter(|author| !author.is_empty() && signers.iter().all(vouched));
         let candidate = Candidate { indicator, author, marking: facts.marking };
         if let Some(rule) = rules.iter().find(|rule| rule.approves(&candidate)) {
             all.push(by_rule(node, &group, rule)?);
         }
     }
     Ok(all)
+}
+
+/// The members who signed the records of an object.
+fn signers(read: &mut dyn Read, id: &str) -> Result<Vec<MemberId>, EngineError> {
+    let heads = Heads::load(read)?;
+    record::of_subject(read, SubjectKey::of(id))?
+        .iter()
+        .map(|row| heads.of(row.audience_row).map(|head| head.author))
+        .collect()
 }
 
 fn by_rule(node: &Node, group: &Group, rule: &Approval) -> Result<Approved, Failure> {

@@ -88,7 +88,7 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
         .map(|hit| &hit.finding.indicator)
         .filter(|id| model::id::is_stix_id(id))
         .collect();
-    summary.indicators = node.store.read(|read| {
+    let known = node.store.read(|read| {
         let mut all = std::collections::BTreeMap::new();
         for id in ids {
             if let Some(facts) = indicator_facts(read, id)? {
@@ -98,6 +98,7 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
         }
         Ok::<_, EngineError>(all)
     })?;
+    summary.indicators.extend(known);
     Ok(())
 }
 

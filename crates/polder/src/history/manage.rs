@@ -243,6 +243,8 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     let entry = opened.audit(Act::Forget, &opened.audit_name(&observable, true)?, &args.purpose)?;
     let keep = hunt::history::Keep { account_key: Some(*opened.key()?), ..opened.keep()? };
     let forgotten = opened.history().forget(&observable, &keep, args.findings, now())?;
+    let (plain, keyed) = (opened.audit_name(&observable, false)?, opened.audit_name(&observable, true)?);
+    opened.history().veil_audit(&plain, &keyed)?;
     let swept = opened.sweep()?;
     node.store.scrub()?;
     opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;

@@ -58,6 +58,16 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     };
     let outcome = if sighted.seen.count > 0 { "seen" } else { "never" };
     history.audit_outcome(entry, outcome)?;
+    if sighted.seen.count == 0 && !args.subdomains && question.observable.kind() == ObservableKind::Domain {
+        let below = Question { with_subdomains: true, ..question.clone() };
+        let below = history.seen(&below, &keep)?;
+        if below.seen.count > 0 {
+            eprintln!(
+                "names below it were seen {}; --subdomains tells more",
+                counted(below.seen.count, "time")
+            );
+        }
+    }
     let answer = Answer { observable: question.observable, sighted, sources, more_sources, coverage };
     if args.json {
         say!("{}", answer.json());

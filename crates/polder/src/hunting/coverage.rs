@@ -13,32 +13,49 @@ use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::now;
 
-/// Days of which there are lines, by kind of log; and of logs that are there and could not be read.
+/// Logs that are named where their kind could not be told.
+const NAMED_MAX: usize = 5;
+
+/// Days of which there are lines, by kind of log.
 #[derive(Default)]
-pub struct Days(BTreeMap<SourceKind, (BTreeSet<Day>, BTreeSet<Day>)>);
+pub struct Days(BTreeMap<SourceKind, BTreeSet<Day>>);
 
 impl Days {
-    /// Takes a log in: the days from its first line to its last, without its longest silence.
+    /// Takes a log in.
     pub fn add(&mut self, report: &FileReport) {
-        let day = |time| day_of_time(time).and_then(|day| Day::try_from(day).ok());
-        let (Some(first), Some(last)) = (report.first_time.and_then(day), report.last_time.and_then(day))
-        else {
-            return;
-        };
-        let silent = report.timeline.gap.and_then(|(from, to)| Some((day(from)?, day(to)?)));
-        let is_silent = |day: &Day| silent.is_some_and(|(from, to)| *day > from && *day < to);
-        let (days, _) = self.0.entry(report.class.kind).or_default();
-        days.extend((first..=last).filter(|day| !is_silent(day)));
+        if !report.days.is_empty() {
+            let days = report.days.iter().filter_map(|day| Day::try_from(*day).ok());
+            self.0.entry(report.class.kind).or_default().extend(days);
+        }
     }
 }
 
 /// Fills in which days there are of which kind of log, and which kinds of values none of them shows.
 pub fn fill(summary: &mut Summary, days: &Days) {
-    for (kind, (days, _)) in &days.0 {
+    for (kind, days) in &days.0 {
         let days: Vec<Day> = days.iter().copied().collect();
         let gaps = gaps(&days).map(|(from, to)| Gap { from, to, why: GapReason::NeverHad }).collect();
         let name = kind.name().to_owned();
         summary.coverage.sources.push(SourceCoverage { name, kind: *kind, declared: None, days, gaps });
+    }
+    let unknown: Vec<&str> = summary
+        .files
+        .iter()
+        .filter(|file| file.kind == SourceKind::Unknown && file.lines > 0)
+        .map(|file| file.path.rsplit('/').next().unwrap_or(&file.path))
+        .collect();
+    let judged = summary.sought.rules > 0 || !summary.sought.detectors.is_empty();
+    if judged && !unknown.is_empty() {
+        let more = match unknown.len().saturating_sub(NAMED_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let named: Vec<&str> = unknown.iter().take(NAMED_MAX).copied().collect();
+        summary.coverage.cannot_show.push(CannotShow {
+            what: format!("what rules and detectors look for, in {}{more}", named.join(", ")),
+            why: "what kind of log this is could not be told, so it was searched for indicators only"
+                .to_owned(),
+        });
     }
     let kinds: BTreeSet<SourceKind> = days.0.keys().copied().collect();
     let unknown = kinds.contains(&SourceKind::Unknown);

@@ -12,19 +12,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hunt::detection::Detection;
+use hunt::finding::Finding;
 use hunt::history::FileFacts;
-use hunt::reader::{Block, HEAD_BYTES};
+use hunt::limits::FINDINGS_PER_FILE_MAX;
+use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
 use hunt::report::Hit;
 use hunt::rule::{self, Engine, Order};
 use hunt::run::{Keeping, LiveLog};
 use hunt::time::Clock;
+use model::diagnostic::shown;
 use model::time::Timestamp;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::live::{Chunk, Listen, Live, Place};
+use super::live::{Chunk, Live, Place};
 use super::{Each, Job, finding_json, finding_line};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::now;
 use crate::out::say;
@@ -37,24 +40,27 @@ const RECORD_EVERY_MICROS: i64 = 3_600 * 1_000_000;
 const WAIT: Duration = Duration::from_millis(200);
 
 impl Job<'_> {
-    /// Goes on with what is written to the files, and with what is sent, until it is stopped.
-    pub fn follow(&self, paths: &[PathBuf]) -> Result<Exit, Failure> {
-        let listen: Vec<Listen> = self
-            .args
-            .reading
-            .syslog
-            .iter()
-            .map(|text| Listen::parse(text))
-            .collect::<Result<_, _>>()
-            .map_err(Failure::usage)?;
-        let files: Vec<(PathBuf, Place)> = match self.args.reading.follow {
-            true => {
-                paths.iter().filter(|path| path.is_file()).map(|path| (path.clone(), end_of(path))).collect()
-            }
-            false => Vec::new(),
+    /// Where the files end that are to be followed. What is packed does not grow by lines.
+    pub fn places(&self, paths: &[PathBuf]) -> Vec<(PathBuf, Place)> {
+        if !self.args.reading.follow {
+            return Vec::new();
+        }
+        let plain = |path: &&PathBuf| {
+            path.is_file() && head_of(path).is_some_and(|head| recognise(&head).0 == Packing::Plain)
         };
-        let live = Live::start(&files, &listen, &self.stop)?;
-        eprintln!("following {} files and {} listeners; stop with Ctrl-C", files.len(), listen.len());
+        paths.iter().filter(plain).map(|path| (path.clone(), end_of(path))).collect()
+    }
+
+    /// Goes on with what is written to the files, and with what is sent, until it is stopped. Answers whether
+    /// anything was found.
+    pub fn follow(&self, files: &[(PathBuf, Place)]) -> Result<bool, Failure> {
+        let listen = &self.args.reading.syslog;
+        let live = Live::start(files, listen, &self.stop)?;
+        let (files_told, listeners) =
+            (super::counted(files.len() as u64, "file"), super::counted(listen.len() as u64, "listener"));
+        eprintln!(
+            "following {files_told} and {listeners}, with indicators and rules, without detectors; stop with Ctrl-C"
+        );
         let mut following = Following::new(self);
         loop {
             let (chunk, more) = live.next(WAIT);
@@ -67,8 +73,14 @@ impl Job<'_> {
             }
         }
         following.finish()?;
-        self.record_files(&files)?;
-        Ok(if following.found { Exit::Done } else { Exit::NotFound })
+        self.record_files(files)?;
+        let (hits, detections) = following.found;
+        eprintln!(
+            "{} and {} while following",
+            super::counted(hits, "finding"),
+            super::counted(detections, "detection")
+        );
+        Ok(hits + detections > 0)
     }
 
     /// What the files held in the end goes into the history.
@@ -89,10 +101,23 @@ impl Job<'_> {
 
 /// Where a file ends, by whole lines.
 fn end_of(path: &Path) -> Place {
-    let Ok(bytes) = std::fs::read(path) else { return Place::default() };
-    let end = memchr::memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1);
-    let lines = memchr::memchr_iter(b'\n', bytes.get(..end).unwrap_or_default()).count() as u64;
-    Place { offset: end as u64, lines }
+    let (mut end, mut at) = (Place::default(), 0_u64);
+    let Ok(mut file) = File::open(path) else { return end };
+    let mut buffer = vec![0; 1024 * 1024];
+    loop {
+        let count = match file.read(&mut buffer) {
+            Ok(0) => return end,
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => return end,
+        };
+        let part = buffer.get(..count).unwrap_or_default();
+        end.lines += memchr::memchr_iter(b'\n', part).count() as u64;
+        if let Some(newline) = memchr::memrchr(b'\n', part) {
+            end.offset = at + newline as u64 + 1;
+        }
+        at += count as u64;
+    }
 }
 
 /// All that is being followed.
@@ -101,13 +126,18 @@ struct Following<'f> {
     engine: Option<Engine>,
     logs: HashMap<String, Followed<'f>>,
     recorded: Timestamp,
-    found: bool,
+    /// Findings and detections so far.
+    found: (u64, u64),
 }
 
 struct Followed<'f> {
     log: LiveLog<'f, 'f>,
     /// Of syslog: what was received since it was recorded.
     received: Option<(Sha256, u64)>,
+    /// Of syslog: how much of it came.
+    at: Place,
+    /// Of syslog: what was found since it was recorded.
+    findings: Vec<Finding>,
 }
 
 impl<'f> Following<'f> {
@@ -116,12 +146,12 @@ impl<'f> Following<'f> {
         let order = Order::Live { lateness_micros: LATENESS_MICROS };
         let options = rule::Options { order, gather: false, ..options.clone() };
         let engine = job.quarry.engine.as_ref().map(|_| Engine::new(std::sync::Arc::clone(rules), options));
-        Following { job, engine, logs: HashMap::new(), recorded: now(), found: false }
+        Following { job, engine, logs: HashMap::new(), recorded: now(), found: (0, 0) }
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<(), Failure> {
         if let Some(notice) = &chunk.notice {
-            eprintln!("polder: {notice}");
+            eprintln!("polder: {}", shown(notice));
         }
         if chunk.bytes.is_empty() {
             return Ok(());
@@ -131,18 +161,29 @@ impl<'f> Following<'f> {
             self.logs.insert(chunk.name.clone(), followed);
         }
         let Some(followed) = self.logs.get_mut(&chunk.name) else { return Ok(()) };
+        let (mut offset, mut first_line) = (chunk.offset, chunk.first_line);
+        if chunk.is_received {
+            // All senders of a listener make one log.
+            (offset, first_line) = (followed.at.offset, followed.at.lines + 1);
+            followed.at.offset += chunk.bytes.len() as u64;
+            followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
+        }
         if let Some((hash, bytes)) = &mut followed.received {
             hash.update(&chunk.bytes);
             *bytes += chunk.bytes.len() as u64;
         }
-        let block = Block { bytes: chunk.bytes, offset: chunk.offset, first_line: chunk.first_line };
+        let block = Block { bytes: chunk.bytes, offset, first_line };
         let part = followed.log.take(block, self.engine.as_mut());
+        if followed.received.is_some() {
+            let room = FINDINGS_PER_FILE_MAX.saturating_sub(followed.findings.len());
+            followed.findings.extend(part.hits.iter().take(room).map(|hit| hit.finding.clone()));
+        }
         self.tell(&part.hits, &part.detections);
         Ok(())
     }
 
     fn begin(&self, chunk: &Chunk) -> Result<Followed<'f>, Failure> {
-        let is_syslog = chunk.name.starts_with("syslog-");
+        let is_syslog = chunk.is_received;
         let head = match is_syslog {
             true => chunk.bytes.clone(),
             false => head_of(Path::new(&chunk.name)).unwrap_or_else(|| chunk.bytes.clone()),
@@ -155,11 +196,17 @@ impl<'f> Following<'f> {
         let name: &'static str = Box::leak(chunk.name.clone().into_boxed_str());
         let clock = Clock { zone: self.job.zone(), reference: Some(now()), year_turns: Some(0) };
         let log = LiveLog::new(name, &head, clock, &self.job.lookout(), keeping);
-        Ok(Followed { log, received: is_syslog.then(|| (Sha256::new(), 0)) })
+        Ok(Followed {
+            log,
+            received: is_syslog.then(|| (Sha256::new(), 0)),
+            findings: Vec::new(),
+            at: Place::default(),
+        })
     }
 
     fn tell(&mut self, hits: &[Hit], detections: &[Detection]) {
-        self.found |= !hits.is_empty() || !detections.is_empty();
+        self.found.0 += hits.len() as u64;
+        self.found.1 += detections.len() as u64;
         for hit in hits {
             if self.job.args.output.json {
                 say!("{}", finding_json(&hit.finding));
@@ -175,7 +222,7 @@ impl<'f> Following<'f> {
                     "level": detection.level.name(), "last": detection.last.map(|t| t.to_string()) })
                 );
             } else {
-                say!("{:<8} {}", detection.level.name().to_uppercase(), detection.title);
+                say!("{:<8} {}", detection.level.name().to_uppercase(), shown(&detection.title));
             }
         }
     }
@@ -223,7 +270,7 @@ fn record(history: &Opened<'_>, followed: &mut Followed<'_>) -> Result<(), Failu
         ..FileFacts::default()
     };
     *bytes = 0;
-    history.record(&facts, observed, &[])?;
+    history.record(&facts, observed, &std::mem::take(&mut followed.findings))?;
     Ok(())
 }
 

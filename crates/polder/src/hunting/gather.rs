@@ -7,9 +7,11 @@ use std::sync::Arc;
 use hunt::detection::{Detection, Level, Means};
 use hunt::detector::Detectors;
 use hunt::pattern::PatternRun;
-use hunt::report::{FileFacts, FileState, Hit, Summary};
+use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
+
+use model::marking::Marking;
 
 use super::coverage::{self, Days};
 use super::sought::Quarry;
@@ -31,6 +33,7 @@ pub struct Gathered {
 /// Takes in what comes of the logs, one after the other.
 pub struct Gathering<'q> {
     pub summary: Summary,
+    quarry: &'q Quarry,
     engine: Option<Engine>,
     patterns: Option<PatternRun<'q>>,
     detectors: Option<Detectors>,
@@ -47,6 +50,7 @@ impl<'q> Gathering<'q> {
     pub fn new(summary: Summary, quarry: &'q Quarry, min_level: Option<Level>) -> Gathering<'q> {
         Gathering {
             summary,
+            quarry,
             engine: quarry
                 .engine
                 .as_ref()
@@ -61,6 +65,18 @@ impl<'q> Gathering<'q> {
     }
 
     pub fn hits(&mut self, hits: Vec<Hit>) {
+        for hit in &hits {
+            let id = &hit.finding.indicator;
+            if !self.summary.indicators.contains_key(id)
+                && let Some(indicator) = self.quarry.set.indicator(hit.finding.indicator_index)
+            {
+                // A node fills in what its ledger says besides.
+                // An object of somebody's carries a marking that only a ledger tells.
+                let marking = Marking { unknown: model::id::is_stix_id(id), ..Marking::NONE };
+                let facts = IndicatorFacts { name: indicator.name, marking, ..IndicatorFacts::default() };
+                self.summary.indicators.insert(id.clone(), facts);
+            }
+        }
         let room = HITS_MAX.saturating_sub(self.summary.hits.len());
         self.summary.more_hits += hits.len().saturating_sub(room) as u64;
         self.summary.hits.extend(hits.into_iter().take(room));
@@ -71,11 +87,18 @@ impl<'q> Gathering<'q> {
         if detection.means == Means::Detector && detection.level < self.min_level.unwrap_or(Level::Medium) {
             return;
         }
-        if self.summary.detections.len() < DETECTIONS_MAX {
-            self.summary.detections.push(detection);
-        } else {
-            self.summary.more_detections += 1;
+        self.summary.detections.push(detection);
+        if self.summary.detections.len() >= 2 * DETECTIONS_MAX {
+            self.keep_the_gravest();
         }
+    }
+
+    /// The gravest first, in a level by time: what a reader acts on. What is beyond the limit is counted.
+    fn keep_the_gravest(&mut self) {
+        let all = &mut self.summary.detections;
+        all.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.first, &a.id).cmp(&(b.first, &b.id))));
+        self.summary.more_detections += all.len().saturating_sub(DETECTIONS_MAX) as u64;
+        all.truncate(DETECTIONS_MAX);
     }
 
     /// A log came to its end.
@@ -149,10 +172,7 @@ impl<'q> Gathering<'q> {
             }
         }
         found.into_iter().for_each(|detection| self.detection(detection));
-        // The gravest first, in a level by time: what a reader acts on.
-        self.summary
-            .detections
-            .sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.first, &a.id).cmp(&(b.first, &b.id))));
+        self.keep_the_gravest();
         self.summary.left_out = self.left_out.into_iter().collect();
         coverage::fill(&mut self.summary, &self.days);
         let counts = self.engine.as_mut().map(Engine::take_counts).unwrap_or_default();

@@ -12,6 +12,7 @@ mod progress;
 mod record;
 mod sought;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, UNIX_EPOCH};
 
+use hunt::back;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::{Hit, Summary};
@@ -43,7 +45,13 @@ use pool::Message;
 use progress::Progress;
 use sought::Quarry;
 
+pub use live::Listen;
 pub use record::look_back;
+
+/// Bytes of findings of one file that are held until it ends; of more the number is told.
+const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// About what a finding takes besides its line.
+const HIT_BYTES: usize = 512;
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
@@ -65,25 +73,38 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
+    // What is added while the files are hunted in is followed, too.
+    let followed = job.places(&paths);
+    let known = node.as_ref().map(|node| node.store.read(back::newest)).transpose()?;
     let Gathered { mut summary, partial, counts } = job.hunt_all(&paths, summary)?;
     if let (Some(node), Some(history)) = (&node, &history) {
         node.store.local(|tx| rule::add_counts(tx, &counts))?;
         coverage::declared(history, &mut summary)?;
         fill_indicators(node, &mut summary)?;
         history.tidy_after_hunt()?;
+        // Indicators that arrived meanwhile were looked up before these logs were in the history.
+        node.store.local(|tx| back::look_back_from(tx, known.unwrap_or(0)))?;
+        if let Some(told) = look_back(node)?.in_words() {
+            eprintln!("{told}");
+        }
         for approved in approve(node)? {
             eprintln!("{}", approved.in_words());
         }
     }
-    outputs::write(&args.output, node.as_ref(), &summary)?;
+    if !paths.is_empty() {
+        outputs::write(&args.output, node.as_ref(), &summary)?;
+    }
     if let (Some(node), Some(settings)) = (&node, &settings) {
         notify::announce(node, &summary, settings)?;
     }
-    if args.reading.follow || !args.reading.syslog.is_empty() {
-        return job.follow(&paths);
+    let mut found = summary.hit_count() + summary.detection_count() > 0;
+    if (args.reading.follow || !args.reading.syslog.is_empty()) && !summary.stopped {
+        found |= job.follow(&followed)?;
+        return Ok(if found { Exit::Done } else { Exit::NotFound });
     }
-    let found = summary.hit_count() + summary.detection_count() > 0;
-    Ok(match (found, partial || summary.stopped) {
+    // Of nothing that was read nothing can be said.
+    let partial = partial || summary.stopped || summary.lines() == 0;
+    Ok(match (found, partial) {
         (_, true) => Exit::Partial,
         (false, false) => Exit::NotFound,
         (true, false) => Exit::Done,
@@ -129,7 +150,7 @@ impl<'j> Job<'j> {
         let mut gathering = Gathering::new(summary, self.quarry, self.args.quarry.min_level);
         let begun = Instant::now();
         std::thread::scope(|scope| {
-            scope.spawn(|| progress.show());
+            scope.spawn(|| progress.show(&self.stop));
             let done = each.run(paths, workers, &mut gathering);
             progress.finish();
             done
@@ -155,16 +176,25 @@ impl<'e> Each<'e, '_> {
             None => Ok(Vec::new()),
         };
         // Of the file whose turn it is: they are recorded when it ends.
-        let mut found: Vec<Hit> = Vec::new();
+        let (mut found, mut held): (Vec<Hit>, usize) = (Vec::new(), 0);
         pool::run(paths.len(), workers, &hunt, &mut |nth, message| {
             let path = paths.get(nth).map_or(Path::new(""), PathBuf::as_path);
             match message {
                 Message::Part(part) => {
-                    found.extend(part.hits);
+                    let bytes: usize = part.hits.iter().map(|hit| hit.finding.text.len() + HIT_BYTES).sum();
+                    if held.saturating_add(bytes) > HELD_BYTES_MAX {
+                        gathering.summary.more_hits += part.hits.len() as u64;
+                    } else {
+                        held += bytes;
+                        found.extend(part.hits);
+                    }
                     part.detections.into_iter().for_each(|detection| gathering.detection(detection));
                     Ok(())
                 }
-                Message::End(Ok(hunts)) => self.end(path, hunts, std::mem::take(&mut found), gathering),
+                Message::End(Ok(hunts)) => {
+                    held = 0;
+                    self.end(path, hunts, std::mem::take(&mut found), gathering)
+                }
                 // A log that was rotated away, or may not be read, does not keep the others from being read.
                 Message::End(Err(failure)) if paths.len() > 1 => {
                     eprintln!("polder: {failure}; the other files are read all the same");
@@ -185,11 +215,14 @@ impl<'e> Each<'e, '_> {
         found: Vec<Hit>,
         gathering: &mut Gathering<'e>,
     ) -> Result<(), Failure> {
+        let mut of_logs: HashMap<&str, Vec<Finding>> = HashMap::new();
+        for hit in found.iter().filter(|_| self.job.history.is_some()) {
+            of_logs.entry(&hit.finding.file).or_default().push(hit.finding.clone());
+        }
         for mut hunt in hunts {
             hunt.report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
             if let Some(history) = self.job.history.filter(|_| !hunt.report.stopped) {
-                let of_log = found.iter().filter(|hit| hit.finding.file == hunt.report.file);
-                let findings: Vec<Finding> = of_log.map(|hit| hit.finding.clone()).collect();
+                let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
                 let observed = std::mem::take(&mut hunt.left.observed);
                 let recording =
                     record::Recording { history, path, report: &hunt.report, findings: &findings };
@@ -197,6 +230,7 @@ impl<'e> Each<'e, '_> {
             }
             gathering.end(&hunt.report, &mut hunt.left);
         }
+        drop(of_logs);
         gathering.hits(found);
         Ok(())
     }
@@ -213,8 +247,10 @@ impl<'e> Each<'e, '_> {
         let clock = Clock { zone: self.job.zone(), reference: Some(written(path)), year_turns: None };
         let mut hunts = Vec::new();
         let mut keeping = Vec::new();
-        let mut stdin = io::stdin().lock();
+        // Locked where it is read alone: a thread that waits for its turn would keep all others from their files.
+        let mut stdin;
         let (input, name) = if name == "-" {
+            stdin = io::stdin().lock();
             (Input::Stream(&mut stdin), "stdin".to_owned())
         } else {
             let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;

@@ -35,15 +35,18 @@ impl Progress {
     }
 
     /// Writes the line until the end; nothing where stderr is no terminal.
-    pub fn show(&self) {
-        if !io::stderr().is_terminal() {
-            return;
-        }
+    /// Says at once that a stop was heard.
+    pub fn show(&self, stop: &AtomicBool) {
+        let terminal = io::stderr().is_terminal();
         let begun = Instant::now();
         let mut shown = begun;
         while !self.done.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(50));
-            if shown.elapsed() >= EVERY {
+            if stop.load(Ordering::Relaxed) {
+                eprintln!("\nstopping; what was found is written. Ctrl-C again ends it at once");
+                return;
+            }
+            if terminal && shown.elapsed() >= EVERY {
                 shown = Instant::now();
                 let line = line(self.read.load(Ordering::Relaxed), self.total, begun.elapsed());
                 // A terminal that is gone is no reason to stop.
@@ -51,7 +54,9 @@ impl Progress {
                 let _ = io::stderr().flush();
             }
         }
-        let _ = write!(io::stderr(), "\r\x1B[K");
+        if terminal {
+            let _ = write!(io::stderr(), "\r\x1B[K");
+        }
     }
 }
 

@@ -3,19 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hunt::back;
-use hunt::confirm::Confirm;
+use hunt::confirm::{Confirm, warning};
 use hunt::finding::Finding;
-use hunt::history::{FileFacts, HistoryError, Observed};
+use hunt::history::{FileFacts, HistoryError, Observed, ShorterForm};
 use hunt::indicator::Indicator;
 use hunt::limits::{FINDINGS_PER_FILE_MAX, LOOK_BACK_INDICATORS_MAX};
 use hunt::reader::{Input, read_logs};
 use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
+use rustix::fs::{Mode, OFlags};
+use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 use crate::history::Opened;
@@ -46,17 +49,51 @@ impl Recording<'_, '_> {
                 self.findings.len()
             );
         }
-        match self.history.record(&facts(self.path, self.report), observed, self.findings) {
+        let mut facts = facts(self.path, self.report);
+        if let Some(shorter) = self.history.history().shorter_form(&facts)?
+            && !begins_with(self.path, &shorter)
+        {
+            eprintln!(
+                "{name}: what was recorded of it before has been changed since; it counts as another log, and what was \
+                 found in the earlier one stays"
+            );
+            facts.apart = true;
+        }
+        match self.history.record(&facts, observed, self.findings) {
             Err(HistoryError::Grown { from, .. }) => {
                 let Some(rest) = again(from)? else { return Ok(()) };
-                let facts = FileFacts { from, ..facts(self.path, &rest.report) };
-                self.history.record(&facts, rest.left.observed, self.findings)?;
+                let facts = FileFacts { from, ..self::facts(self.path, &rest.report) };
+                match self.history.record(&facts, rest.left.observed, self.findings) {
+                    Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => self.tell_left(),
+                    recorded => drop(recorded?),
+                }
             }
-            // Another process records it.
-            Err(HistoryError::Taken { .. }) => {}
+            Err(HistoryError::Taken { .. }) => self.tell_left(),
             recorded => drop(recorded?),
         }
         Ok(())
+    }
+
+    fn tell_left(&self) {
+        eprintln!(
+            "{}: another process records it, or it grows as it is read; it is not in the history yet, hunt in it again",
+            self.report.file
+        );
+    }
+}
+
+/// Whether the file begins with all of what was recorded of it. Where that cannot be told it is another.
+fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
+    let Ok(file) = fs::File::open(path) else { return false };
+    let (mut hash, mut left) = (Sha256::new(), file.take(shorter.size));
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match left.read(&mut buffer) {
+            Ok(0) => return <[u8; 32]>::from(hash.finalize()) == shorter.sha256,
+            Ok(count) => hash.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
     }
 }
 
@@ -71,6 +108,7 @@ fn facts(path: &Path, report: &FileReport) -> FileFacts {
     };
     let mut facts = FileFacts { path: name, ..FileFacts::of_report(report, report.class) };
     facts.unread.extend(report.unparsed.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)));
+    facts.days.clone_from(&report.days);
     facts.backward_jumps = report.timeline.jumps_back;
     facts.longest_gap = report
         .timeline
@@ -113,13 +151,15 @@ impl LookedBack {
 /// Looks up in the history the indicators that were appended since the last time, and opens the files again that
 /// hold them, to recover the lines. A node without a history has nothing to look up.
 pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
-    let history = Opened::open(node)?;
     let mut all = LookedBack::default();
     loop {
         let (indicators, upto) =
             node.store.read(|read| back::new_indicators(read, LOOK_BACK_INDICATORS_MAX))?;
         let Some(upto) = upto else { return Ok(all) };
-        let some = look_up(&history, &indicators)?;
+        let conditions = node.store.read(hunt::query::conditions)?;
+        let (lists, _) = node.store.read(warning::load)?;
+        let history = Opened::open(node)?;
+        let some = look_up(&history, &indicators, &Confirm::new(conditions, lists))?;
         all.indicators += indicators.len() as u64;
         all.seen += some.seen;
         all.findings += some.findings;
@@ -128,7 +168,7 @@ pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
     }
 }
 
-fn look_up(history: &Opened<'_>, indicators: &[Indicator]) -> Result<LookedBack, Failure> {
+fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) -> Result<LookedBack, Failure> {
     let looked = history.history().look_back(indicators, &history.keep()?)?;
     for unread in &looked.unread {
         let files = history.history().set_aside(&unread.name)?;
@@ -148,16 +188,14 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator]) -> Result<LookedBack,
     }
     let mut paths: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
     for (name, numbers) in wanted {
-        // A member of an archive is named behind it.
-        let path = match name.split_once('!') {
-            Some((archive, _)) if !Path::new(name).exists() => archive,
-            _ => name,
-        };
-        paths.entry(PathBuf::from(path)).or_default().extend(numbers);
+        match file_of(name) {
+            Some(path) => paths.entry(path).or_default().extend(numbers),
+            None => told.gone += 1,
+        }
     }
     for (path, numbers) in paths {
         let of_file = numbers.iter().filter_map(|nth| indicators.get(*nth).cloned()).collect();
-        match recover(history, &path, IndicatorSet::build(of_file))? {
+        match recover(history, &path, IndicatorSet::build(of_file), confirm)? {
             Some(findings) => told.findings += findings,
             None => told.gone += 1,
         }
@@ -165,13 +203,36 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator]) -> Result<LookedBack,
     Ok(told)
 }
 
-/// The lines of a file that hold the indicators of a set; `None` if it cannot be opened.
-fn recover(history: &Opened<'_>, path: &Path, set: IndicatorSet) -> Result<Option<u64>, Failure> {
-    let Ok(file) = fs::File::open(path) else { return Ok(None) };
-    let (confirm, stop) = (Confirm::default(), AtomicBool::new(false));
+/// The file that holds a registered log, which may be a member of an archive; `None` if there is none any more.
+fn file_of(name: &str) -> Option<PathBuf> {
+    let is_file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    let whole = Path::new(name);
+    // What came from stdin or a listener has no path.
+    if !whole.is_absolute() {
+        return None;
+    }
+    let archives = name.rmatch_indices('!').filter_map(|(at, _)| name.get(..at)).map(Path::new);
+    std::iter::once(whole).chain(archives).find(|path| is_file(path)).map(Path::to_owned)
+}
+
+/// The lines of a file that hold the indicators of a set; `None` if it cannot be opened. Findings count only for
+/// logs whose content is registered: what else now lies there was never hunted in, and is left to the next hunt.
+fn recover(
+    history: &Opened<'_>,
+    path: &Path,
+    set: IndicatorSet,
+    confirm: &Confirm,
+) -> Result<Option<u64>, Failure> {
+    // Neither through a link nor into a pipe: whoever writes logs may have put one there since.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) else { return Ok(None) };
+    if !file.metadata().is_ok_and(|facts| facts.is_file()) {
+        return Ok(None);
+    }
+    let stop = AtomicBool::new(false);
     let lookout = Lookout {
         set: &set,
-        confirm: Some(&confirm),
+        confirm: Some(confirm),
         patterns: None,
         rules: None,
         detectors: None,
@@ -183,18 +244,14 @@ fn recover(history: &Opened<'_>, path: &Path, set: IndicatorSet) -> Result<Optio
     read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
         let mut findings = Vec::new();
         let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| {
-            findings.extend(part.hits.into_iter().map(|hit| hit.finding));
+            let room = FINDINGS_PER_FILE_MAX.saturating_sub(findings.len());
+            findings.extend(part.hits.into_iter().take(room).map(|hit| hit.finding));
         });
         logs.push((hunt.report, findings));
     });
     let mut added = 0;
     for (report, findings) in logs.iter().filter(|(_, findings)| !findings.is_empty()) {
-        match history.record(&facts(path, report), history.observed()?, findings) {
-            Ok(recorded) => added += recorded.new_findings(),
-            // It has grown, or is being recorded: the next hunt finds the same.
-            Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        added += history.history().add_findings(&facts(path, report), findings)?.unwrap_or(0);
     }
     Ok(Some(added))
 }

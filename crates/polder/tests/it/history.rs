@@ -121,7 +121,9 @@ fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
             .filter(|e| e["act"] == "forget")
             .all(|e| e["what"].as_str().unwrap().starts_with("ip hmac:"))
     );
-    assert_eq!((&audit[1]["what"], &audit[1]["purpose"]), (&"ip 203.0.113.7".into(), &"case 12".into()));
+    // What was forgotten stands under its keyed hash, also where it was asked for before.
+    assert!(audit[1]["what"].as_str().unwrap().starts_with("ip hmac:"), "{}", audit[1]);
+    assert_eq!(audit[1]["purpose"], "case 12");
     assert_eq!((&audit[1]["outcome"], &audit[2]["outcome"]), (&"never".into(), &"seen".into()));
     assert!(audit[0]["who"].as_str().unwrap().contains("uid"));
     bench.run(&["history", "audit", "--data", "d", "--since", "2100-01-01"]).expect(1);

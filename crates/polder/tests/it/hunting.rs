@@ -250,3 +250,140 @@ fn stix_equality_is_exact() {
     bench.write("l.txt", "evil.example");
     assert_eq!(lines(bench.run(&["hunt", "--indicators", "l.txt", "a.log", "--json"]).expect(0)), [1, 2]);
 }
+
+/// A new indicator is looked up in what was hunted, and a log that has grown since loses nothing by it.
+#[test]
+fn a_look_back_takes_nothing_away() {
+    let bench = Bench::new();
+    bench.write("x.log", "2024-01-01T00:00:00Z to 8.8.8.8\n2024-01-01T00:00:01Z to 9.9.9.9\n");
+    bench.run(&["hunt", "--no-packs", "--data", "d", "x.log"]).expect(1);
+    bench.write("one.txt", "9.9.9.9\n");
+    bench
+        .run(&["import", "--data", "d", "one.txt", "--format", "text", "--tlp", "green"])
+        .expect(0)
+        .says(&["1 of 1 new indicators were seen", "1 new findings"]);
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json()[0]["line"], 2);
+    let mut log = fs::read(bench.path("x.log")).unwrap();
+    log.extend_from_slice(b"2024-01-02T00:00:00Z to 8.8.4.4\n");
+    bench.write("x.log", log);
+    bench.write("two.txt", "8.8.8.8\n");
+    bench
+        .run(&["import", "--data", "d", "two.txt", "--format", "text", "--tlp", "green"])
+        .expect(0)
+        .says(&["1 of 1 new indicators were seen", "0 new findings"]);
+    bench.run(&["seen", "--data", "d", "9.9.9.9"]).expect(0);
+    bench.run(&["hunt", "--no-packs", "--data", "d", "x.log"]).expect(0);
+    for value in ["8.8.8.8", "9.9.9.9", "8.8.4.4"] {
+        let seen = bench.run(&["seen", "--data", "d", value, "--json"]).expect(0).json().remove(0);
+        assert_eq!(seen["count"], 1, "{value}");
+    }
+}
+
+/// A look back opens neither pipes nor links.
+#[test]
+fn a_look_back_opens_plain_files_alone() {
+    let bench = Bench::new();
+    for name in ["pipe.log", "link.log"] {
+        bench.write(name, format!("2024-01-01T00:00:00Z {name} to 8.8.8.8\n"));
+        bench.run(&["hunt", "--no-packs", "--data", "d", name]).expect(1);
+        fs::remove_file(bench.path(name)).unwrap();
+    }
+    assert!(std::process::Command::new("mkfifo").arg(bench.path("pipe.log")).status().unwrap().success());
+    bench.write("secret", "SECRET 8.8.8.8\n");
+    std::os::unix::fs::symlink(bench.path("secret"), bench.path("link.log")).unwrap();
+    bench.write("one.txt", "8.8.8.8\n");
+    let ran =
+        bench.run(&["import", "--data", "d", "one.txt", "--format", "text", "--tlp", "green"]).expect(0);
+    ran.says(&["2 of the logs that may hold them are not there any more"]);
+    bench.run(&["finding", "list", "--data", "d"]).expect(1);
+}
+
+/// Who changes a line that was found does not take the finding away.
+#[test]
+fn a_log_that_was_changed_is_another_log() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    let lines = |hit: &str| {
+        let filler: String = (0..80).map(|n| format!("2024-01-01T00:00:00Z line {n:>60}\n")).collect();
+        format!("{filler}2024-01-01T00:01:00Z {hit}\n")
+    };
+    bench.write("x.log", lines("to 203.0.113.7"));
+    bench.run(&["hunt", "--data", "d", "x.log"]).expect(0);
+    bench.write("x.log", lines("nothing whatever happened here"));
+    bench.run(&["hunt", "--data", "d", "x.log"]).expect(1).says(&["has been changed since"]);
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json().len(), 1);
+    bench.run(&["seen", "--data", "d", "203.0.113.7"]).expect(0);
+}
+
+/// Of an object whose marking is not known here no sighting is printed.
+#[test]
+fn a_file_of_indicators_makes_no_sightings_of_others() {
+    let bench = Bench::bare();
+    let indicator = r#"{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z","object_marking_refs":["marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"]}"#;
+    bench.write("red.json", indicator);
+    bench.write("a.log", "to 203.0.113.7\n");
+    let ran = bench.run(&["hunt", "--indicators", "red.json", "a.log", "--format", "stix"]).expect(0);
+    assert!(!ran.out.contains("sighting--"), "{}", ran.out);
+}
+
+/// What is written while the program runs, by a file and by syslog, is found and kept.
+#[test]
+fn what_arrives_is_hunted_in() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    let log = bench.write("f.log", "old line\n");
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = format!("udp:{free}");
+    let args = ["hunt", "--data", "d", "f.log", "--follow", "--syslog", listen.as_str(), "--no-packs"];
+    let running = bench
+        .command(&args)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Until it listens.
+    for _ in 0..100 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let _ = sender.send_to(b"<13>Nov 28 17:00:00 gw app: from 198.51.100.9", free);
+        if bench.run(&["finding", "list", "--data", "d"]).code == 0 {
+            break;
+        }
+        let mut file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+        std::io::Write::write_all(&mut file, b"2024-01-01T00:00:00Z to 203.0.113.7\n").unwrap();
+        if fs::metadata(&log).unwrap().len() > 1_000 {
+            break;
+        }
+    }
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &running.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ran = Ran::of(running.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert!(ran.out.contains("203.0.113.7") && ran.out.contains("198.51.100.9"), "{}\n{}", ran.out, ran.err);
+    let kept = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    assert!(kept.out.contains("203.0.113.7") && kept.out.contains("198.51.100.9"), "{}", kept.out);
+}
+
+/// A file ahead of its turn waits, and keeps no other from being read.
+#[test]
+fn many_files_of_many_blocks_on_many_threads() {
+    let bench = Bench::bare();
+    bench.write("list.txt", "203.0.113.7\n");
+    // More blocks each than wait in a queue.
+    let filler =
+        "2024-01-01T00:00:00Z nothing to see here, move along, nothing at all to see here\n".repeat(250_000);
+    for n in 0..3 {
+        bench.write(&format!("{n}.log"), format!("{filler}to 203.0.113.7\n"));
+    }
+    let args = ["hunt", "--indicators", "list.txt", "--no-packs", "--threads", "3", "--json"];
+    let ran = bench.run(&[&args[..], &["0.log", "1.log", "2.log"]].concat()).expect(0);
+    assert_eq!(ran.findings().len(), 3);
+}

@@ -312,9 +312,10 @@ fn a_server_out_of_connections() {
     assert_eq!(served(&serving, &token), Ok(0));
     let limit = |limit: i32| {
         bench.database("d", |database| {
+            // In two transactions: the server connects again as long as it does not see the limit.
+            database.run(&format!("ALTER ROLE {role} CONNECTION LIMIT {limit}"));
             database.run(&format!(
-                "ALTER ROLE {role} CONNECTION LIMIT {limit};
-                 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '{role}'"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '{role}'"
             ))
         });
     };
