@@ -78,7 +78,7 @@ pub enum Command {
     Token(TokenCommand),
     /// Serve TAXII 2.1
     Serve(Serve),
-    /// Find indicators in logs
+    /// Hunt in logs: indicators, patterns, rules, taken-over accounts, data carried away
     Hunt(Hunt),
     /// Ask whether an observable was ever seen in the logs that were hunted
     Seen(Seen),

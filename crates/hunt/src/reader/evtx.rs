@@ -5,7 +5,6 @@
 use std::io::{self, Read};
 
 use evtx::{EvtxChunkData, EvtxParser, ParserSettings};
-use memchr::memchr2;
 use model::diagnostic::Diagnostic;
 
 use crate::limits::EVTX_WINDOW_BYTES;
@@ -131,13 +130,7 @@ impl<R: Read> EvtxLines<R> {
         for record in parser.records_json_bytes() {
             match record {
                 Ok(record) => {
-                    let from = self.made.bytes.len();
-                    self.made.bytes.extend_from_slice(&record.data);
-                    // Line ends stand in JSON only between tokens.
-                    if memchr2(b'\n', b'\r', &record.data).is_some() {
-                        let made = self.made.bytes.iter_mut().skip(from);
-                        made.filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-                    }
+                    push_line(&mut self.made.bytes, &record.data);
                     self.made.bytes.push(b'\n');
                 }
                 Err(error) => {
@@ -151,6 +144,21 @@ impl<R: Read> EvtxLines<R> {
 }
 
 /// An error with its causes, which the library keeps apart; it may quote the file.
+/// One line of a record's JSON. Line ends stand in it only between tokens; other control characters only in names
+/// of a damaged record, which the library does not escape.
+fn push_line(out: &mut Vec<u8>, json: &[u8]) {
+    if !json.iter().any(|byte| *byte < b' ') {
+        return out.extend_from_slice(json);
+    }
+    for byte in json {
+        match byte {
+            b'\n' | b'\r' | b'\t' => out.push(b' '),
+            0..=31 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(*byte),
+        }
+    }
+}
+
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let text: Vec<String> = causes.map(ToString::to_string).collect();

@@ -44,7 +44,7 @@ pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) 
     let mut told: u64 = all.iter().take(STIX_SIGHTINGS_MAX).map(|sight| sight.count).sum();
     let identity_id = identity.and_then(|object| object.get("id")?.as_str());
     let mut observables: BTreeMap<String, (Value, Marking)> = BTreeMap::new();
-    let mut objects = Vec::new();
+    let (mut objects, mut sightings) = (Vec::new(), 0);
     let fresh = IndicatorFacts::default();
     for sight in all.iter().take(STIX_SIGHTINGS_MAX) {
         let facts = summary.indicators.get(&sight.indicator).unwrap_or(&fresh);
@@ -53,6 +53,7 @@ pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) 
             told -= sight.count;
             continue;
         }
+        sightings += 1;
         let refs = sighting_markings(facts);
         let uuids = ["sighting", "observed-data"].map(|kind| uuid_of(&sight_name(kind, sight)));
         for object in sighting_values(&sight.facts(identity_id, &refs, summary.made, uuids)) {
@@ -81,7 +82,7 @@ pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) 
     };
     StixFile {
         bytes: bundle.to_string().into_bytes(),
-        sightings: all.len().min(STIX_SIGHTINGS_MAX),
+        sightings,
         left_out: (findings.len() as u64 - told) + summary.more_hits,
     }
 }

@@ -60,6 +60,11 @@ pub fn basis(summary: &Summary) -> String {
         0 => "every line was read".to_owned(),
         unread => format!("{} could not be read", counted(unread, "line")),
     };
+    let broken = summary.files.iter().filter(|file| matches!(file.state, FileState::Damaged(_))).count();
+    let unread = match broken {
+        0 => unread,
+        broken => format!("{unread}; {} could not be read to the end", counted(broken as u64, "file")),
+    };
     let missing: Vec<_> = summary.coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
     let names: Vec<_> = missing.iter().take(3).map(|source| visible(&source.name)).collect();
     let others = missing.len().saturating_sub(names.len());

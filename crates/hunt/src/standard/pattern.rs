@@ -143,7 +143,12 @@ fn term(test: &Test) -> Result<Term, PatternError> {
             _ => Ok(Term::Rest),
         },
         Operator::Like(text) if path == "domain-name:value" => {
-            match text.strip_prefix("%.").filter(|domain| !domain.contains(['%', '_'])) {
+            // `_` stands for any character; beside the same name as an equality it is meant as it stands.
+            match text.strip_prefix("%.").filter(|domain| !domain.contains('%')) {
+                Some(domain) if domain.contains('_') => {
+                    let parsed = Observable::parse(ObservableKind::Domain, domain);
+                    Ok(parsed.map_or(Term::Rest, Term::Under))
+                }
                 Some(domain) => Ok(Term::Under(Observable::parse(ObservableKind::Domain, domain)?)),
                 None => Ok(Term::Rest),
             }

@@ -25,3 +25,4 @@ mod rules;
 mod sharing;
 mod support;
 mod tidy;
+mod years;

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("server", &["exchange", "hunt", "ledger", "model", "policy", "store", "trust"], &[]),
     ("fuzzing", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &[]),
     ("sim", &["exchange", "hunt", "ledger", "model", "policy", "store", "trust"], &[]),
-    ("polder", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &[]),
+    ("polder", &["exchange", "hunt", "ledger", "model", "policy", "server", "store", "trust"], &["loggen"]),
 ];
 
 /// What a room may use: the ground without the engines.

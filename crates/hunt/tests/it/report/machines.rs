@@ -161,10 +161,21 @@ fn sightings_carry_the_marking_of_their_indicator() {
     // The entry of a list is no object; an indicator without a label is AMBER+STRICT.
     let mut other = sample::firm();
     other.hits[0].finding.indicator = "c2.evil.example".to_owned();
-    other.indicators.clear();
+    other.indicators.values_mut().for_each(|facts| facts.marking = Marking::NONE);
     let file = stix(&other, None, &named);
     assert_eq!(file.left_out, 1);
     assert!(String::from_utf8(file.bytes).unwrap().contains(Tlp::AmberStrict.stix_id()));
+    // Of an object of which nobody here knows the marking, or what it means, nothing goes out.
+    let unknown = Marking { unknown: true, ..Marking::NONE };
+    let mut other = sample::firm();
+    other.indicators.values_mut().for_each(|facts| facts.marking = unknown);
+    let mut none = sample::firm();
+    none.indicators.clear();
+    for summary in [other, none] {
+        let file = stix(&summary, None, &named);
+        assert_eq!((file.sightings, file.left_out), (0, summary.hit_count()));
+        assert!(!String::from_utf8(file.bytes).unwrap().contains("sighting--"));
+    }
 }
 
 #[test]

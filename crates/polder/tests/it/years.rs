@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A folder as archives look: mixed, packed in three ways, with days missing and files damaged.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use loggen::years::{PLANTED_NAME, Scale, write};
+use serde_json::Value;
+
+use crate::support::*;
+
+const DAYS: i64 = 60;
+
+fn archive(bench: &Bench) -> Vec<Value> {
+    write(&bench.path("archive"), 5, DAYS, Scale::Small).unwrap();
+    let faults = fs::read_to_string(bench.path("archive/faults.jsonl")).unwrap();
+    faults.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// 'We have not seen it, and this is what we looked at, and this is what we could not look at.'
+#[test]
+fn a_report_says_what_was_looked_at_and_what_could_not_be() {
+    let bench = Bench::new();
+    let faults = archive(&bench);
+    bench.write("list.txt", "never-seen.example\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.run(&[
+        "sources", "declare", "--data", "d", "vpn", "--kind", "vpn", "--match", "vpn-*", "--every", "day",
+    ]);
+    let args = ["hunt", "--data", "d", "--no-packs", "archive/logs", "--html", "report.html"];
+    let ran = bench.run(&args).expect(3).says(&[
+        "Nothing was found",
+        "What was looked at",
+        "What could not be looked at",
+    ]);
+    let page = fs::read_to_string(bench.path("report.html")).unwrap();
+    let damaged: Vec<&str> = faults
+        .iter()
+        .filter(|fault| fault["fault"] != "missing")
+        .map(|fault| fault["file"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert!(!damaged.is_empty(), "the archive has damaged files: {faults:?}");
+    for name in damaged {
+        assert!(ran.out.contains(name) || ran.err.contains(name), "{name} is not told\n{}", ran.out);
+        assert!(page.contains(name), "{name} is not in the page");
+    }
+    // Days that are missing between others, of a source that was declared.
+    let missing: Vec<&str> = faults
+        .iter()
+        .filter(|fault| fault["fault"] == "missing" && fault["file"].as_str().unwrap().contains("/vpn/"))
+        .map(|fault| fault["file"].as_str().unwrap())
+        .collect();
+    for file in missing {
+        let day = file.split("vpn-").nth(1).unwrap().get(..10).unwrap();
+        assert!(ran.out.contains(day) || ran.out.contains("vpn"), "{day} is not told\n{}", ran.out);
+    }
+    // The same is asked of the history alone, long after.
+    bench.run(&["seen", "--data", "d", "never-seen.example"]).expect(3).says(&["never"]);
+    // What does stand in it is found, on its one day.
+    bench.write("found.txt", format!("{PLANTED_NAME}\n"));
+    let args = ["hunt", "--indicators", "found.txt", "--no-packs", "archive/logs", "--json"];
+    let found = bench.run(&args).expect(3).findings();
+    let files: std::collections::BTreeSet<&str> = found.iter().map(|f| f["file"].as_str().unwrap()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+}
+
+/// Stopped in the midst and run again, the history is as if nothing had happened.
+#[test]
+fn a_hunt_that_is_stopped_or_killed_counts_nothing_twice() {
+    let bench = Bench::new();
+    archive(&bench);
+    bench.init("e");
+    let hunt = |data: &str| bench.run(&["hunt", "--data", data, "--no-packs", "archive/logs"]);
+    hunt("e").expect(3);
+    for (signal, after) in [("-INT", 400), ("-KILL", 700), ("-INT", 1_000)] {
+        let mut running = bench
+            .command(&["hunt", "--data", "d", "--no-packs", "archive/logs"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        // It may be done already.
+        let _ = Command::new("kill").args([signal, &running.id().to_string()]).status();
+        running.wait().unwrap();
+    }
+    hunt("d").expect(3);
+    let of = |data: &str| {
+        let values = [PLANTED_NAME, "203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24", "2001:db8::/32"];
+        values.map(|value| {
+            let seen = bench.run(&["seen", "--data", data, value, "--json"]).json().remove(0);
+            (seen["count"].clone(), seen["values"].clone(), seen["first"].clone(), seen["last"].clone())
+        })
+    };
+    assert_eq!(of("d"), of("e"));
+}
