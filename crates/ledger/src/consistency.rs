@@ -64,6 +64,7 @@ impl Consistency {
             "root": String::from_utf8_lossy(&self.root),
         });
         add_statements(&mut file, &self.statements);
+        file.sort_all_objects();
         format!("{file:#}\n")
     }
 

@@ -180,6 +180,8 @@ impl Proof {
         if let (Some(author), Some(members)) = (&self.author, file.as_object_mut()) {
             members.insert("author".to_owned(), author.to_json());
         }
+        // Whatever order the library keeps: one proof has one form.
+        file.sort_all_objects();
         format!("{file:#}\n")
     }
 

@@ -79,8 +79,6 @@ impl History<'_> {
                     findings.1 +=
                         tx.execute("DELETE FROM hunt_findings WHERE kind = ?1 AND value = ?2", &args)?;
                 }
-                // What somebody noted of such findings says the value, too.
-                tx.execute("DELETE FROM hunt_drafts WHERE kind = ?1 AND value = ?2", &args)?;
                 let left = "SELECT count(*) FROM hunt_findings WHERE kind = ?1 AND value = ?2";
                 let left = super::register::first_int(tx.as_read(), left, &args)?.unwrap_or(0);
                 findings.0 += u64::try_from(left).unwrap_or(0);

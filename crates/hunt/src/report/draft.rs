@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
 use model::marking::{Marking, Tlp};
-use model::observable::ObservableKind;
+use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -327,4 +327,10 @@ pub fn add_approval(tx: &mut dyn Tx, approval: &Approval) -> Result<Option<i64>,
 /// Takes a rule away; whether there was one. What it approved stays.
 pub fn remove_approval(tx: &mut dyn Tx, id: i64) -> Result<bool, EngineError> {
     Ok(tx.execute("DELETE FROM hunt_approvals WHERE id = ?1", &[Value::Int(id)])? > 0)
+}
+
+/// Erases what was noted of the findings of a value that is forgotten; answers how many notes.
+pub fn forget(tx: &mut dyn Tx, observable: &Observable) -> Result<u64, EngineError> {
+    let args = [Value::Int(observable.kind().code()), Value::Text(&observable.display())];
+    tx.execute("DELETE FROM hunt_drafts WHERE kind = ?1 AND value = ?2", &args)
 }

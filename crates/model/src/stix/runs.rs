@@ -37,7 +37,7 @@ pub fn print(runs: &[Run]) -> Value {
     let run = |run: &Run| {
         let label = run.marking.label();
         let marking = Marking { tlp: Some(label), ..run.marking }.to_string();
-        json!({ "marking": marking, "marking_ref": label.stix_id(), "first": run.first, "last": run.last })
+        json!({ "first": run.first, "last": run.last, "marking": marking, "marking_ref": label.stix_id() })
     };
     Value::Array(runs.iter().map(run).collect())
 }

@@ -245,6 +245,8 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     let forgotten = opened.history().forget(&observable, &keep, args.findings, now())?;
     let (plain, keyed) = (opened.audit_name(&observable, false)?, opened.audit_name(&observable, true)?);
     opened.history().veil_audit(&plain, &keyed)?;
+    // What somebody noted of findings of it says the value, too.
+    node.store.local(|tx| hunt::report::draft::forget(tx, &observable))?;
     let swept = opened.sweep()?;
     node.store.scrub()?;
     opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `loggen years DIR --seed N --days N --scale small|medium|full`: years of mixed, packed logs with gaps and damaged
-//! files, the truth beside them.
+//! `cargo run -p loggen --example loggen -- years DIR --seed N --days N --scale small|medium|full`: years of mixed,
+//! packed logs with gaps and damaged files, the truth beside them. An example, so that the workspace has one program
+//! and `cargo run` needs no name.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
