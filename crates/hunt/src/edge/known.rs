@@ -2,7 +2,7 @@
 //! What was published of COATHANGER: files, paths and the rules for them.
 //!
 //! Sources: MIVD and JSCU, repository JSCU-NL/COATHANGER, commit 9ea1c95 of 2024-02-06 (Apache-2.0), restated by
-//! hand; MITRE ATT&CK v18.1, S1105.
+//! hand; MITRE ATT&CK v18.1, S1105. Every path is one on the device that is looked at, `/tmp` included.
 
 use super::KnownFiles;
 use crate::detection::Level;

@@ -8,6 +8,7 @@
 mod cef;
 mod class;
 mod cloud;
+mod code;
 mod json;
 mod network;
 mod pairs;

@@ -10,7 +10,6 @@ use super::base::History;
 use super::error::HistoryError;
 use super::month::Month;
 use super::register::{File, clean};
-use super::source::{code_of, kind_of};
 use crate::event::SourceKind;
 
 /// How often a log is expected.
@@ -141,7 +140,7 @@ pub(super) fn declared(read: &mut dyn Read) -> Result<Vec<Declared>, EngineError
             let cadence = CADENCES.iter().find(|(_, c, _)| *c == code).map(|(cadence, ..)| *cadence);
             all.push(Declared {
                 name: row.text(0)?.to_owned(),
-                source: kind_of(row.int(1)?),
+                source: SourceKind::from_code(row.int(1)?).unwrap_or_default(),
                 pattern: row.text(2)?.to_owned(),
                 cadence: cadence
                     .ok_or_else(|| EngineError::shape(format!("hunt_sources.cadence is {code}")))?,
@@ -164,7 +163,7 @@ impl History<'_> {
                 "INSERT INTO hunt_sources (name, source, pattern, cadence, since_day) VALUES (?1, ?2, ?3, ?4, ?5)",
                 &[
                     Value::Text(&clean(&source.name)),
-                    Value::Int(code_of(source.source)),
+                    Value::Int(source.source.code().into()),
                     Value::Text(&clean(&source.pattern)),
                     Value::Int(cadence),
                     Value::int_or_null(source.since.map(i64::from)),

@@ -46,7 +46,6 @@ mod row;
 mod rows;
 mod runs;
 mod settings;
-mod source;
 mod tables;
 
 pub use audit::{Act, Audited, audit_name};

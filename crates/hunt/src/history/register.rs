@@ -11,7 +11,6 @@ use super::base::History;
 use super::error::HistoryError;
 use super::month::{DAY_SECONDS, day_of_time};
 use super::runs::int;
-use super::source::{code_of, kind_of};
 use super::{READER_VERSION, SCANNER_VERSION};
 use crate::event::{SourceClass, SourceKind};
 use crate::reader::Packing;
@@ -236,7 +235,7 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
         id: row.int(0)?,
         path: row.text(1)?.to_owned(),
         state: FileState::from_code(row.int(2)?),
-        source: kind_of(row.int(3)?),
+        source: SourceKind::from_code(row.int(3)?).unwrap_or_default(),
         size: unsigned(4)?,
         lines: unsigned(5)?,
         unread_lines: unsigned(6)?,
@@ -402,7 +401,7 @@ pub(super) fn describe(
             time(facts.last),
             Value::Int(SCANNER_VERSION),
             Value::Int(now.micros().max(1)),
-            Value::Int(code_of(facts.class.kind)),
+            Value::Int(facts.class.kind.code().into()),
             Value::Text(if log_source == "//" { "" } else { &log_source }),
             Value::Int(i64::from(facts.packed)),
             Value::Int(int(counted_to)),

@@ -14,7 +14,6 @@ use super::merge::Step;
 use super::month::{Month, second_of};
 use super::runs::{self, LEVEL_FILE, Run, int};
 use super::settings::Retentions;
-use super::source::{code_of, kind_of};
 use crate::event::SourceKind;
 
 /// What retention took away, of one class.
@@ -84,7 +83,7 @@ fn month_of(time: Timestamp) -> Month {
 }
 
 fn note(tx: &mut dyn Tx, run: &Run, kind: ObservableKind, now: Timestamp) -> Result<(), EngineError> {
-    let key = [run.facts.head.month.code(), kind.code(), code_of(run.facts.head.source)].map(Value::Int);
+    let key = [run.facts.head.month.code(), kind.code(), run.facts.head.source.code().into()].map(Value::Int);
     let [month, kind, source] = key;
     let args = [month, kind, source, Value::Int(int(run.facts.rows)), Value::Int(now.micros())];
     let again = "UPDATE hunt_dropped SET row_count = row_count + ?4, dropped = ?5 WHERE month = ?1 AND kind = ?2 AND source = ?3";
@@ -110,7 +109,7 @@ pub(super) fn dropped(read: &mut dyn Read) -> Result<Vec<Dropped>, EngineError> 
             {
                 let class = classes.entry((kind, source)).or_insert_with(|| Dropped {
                     kind: kind_of_value,
-                    source: kind_of(source),
+                    source: SourceKind::from_code(source).unwrap_or_default(),
                     months: BTreeSet::new(),
                     rows: 0,
                 });

@@ -11,8 +11,8 @@ use super::base::History;
 use super::error::HistoryError;
 use super::format::{Kinds, RunFacts, RunHead};
 use super::month::Month;
-use super::source::{code_of, kind_of};
 use super::tables::RUNS;
+use crate::event::SourceKind;
 
 /// A run of one file and month, with all kinds.
 pub(super) const LEVEL_FILE: i64 = 0;
@@ -91,7 +91,7 @@ fn head_of(row: &dyn Row, column: usize) -> Result<RunHead, EngineError> {
     let (month, source) = (row.int(column)?, row.int(column + 1)?);
     let month =
         Month::from_code(month).ok_or_else(|| EngineError::shape(format!("hunt_runs.month is {month}")))?;
-    Ok(RunHead { month, source: kind_of(source) })
+    Ok(RunHead { month, source: SourceKind::from_code(source).unwrap_or_default() })
 }
 
 /// Runs of all folders that were set aside.
@@ -135,7 +135,7 @@ pub(super) fn add(tx: &mut dyn Tx, folder: &str, runs: &[Run]) -> Result<(), Eng
                 Value::Text(name),
                 Value::Int(run.level),
                 Value::Int(head.month.code()),
-                Value::Int(code_of(head.source)),
+                Value::Int(head.source.code().into()),
                 Value::Int(kinds.0),
                 Value::Int(int(*rows)),
                 Value::Int(int(*bytes)),

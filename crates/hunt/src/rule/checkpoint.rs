@@ -30,23 +30,6 @@ pub enum CheckpointError {
     Unreadable,
 }
 
-/// Kinds of log by the numbers under which they are kept: never changed, only added to.
-const KINDS: &[(SourceKind, u8)] = &[
-    (SourceKind::Unknown, 0),
-    (SourceKind::Audit, 1),
-    (SourceKind::Authentication, 2),
-    (SourceKind::Dns, 3),
-    (SourceKind::Email, 4),
-    (SourceKind::Endpoint, 5),
-    (SourceKind::File, 6),
-    (SourceKind::Flow, 7),
-    (SourceKind::Ids, 8),
-    (SourceKind::Proxy, 9),
-    (SourceKind::Tls, 10),
-    (SourceKind::Vpn, 11),
-    (SourceKind::WebServer, 12),
-];
-
 impl Engine {
     /// What the correlations have counted so far. What was gathered of an unfinished file is not in it.
     pub fn checkpoint(&self) -> Vec<u8> {
@@ -139,7 +122,7 @@ fn put_hit(out: &mut Vec<u8>, hit: &Hit) {
     put_text(out, &hit.file);
     out.extend_from_slice(&hit.place.line.to_le_bytes());
     out.extend_from_slice(&hit.place.offset.to_le_bytes());
-    out.push(KINDS.iter().find(|(kind, _)| *kind == hit.kind).map_or(0, |(_, code)| *code));
+    out.push(hit.kind.code());
     put_text(out, &hit.text);
 }
 
@@ -242,19 +225,8 @@ fn read_hit(input: &mut Input<'_>) -> Option<Hit> {
     let file = input.text()?;
     let file = Arc::clone(input.files.entry(file).or_insert_with(|| file.into()));
     let place = Place { line: input.long()?, offset: input.long()? };
-    let code = input.byte()?;
-    let (kind, _) = KINDS.iter().find(|(_, of)| *of == code)?;
-    Some(Hit {
-        correlation,
-        rule,
-        time,
-        group,
-        measured,
-        file,
-        place,
-        kind: *kind,
-        text: input.text()?.into(),
-    })
+    let kind = SourceKind::from_code(input.byte()?.into())?;
+    Some(Hit { correlation, rule, time, group, measured, file, place, kind, text: input.text()?.into() })
 }
 
 fn read_episode(input: &mut Input<'_>, correlation: u32) -> Option<Episode> {

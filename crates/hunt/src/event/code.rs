@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Stored numbers of the kinds of logs: append, never change one.
 
-use crate::event::SourceKind;
+use super::SourceKind;
 
-const CODES: &[(SourceKind, i64)] = &[
+const CODES: &[(SourceKind, u8)] = &[
     (SourceKind::Unknown, 0),
     (SourceKind::Audit, 1),
     (SourceKind::Authentication, 2),
@@ -19,14 +19,16 @@ const CODES: &[(SourceKind, i64)] = &[
     (SourceKind::WebServer, 12),
 ];
 
-/// The stored number of a kind of log.
-pub(super) fn code_of(kind: SourceKind) -> i64 {
-    CODES.iter().find(|(k, _)| *k == kind).map_or(0, |(_, code)| *code)
-}
+impl SourceKind {
+    /// The number under which history and checkpoints keep this kind.
+    pub(crate) fn code(self) -> u8 {
+        CODES.iter().find(|(kind, _)| *kind == self).map_or(0, |(_, code)| *code)
+    }
 
-/// The kind of log of a stored number; one that a newer program stored is not known.
-pub(super) fn kind_of(code: i64) -> SourceKind {
-    CODES.iter().find(|(_, c)| *c == code).map_or(SourceKind::Unknown, |(kind, _)| *kind)
+    /// The kind of a stored number; none for one that a newer program stored.
+    pub(crate) fn from_code(code: i64) -> Option<SourceKind> {
+        CODES.iter().find(|(_, known)| i64::from(*known) == code).map(|(kind, _)| *kind)
+    }
 }
 
 #[cfg(test)]
@@ -36,7 +38,8 @@ mod tests {
     #[test]
     fn every_kind_has_a_number_of_its_own() {
         for (kind, _) in SourceKind::ALL {
-            assert_eq!(kind_of(code_of(kind)), kind);
+            assert_eq!(SourceKind::from_code(kind.code().into()), Some(kind));
         }
+        assert_eq!(SourceKind::from_code(255), None);
     }
 }
