@@ -12,15 +12,9 @@ use model::time::Timestamp;
 use crate::confirm::condition::Condition;
 use crate::indicator::{Indicator, Mode};
 use crate::pattern::{Pattern, PatternIndicator};
-use crate::scan::IndicatorSet;
 use crate::standard::guessable_indicator_id;
 
-/// The set of all indicators that the node holds: of each, what its newest version says.
-pub fn indicator_set(read: &mut dyn Read) -> Result<IndicatorSet, EngineError> {
-    Ok(IndicatorSet::build(indicators(read)?))
-}
-
-/// The indicators of [`indicator_set`], in the order in which they arrived.
+/// All indicators that the node holds: of each, what its newest version says; in the order in which they arrived.
 pub fn indicators(read: &mut dyn Read) -> Result<Vec<Indicator>, EngineError> {
     let mut indicators = Vec::new();
     read.query(

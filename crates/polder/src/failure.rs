@@ -85,7 +85,7 @@ impl fmt::Display for Failure {
 }
 
 /// The message and all its causes.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -312,8 +312,7 @@ fn distributed(service: Service, doors: &mut Doors, world: &mut World<'_>) {
     }
     let mut points = few;
     points.sort_by(|a, b| (a.time, world.names.text(a.user)).cmp(&(b.time, world.names.text(b.user))));
-    let date = Timestamp::from_micros(doors.day * DAY).to_string();
-    let date = date.get(..10).unwrap_or_default().to_owned();
+    let date = super::volume::date(doors.day);
     let common = in_common(&points, world);
     let mut about = vec![("service", service.name().to_owned())];
     about.extend(common.iter().cloned());

@@ -362,7 +362,8 @@ fn whom(who: &str) -> &'static str {
     if who.parse::<std::net::IpAddr>().is_ok() { "address" } else { "account" }
 }
 
-fn date(day: i64) -> String {
+/// `2026-03-02` of a day.
+pub(super) fn date(day: i64) -> String {
     let text = Timestamp::from_micros(day * DAY).to_string();
     text.get(..10).unwrap_or_default().to_owned()
 }

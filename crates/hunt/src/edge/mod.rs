@@ -159,7 +159,7 @@ impl Check<'_> {
         }
         if path.ends_with("/preload.so") {
             let tail = self.tree.tail(path, known::CONFIGURATION_BYTES).unwrap_or_default();
-            let hex: String = tail.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = model::id::hex(&tail);
             return format!("; its last {} bytes, where the configuration stands: {hex}", tail.len());
         }
         String::new()
@@ -182,8 +182,7 @@ impl Check<'_> {
         match self.tree.sha256(path) {
             Ok(digest) => {
                 if let Some(name) = self.known.get(&digest) {
-                    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                    let detection = known_file(path, entry, name, &hex);
+                    let detection = known_file(path, entry, name, &model::id::hex(&digest));
                     self.report.detections.push(detection);
                 }
             }

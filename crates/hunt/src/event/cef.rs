@@ -50,19 +50,7 @@ pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
 
 /// Text up to the next bar, with `\|` and `\\` undone.
 fn part(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '|' => return Some((value, text.get(at + 1..)?)),
-            '\\' => match chars.next()?.1 {
-                escaped @ ('|' | '\\') => value.push(escaped),
-                other => value.extend(['\\', other]),
-            },
-            other => value.push(other),
-        }
-    }
-    None
+    super::text_until(text, '|', &['|', '\\'])
 }
 
 /// `key=value key=value`: a value goes on until a space, a key and an equals sign that is not escaped.

@@ -89,3 +89,20 @@ impl Event {
         }
     }
 }
+
+/// Text up to `end`, and what follows it. A backslash before one of `escaped` is undone; before anything else it stays.
+fn text_until<'a>(text: &'a str, end: char, escaped: &[char]) -> Option<(String, &'a str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == end => return Some((value, text.get(at + c.len_utf8()..)?)),
+            '\\' => match chars.next()?.1 {
+                c if escaped.contains(&c) => value.push(c),
+                other => value.extend(['\\', other]),
+            },
+            other => value.push(other),
+        }
+    }
+    None
+}

@@ -296,17 +296,5 @@ fn element(text: &str) -> Option<(&str, Map<String, Value>, &str)> {
 
 /// Text up to the closing quote, with `\"`, `\\` and `\]` undone.
 fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((value, text.get(at + 1..)?)),
-            '\\' => match chars.next()?.1 {
-                escaped @ ('"' | '\\' | ']') => value.push(escaped),
-                other => value.extend(['\\', other]),
-            },
-            other => value.push(other),
-        }
-    }
-    None
+    super::text_until(text, '"', &['"', '\\', ']'])
 }

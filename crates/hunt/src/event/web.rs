@@ -91,17 +91,5 @@ fn request_parts(request: &str, put: &mut impl FnMut(&str, &str)) {
 /// Text up to the closing quote. `\"` and `\\` are undone; other escapes (`\x16`) stay as the server wrote
 /// them.
 fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((value, text.get(at + 1..)?)),
-            '\\' => match chars.next()?.1 {
-                escaped @ ('"' | '\\') => value.push(escaped),
-                other => value.extend(['\\', other]),
-            },
-            other => value.push(other),
-        }
-    }
-    None
+    super::text_until(text, '"', &['"', '\\'])
 }

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use model::id::hex_decode;
 use regex::bytes::{Regex as BytesRegex, RegexBuilder as BytesRegexBuilder};
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use model::observable::parse_address;
 
 use super::MatchError;
 use super::ast::{Comparison, Literal, Number, Operator, Path, Step, Test};
-use super::lex::{is_time, time, unbase64, unhex};
+use super::lex::{is_time, time, unbase64};
 use super::observed::Observation;
 use crate::indicator::excerpt;
 use crate::limits::REGEX_BYTES_MAX;
@@ -256,7 +257,7 @@ fn named<'a>(
     };
     if key.ends_with("_hex") || key.ends_with("_bin") {
         let text = value.as_str().ok_or_else(|| wrong("is no text of bytes"))?;
-        let bytes = if key.ends_with("_hex") { unhex(text) } else { unbase64(text) };
+        let bytes = if key.ends_with("_hex") { hex_decode(text) } else { unbase64(text) };
         return Ok(Some(Found::Bytes(bytes.ok_or_else(|| wrong("is neither hexadecimal nor base64"))?)));
     }
     if key.ends_with("_refs") {

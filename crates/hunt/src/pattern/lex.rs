@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use model::id::hex_decode;
 use model::time::Timestamp;
 
 use super::ast::{Literal, Number, Time};
@@ -163,19 +164,12 @@ fn prefixed(rest: &str) -> Option<(Literal, usize)> {
     let body = body.get(..body.find('\'')?)?;
     let length = body.len() + 3;
     let literal = match prefix {
-        'h' => Literal::Bytes(unhex(body)?),
+        'h' => Literal::Bytes(hex_decode(body)?),
         'b' if !body.is_empty() => Literal::Bytes(BASE64.decode(body).ok()?),
         't' if is_time(body) => Literal::Time(time(body)),
         _ => return None,
     };
     Some((literal, length))
-}
-
-/// Bytes of pairs of hexadecimal digits.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
 /// Bytes of base64.

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
+use model::id::hex;
 use model::marking::{Marking, Tlp};
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::words::{hex, shortened, visible};
+use super::words::{shortened, visible};
 use crate::finding::Finding;
 use crate::limits::{APPROVALS_MAX, REASON_CHARS_MAX};
 

@@ -3,11 +3,12 @@
 
 use std::io::{self, Write};
 
+use model::id::hex;
 use serde_json::{Value, json};
 
 use super::advice::advice;
 use super::summary::{FileFacts, FileState, Hit, SourceCoverage, Summary};
-use super::words::{date, format_name, hex, kind_name};
+use super::words::{date, format_name, kind_name};
 use crate::detection::{Detection, Means};
 
 /// Version of the lines. Members are only ever added within a version.

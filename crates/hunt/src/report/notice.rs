@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use model::id::hex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -10,7 +11,7 @@ use super::advice::advice;
 use super::group::{by_indicator, by_level, named};
 use super::summary::{Hit, Summary};
 use super::table::{basis, verdict};
-use super::words::{hex, second, second_or_dash, shortened, visible};
+use super::words::{second, second_or_dash, shortened, visible};
 use crate::detection::{Detection, Level};
 use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX};
 

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use model::id::hex;
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -12,7 +13,7 @@ use super::advice::{advice, title};
 use super::group::about;
 use super::lines::means_name;
 use super::summary::{Hit, Summary};
-use super::words::{hex, kind_name};
+use super::words::kind_name;
 use crate::detection::{Detection, Level, Means};
 
 /// Version of the schema.

@@ -140,10 +140,9 @@ pub fn start_of(day: Day) -> Timestamp {
 
 /// Year, month and day of the month of a day.
 pub fn civil(day: Day) -> (i32, u32, u32) {
-    let text = date(day);
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    let number = |text: &str| text.parse::<u32>().unwrap_or_default();
-    (part(0, 4).parse().unwrap_or_default(), number(part(5, 7)), number(part(8, 10)))
+    let (year, month, day) = start_of(day).date();
+    let number = |part: i64| u32::try_from(part).unwrap_or_default();
+    (i32::try_from(year).unwrap_or_default(), number(month), number(day))
 }
 
 /// `12.5 GB`, by thousands.
@@ -208,9 +207,4 @@ pub fn format_name(format: Format) -> &'static str {
         Format::W3c => "W3C",
         Format::ZeekTsv => "Zeek",
     }
-}
-
-/// Hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -149,13 +149,6 @@ impl Engine {
         self.tell(episodes, emit);
     }
 
-    /// Empties a worker: its file could not be read to its end, and is read anew.
-    pub fn discard(&mut self) {
-        if self.correlator.order == Order::Worker {
-            *self = self.worker();
-        }
-    }
-
     /// Whether an event of this class can concern any rule. Where not, its line need not be read into fields.
     pub fn needs(&self, class: &SourceClass) -> bool {
         self.rules.needs(class)

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use model::diagnostic::Diagnostic;
+use model::id::hex;
 use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 
@@ -140,7 +141,7 @@ fn read_document(text: &str, place: &str, diagnostics: &mut Vec<Diagnostic>) -> 
     }
     if header.id.is_empty() {
         let hash = Sha256::digest(text.as_bytes());
-        header.id = hash.iter().take(16).fold("sha256-".to_owned(), |id, byte| format!("{id}{byte:02x}"));
+        header.id = format!("sha256-{}", hex(hash.get(..16).unwrap_or_default()));
     }
     if header.id.len() > RULE_NAME_BYTES_MAX || header.name.len() > RULE_NAME_BYTES_MAX {
         let message = format!("its id or its name has more than {RULE_NAME_BYTES_MAX} bytes");

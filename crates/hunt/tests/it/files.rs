@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use crate::support::skipped;
+
 /// The tests of one archive wait for each other.
 static UNPACKING: Mutex<()> = Mutex::new(());
 
@@ -37,13 +39,4 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
     }
     paths.sort();
     paths
-}
-
-fn skipped(name: &str, reason: &str) {
-    let line = format!("SKIPPED: {name}: {reason}\n");
-    print!("{line}");
-    if let Some(path) = std::env::var_os("POLDER_SKIPS") {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        file.and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes())).unwrap();
-    }
 }

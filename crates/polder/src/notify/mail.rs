@@ -15,6 +15,7 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::{SmtpTransport, Transport as _};
 use zeroize::Zeroizing;
 
+use crate::failure::whole;
 use crate::node::Node;
 
 /// Time for each step of SMTP.
@@ -148,11 +149,5 @@ fn hand_over(program: &Path, message: &[u8]) -> Result<(), String> {
 
 /// An error and its causes in one bounded line.
 fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    shortened(&visible(&text), COMPLAINT_CHARS_MAX).into_owned()
+    shortened(&visible(&whole(error)), COMPLAINT_CHARS_MAX).into_owned()
 }

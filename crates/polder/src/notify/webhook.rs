@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hunt::report::outbox::Outgoing;
-use hunt::report::words::{hex, shortened, visible};
+use hunt::report::words::{shortened, visible};
+use model::id::hex;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};

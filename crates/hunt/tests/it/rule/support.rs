@@ -9,6 +9,8 @@ use hunt::rule::{Engine, Options, Rules, read_rules};
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::support::skipped;
+
 /// Rules that must all be good, put together.
 pub fn rules(text: &str) -> Rules {
     let loading = read_rules(text.as_bytes(), "test");
@@ -68,13 +70,4 @@ pub fn shared(name: &str, test: &str) -> Option<std::path::PathBuf> {
     let path = folder.join(name);
     assert!(path.exists(), "{} is missing from ../shared", path.display());
     Some(path)
-}
-
-fn skipped(name: &str, reason: &str) {
-    let line = format!("SKIPPED: {name}: {reason}\n");
-    print!("{line}");
-    if let Some(path) = std::env::var_os("POLDER_SKIPS") {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        file.and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes())).unwrap();
-    }
 }
