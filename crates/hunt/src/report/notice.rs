@@ -4,19 +4,32 @@
 use std::fmt::Write as _;
 
 use model::id::hex;
+use model::marking::{Marking, Tlp};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::advice::advice;
 use super::group::{by_indicator, by_level, named};
-use super::summary::{Hit, Summary};
+use super::summary::{Hit, IndicatorFacts, Summary};
 use super::table::{basis, verdict};
 use super::words::{second, second_or_dash, shortened, visible};
-use crate::detection::{Detection, Level};
+use crate::detection::{Detection, Level, Means};
 use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX};
 
 /// Longest name, value or path in a notice, in characters.
 const TEXT_CHARS_MAX: usize = 200;
+
+/// Whether an indicator's name, value and author stay on the node: RED is for persons by name, and of an unknown
+/// marking nobody knows who may see it. Mail and webhooks reach whoever reads them.
+fn is_withheld(facts: &IndicatorFacts) -> bool {
+    !facts.shipped && (facts.marking.unknown || facts.marking.tlp == Some(Tlp::Red))
+}
+
+/// The marking of the indicator whose pattern a detection is of, where that one stays on the node.
+fn withheld_pattern(summary: &Summary, detection: &Detection) -> Option<Marking> {
+    let facts = summary.indicators.get(&detection.id).filter(|_| detection.means == Means::Pattern)?;
+    is_withheld(facts).then_some(facts.marking)
+}
 
 /// A notice, for whatever way it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +94,12 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
         let _ = writeln!(out, "\nDETECTIONS");
     }
     for detection in detections.iter().take(NOTICE_FINDINGS_MAX) {
+        if let Some(marking) = withheld_pattern(summary, detection) {
+            let _ =
+                writeln!(out, "\n* {}: the pattern of an indicator marked {marking}", detection.level.name());
+            let _ = writeln!(out, "  {} lines; the report on the node names it", detection.count);
+            continue;
+        }
         let about: Vec<String> =
             detection.about.iter().take(5).map(|(kind, value)| format!("{kind} {}", shown(value))).collect();
         let _ = writeln!(out, "\n* {}: {}", detection.level.name(), shown(&detection.title));
@@ -95,6 +114,11 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
     }
     for group in groups.iter().take(NOTICE_FINDINGS_MAX) {
         let facts = summary.indicators.get(group.indicator).cloned().unwrap_or_default();
+        if is_withheld(&facts) {
+            let _ = writeln!(out, "\n* {}: an indicator marked {}", group.kind.name(), facts.marking);
+            let _ = writeln!(out, "  {} times; the report on the node names it", group.count);
+            continue;
+        }
         let name = if facts.name.is_empty() { group.indicator } else { &facts.name };
         let value = group.values.first().copied().unwrap_or_default();
         let _ = writeln!(out, "\n* {} {}: {}", group.kind.name(), defanged(value), shown(name));
@@ -132,6 +156,13 @@ fn body(summary: &Summary, detections: &[&Detection], label: &str) -> Value {
         .take(NOTICE_FINDINGS_MAX)
         .map(|group| {
             let facts = summary.indicators.get(group.indicator).cloned().unwrap_or_default();
+            if is_withheld(&facts) {
+                return json!({
+                    "indicator": null, "name": null, "author": null, "marking": facts.marking.to_string(),
+                    "kind": group.kind.name(), "values": [], "count": group.count, "hosts": [],
+                    "first": null, "last": null, "advice": advice(group.kind),
+                });
+            }
             json!({
                 "indicator": shown(group.indicator), "name": shown(&facts.name), "author": shown(&facts.author),
                 "marking": facts.marking.to_string(), "kind": group.kind.name(),
@@ -147,6 +178,14 @@ fn body(summary: &Summary, detections: &[&Detection], label: &str) -> Value {
         .iter()
         .take(NOTICE_FINDINGS_MAX)
         .map(|detection| {
+            if let Some(marking) = withheld_pattern(summary, detection) {
+                return json!({
+                    "id": null, "title": format!("the pattern of an indicator marked {marking}"),
+                    "level": detection.level.name(), "about": [], "first": null, "last": null,
+                    "count": detection.count, "techniques": [], "advice": shown(&detection.advice),
+                    "disproof": shown(&detection.disproof),
+                });
+            }
             json!({
                 "id": shown(&detection.id), "title": shown(&detection.title), "level": detection.level.name(),
                 "about": detection.about.iter().take(5)

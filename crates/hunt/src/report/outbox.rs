@@ -160,6 +160,7 @@ pub fn due(
     read: &mut dyn Read,
     now: Timestamp,
     all: bool,
+    channels: &[&str],
     limit: usize,
 ) -> Result<Vec<Outgoing>, EngineError> {
     let mut due = Vec::new();
@@ -169,7 +170,10 @@ pub fn due(
          WHERE state = 0 AND next_try <= ?1 ORDER BY id",
         &[Value::Int(until)],
         &mut |row| {
-            due.push(Outgoing { body: row.blob(9)?.to_vec(), ..of(row)? });
+            // What waits for another channel must not stand before what can go.
+            if channels.contains(&row.text(1)?) {
+                due.push(Outgoing { body: row.blob(9)?.to_vec(), ..of(row)? });
+            }
             Ok(if due.len() < limit { Flow::Continue } else { Flow::Stop })
         },
     )?;

@@ -8,7 +8,7 @@ use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
-use crate::detection::Detection;
+use crate::detection::{Detection, Means};
 use crate::event::{Format, SourceKind};
 use crate::finding::Finding;
 
@@ -113,7 +113,9 @@ impl Summary {
     /// The label of a report that holds all of it. Lines of own logs are for the own organisation alone,
     /// and where an indicator is for named persons, so is what was found of it.
     pub fn label(&self) -> Tlp {
-        let named = self.hits.iter().filter_map(|hit| self.indicators.get(&hit.finding.indicator));
+        let found = self.hits.iter().map(|hit| &hit.finding.indicator);
+        let matched = self.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id);
+        let named = found.chain(matched).filter_map(|id| self.indicators.get(id));
         named.map(|facts| facts.marking.label()).fold(Tlp::AmberStrict, Tlp::max)
     }
 
@@ -156,6 +158,8 @@ pub struct IndicatorFacts {
     pub marking: Marking,
     /// Its `object_marking_refs`, which a sighting of it carries on.
     pub marking_refs: Vec<String>,
+    /// Whether it came with the program, so that everybody may know it.
+    pub shipped: bool,
 }
 
 impl Default for IndicatorFacts {
@@ -165,6 +169,7 @@ impl Default for IndicatorFacts {
             author: String::new(),
             marking: Marking::NONE,
             marking_refs: Vec::new(),
+            shipped: false,
         }
     }
 }

@@ -114,6 +114,7 @@ pub fn indicator_facts(read: &mut dyn Read, id: &str) -> Result<Option<Indicator
         author: text("created_by_ref"),
         marking,
         marking_refs: refs.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect(),
+        shipped: false,
     }))
 }
 

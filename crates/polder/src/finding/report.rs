@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
+use hunt::detection::Means;
 use hunt::history::findings;
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::{
@@ -86,6 +87,7 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
         .hits
         .iter()
         .map(|hit| &hit.finding.indicator)
+        .chain(summary.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id))
         .filter(|id| model::id::is_stix_id(id))
         .collect();
     let known = node.store.read(|read| {

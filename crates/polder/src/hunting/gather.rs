@@ -70,10 +70,7 @@ impl<'q> Gathering<'q> {
             if !self.summary.indicators.contains_key(id)
                 && let Some(indicator) = self.quarry.set.indicator(hit.finding.indicator_index)
             {
-                // A node fills in what its ledger says besides.
-                // An object of somebody's carries a marking that only a ledger tells.
-                let marking = Marking { unknown: model::id::is_stix_id(id), ..Marking::NONE };
-                let facts = IndicatorFacts { name: indicator.name, marking, ..IndicatorFacts::default() };
+                let facts = facts_of(id, indicator.name, self.quarry.shipped);
                 self.summary.indicators.insert(id.clone(), facts);
             }
         }
@@ -86,6 +83,10 @@ impl<'q> Gathering<'q> {
         // Rules are told by their own choice; detectors by the level.
         if detection.means == Means::Detector && detection.level < self.min_level.unwrap_or(Level::Medium) {
             return;
+        }
+        if detection.means == Means::Pattern {
+            let facts = || facts_of(&detection.id, String::new(), self.quarry.shipped);
+            self.summary.indicators.entry(detection.id.clone()).or_insert_with(facts);
         }
         self.summary.detections.push(detection);
         if self.summary.detections.len() >= 2 * DETECTIONS_MAX {
@@ -206,4 +207,11 @@ fn facts(report: &FileReport) -> FileFacts {
         format: report.class.format,
         state,
     }
+}
+
+/// What is known of an indicator before a node fills in what its ledger says besides. An object of somebody's carries
+/// a marking that only a ledger tells.
+fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
+    let marking = Marking { unknown: model::id::is_stix_id(id), ..Marking::NONE };
+    IndicatorFacts { name, marking, shipped, ..IndicatorFacts::default() }
 }

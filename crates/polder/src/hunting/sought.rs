@@ -14,7 +14,7 @@ use hunt::confirm::warning::{self, WarningLists};
 use hunt::detection::Level;
 use hunt::detector;
 use hunt::indicator::{Indicator, Reading, SHIPPED, read_csv, read_list};
-use hunt::limits::{LIST_BYTES_MAX, RULE_FILE_BYTES_MAX};
+use hunt::limits::{LIST_BYTES_MAX, PLACE_FILE_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
 use hunt::report::Sought;
 use hunt::rule::{self, Choice, Engine, Exception, Kept, PACKS, Rule, Rules, pack_rules, read_rules};
@@ -25,7 +25,7 @@ use model::observable::ObservableKind;
 
 use crate::cli;
 use crate::failure::Failure;
-use crate::input::Input;
+use crate::input::{Input, read_small};
 use crate::node::{Node, now};
 
 /// Everything that is looked for.
@@ -40,6 +40,8 @@ pub struct Quarry {
     pub detectors: Option<detector::Options>,
     /// The same for the report.
     pub sought: Sought,
+    /// Whether all indicators came with the program.
+    pub shipped: bool,
     /// Whether something of what was named could not be read.
     pub partial: bool,
 }
@@ -61,6 +63,7 @@ pub fn quarry(args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure
     // Whoever has indicators has better ones, or has imported these.
     if !args.no_packs && gathered.indicators.is_empty() && gathered.patterns.is_empty() {
         gathered.shipped();
+        gathered.only_shipped = true;
     }
     gathered.finish(args, node)
 }
@@ -75,6 +78,7 @@ struct Gathered {
     exceptions: Vec<Exception>,
     sought: Sought,
     refused: BTreeMap<String, u64>,
+    only_shipped: bool,
     partial: bool,
 }
 
@@ -211,6 +215,7 @@ impl Gathered {
             patterns,
             detectors,
             sought,
+            shipped: self.only_shipped,
             partial: self.partial,
         })
     }
@@ -222,7 +227,7 @@ fn detectors(args: &cli::Quarry, node: Option<&Node>) -> Result<detector::Option
     if !args.places.is_empty() {
         let mut places = detector::PlaceFiles::default();
         for path in &args.places {
-            let bytes = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+            let bytes = read_small(path, PLACE_FILE_BYTES_MAX)?;
             let added = places.add(&path.display().to_string(), bytes);
             added.map_err(|e| Failure::usage(e.to_string()))?;
         }

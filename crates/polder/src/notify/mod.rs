@@ -121,7 +121,12 @@ pub fn announce(node: &Node, summary: &Summary, settings: &Settings) -> Result<(
 
 /// Sends what is due; answers the number of each notice that was tried, and why it failed.
 pub fn send(node: &Node, settings: &Settings, all: bool) -> Result<Vec<(i64, Option<String>)>, Failure> {
-    let waiting = node.store.read(|read| due(read, now(), all, SEND_MAX))?;
+    let channels: Vec<&str> =
+        [settings.mail.as_ref().map(|_| MAIL), settings.webhook.as_ref().map(|_| WEBHOOK)]
+            .into_iter()
+            .flatten()
+            .collect();
+    let waiting = node.store.read(|read| due(read, now(), all, &channels, SEND_MAX))?;
     let mut tried = Vec::new();
     for one in waiting {
         let done = match one.channel.as_str() {

@@ -64,4 +64,10 @@ fn leaked_passwords_are_found_offline_and_no_hash_is_shown() {
         assert!(!format!("{}{}", ran.out, ran.err).to_uppercase().contains(hash));
     }
     bench.run(&["leaked", accounts.to_str().unwrap(), "--list", accounts.to_str().unwrap()]).expect(2);
+    // Of a range that is cut nobody can say what is not in it.
+    let range = std::fs::OpenOptions::new().write(true).open(bench.path("ranges/FFFFF.txt")).unwrap();
+    range.set_len(16 * 1024 * 1024 + 1).unwrap();
+    let ran =
+        bench.run(&["leaked", accounts.to_str().unwrap(), "--list", bench.path("ranges").to_str().unwrap()]);
+    assert!(ran.code != 0 && ran.err.contains("FFFFF.txt"), "{}", ran.err);
 }

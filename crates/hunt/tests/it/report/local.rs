@@ -117,9 +117,19 @@ fn a_notice_is_sent_once_and_tried_again_until_it_is() {
     assert_eq!(add("mail"), Enqueued::Added(1));
     assert_eq!(add("mail"), Enqueued::Known, "nobody is told twice");
     assert_eq!(add("webhook"), Enqueued::Added(2));
-    let waiting = |now, all| store.read(|read| due(read, now, all, 10)).unwrap();
+    let of_webhook = store.read(|read| due(read, at(0), false, &["webhook"], 1)).unwrap();
+    assert_eq!(
+        of_webhook.iter().map(|one| one.id).collect::<Vec<_>>(),
+        [2],
+        "another channel's do not stand before it"
+    );
+    let waiting = |now, all| store.read(|read| due(read, now, all, &["mail", "webhook"], 10)).unwrap();
     assert_eq!(waiting(at(0), false).iter().map(|one| one.id).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(store.read(|read| due(read, at(0), false, 1)).unwrap().len(), 1, "at most so many");
+    assert_eq!(
+        store.read(|read| due(read, at(0), false, &["mail", "webhook"], 1)).unwrap().len(),
+        1,
+        "at most so many"
+    );
     store.local(|tx| sent(tx, 1, at(1))).unwrap();
 
     let mut clock = 1;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What people read.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use hunt::detection::Level;
+use hunt::detection::{Level, Means};
 use hunt::limits::{
     NOTICE_BYTES_MAX, PAGE_NAMES_MAX, REPORT_DETECTIONS_MAX, REPORT_FINDINGS_MAX, TABLE_COLUMNS_MAX,
     TABLE_FINDINGS_MAX,
 };
 use hunt::report::words::{around, bytes, date, grouped, shortened, visible};
 use hunt::report::{
-    Contact, Contacts, FileState, Hit, Language, Summary, html, notice, one_page_html, one_page_text, table,
-    verdict,
+    Contact, Contacts, FileState, Hit, IndicatorFacts, Language, Summary, html, notice, one_page_html,
+    one_page_text, table, verdict,
 };
+use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
 use proptest::prelude::*;
 
@@ -242,6 +244,57 @@ fn whom_to_call_is_named_or_asked_for() {
     assert_eq!(page.matches("class=\"fill\"").count(), 2);
 }
 
+/// Mail and webhooks reach whoever reads them: of what is RED, or marked in a way that nobody here knows, they say
+/// that it is there, and the report on the node says what it is.
+#[test]
+fn a_notice_names_nothing_red_or_unknown() {
+    let mut summary = sample::firm();
+    let mut pattern = sample::spray();
+    (pattern.means, pattern.id) = (Means::Pattern, "indicator--pattern".to_owned());
+    pattern.title = "pattern of indicator: the name of a thief".to_owned();
+    let id = summary.hits[0].finding.indicator.clone();
+    summary.indicators.insert(pattern.id.clone(), summary.indicators[&id].clone());
+    summary.detections.push(pattern);
+    let value = summary.hits[0].finding.value.replace('.', "[.]");
+    let told = |summary: &Summary| {
+        let notice = notice(summary, Level::Low).unwrap();
+        (notice.text, notice.json.to_string())
+    };
+    let (text, json) = told(&summary);
+    for word in [value.as_str(), "name of a thief", "Command server"] {
+        assert!(text.contains(word) && json.contains(&word.replace("[.]", ".")), "{word}: {text}");
+    }
+    for marking in [Marking::tlp(Tlp::Red), Marking { unknown: true, ..Marking::NONE }] {
+        for id in [id.as_str(), "indicator--pattern"] {
+            summary.indicators.get_mut(id).unwrap().marking = marking;
+        }
+        let (text, json) = told(&summary);
+        for word in [value.as_str(), "name of a thief", "Command server", "indicator--pattern", id.as_str()] {
+            assert!(
+                !text.contains(word) && !json.contains(&word.replace("[.]", ".")),
+                "{word}: {text}\n{json}"
+            );
+        }
+        assert!(text.contains("the report on the node names it"), "{text}");
+    }
+    // What came with the program is known to everybody.
+    summary.indicators.values_mut().for_each(|facts| facts.shipped = true);
+    assert!(told(&summary).0.contains("name of a thief"));
+}
+
+/// The label of a report is as strict as the indicator of a pattern that matched.
+#[test]
+fn a_pattern_that_is_red_makes_the_report_red() {
+    let mut summary = sample::firm();
+    let mut pattern = sample::spray();
+    (pattern.means, pattern.id) = (Means::Pattern, "indicator--pattern".to_owned());
+    let facts = IndicatorFacts { marking: Marking::tlp(Tlp::Red), ..IndicatorFacts::default() };
+    summary.indicators.insert(pattern.id.clone(), facts);
+    assert_eq!(summary.label(), Tlp::AmberStrict);
+    summary.detections.push(pattern);
+    assert_eq!(summary.label(), Tlp::Red);
+}
+
 #[test]
 fn a_notice_holds_no_line_and_no_link() {
     let told = notice(&sample::hostile(), Level::Low).unwrap();
@@ -313,10 +366,17 @@ proptest! {
         summary.coverage.sources[0].name = text.clone();
         summary.sought.notes.push(text.clone());
         let mut plain = sample::firm();
-        plain.hits[0].finding.text = "x".to_owned();
-        let contacts = Contacts { own_it: Some(Contact { name: text, ..Contact::default() }), ..Contacts::default() };
-        for page in [html(&summary), one_page_html(&summary, &contacts, Language::English)] {
-            prop_assert!(tags(&page).iter().all(|tag| !tag.is_empty() && !tag.starts_with("script")));
+        plain.sought.notes.push("x".to_owned());
+        let contacts = |name: String| Contacts { own_it: Some(Contact { name, ..Contact::default() }), ..Contacts::default() };
+        let pages = |summary: &Summary, name: &str| {
+            [html(summary), one_page_html(summary, &contacts(name.to_owned()), Language::English)]
+        };
+        for (page, plain) in pages(&summary, &text).iter().zip(pages(&plain, "x")) {
+            let mut known: BTreeSet<&str> = tags(&plain).into_iter().collect();
+            // Marks of what was found, and of what is hidden or left out.
+            known.extend(["mark", "/mark", "span", "/span"]);
+            let strange: Vec<&str> = tags(page).into_iter().filter(|tag| !known.contains(tag)).collect();
+            prop_assert!(strange.is_empty(), "{:?}", strange);
             let hidden = page.chars().any(|c| c != '\n' && hunt::report::words::is_hidden(c));
             prop_assert!(!hidden);
         }

@@ -102,6 +102,7 @@ pub fn indicators(summary: &mut Summary) {
         author: author.to_owned(),
         marking: Marking::tlp(tlp),
         marking_refs: vec![tlp.stix_id().to_owned()],
+        shipped: false,
     };
     summary.indicators = [
         (
