@@ -242,3 +242,9 @@ pub const HASHES_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const LEAKED_LINE_BYTES_MAX: usize = 256;
 /// Indicators that are looked up in the history at once when they are new.
 pub const LOOK_BACK_INDICATORS_MAX: usize = 100_000;
+/// Largest MaxMind file of places or networks; the largest that are sold have some 500 MiB.
+pub const PLACE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Most text that is made of one window of an event log at once.
+pub const EVTX_RENDER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most that a rule may say once its anchors are written out, in bytes and values.
+pub const RULE_EXPANDED_MAX: usize = 4 * RULE_BYTES_MAX;

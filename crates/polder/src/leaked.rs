@@ -19,6 +19,8 @@ use crate::out::say;
 
 /// Largest file of one range; those that are handed out have about 30 KiB.
 const RANGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most bytes of ranges that are kept, so that accounts of one range read it once.
+const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Runs the command.
 pub fn run(args: &Leaked) -> Result<Exit, Failure> {
@@ -108,6 +110,9 @@ impl List {
                 if !kept.contains_key(&prefix) {
                     let range = read_range(dir, &prefix)?;
                     *kind = kind.or_else(|| kind_of(&range));
+                    if kept.values().map(Vec::len).sum::<usize>() + range.len() > KEPT_BYTES_MAX {
+                        kept.clear();
+                    }
                     kept.insert(prefix.clone(), range);
                 }
                 Ok(kept.get(&prefix).and_then(|range| count_in_range(range, hash)))
@@ -119,14 +124,20 @@ impl List {
 /// `00000.txt` or `00000`, as downloaders write them.
 fn read_range(dir: &Path, prefix: &str) -> io::Result<Vec<u8>> {
     for name in [format!("{prefix}.txt"), prefix.to_owned(), prefix.to_lowercase()] {
-        match File::open(dir.join(name)) {
+        let fault = |error: io::Error| io::Error::new(error.kind(), format!("{name} in it: {error}"));
+        match File::open(dir.join(&name)) {
             Ok(file) => {
                 let mut bytes = Vec::new();
-                file.take(RANGE_BYTES_MAX).read_to_end(&mut bytes)?;
+                file.take(RANGE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fault)?;
+                if bytes.len() as u64 > RANGE_BYTES_MAX {
+                    let why =
+                        format!("{name} in it has more than {RANGE_BYTES_MAX} bytes; it is no single range");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                }
                 return Ok(bytes);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(fault(error)),
         }
     }
     Err(io::Error::new(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hunt::detection::{Detection, Level};
 use hunt::event::Reader;
-use hunt::limits::RULE_FILE_BYTES_MAX;
+use hunt::limits::{EXCEPTIONS_MAX, RULE_FILE_BYTES_MAX};
 use hunt::reader::Source;
 use hunt::rule::{
     self, Choice, Engine, Exception, Kept, Loading, Options, PACKS, Rule, Rules, pack_rules, read_rules,
@@ -245,7 +245,12 @@ fn except(
         .map_err(|_| Failure::usage(format!("`{until}` is no day; write it as 2026-12-31")))?;
     let exception = Exception::new(&id, conditions, reason, end, by, now())
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let nr = node.store.local(|tx| rule::add_exception(tx, &exception, now()))?;
+    let Some(nr) = node.store.local(|tx| rule::add_exception(tx, &exception, now()))? else {
+        return Err(Failure::usage(format!(
+            "{EXCEPTIONS_MAX} exceptions hold already, and no more are asked; end one with `polder rules exceptions --end \
+             NUMBER`"
+        )));
+    };
     say!("exception {nr} holds until {until}; `polder rules exceptions --end {nr}` ends it");
     Ok(Exit::Done)
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use hunt::confirm::warning::{self, WarningList, read_warning_list};
-use hunt::limits::WARNING_LIST_BYTES_MAX;
+use hunt::limits::{WARNING_LIST_BYTES_MAX, WARNING_LISTS_MAX};
 use model::diagnostic::{Severity, shown};
 use serde_json::json;
 
@@ -48,7 +48,14 @@ fn import(data: &Data, path: &Path, as_json: bool) -> Result<Exit, Failure> {
         diagnostics.iter().for_each(|d| eprintln!("{d}"));
         partial |= diagnostics.iter().any(|d| d.severity == Severity::Error);
         let Some(list) = list else { continue };
-        node.store.local(|tx| warning::store(tx, &list, &bytes, now()))?;
+        if !node.store.local(|tx| warning::store(tx, &list, &bytes, now()))? {
+            eprintln!(
+                "{name}: not taken in: {WARNING_LISTS_MAX} lists are kept already; remove one that nobody needs with \
+                 `polder warninglists remove NAME`"
+            );
+            partial = true;
+            continue;
+        }
         taken += 1;
         entries += list.entries as u64;
         if as_json {

@@ -118,11 +118,9 @@ pub fn read_warning_list(bytes: &[u8], name: &str) -> (Option<WarningList>, Vec<
         diagnostics.push(Diagnostic::warning("warning-list-entry", name, what));
     }
     let kind = text("type").unwrap_or("string");
-    let Some((entry, entries)) = entries(kind, &texts, name, &mut diagnostics) else {
-        return refuse(
-            "warning-list-not-understood",
-            format!("type `{}` is none of cidr, hostname, regex, string, substring", excerpt(kind)),
-        );
+    let (entry, entries) = match entries(kind, &texts, name, &mut diagnostics) {
+        Ok(read) => read,
+        Err(diagnostic) => return (None, vec![diagnostic]),
     };
     let attributes = value.get("matching_attributes").and_then(Value::as_array);
     let kinds = attributes.into_iter().flatten().filter_map(Value::as_str).flat_map(kinds_of).collect();
@@ -142,9 +140,13 @@ fn entries(
     texts: &[&str],
     name: &str,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<(Entries, usize)> {
+) -> Result<(Entries, usize), Diagnostic> {
+    let too_large = |what: String| {
+        Diagnostic::error("list-too-large", name, what)
+            .with_fix("split the list into several of the same type")
+    };
     let lower = || texts.iter().map(|text| text.trim().to_ascii_lowercase()).filter(|text| !text.is_empty());
-    Some(match kind {
+    Ok(match kind {
         "cidr" => {
             let networks: Vec<_> = texts.iter().filter_map(|text| network(text)).collect();
             if networks.len() < texts.len() {
@@ -168,12 +170,9 @@ fn entries(
         }
         "substring" => {
             let parts: Vec<String> = lower().collect();
-            let finder = AhoCorasick::new(&parts).ok().filter(|_| !parts.is_empty());
-            if finder.is_none() && !parts.is_empty() {
-                let what = "the list is too large to be looked for".to_owned();
-                diagnostics.push(Diagnostic::warning("warning-list-entry", name, what));
-            }
-            (Entries::Substrings(finder), parts.len())
+            let finder = AhoCorasick::new(&parts)
+                .map_err(|error| too_large(format!("its parts cannot be looked for together: {error}")))?;
+            (Entries::Substrings(Some(finder).filter(|_| !parts.is_empty())), parts.len())
         }
         "regex" => {
             let (good, bad): (Vec<_>, Vec<_>) =
@@ -183,10 +182,17 @@ fn entries(
                 diagnostics.push(Diagnostic::warning("warning-list-entry", name, what));
             }
             let count = good.len();
-            let set = RegexSetBuilder::new(good).size_limit(REGEX_BYTES_MAX * 10).build().ok()?;
+            let set =
+                RegexSetBuilder::new(good).size_limit(REGEX_BYTES_MAX * 10).build().map_err(|error| {
+                    too_large(format!("its expressions cannot be looked for together: {error}"))
+                })?;
             (Entries::Regex(set), count)
         }
-        _ => return None,
+        _ => {
+            let what =
+                format!("type `{}` is none of cidr, hostname, regex, string, substring", excerpt(kind));
+            return Err(Diagnostic::error("warning-list-not-understood", name, what));
+        }
     })
 }
 
@@ -329,8 +335,21 @@ impl WarningLists {
     }
 }
 
-/// Keeps a list that [`read_warning_list`] could read, in place of an older one of its name.
-pub fn store(tx: &mut dyn Tx, list: &WarningList, body: &[u8], now: Timestamp) -> Result<(), EngineError> {
+/// Keeps a list that [`read_warning_list`] could read, in place of an older one of its name. Answers whether it is
+/// kept: at most [`WARNING_LISTS_MAX`] are.
+pub fn store(tx: &mut dyn Tx, list: &WarningList, body: &[u8], now: Timestamp) -> Result<bool, EngineError> {
+    let mut others = 0;
+    tx.query(
+        "SELECT count(*) FROM hunt_warninglists WHERE name <> ?1",
+        &[Sql::Text(&list.name)],
+        &mut |row| {
+            others = row.int(0)?;
+            Ok(Flow::Stop)
+        },
+    )?;
+    if usize::try_from(others).unwrap_or(usize::MAX) >= WARNING_LISTS_MAX {
+        return Ok(false);
+    }
     let title = list.title.replace('\0', "\u{FFFD}");
     tx.execute(
         "INSERT INTO hunt_warninglists (name, title, version, imported, body) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -344,7 +363,7 @@ pub fn store(tx: &mut dyn Tx, list: &WarningList, body: &[u8], now: Timestamp) -
             Sql::Blob(body),
         ],
     )?;
-    Ok(())
+    Ok(true)
 }
 
 /// Takes a list out; whether there was one.

@@ -51,7 +51,9 @@ pub struct PlaceFiles {
 
 /// A file is not in MaxMind's format.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} is not a MaxMind file; give a .mmdb file such as GeoLite2-City.mmdb or GeoLite2-ASN.mmdb")]
+#[error(
+    "{name} is not a MaxMind file ({cause}); give a .mmdb file such as GeoLite2-City.mmdb or GeoLite2-ASN.mmdb"
+)]
 pub struct PlaceFileError {
     name: String,
     #[source]

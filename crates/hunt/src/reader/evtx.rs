@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use evtx::{EvtxChunkData, EvtxParser, ParserSettings};
 use model::diagnostic::Diagnostic;
 
-use crate::limits::EVTX_WINDOW_BYTES;
+use crate::limits::{EVTX_RENDER_BYTES_MAX, EVTX_WINDOW_BYTES};
 
 use super::convert::{Made, Told};
 
@@ -128,6 +128,14 @@ impl<R: Read> EvtxLines<R> {
             }
         };
         for record in parser.records_json_bytes() {
+            if self.made.bytes.len() > EVTX_RENDER_BYTES_MAX {
+                let message = format!(
+                    "a megabyte of it says more than {EVTX_RENDER_BYTES_MAX} bytes; the rest was not read"
+                );
+                let fix = "somebody may have made it so; look at it with another program on a machine apart";
+                self.told.miss(Diagnostic::error("evtx-too-large", self.name.clone(), message).with_fix(fix));
+                break;
+            }
             match record {
                 Ok(record) => {
                     push_line(&mut self.made.bytes, &record.data);
@@ -143,7 +151,6 @@ impl<R: Read> EvtxLines<R> {
     }
 }
 
-/// An error with its causes, which the library keeps apart; it may quote the file.
 /// One line of a record's JSON. Line ends stand in it only between tokens; other control characters only in names
 /// of a damaged record, which the library does not escape.
 fn push_line(out: &mut Vec<u8>, json: &[u8]) {
@@ -159,6 +166,7 @@ fn push_line(out: &mut Vec<u8>, json: &[u8]) {
     }
 }
 
+/// An error with its causes, which the library keeps apart; it may quote the file.
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let text: Vec<String> = causes.map(ToString::to_string).collect();

@@ -13,6 +13,7 @@ use super::exception::Exception;
 use super::load::{Rule, read_rules};
 use super::pack::{PACKS, pack_rules};
 use crate::detection::Level;
+use crate::limits::EXCEPTIONS_MAX;
 
 /// The tables of rules.
 pub static TABLES: &[&Table] = &[&RULES, &SWITCHES, &EXCEPTIONS, &COUNTS, &CHECKPOINT];
@@ -239,8 +240,21 @@ pub fn switches(read: &mut dyn Read) -> Result<HashMap<String, bool>, EngineErro
     Ok(all)
 }
 
-/// Keeps an exception and answers its number.
-pub fn add_exception(tx: &mut dyn Tx, exception: &Exception, now: Timestamp) -> Result<i64, EngineError> {
+/// Keeps an exception and answers its number, or nothing where [`EXCEPTIONS_MAX`] hold: an engine asks no more.
+pub fn add_exception(
+    tx: &mut dyn Tx,
+    exception: &Exception,
+    now: Timestamp,
+) -> Result<Option<i64>, EngineError> {
+    let mut holding = 0;
+    let sql = "SELECT count(*) FROM hunt_rule_exceptions WHERE until > ?1";
+    tx.query(sql, &[Value::Int(now.micros())], &mut |row| {
+        holding = row.int(0)?;
+        Ok(Flow::Stop)
+    })?;
+    if usize::try_from(holding).unwrap_or(usize::MAX) >= EXCEPTIONS_MAX {
+        return Ok(None);
+    }
     let mut nr = 1;
     tx.query("SELECT coalesce(max(nr), 0) + 1 FROM hunt_rule_exceptions", &[], &mut |row| {
         nr = row.int(0)?;
@@ -261,7 +275,7 @@ pub fn add_exception(tx: &mut dyn Tx, exception: &Exception, now: Timestamp) -> 
             Value::Int(now.micros()),
         ],
     )?;
-    Ok(nr)
+    Ok(Some(nr))
 }
 
 /// All exceptions with their numbers, those that have ended among them.

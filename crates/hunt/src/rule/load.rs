@@ -9,6 +9,7 @@ use model::id::hex;
 use serde::Deserialize as _;
 use sha2::{Digest as _, Sha256};
 
+use super::expansion;
 use super::header::Header;
 use super::sigma::{self, Body};
 use crate::limits::{
@@ -133,6 +134,9 @@ fn read_document(text: &str, place: &str, diagnostics: &mut Vec<Diagnostic>) -> 
         let message = "it uses `action:`, which the specification dropped with version 2".to_owned();
         return Err(refused("rule-action", message).with_fix("write each rule in full"));
     }
+    expansion::check(text).map_err(|message| {
+        refused("rule-anchors", message).with_fix("write out what the anchors (`&name`, `*name`) stand for")
+    })?;
     check_conditions(text).map_err(|message| refused("rule-condition", message))?;
     let (mut header, body, warnings) =
         sigma::parse(text).map_err(|message| refused("rule-refused", message))?;

@@ -38,6 +38,7 @@ mod correlation;
 mod correlator;
 mod engine;
 mod exception;
+mod expansion;
 mod header;
 mod keep;
 mod load;

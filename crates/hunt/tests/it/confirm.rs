@@ -245,10 +245,14 @@ fn what_half_of_the_world_ends_with_is_no_indicator() {
 
 #[test]
 fn a_list_that_is_none_is_said() {
+    // Each of them can be used, all together are too many.
+    let expressions: Vec<String> = (0..120).map(|n| format!("x{n}\\w{{60}}")).collect();
+    let wide = serde_json::json!({ "list": expressions, "type": "regex" }).to_string();
     for (bytes, code) in [
         ("{", "not-json"),
         ("{}", "warning-list-not-understood"),
         (r#"{"list":[],"type":"magic"}"#, "warning-list-not-understood"),
+        (&wide, "list-too-large"),
     ] {
         let (list, diagnostics) = read_warning_list(bytes.as_bytes(), "n");
         assert!(list.is_none());

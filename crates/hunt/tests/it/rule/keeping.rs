@@ -94,7 +94,7 @@ fn exceptions_have_a_reason_and_an_end() {
     let store = store();
     let exception =
         make("00000000-0000-4000-8000-000000000001", &["user=svc-*", "f=v1"], "a backup", until).unwrap();
-    let nr = store.local(|tx| add_exception(tx, &exception, now)).unwrap();
+    let nr = store.local(|tx| add_exception(tx, &exception, now)).unwrap().unwrap();
     let held = store.read(exceptions).unwrap();
     assert_eq!(held, [(nr, exception.clone())]);
 
