@@ -153,12 +153,18 @@ impl Check<'_> {
             return String::new();
         }
         if path.ends_with("/ld.so.preload") {
-            let tail = self.tree.tail(path, 512).unwrap_or_default();
+            let tail = match self.tree.tail(path, 512) {
+                Ok(tail) => tail,
+                Err(error) => return format!("; what it loads could not be read: {error}"),
+            };
             let text: String = String::from_utf8_lossy(&tail).chars().filter(|c| !c.is_control()).collect();
             return format!("; it loads: {text}");
         }
         if path.ends_with("/preload.so") {
-            let tail = self.tree.tail(path, known::CONFIGURATION_BYTES).unwrap_or_default();
+            let tail = match self.tree.tail(path, known::CONFIGURATION_BYTES) {
+                Ok(tail) => tail,
+                Err(error) => return format!("; its end could not be read: {error}"),
+            };
             let hex = model::id::hex(&tail);
             return format!("; its last {} bytes, where the configuration stands: {hex}", tail.len());
         }

@@ -149,25 +149,55 @@ struct Tail {
     /// The beginning of a line whose end was not written yet.
     carry: Vec<u8>,
     notice: Option<String>,
+    /// Whether it was told that the file cannot be opened or read, and it still cannot.
+    is_closed: bool,
 }
 
 impl Tail {
     fn new(path: &Path, from: Place) -> Tail {
         let identity = std::fs::metadata(path).map(|m| (m.dev(), m.ino())).unwrap_or_default();
-        Tail { path: path.to_owned(), file: None, identity, at: from, carry: Vec::new(), notice: None }
+        Tail {
+            path: path.to_owned(),
+            file: None,
+            identity,
+            at: from,
+            carry: Vec::new(),
+            notice: None,
+            is_closed: false,
+        }
     }
 
     /// What was added since; the rest of a rotated file before the new one.
     fn next(&mut self) -> Option<Chunk> {
         if self.file.is_none() {
-            self.open()?;
+            match self.open() {
+                Ok(()) => {}
+                // Between a rotation and the next line the name is nobody's.
+                Err(error) if error.kind() == ErrorKind::NotFound => return None,
+                Err(_) if self.is_closed => return None,
+                Err(error) => {
+                    self.is_closed = true;
+                    let path = self.path.display();
+                    self.notice = Some(format!(
+                        "{path}: it cannot be opened: {error}; its lines are read as soon as it can be: let this account \
+                         read it"
+                    ));
+                    return Some(self.chunk(Vec::new()));
+                }
+            }
         }
         let mut bytes = std::mem::take(&mut self.carry);
         let held = bytes.len();
         let read = self.file.as_mut().map(|file| file.take(CHUNK_BYTES as u64).read_to_end(&mut bytes));
-        if let Some(Err(error)) = read {
-            self.notice = Some(format!("{}: cannot be read on: {error}", self.path.display()));
-            self.file = None;
+        match read {
+            Some(Err(error)) => {
+                self.file = None;
+                if !self.is_closed {
+                    self.is_closed = true;
+                    self.notice = Some(format!("{}: cannot be read on: {error}", self.path.display()));
+                }
+            }
+            _ => self.is_closed = false,
         }
         if bytes.len() == held {
             let rotated = self.rotated();
@@ -205,16 +235,16 @@ impl Tail {
         chunk
     }
 
-    fn open(&mut self) -> Option<()> {
-        let mut file = File::open(&self.path).ok()?;
-        let facts = file.metadata().ok()?;
+    fn open(&mut self) -> std::io::Result<()> {
+        let mut file = File::open(&self.path)?;
+        let facts = file.metadata()?;
         if self.identity != (facts.dev(), facts.ino()) || facts.len() < self.at.offset {
             self.identity = (facts.dev(), facts.ino());
             self.at = Place::default();
         }
-        file.seek(SeekFrom::Start(self.at.offset)).ok()?;
+        file.seek(SeekFrom::Start(self.at.offset))?;
         self.file = Some(file);
-        Some(())
+        Ok(())
     }
 
     /// Whether the name is another file's now, or the file is shorter than what was read of it.
@@ -360,7 +390,10 @@ fn receive(mut stream: TcpStream, mut received: Received, stop: &AtomicBool) {
                     return;
                 }
             }
-            Err(_) => break,
+            Err(error) => {
+                eprintln!("polder: {}: a sender's connection ended: {error}", received.name);
+                break;
+            }
         }
     }
     framer.end(&mut lines);
@@ -376,6 +409,21 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_told_once_and_read_when_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let mut tail = Tail::new(&path, Place::default());
+        assert!(tail.next().is_none(), "it is not there yet");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let notice = tail.next().and_then(|chunk| chunk.notice).unwrap();
+        assert!(notice.contains("a.log: it cannot be opened"), "{notice}");
+        assert!(tail.next().is_none(), "once is enough");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "line\n").unwrap();
+        assert_eq!(tail.next().unwrap().bytes, b"line\n");
+    }
 
     fn all(live: &Live, lines: u64) -> Vec<Chunk> {
         let (mut chunks, mut seen) = (Vec::new(), 0);

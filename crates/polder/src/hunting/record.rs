@@ -128,12 +128,14 @@ pub struct LookedBack {
     pub findings: u64,
     /// Files that hold something and cannot be opened any more.
     pub gone: u64,
+    /// Logs that may hold them and could not be read whole; each was told.
+    pub unread: u64,
 }
 
 impl LookedBack {
     /// What a person should know of it, if anything.
     pub fn in_words(&self) -> Option<String> {
-        let LookedBack { indicators, seen, findings, gone } = *self;
+        let LookedBack { indicators, seen, findings, gone, unread } = *self;
         if seen == 0 {
             return None;
         }
@@ -141,9 +143,13 @@ impl LookedBack {
             0 => String::new(),
             gone => format!("; {gone} of the logs that may hold them are not there any more"),
         };
+        let unread = match unread {
+            0 => String::new(),
+            unread => format!("; {unread} of these logs could not be read whole, see above"),
+        };
         Some(format!(
             "{seen} of {indicators} new indicators were seen in own logs before: {findings} new findings, `polder finding \
-             list` shows them{gone}"
+             list` shows them{gone}{unread}"
         ))
     }
 }
@@ -157,13 +163,15 @@ pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
             node.store.read(|read| back::new_indicators(read, LOOK_BACK_INDICATORS_MAX))?;
         let Some(upto) = upto else { return Ok(all) };
         let conditions = node.store.read(hunt::query::conditions)?;
-        let (lists, _) = node.store.read(warning::load)?;
+        let (lists, said) = node.store.read(warning::load)?;
+        said.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
         let history = Opened::open(node)?;
         let some = look_up(&history, &indicators, &Confirm::new(conditions, lists))?;
         all.indicators += indicators.len() as u64;
         all.seen += some.seen;
         all.findings += some.findings;
         all.gone += some.gone;
+        all.unread += some.unread;
         node.store.local(|tx| back::looked_back(tx, upto))?;
     }
 }
@@ -196,8 +204,11 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) ->
     for (path, numbers) in paths {
         let of_file = numbers.iter().filter_map(|nth| indicators.get(*nth).cloned()).collect();
         match recover(history, &path, IndicatorSet::build(of_file), confirm)? {
-            Some(findings) => told.findings += findings,
-            None => told.gone += 1,
+            Recovered::Read { findings, whole } => {
+                told.findings += findings;
+                told.unread += u64::from(!whole);
+            }
+            Recovered::Gone => told.gone += 1,
         }
     }
     Ok(told)
@@ -215,19 +226,38 @@ fn file_of(name: &str) -> Option<PathBuf> {
     std::iter::once(whole).chain(archives).find(|path| is_file(path)).map(Path::to_owned)
 }
 
-/// The lines of a file that hold the indicators of a set; `None` if it cannot be opened. Findings count only for
+/// What became of a log that was looked for again.
+enum Recovered {
+    /// New findings, and whether all of it was read; what was not is told.
+    Read { findings: u64, whole: bool },
+    /// No file is there any more.
+    Gone,
+}
+
+/// The lines of a file that hold the indicators of a set. Findings count only for
 /// logs whose content is registered: what else now lies there was never hunted in, and is left to the next hunt.
 fn recover(
     history: &Opened<'_>,
     path: &Path,
     set: IndicatorSet,
     confirm: &Confirm,
-) -> Result<Option<u64>, Failure> {
+) -> Result<Recovered, Failure> {
     // Neither through a link nor into a pipe: whoever writes logs may have put one there since.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) else { return Ok(None) };
+    let file = match rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) {
+        Ok(file) => file,
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(Recovered::Gone),
+        Err(error) => {
+            eprintln!(
+                "polder: {}: it cannot be opened: {error}; new indicators were not looked up in its lines, hunt in it \
+                 again",
+                path.display()
+            );
+            return Ok(Recovered::Read { findings: 0, whole: false });
+        }
+    };
     if !file.metadata().is_ok_and(|facts| facts.is_file()) {
-        return Ok(None);
+        return Ok(Recovered::Gone);
     }
     let stop = AtomicBool::new(false);
     let lookout = Lookout {
@@ -241,7 +271,7 @@ fn recover(
     let clock = Clock { reference: Some(super::written(path)), ..Clock::default() };
     let mut logs = Vec::new();
     let name = path.display().to_string();
-    read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
+    let archive = read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
         let mut findings = Vec::new();
         let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| {
             let room = FINDINGS_PER_FILE_MAX.saturating_sub(findings.len());
@@ -249,9 +279,18 @@ fn recover(
         });
         logs.push((hunt.report, findings));
     });
+    let mut whole = true;
+    if let Some(facts) = archive {
+        facts.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+        whole &= facts.whole;
+    }
+    for (report, _) in &logs {
+        report.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+        whole &= report.whole;
+    }
     let mut added = 0;
     for (report, findings) in logs.iter().filter(|(_, findings)| !findings.is_empty()) {
         added += history.history().add_findings(&facts(path, report), findings)?.unwrap_or(0);
     }
-    Ok(Some(added))
+    Ok(Recovered::Read { findings: added, whole })
 }

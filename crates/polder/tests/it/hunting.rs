@@ -298,6 +298,24 @@ fn a_look_back_opens_plain_files_alone() {
     bench.run(&["finding", "list", "--data", "d"]).expect(1);
 }
 
+/// A log that cannot be read any more is told: the lines in it may be those that a new indicator is about.
+#[test]
+fn a_look_back_tells_what_it_could_not_read() {
+    let bench = Bench::new();
+    let lines: String =
+        (0..5_000).map(|n| format!("2024-01-01T00:00:00Z {} to 8.8.8.8\n", n * 7_919)).collect();
+    let mut packed = zstd::encode_all(lines.as_bytes(), 1).unwrap();
+    bench.write("x.log.zst", &packed);
+    bench.run(&["hunt", "--no-packs", "--data", "d", "x.log.zst"]).expect(1);
+    packed.truncate(packed.len() / 2);
+    bench.write("x.log.zst", &packed);
+    bench.write("one.txt", "8.8.8.8\n");
+    bench
+        .run(&["import", "--data", "d", "one.txt", "--format", "text", "--tlp", "green"])
+        .expect(0)
+        .says(&["1 of these logs could not be read whole"]);
+}
+
 /// Who changes a line that was found does not take the finding away.
 #[test]
 fn a_log_that_was_changed_is_another_log() {
