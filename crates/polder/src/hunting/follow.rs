@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use hunt::detection::Detection;
@@ -26,7 +27,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::live::{Chunk, Live, Place};
-use super::{Each, Job, finding_json, finding_line};
+use super::{Each, Job, Taking, finding_json, finding_line};
 use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::now;
@@ -91,11 +92,12 @@ impl Job<'_> {
         let again = Job { stop: std::sync::Arc::default(), ..*self };
         let lookout = again.lookout();
         let progress = std::sync::Arc::default();
-        let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress };
+        let opened = Mutex::default();
+        let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress, opened: &opened };
         let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
         let summary = hunt::report::Summary::new(now());
         let mut gathering = super::Gathering::new(summary, self.quarry, self.args.quarry.min_level);
-        each.run(&paths, 1, &mut gathering)
+        each.run(&paths, 1, &mut Taking::new(&mut gathering, None))
     }
 }
 
