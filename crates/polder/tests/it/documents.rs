@@ -202,6 +202,31 @@ fn each_command_with_json_stands_in_its_document() {
     faults.check();
 }
 
+/// Two branches that change one row leave both of them when they are merged line by line.
+#[test]
+fn no_row_of_a_reference_stands_twice() {
+    let mut faults = Faults::default();
+    let mut rows = 0;
+    for path in ["docs/commands.md", "docs/diagnostics.md", "docs/json.md", "docs/report.md"] {
+        let page = read(path);
+        let mut seen = BTreeSet::new();
+        for (nth, line) in page.lines().enumerate() {
+            let Some((front, _)) = line.strip_prefix("| ").and_then(|row| row.split_once(" |")) else {
+                seen.clear();
+                continue;
+            };
+            for name in quoted(front) {
+                rows += 1;
+                if !seen.insert(name.clone()) {
+                    faults.add(format!("{path}:{}: `{name}` has a row above; keep the true one", nth + 1));
+                }
+            }
+        }
+    }
+    assert!(rows > 300, "only {rows} names were found in front of rows");
+    faults.check();
+}
+
 /// Each command that does something, with its options, as `--help` tells them.
 static COMMANDS: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
     let mut commands = BTreeMap::new();
