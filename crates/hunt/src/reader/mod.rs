@@ -19,7 +19,7 @@ mod utf16;
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 use model::diagnostic::Diagnostic;
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,7 @@ pub use spool::ReadSeek;
 pub const HEAD_BYTES: usize = 4 * 1024;
 
 /// So much is read at once: its line ends are counted while it lies in the processor's cache.
-const READ_BYTES: usize = 128 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 
 /// Least room that is made in a buffer.
 const ROOM_BYTES_MIN: usize = 64 * 1024;
@@ -288,7 +288,7 @@ impl<R: Read> Source<R> {
                 }
                 Ok(count) => {
                     let read = buffer.get(end..end + count).unwrap_or_default();
-                    self.newlines += memchr_iter(b'\n', read).count() as u64;
+                    self.newlines += bytecount::count(read, b'\n') as u64;
                     end += count;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
