@@ -116,6 +116,14 @@ pub(crate) static STEPS: &[Step] = &[
             ],
         },
     },
+    Step {
+        what: "findings keep host, account, kind of log and why they were kept",
+        work: Work::Local {
+            table: "hunt_findings",
+            sqlite: FINDINGS_GROW_SQLITE,
+            postgres: FINDINGS_GROW_POSTGRES,
+        },
+    },
 ];
 
 const REGISTER_GROWS_SQLITE: &[&str] = &[
@@ -151,6 +159,19 @@ const REGISTER_GROWS_POSTGRES: &[&str] = &[
     "DROP INDEX hunt_files_content",
     "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
 ];
+
+const FINDINGS_GROW_SQLITE: &[&str] = &[
+    "ALTER TABLE hunt_findings ADD COLUMN clipped INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_findings ADD COLUMN host TEXT",
+    "ALTER TABLE hunt_findings ADD COLUMN account TEXT",
+    "ALTER TABLE hunt_findings ADD COLUMN source INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_findings ADD COLUMN kept TEXT NOT NULL DEFAULT ''",
+];
+
+const FINDINGS_GROW_POSTGRES: &[&str] =
+    &[r#"ALTER TABLE hunt_findings ADD COLUMN clipped BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN host TEXT COLLATE "C", ADD COLUMN account TEXT COLLATE "C",
+    ADD COLUMN source BIGINT NOT NULL DEFAULT 0, ADD COLUMN kept TEXT COLLATE "C" NOT NULL DEFAULT ''"#];
 
 /// Newest format of records and local state.
 pub(crate) const FORMAT: i64 = 1 + STEPS.len() as i64;

@@ -9,8 +9,8 @@ use hunt::detection::Means;
 use hunt::history::findings;
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::{
-    Hit, IndicatorFacts, Summary, csv, html, json_lines, ocsf, one_page_html, one_page_text, recorded_files,
-    stix, table, timesketch,
+    IndicatorFacts, Summary, csv, html, json_lines, ocsf, one_page_html, one_page_text, recorded_files, stix,
+    table, timesketch,
 };
 use ledger::sql::EngineError;
 use uuid::Uuid;
@@ -62,7 +62,7 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     let mut summary = Summary::new(now());
     summary.organisation = node.root.name.clone();
     node.store.read(|read| {
-        summary.hits = findings(read, None)?.into_iter().map(Hit::of).collect();
+        summary.hits = findings(read, None)?;
         summary.files = recorded_files(read)?;
         summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
         let mut kinds = std::collections::BTreeMap::<_, u64>::new();

@@ -2,7 +2,6 @@
 //! A finding becomes a sighting: a record that goes no further than its indicator.
 
 use hunt::command::{Sight, sights};
-use hunt::finding::Finding;
 use hunt::history::findings;
 use hunt::report::IndicatorFacts;
 use hunt::report::draft::{Draft, State, write_down};
@@ -91,9 +90,8 @@ pub fn sight(
     let audience = node.audience(community)?;
     let terms = Terms { audience, community, tlp, anonymous: false, rule: None };
     let found = node.store.read(|read| findings(read, Some(indicator)))?;
-    let found: Vec<Finding> =
-        found.into_iter().filter(|finding| value.is_none_or(|value| value == finding.value)).collect();
-    let sights = sights(&found, now());
+    let found = found.iter().map(|hit| &hit.finding);
+    let sights = sights(found.filter(|finding| value.is_none_or(|value| value == finding.value)), now());
     if sights.is_empty() {
         return Err(Failure::not_found(format!(
             "nothing was found for {indicator}; `polder finding list` shows what was"
@@ -124,7 +122,7 @@ fn tell(sight: &Sight, done: &Appended, as_json: bool) {
 
 /// The findings as one sight.
 pub fn sight_of(group: &Group) -> Result<Sight, Failure> {
-    sights(&group.findings, now()).into_iter().next().ok_or_else(|| {
+    sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next().ok_or_else(|| {
         Failure::usage(format!(
             "{} is of `{}`, the entry of a list: there is no object that a sighting could refer to; import the list \
              with `polder import` and hunt again",
@@ -135,7 +133,9 @@ pub fn sight_of(group: &Group) -> Result<Sight, Failure> {
 
 /// What a sighting of the findings would say, under its indicator's marking; nothing for entries of a list.
 pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
-    let Some(sight) = sights(&group.findings, now()).into_iter().next() else { return Ok(Vec::new()) };
+    let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
+        return Ok(Vec::new());
+    };
     let facts = node.store.read(|read| indicator_facts(read, &sight.indicator))?.unwrap_or_default();
     let anonymous = group.draft.anonymous;
     let identity = identity_id(node.member());

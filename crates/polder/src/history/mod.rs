@@ -8,11 +8,11 @@ mod seen;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hunt::finding::Finding;
 use hunt::history::{
     Act, Base, FileFacts, History, HistoryError, Keep, Observed, Reading, Recorded, RunFolder, Step, Writing,
     Zeal, audit_name,
 };
+use hunt::report::Hit;
 use model::observable::Observable;
 use model::time::Timestamp;
 use rustix::process::getuid;
@@ -90,7 +90,7 @@ impl<'n> Opened<'n> {
         &self,
         facts: &FileFacts,
         observed: Observed,
-        findings: &[Finding],
+        findings: &[Hit],
     ) -> Result<Recorded, HistoryError> {
         self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
     }
