@@ -11,6 +11,8 @@ on_both_engines! {
     a_stored_finding_says_what_a_fresh_one_says,
     a_look_back_stores_what_a_hunt_would,
     findings_of_an_earlier_format_are_kept,
+    dismissed_findings_are_not_reported_as_found,
+    the_report_tells_of_files_what_the_register_does,
 }
 
 const LIST: &str = "203.0.113.7\n";
@@ -103,4 +105,72 @@ fn findings_of_an_earlier_format_are_kept(engine: &Engine) {
     bench.write("other.log", LOG.replace("02:11", "02:21"));
     bench.run(&["hunt", "--no-packs", "--data", "d", "other.log"]).expect(0);
     assert_eq!(about(&listed(&bench)[0])[..2], [json!("gw1"), json!("engineer03")]);
+}
+
+fn report(bench: &Bench, code: i32) -> Vec<Value> {
+    bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(code).json()
+}
+
+fn dismissed_findings_are_not_reported_as_found(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    bench.write("vpn.log", format!("{LOG}{}", LOG.replace("203.0.113.7", "198.51.100.9")));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(0);
+    let dismiss = |nth: usize| {
+        let id = listed(&bench)[nth]["finding"].as_str().unwrap().to_owned();
+        bench.run(&["finding", "dismiss", "--data", "d", &id, "--reason", "own scanner"]).expect(0);
+    };
+    dismiss(0);
+    let lines = report(&bench, 0);
+    assert_eq!((&lines[0]["findings"], &lines[0]["dismissed"]), (&json!(1), &json!(1)));
+    let told: Vec<&Value> = lines.iter().filter(|line| line["type"] == "finding").collect();
+    assert_eq!((told.len(), &told[0]["value"]), (1, &json!("198.51.100.9")));
+    dismiss(1);
+    let table = bench.run(&["finding", "report", "--data", "d"]).expect(1);
+    table.says(&["Nothing was found", "2 findings more were dismissed"]);
+    assert_eq!(listed(&bench).len(), 2, "they are still there to be looked at");
+}
+
+/// What was not read whole, waits or failed is told as that, and what kind of log each file is.
+fn the_report_tells_of_files_what_the_register_does(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    // Then each line is read into an event.
+    bench.run(&["history", "keep", "--data", "d", "url"]).expect(0);
+    bench.write("a-vpn.log", LOG);
+    bench.write("b-odd.jsonl", "{\"time\":\"2026-03-02T08:14:05Z\",\"dst_ip\":\"192.0.2.80\"}\n{broken\n");
+    let packed = zstd::encode_all(LOG.repeat(5_000).as_bytes(), 1).unwrap();
+    bench.write("c-cut.log.zst", &packed[..packed.len() - 5]);
+    bench.write("d-lost.log", LOG.replace("02:11", "03:11"));
+    bench.write("e-fail.log", LOG.replace("02:11", "04:11"));
+    let logs = ["a-vpn.log", "b-odd.jsonl", "c-cut.log.zst", "d-lost.log", "e-fail.log"];
+    let run = bench.run(&[&["hunt", "--no-packs", "--data", "d"], &logs[..]].concat());
+    assert_eq!(run.code, 3, "{}", run.err);
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    for sql in [
+        "UPDATE hunt_files SET state = 5 WHERE path LIKE '%d-lost.log'",
+        "UPDATE hunt_files SET state = 4, fault = 'the disk was full' WHERE path LIKE '%e-fail.log'",
+    ] {
+        store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
+    }
+    drop(store);
+    let lines = report(&bench, 3);
+    let files: Vec<&Value> = lines.iter().filter(|line| line["type"] == "file").collect();
+    let told: Vec<(&str, &str)> =
+        files.iter().map(|f| (f["state"].as_str().unwrap(), f["why"].as_str().unwrap_or(""))).collect();
+    assert_eq!(
+        told,
+        [
+            ("whole", ""),
+            ("whole", ""),
+            ("damaged", "it could not be read to its end"),
+            ("damaged", "what the history kept of it is damaged, not the file; hunt in it again"),
+            ("not-read", "the disk was full"),
+        ]
+    );
+    assert_eq!(files[0]["source"], "VPN");
+    assert_eq!(files[1]["unread"], json!([{ "why": "no JSON object", "count": 1 }]));
+    assert!(files[0]["sha256"].is_string() && files[0]["format"].is_null());
 }
