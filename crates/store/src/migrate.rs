@@ -124,7 +124,26 @@ pub(crate) static STEPS: &[Step] = &[
             postgres: FINDINGS_GROW_POSTGRES,
         },
     },
+    Step {
+        what: "what was forgotten is known as such",
+        // Until now only the audit said so, under the same keyed names.
+        work: Work::Local {
+            table: "hunt_audit",
+            sqlite: &[
+                "CREATE TABLE hunt_forgotten (name TEXT PRIMARY KEY, time INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+                FORGOTTEN_OF_AUDIT,
+            ],
+            postgres: &[
+                r#"CREATE TABLE hunt_forgotten (name TEXT COLLATE "C" PRIMARY KEY, time BIGINT NOT NULL)"#,
+                FORGOTTEN_OF_AUDIT,
+            ],
+        },
+    },
 ];
+
+/// Where nothing was erased there was nothing to forget; an empty outcome is of one that was cut short.
+const FORGOTTEN_OF_AUDIT: &str = "INSERT INTO hunt_forgotten SELECT what, max(time) FROM hunt_audit \
+     WHERE act = 'forget' AND outcome NOT IN ('', '0 times') GROUP BY what";
 
 const REGISTER_GROWS_SQLITE: &[&str] = &[
     "ALTER TABLE hunt_files ADD COLUMN source INTEGER NOT NULL DEFAULT 0",

@@ -5,7 +5,7 @@
 use ledger::sql::{Table, TableKind};
 
 /// The tables of the history.
-pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &SOURCES, &SETTINGS, &AUDIT];
+pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &FORGOTTEN, &SOURCES, &SETTINGS, &AUDIT];
 
 /// The register of log files, by content. `recorded` is 0 until something of the file counts.
 pub(super) static FILES: Table = Table {
@@ -161,6 +161,17 @@ pub(super) static DROPPED: Table = Table {
             month BIGINT NOT NULL, kind BIGINT NOT NULL, source BIGINT NOT NULL, row_count BIGINT NOT NULL,
             dropped BIGINT NOT NULL, PRIMARY KEY (month, kind, source)
         )"],
+};
+
+/// What was erased at somebody's wish, and when last: kind and keyed hash, never the value.
+pub(super) static FORGOTTEN: Table = Table {
+    name: "hunt_forgotten",
+    kind: TableKind::Local,
+    columns: &["name", "time"],
+    sqlite: &[
+        "CREATE TABLE hunt_forgotten (name TEXT PRIMARY KEY, time INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    ],
+    postgres: &[r#"CREATE TABLE hunt_forgotten (name TEXT COLLATE "C" PRIMARY KEY, time BIGINT NOT NULL)"#],
 };
 
 /// Logs that are expected, and how often.

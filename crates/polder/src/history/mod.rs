@@ -129,6 +129,15 @@ impl<'n> Opened<'n> {
         audit_name(observable, is_forgotten, || self.key().map(|key| *key))
     }
 
+    /// When a value was forgotten last. The key may be under a passphrase: it is asked for only where a value of the
+    /// kind was forgotten.
+    fn forgotten(&self, observable: &Observable) -> Result<Option<Timestamp>, Failure> {
+        if self.history().forgotten_of(observable.kind())? == 0 {
+            return Ok(None);
+        }
+        Ok(self.history().forgotten(&self.audit_name(observable, true)?)?)
+    }
+
     fn audit(&self, act: Act, what: &str, purpose: &str) -> Result<i64, Failure> {
         Ok(self.history().audit(&who(), act, what, purpose, now())?)
     }

@@ -5,6 +5,7 @@ use ledger::sql::EngineError;
 use serde_json::{Value, json};
 use store::{Schema, Store};
 
+use crate::engine::write_private;
 use crate::support::*;
 
 on_both_engines! {
@@ -13,6 +14,8 @@ on_both_engines! {
     findings_of_an_earlier_format_are_kept,
     dismissed_findings_are_not_reported_as_found,
     the_report_tells_of_files_what_the_register_does,
+    a_forgotten_value_is_nowhere,
+    forgotten_is_not_never,
 }
 
 const LIST: &str = "203.0.113.7\n";
@@ -91,16 +94,24 @@ fn findings_of_an_earlier_format_are_kept(engine: &Engine) {
     bench.import("list.txt", &["--tlp", "green"], 0);
     bench.write("vpn.log", LOG);
     bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(0);
+    // Both were forgotten, but only one of them was there to be erased.
+    bench.write("gone.log", "2024-02-01T10:00:00Z 8.8.8.8\n");
+    bench.run(&["hunt", "--no-packs", "--data", "d", "gone.log"]).expect(1);
+    for (value, code) in [("8.8.8.8", 0), ("9.9.9.9", 1)] {
+        bench.run(&["forget", "--data", "d", value, "--purpose", "a request"]).expect(code);
+    }
     let marked =
         if bench.is_on_server() { "UPDATE polder_format SET format = 8" } else { "PRAGMA user_version = 8" };
     let store = Store::open(bench.location("d"), Schema::default()).unwrap();
-    for sql in DROPPED.iter().chain([&marked]) {
+    for sql in DROPPED.iter().chain([&"DROP TABLE hunt_forgotten", &marked]) {
         store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
     }
     drop(store);
     let stored = listed(&bench);
     assert_eq!(stored.len(), 1);
     assert_eq!(about(&stored[0]), [json!(null), json!(null), json!("unknown"), json!(""), json!(false)]);
+    bench.run(&["seen", "--data", "d", "8.8.8.8"]).expect(3).says(&["8.8.8.8 was erased on"]);
+    bench.run(&["seen", "--data", "d", "9.9.9.9"]).expect(1).says(&["never"]);
     // And what is found now is stored whole.
     bench.write("other.log", LOG.replace("02:11", "02:21"));
     bench.run(&["hunt", "--no-packs", "--data", "d", "other.log"]).expect(0);
@@ -173,4 +184,82 @@ fn the_report_tells_of_files_what_the_register_does(engine: &Engine) {
     assert_eq!(files[0]["source"], "VPN");
     assert_eq!(files[1]["unread"], json!([{ "why": "no JSON object", "count": 1 }]));
     assert!(files[0]["sha256"].is_string() && files[0]["format"].is_null());
+}
+
+const VALUE: &str = "198.51.100.9";
+
+/// Not in findings of other values, not in a notice that waits, and the receipt says where it was.
+fn a_forgotten_value_is_nowhere(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", format!("203.0.113.7\n{VALUE}\n"));
+    bench.write("vpn.log", LOG.replace("action=", &format!("srcip={VALUE} action=")));
+    let hunt = ["hunt", "--data", "d", "--indicators", "list.txt", "vpn.log"];
+    bench.run(&hunt).expect(0);
+    write_private(&bench.path("hook.secret"), "0123456789abcdef");
+    // A port that nobody listens on: it was free a moment ago.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n");
+    bench.write("notify.toml", settings);
+    bench.run(&["finding", "report", "--data", "d", "--notify", "notify.toml"]).expect(0);
+    assert_ne!(bench.holding("d", VALUE.as_bytes()), Vec::<String>::new());
+
+    let forget = ["forget", "--data", "d", VALUE, "--findings", "--purpose", "a request", "--json"];
+    // A server keeps deleted bytes where no query reaches them: the receipt names the places.
+    let told = bench.run(&forget).expect(0).json().remove(0);
+    let counts = ["count", "findings_left", "findings_erased", "findings_redacted", "notices_erased"];
+    assert_eq!(
+        counts.map(|name| told[name].as_u64()),
+        [Some(1), Some(0), Some(1), Some(1), Some(1)],
+        "{told}"
+    );
+    assert_eq!(told["remains"].as_array().map(Vec::is_empty), Some(!engine.is_server()), "{told}");
+    assert_eq!(bench.holding("d", VALUE.as_bytes()), Vec::<String>::new());
+    let left = listed(&bench);
+    assert_eq!((left.len(), &left[0]["value"]), (1, &json!("203.0.113.7")));
+    assert!(left[0]["text"].as_str().unwrap().contains("srcip=[erased] action="), "{}", left[0]);
+    let notices = bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json();
+    assert_eq!(notices[0]["state"], "erased");
+    bench.run(&["notify", "retry", "--data", "d", "1"]).expect(1);
+    // An account stands in a field of its own, too.
+    let forget = ["forget", "--data", "d", "--kind", "account", "engineer03", "--purpose", "a request"];
+    bench.run(&forget).expect(0).says(&["1 finding of other values quoted it"]);
+    assert_eq!(listed(&bench)[0]["account"], "[erased]");
+    assert_eq!(bench.holding("d", b"engineer03"), Vec::<String>::new());
+}
+
+/// Whoever asks for what was forgotten learns that, and what came since.
+fn forgotten_is_not_never(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let line = |time: &str| format!("2024-02-01T{time}:00Z {VALUE}\n");
+    bench.write("a.log", line("10:00"));
+    let hunt = |log: &str| bench.run(&["hunt", "--no-packs", "--data", "d", log]);
+    let seen = |value: &str, more: &[&str], code| {
+        bench.run(&[&["seen", "--data", "d", value], more].concat()).expect(code)
+    };
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    hunt("a.log").expect(1);
+    seen("198.51.100.8", &[], 1).says(&["never"]);
+    bench.run(&["forget", "--data", "d", VALUE, "--purpose", "a request"]).expect(0);
+    for _ in 0..2 {
+        let told =
+            seen(VALUE, &[], 3).says(&["198.51.100.9 was erased on 2", "nothing of it was recorded since"]);
+        assert!(!told.out.contains("never"), "{}", told.out);
+        // The content is known: it is not recorded again.
+        hunt("a.log").expect(1);
+    }
+    let json = seen(VALUE, &["--json"], 3).json().remove(0);
+    assert_eq!((&json["seen"], &json["coverage"]["holes"]), (&json!(false), &json!(true)));
+    assert!(json["coverage"]["forgotten"].is_string());
+    // Another value of its network was never there, but of the network nobody can say so.
+    seen("198.51.100.8", &[], 1).says(&["never"]);
+    seen("198.51.100.0/24", &[], 3).says(&["1 value erased at somebody's wish"]);
+    bench.write("b.log", line("11:00"));
+    hunt("b.log").expect(1);
+    seen(VALUE, &[], 0).says(&["was seen 1 time", "what was known of it before was erased on 2"]);
+    // The audit holds the value from before in no line, not even of who asked after it was forgotten.
+    let audit = bench.run(&["history", "audit", "--data", "d", "--json"]).expect(0);
+    assert!(!audit.out.contains(VALUE), "{}", audit.out);
+    let outcomes: Vec<Value> = audit.json().iter().map(|entry| entry["outcome"].clone()).collect();
+    assert!(outcomes.contains(&json!("forgotten")));
 }
