@@ -16,6 +16,7 @@ on_both_engines! {
     the_report_tells_of_files_what_the_register_does,
     a_forgotten_value_is_nowhere,
     forgotten_is_not_never,
+    sharing_says_what_already_holds,
 }
 
 const LIST: &str = "203.0.113.7\n";
@@ -262,4 +263,71 @@ fn forgotten_is_not_never(engine: &Engine) {
     assert!(!audit.out.contains(VALUE), "{}", audit.out);
     let outcomes: Vec<Value> = audit.json().iter().map(|entry| entry["outcome"].clone()).collect();
     assert!(outcomes.contains(&json!("forgotten")));
+}
+
+/// What was shared is not shared twice, and who asks again learns when and by whom it was.
+fn sharing_says_what_already_holds(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let ring = bench.community("ring");
+    bench.write("list.txt", format!("203.0.113.7\n{VALUE}\n"));
+    bench.import("list.txt", &["--community", &ring, "--tlp", "amber"], 0);
+    bench.write("vpn.log", format!("{LOG}{}", LOG.replace("203.0.113.7", VALUE)));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(0);
+    let ids: Vec<String> =
+        listed(&bench).iter().map(|one| one["finding"].as_str().unwrap().to_owned()).collect();
+    let finding = |args: &[&str]| bench.run(&[&["finding"], args, &["--data", "d"]].concat());
+    let share = |id: &str, more: &[&str]| finding(&[&["share", id], more].concat());
+    let show = |id: &str| finding(&["show", id, "--json"]).expect(0).json().remove(0);
+
+    let to_ring = ["--community", ring.as_str()];
+    share(&ids[0], &["--draft"]).expect(0).says(&["is drafted, TLP:AMBER"]);
+    share(&ids[0], &["--draft"]).expect(0).says(&["is drafted since 2", "nothing to do"]);
+    let first = share(&ids[0], &[&to_ring[..], &["--json"]].concat()).expect(0).json().remove(0);
+    assert_eq!((&first["made"], &first["rule"]), (&json!(null), &json!(null)));
+    assert!(first["added"].as_u64() > Some(0));
+    let size = bench.verified("d");
+    share(&ids[0], &to_ring).expect(0).says(&[
+        "was made on 2",
+        "nothing to do",
+        first["sighting"].as_str().unwrap(),
+    ]);
+    // A draft of what is shared takes nothing back.
+    share(&ids[0], &[&to_ring[..], &["--draft"]].concat()).expect(0).says(&["was made on 2"]);
+    assert_eq!(show(&ids[0])["state"], "shared");
+    let again = share(&ids[0], &[&to_ring[..], &["--json"]].concat()).expect(0).json().remove(0);
+    for name in ["sighting", "observed_data", "count", "marking", "value"] {
+        assert_eq!(first[name], again[name], "{name}");
+    }
+    assert!(again["made"].is_string() && again["added"] == 0);
+    let indicator = show(&ids[0])["indicator"].as_str().unwrap().to_owned();
+    finding(&[&["sight", &indicator], &to_ring[..]].concat()).expect(0).says(&["nothing to do"]);
+    assert_eq!(bench.verified("d"), size, "nothing was appended");
+    // Other recipients have not been told.
+    let own = share(&ids[0], &["--json"]).expect(0).json().remove(0);
+    assert_eq!((&own["sighting"], &own["made"]), (&first["sighting"], &json!(null)));
+    assert!(own["added"].as_u64() > Some(0), "{own}");
+    share(&ids[0], &["--anonymous"]).expect(0).says(&["told of less, or otherwise"]);
+
+    let rule = [&["approve-rule", "add", "--reason", "agreed"], &to_ring[..]].concat();
+    finding(&rule).expect(0);
+    let draft = share(&ids[1], &[&to_ring[..], &["--draft"]].concat());
+    draft.expect(0).says(&["rule 1 would have shared it"]);
+    finding(&["dismiss", &ids[1], "--reason", "own scanner"]).expect(0);
+    share(&ids[1], &to_ring).expect(0).says(&["rule 1 approves the same"]);
+
+    // What a rule shared is told as that.
+    let log = LOG.replace("203.0.113.7", "192.0.2.200");
+    bench.write("more.txt", "192.0.2.200\n");
+    bench.import("more.txt", &["--community", &ring, "--tlp", "amber"], 0);
+    bench.write("more.log", log);
+    bench.run(&["hunt", "--no-packs", "--data", "d", "more.log"]).expect(0).says(&["shared by rule 1"]);
+    let by_rule = listed(&bench).into_iter().find(|one| one["value"] == "192.0.2.200").unwrap();
+    share(by_rule["finding"].as_str().unwrap(), &to_ring)
+        .expect(0)
+        .says(&["by rule 1 for the same recipients"]);
+
+    // What was retracted is not said to hold.
+    let sighting = first["sighting"].as_str().unwrap();
+    bench.run(&["recall", "--data", "d", sighting, "--retract"]).expect(0);
+    share(&ids[0], &to_ring).expect(2).says(&["was retracted on 2"]);
 }
