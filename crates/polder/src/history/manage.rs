@@ -296,10 +296,7 @@ impl Erased {
             );
         }
         if self.forgotten.findings > 0 {
-            eprintln!(
-                "{} still quote it; --findings erases them",
-                counted(self.forgotten.findings, "finding")
-            );
+            eprintln!("{} of it left; --findings erases them", counted(self.forgotten.findings, "finding"));
         }
         if self.forgotten.holding_findings > 0 {
             eprintln!(

@@ -100,7 +100,7 @@ fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
     let purpose = ["--purpose", "request of 3 March"];
     let forget =
         |more: &[&'static str]| [&["forget", "--data", "d", "203.0.113.7"], &purpose[..], more].concat();
-    let told = bench.run(&forget(&["--json"])).expect(0).says(&["1 finding still quote it"]).json().remove(0);
+    let told = bench.run(&forget(&["--json"])).expect(0).says(&["1 finding of it left"]).json().remove(0);
     assert_eq!(
         (told["count"].as_u64(), told["runs"].as_u64(), told["files_removed"].as_bool()),
         (Some(1), Some(1), Some(true))
