@@ -74,9 +74,9 @@ impl Sight {
 
 /// Sums findings up, by indicator and value. Findings of entries of a plain list are left out: there is no
 /// object to which a sighting could refer.
-pub fn sights(findings: &[Finding], now: Timestamp) -> Vec<Sight> {
-    let mut times: BTreeMap<(&str, Observable), Vec<Option<Timestamp>>> = BTreeMap::new();
-    for finding in findings.iter().filter(|f| model::id::is_stix_id(&f.indicator)) {
+pub fn sights<'a>(findings: impl IntoIterator<Item = &'a Finding>, now: Timestamp) -> Vec<Sight> {
+    let mut times: BTreeMap<(&'a str, Observable), Vec<Option<Timestamp>>> = BTreeMap::new();
+    for finding in findings.into_iter().filter(|f| model::id::is_stix_id(&f.indicator)) {
         if let Some(observable) = finding.observable() {
             times.entry((&finding.indicator, observable)).or_default().push(finding.time);
         }

@@ -31,6 +31,7 @@ pub mod indicator;
 pub mod limits;
 pub mod pattern;
 pub mod query;
+mod quote;
 pub mod reader;
 pub mod report;
 pub mod rule;

@@ -213,11 +213,26 @@ fn rule_json(kept: &Kept, runs: bool, switch: Option<bool>) -> Value {
     })
 }
 
+/// The rule of an id or a name, or of the title that reports show, if only one has it.
 fn find(node: &Node, name: &str) -> Result<Kept, Failure> {
-    let (all, _) = node.store.read(rule::kept)?;
-    all.into_iter().find(|kept| kept.rule.header.is_called(name)).ok_or_else(|| {
-        Failure::not_found(format!("there is no rule `{name}`; `polder rules list` shows them"))
-    })
+    let (mut all, _) = node.store.read(rule::kept)?;
+    if let Some(at) = all.iter().position(|kept| kept.rule.header.is_called(name)) {
+        return Ok(all.swap_remove(at));
+    }
+    all.retain(|kept| kept.rule.header.title == name);
+    let ids: Vec<String> = all.iter().map(|kept| kept.rule.header.id.clone()).collect();
+    match (all.pop(), ids.len()) {
+        (Some(kept), 1) => Ok(kept),
+        (Some(_), count) => Err(Failure::usage(format!(
+            "{count} rules have the title `{}`; name one by its id: {}",
+            shown(name),
+            ids.join(", ")
+        ))),
+        (None, _) => Err(Failure::not_found(format!(
+            "there is no rule `{}`; `polder rules list` shows them",
+            shown(name)
+        ))),
+    }
 }
 
 fn switch(node: &Node, names: &[String], on: bool) -> Result<Exit, Failure> {

@@ -121,9 +121,36 @@ pub(crate) static STEPS: &[Step] = &[
         // Made anew as the room declares it; what was counted before counted repeated hunts again.
         work: Work::Local { table: "hunt_rule_counts", sqlite: COUNTS_BY_LOG, postgres: COUNTS_BY_LOG },
     },
+    Step {
+        what: "findings keep host, account, kind of log and why they were kept",
+        work: Work::Local {
+            table: "hunt_findings",
+            sqlite: FINDINGS_GROW_SQLITE,
+            postgres: FINDINGS_GROW_POSTGRES,
+        },
+    },
+    Step {
+        what: "what was forgotten is known as such",
+        // Until now only the audit said so, under the same keyed names.
+        work: Work::Local {
+            table: "hunt_audit",
+            sqlite: &[
+                "CREATE TABLE hunt_forgotten (name TEXT PRIMARY KEY, time INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+                FORGOTTEN_OF_AUDIT,
+            ],
+            postgres: &[
+                r#"CREATE TABLE hunt_forgotten (name TEXT COLLATE "C" PRIMARY KEY, time BIGINT NOT NULL)"#,
+                FORGOTTEN_OF_AUDIT,
+            ],
+        },
+    },
 ];
 
 const COUNTS_BY_LOG: &[&str] = &["DROP TABLE hunt_rule_counts", "DROP TABLE IF EXISTS hunt_rule_checkpoint"];
+
+/// Where nothing was erased there was nothing to forget; an empty outcome is of one that was cut short.
+const FORGOTTEN_OF_AUDIT: &str = "INSERT INTO hunt_forgotten SELECT what, max(time) FROM hunt_audit \
+     WHERE act = 'forget' AND outcome NOT IN ('', '0 times') GROUP BY what";
 
 const REGISTER_GROWS_SQLITE: &[&str] = &[
     "ALTER TABLE hunt_files ADD COLUMN source INTEGER NOT NULL DEFAULT 0",
@@ -158,6 +185,19 @@ const REGISTER_GROWS_POSTGRES: &[&str] = &[
     "DROP INDEX hunt_files_content",
     "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
 ];
+
+const FINDINGS_GROW_SQLITE: &[&str] = &[
+    "ALTER TABLE hunt_findings ADD COLUMN clipped INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_findings ADD COLUMN host TEXT",
+    "ALTER TABLE hunt_findings ADD COLUMN account TEXT",
+    "ALTER TABLE hunt_findings ADD COLUMN source INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_findings ADD COLUMN kept TEXT NOT NULL DEFAULT ''",
+];
+
+const FINDINGS_GROW_POSTGRES: &[&str] =
+    &[r#"ALTER TABLE hunt_findings ADD COLUMN clipped BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN host TEXT COLLATE "C", ADD COLUMN account TEXT COLLATE "C",
+    ADD COLUMN source BIGINT NOT NULL DEFAULT 0, ADD COLUMN kept TEXT COLLATE "C" NOT NULL DEFAULT ''"#];
 
 /// Newest format of records and local state.
 pub(crate) const FORMAT: i64 = 1 + STEPS.len() as i64;

@@ -54,6 +54,11 @@ pub struct Coverage {
     pub damaged: Vec<(RunHead, u64)>,
     /// Runs that lie in folders of other processes of this node: they were not asked.
     pub elsewhere: u64,
+    /// When the value was erased last, at somebody's wish.
+    pub forgotten: Option<Timestamp>,
+    /// Of a wide question (a network, a name with all below it): how many values of the kind were erased, of which any
+    /// may be one that was asked for.
+    pub forgotten_others: u64,
 }
 
 /// What there is of one kind of log.
@@ -112,6 +117,8 @@ impl Coverage {
             || !self.dropped.is_empty()
             || !self.damaged.is_empty()
             || self.elsewhere > 0
+            || self.forgotten.is_some()
+            || self.forgotten_others > 0
     }
 }
 

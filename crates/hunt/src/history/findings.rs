@@ -5,17 +5,19 @@ use ledger::sql::{EngineError, Flow, Read, Value};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
+use crate::event::SourceKind;
 use crate::finding::Finding;
+use crate::report::Hit;
 
 /// Findings that are recorded, by file and place; with `indicator` only those of that one.
-pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Finding>, EngineError> {
+pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Hit>, EngineError> {
     let mut all = Vec::new();
-    let sql = "SELECT f.path, g.line, g.byte_offset, g.time, g.kind, g.value, g.indicator, g.text, g.lossy
-         FROM hunt_findings g JOIN hunt_files f ON f.id = g.file
+    let sql = "SELECT f.path, g.line, g.byte_offset, g.time, g.kind, g.value, g.indicator, g.text, g.lossy, g.clipped,
+         g.host, g.account, g.source, g.kept FROM hunt_findings g JOIN hunt_files f ON f.id = g.file
          WHERE g.indicator = ?1 OR ?1 IS NULL ORDER BY f.path, g.byte_offset, g.indicator, g.value";
     read.query(sql, &[Value::text_or_null(indicator)], &mut |row| {
         let kind = row.int(4)?;
-        all.push(Finding {
+        let finding = Finding {
             file: row.text(0)?.to_owned(),
             line: u64::try_from(row.int(1)?).unwrap_or(0),
             offset: u64::try_from(row.int(2)?).unwrap_or(0),
@@ -28,7 +30,14 @@ pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Find
             indicator_index: usize::MAX,
             text: row.text(7)?.to_owned(),
             lossy: row.int(8)? != 0,
-            clipped: false,
+            clipped: row.int(9)? != 0,
+        };
+        all.push(Hit {
+            finding,
+            host: row.text_opt(10)?.map(str::to_owned),
+            account: row.text_opt(11)?.map(str::to_owned),
+            source: SourceKind::from_code(row.int(12)?).unwrap_or_default(),
+            kept: row.text(13)?.to_owned(),
         });
         Ok(Flow::Continue)
     })?;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Erasing one value from the history.
 
-use model::observable::Observable;
+use ledger::sql::{EngineError, Flow, Read, Tx, Value};
+use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 
 use super::base::History;
 use super::error::HistoryError;
 use super::format::{Match, OpenRun, RunWriter};
 use super::observed::Keep;
+use super::register::{clean, first_int};
 use super::runs::{self, Run};
 use crate::limits::RUNS_WITHOUT_FILTER;
+use crate::quote::Quotes;
 
 /// What erasing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,10 +21,14 @@ pub struct Forgotten {
     pub runs: u64,
     /// Occurrences that the history no longer knows.
     pub count: u64,
-    /// Findings that still quote the value; `erase_findings` takes them away.
+    /// Findings of the value that are still there; `erase_findings` takes them away.
     pub findings: u64,
-    /// Findings that were taken away.
+    /// Findings of it that were taken away.
     pub erased_findings: u64,
+    /// Findings of other values whose line, host or account said the value: it stands there no more.
+    pub redacted_findings: u64,
+    /// Findings of other values that hold this one (a URL with its name): these values are still there.
+    pub holding_findings: u64,
     /// Runs that could not be read: they may hold it. They are set aside, and what is hunted again for them
     /// brings back what the logs still hold.
     pub unread: Vec<String>,
@@ -31,11 +38,15 @@ impl History<'_> {
     /// Erases a value from every run: each that holds it is written anew without it, and all of them take the
     /// place of the old ones at once. The old files go with [`History::sweep`]; only then is it gone.
     ///
-    /// Accounts are looked for under their keyed hash. Log files are not touched: hunted again in a grown or
-    /// a new file, the value comes back.
+    /// Accounts are looked for under their keyed hash. Findings of other values lose it from what they quote. That
+    /// something was erased, and when, is kept under `name` ([`audit_name`](super::audit_name) of what is
+    /// forgotten), so that nobody takes it for never seen.
+    ///
+    /// Log files are not touched: hunted again in a grown or a new file, the value comes back.
     pub fn forget(
         &self,
         observable: &Observable,
+        name: &str,
         keep: &Keep,
         erase_findings: bool,
         now: Timestamp,
@@ -63,30 +74,39 @@ impl History<'_> {
             }
         }
         forgotten.runs = old.len() as u64;
-        let texts = [observable.display()];
-        let (kept, erased) = self.write(|tx| {
+        self.write(|tx| {
             for name in &old {
                 if !runs::take(tx, self.folder.id(), name)? {
                     return Err(HistoryError::Taken { path: name.clone() });
                 }
             }
             runs::add(tx, self.folder.id(), &new)?;
-            let mut findings = (0, 0);
-            for text in &texts {
-                let args =
-                    [ledger::sql::Value::Int(observable.kind().code()), ledger::sql::Value::Text(text)];
-                if erase_findings {
-                    findings.1 +=
-                        tx.execute("DELETE FROM hunt_findings WHERE kind = ?1 AND value = ?2", &args)?;
-                }
-                let left = "SELECT count(*) FROM hunt_findings WHERE kind = ?1 AND value = ?2";
-                let left = super::register::first_int(tx.as_read(), left, &args)?.unwrap_or(0);
-                findings.0 += u64::try_from(left).unwrap_or(0);
+            in_findings(tx, observable, erase_findings, &mut forgotten)?;
+            if forgotten.count + forgotten.erased_findings + forgotten.redacted_findings > 0 {
+                let args = [Value::Text(&clean(name)), Value::Int(now.micros())];
+                tx.execute("DELETE FROM hunt_forgotten WHERE name = ?1", &args[..1])?;
+                tx.execute("INSERT INTO hunt_forgotten (name, time) VALUES (?1, ?2)", &args)?;
             }
-            Ok(findings)
+            Ok(())
         })?;
-        (forgotten.findings, forgotten.erased_findings) = (kept, erased);
         Ok(forgotten)
+    }
+
+    /// When a value was erased last; `name` is what [`History::forget`] was given.
+    pub fn forgotten(&self, name: &str) -> Result<Option<Timestamp>, HistoryError> {
+        self.read(|read| {
+            let sql = "SELECT time FROM hunt_forgotten WHERE name = ?1";
+            Ok(first_int(read, sql, &[Value::Text(&clean(name))])?.map(Timestamp::from_micros))
+        })
+    }
+
+    /// How many values of a kind were erased: a wide question cannot tell whether it is about one of them.
+    pub fn forgotten_of(&self, kind: ObservableKind) -> Result<u64, HistoryError> {
+        self.read(|read| {
+            let sql = "SELECT count(*) FROM hunt_forgotten WHERE name LIKE ?1";
+            let count = first_int(read, sql, &[Value::Text(&format!("{kind} %"))])?;
+            Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        })
     }
 
     /// A run written anew without a value, and how often it held it; `None` if it did not. A run with nothing
@@ -117,4 +137,96 @@ impl History<'_> {
         let run = rewritten.map(|facts| Run { facts, level: run.level, files: run.files.clone(), made: now });
         Ok(Some((found.tally.count, run)))
     }
+}
+
+/// What becomes of a finding when a value is forgotten.
+enum Fate {
+    /// It is of the value.
+    Own,
+    /// It quotes it: line, host and account as they are from now on.
+    Redacted { text: String, host: Option<String>, account: Option<String> },
+}
+
+/// The primary key of a finding.
+struct Key {
+    file: i64,
+    offset: i64,
+    indicator: String,
+    value: String,
+}
+
+/// Takes a value out of the findings, and counts what was done.
+fn in_findings(
+    tx: &mut dyn Tx,
+    observable: &Observable,
+    erase_own: bool,
+    forgotten: &mut Forgotten,
+) -> Result<(), EngineError> {
+    // Counted anew where the transaction is tried again.
+    (forgotten.findings, forgotten.erased_findings) = (0, 0);
+    (forgotten.redacted_findings, forgotten.holding_findings) = (0, 0);
+    for (key, fate) in fates(tx.as_read(), observable, &mut forgotten.holding_findings)? {
+        let place = [
+            Value::Int(key.file),
+            Value::Int(key.offset),
+            Value::Text(&key.indicator),
+            Value::Text(&key.value),
+        ];
+        match fate {
+            Fate::Own if erase_own => {
+                forgotten.erased_findings += tx.execute(
+                    "DELETE FROM hunt_findings WHERE file = ?1 AND byte_offset = ?2 AND indicator = ?3 AND value = ?4",
+                    &place,
+                )?;
+            }
+            Fate::Own => forgotten.findings += 1,
+            Fate::Redacted { text, host, account } => {
+                let [file, offset, indicator, value] = place;
+                let (host, account) =
+                    (Value::text_or_null(host.as_deref()), Value::text_or_null(account.as_deref()));
+                forgotten.redacted_findings += tx.execute(
+                    "UPDATE hunt_findings SET text = ?5, host = ?6, account = ?7
+                     WHERE file = ?1 AND byte_offset = ?2 AND indicator = ?3 AND value = ?4",
+                    &[file, offset, indicator, value, Value::Text(&text), host, account],
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The findings that a value is in, and what becomes of each; `holding` counts those whose own value holds it.
+fn fates(
+    read: &mut dyn Read,
+    observable: &Observable,
+    holding: &mut u64,
+) -> Result<Vec<(Key, Fate)>, EngineError> {
+    let quotes = Quotes::of(observable);
+    let mut all = Vec::new();
+    let sql = "SELECT file, byte_offset, indicator, value, kind, text, host, account FROM hunt_findings";
+    read.query(sql, &[], &mut |row| {
+        let value = row.text(3)?;
+        let is_own = row.int(4)? == observable.kind().code()
+            && Observable::parse(observable.kind(), value).is_ok_and(|of| of == *observable);
+        let fate = if is_own {
+            Some(Fate::Own)
+        } else {
+            *holding += u64::from(quotes.are_in(value));
+            let texts = [Some(row.text(5)?), row.text_opt(6)?, row.text_opt(7)?];
+            let erased = texts.map(|text| text.and_then(|text| quotes.erased(text)));
+            erased.iter().any(Option::is_some).then(|| {
+                let [text, host, account] = [0, 1, 2].map(|nth| {
+                    let kept = || texts.get(nth).copied().flatten().map(str::to_owned);
+                    erased.get(nth).cloned().flatten().or_else(kept)
+                });
+                Fate::Redacted { text: text.unwrap_or_default(), host, account }
+            })
+        };
+        if let Some(fate) = fate {
+            let (indicator, value) = (row.text(2)?.to_owned(), value.to_owned());
+            all.push((Key { file: row.int(0)?, offset: row.int(1)?, indicator, value }, fate));
+        }
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
 }

@@ -16,8 +16,8 @@ use super::register::{self, File, FileFacts, FileState, clean};
 use super::row::Sources;
 use super::rows::Merged;
 use super::runs::{self, LEVEL_FILE, Run, int};
-use crate::finding::Finding;
 use crate::limits::{FINDINGS_PER_FILE_MAX, RUNS_WITHOUT_FILTER};
+use crate::report::Hit;
 
 /// What recording came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl History<'_> {
         &self,
         facts: &FileFacts,
         mut observed: Observed,
-        findings: &[Finding],
+        findings: &[Hit],
         worker: i64,
         now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
@@ -124,7 +124,7 @@ impl History<'_> {
     }
 
     /// Adds findings to a log whose content is recorded already; answers how many are new, `None` if it is not.
-    pub fn add_findings(&self, facts: &FileFacts, findings: &[Finding]) -> Result<Option<u64>, HistoryError> {
+    pub fn add_findings(&self, facts: &FileFacts, findings: &[Hit]) -> Result<Option<u64>, HistoryError> {
         self.write(|tx| {
             let known = register::of_content(tx.as_read(), facts)?;
             let Some(file) = known.filter(|file| file.recorded != Timestamp::EPOCH) else { return Ok(None) };
@@ -201,7 +201,7 @@ impl History<'_> {
         claim: &Claim,
         facts: &FileFacts,
         written: &[Run],
-        findings: &[Finding],
+        findings: &[Hit],
         worker: i64,
         now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
@@ -262,12 +262,14 @@ fn grown(shorter: &File, facts: &FileFacts) -> Result<Claim, HistoryError> {
 }
 
 /// Adds the findings that are not there yet; answers how many.
-fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Finding]) -> Result<u64, EngineError> {
+fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<u64, EngineError> {
     let mut added = 0;
-    for finding in findings.iter().take(FINDINGS_PER_FILE_MAX) {
+    for Hit { finding, host, account, source, kept } in findings.iter().take(FINDINGS_PER_FILE_MAX) {
+        let (host, account) = (host.as_deref().map(clean), account.as_deref().map(clean));
         added += tx.execute(
-            "INSERT INTO hunt_findings (file, byte_offset, indicator, value, kind, line, time, text, lossy)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+            "INSERT INTO hunt_findings (file, byte_offset, indicator, value, kind, line, time, text, lossy, clipped,
+             host, account, source, kept)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING",
             &[
                 Value::Int(file),
                 Value::Int(int(finding.offset)),
@@ -278,6 +280,11 @@ fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Finding]) -> Result<u64,
                 Value::int_or_null(finding.time.map(Timestamp::micros)),
                 Value::Text(&clean(&finding.text)),
                 Value::Int(i64::from(finding.lossy)),
+                Value::Int(i64::from(finding.clipped)),
+                Value::text_or_null(host.as_deref()),
+                Value::text_or_null(account.as_deref()),
+                Value::Int(source.code().into()),
+                Value::Text(&clean(kept)),
             ],
         )?;
     }

@@ -163,6 +163,8 @@ pub struct File {
     pub source: SourceKind,
     /// Bytes as stored.
     pub size: u64,
+    /// SHA-256 of them; nothing of a file whose content nobody has read.
+    pub sha256: Option<[u8; 32]>,
     /// Lines, the unread ones among them.
     pub lines: u64,
     /// Lines that could not be read.
@@ -193,12 +195,12 @@ pub struct File {
 }
 
 const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
-     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker FROM hunt_files ORDER BY id";
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256 FROM hunt_files ORDER BY id";
 const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
-     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker FROM hunt_files WHERE id = ?1";
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256 FROM hunt_files WHERE id = ?1";
 
-/// All files.
-pub(super) fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
+/// All files of the register, in the order in which they came.
+pub fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
     let mut all = Vec::new();
     read.query(SELECT_ALL, &[], &mut |row| {
         all.push(file_of(row)?);
@@ -234,6 +236,7 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
         state: FileState::from_code(row.int(2)?),
         source: SourceKind::from_code(row.int(3)?).unwrap_or_default(),
         size: unsigned(4)?,
+        sha256: row.blob(20)?.try_into().ok(),
         lines: unsigned(5)?,
         unread_lines: unsigned(6)?,
         unread: row.text(7)?.to_owned(),
@@ -354,6 +357,9 @@ fn next_id(tx: &mut dyn Tx) -> Result<i64, EngineError> {
     Ok(id)
 }
 
+/// What the register says of a file that breaks off, or is damaged.
+const NOT_WHOLE: &str = "it could not be read to its end";
+
 /// Writes what is known of a file that was recorded.
 pub(super) fn describe(
     tx: &mut dyn Tx,
@@ -373,7 +379,7 @@ pub(super) fn describe(
         "UPDATE hunt_files SET path = ?2, sha256 = ?3, head_sha256 = ?4, size = ?5, state = ?6, lines = ?7, unread_lines = ?8,
          first_time = ?9, last_time = ?10, scanner_version = ?11, recorded = ?12, source = ?13, log_source = ?14,
          packed = ?15, counted_to = ?16, unread = ?17, days = ?18, gap_start = ?19, gap_seconds = ?20,
-         skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, worker = 0, fault = ''
+         skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, worker = 0, fault = ?25
          WHERE id = ?1",
         &[
             Value::Int(id),
@@ -400,6 +406,7 @@ pub(super) fn describe(
             Value::Int(int(facts.backward_jumps)),
             Value::Int(READER_VERSION),
             Value::Text(&clean(&facts.set_version)),
+            Value::Text(if facts.whole { "" } else { NOT_WHOLE }),
         ],
     )?;
     Ok(())

@@ -5,7 +5,7 @@
 use ledger::sql::{Table, TableKind};
 
 /// The tables of the history.
-pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &SOURCES, &SETTINGS, &AUDIT];
+pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &FORGOTTEN, &SOURCES, &SETTINGS, &AUDIT];
 
 /// The register of log files, by content. `recorded` is 0 until something of the file counts.
 pub(super) static FILES: Table = Table {
@@ -74,20 +74,39 @@ pub(super) static FILES: Table = Table {
     ],
 };
 
-/// Findings, each once for a file, place and indicator.
+/// Findings, each once for a file, place and indicator. What an earlier program recorded tells neither host nor
+/// account, kind of log nor why it was kept.
 static FINDINGS: Table = Table {
     name: "hunt_findings",
     kind: TableKind::Local,
-    columns: &["file", "byte_offset", "indicator", "value", "kind", "line", "time", "text", "lossy"],
+    columns: &[
+        "file",
+        "byte_offset",
+        "indicator",
+        "value",
+        "kind",
+        "line",
+        "time",
+        "text",
+        "lossy",
+        "clipped",
+        "host",
+        "account",
+        "source",
+        "kept",
+    ],
     sqlite: &["CREATE TABLE hunt_findings (
             file INTEGER NOT NULL, byte_offset INTEGER NOT NULL, indicator TEXT NOT NULL, value TEXT NOT NULL,
             kind INTEGER NOT NULL, line INTEGER NOT NULL, time INTEGER, text TEXT NOT NULL, lossy INTEGER NOT NULL,
-            PRIMARY KEY (file, byte_offset, indicator, value)
+            clipped INTEGER NOT NULL DEFAULT 0, host TEXT, account TEXT, source INTEGER NOT NULL DEFAULT 0,
+            kept TEXT NOT NULL DEFAULT '', PRIMARY KEY (file, byte_offset, indicator, value)
         ) STRICT, WITHOUT ROWID"],
     postgres: &[
         r#"CREATE TABLE hunt_findings (
             file BIGINT NOT NULL, byte_offset BIGINT NOT NULL, indicator TEXT COLLATE "C" NOT NULL, value TEXT COLLATE "C" NOT NULL,
-            kind BIGINT NOT NULL, line BIGINT NOT NULL, time BIGINT, text TEXT COLLATE "C" NOT NULL, lossy BIGINT NOT NULL
+            kind BIGINT NOT NULL, line BIGINT NOT NULL, time BIGINT, text TEXT COLLATE "C" NOT NULL, lossy BIGINT NOT NULL,
+            clipped BIGINT NOT NULL DEFAULT 0, host TEXT COLLATE "C", account TEXT COLLATE "C",
+            source BIGINT NOT NULL DEFAULT 0, kept TEXT COLLATE "C" NOT NULL DEFAULT ''
         )"#,
         "CREATE UNIQUE INDEX hunt_findings_once ON hunt_findings
          (file, byte_offset, indicator, sha256(decode(replace(value, '\\', '\\\\'), 'escape')))",
@@ -142,6 +161,17 @@ pub(super) static DROPPED: Table = Table {
             month BIGINT NOT NULL, kind BIGINT NOT NULL, source BIGINT NOT NULL, row_count BIGINT NOT NULL,
             dropped BIGINT NOT NULL, PRIMARY KEY (month, kind, source)
         )"],
+};
+
+/// What was erased at somebody's wish, and when last: kind and keyed hash, never the value.
+pub(super) static FORGOTTEN: Table = Table {
+    name: "hunt_forgotten",
+    kind: TableKind::Local,
+    columns: &["name", "time"],
+    sqlite: &[
+        "CREATE TABLE hunt_forgotten (name TEXT PRIMARY KEY, time INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    ],
+    postgres: &[r#"CREATE TABLE hunt_forgotten (name TEXT COLLATE "C" PRIMARY KEY, time BIGINT NOT NULL)"#],
 };
 
 /// Logs that are expected, and how often.

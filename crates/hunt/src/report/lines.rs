@@ -49,6 +49,7 @@ fn head(summary: &Summary) -> Value {
         "label": summary.label().name(),
         "findings": summary.hit_count(),
         "more_findings": summary.more_hits,
+        "dismissed": summary.dismissed,
         "detections": summary.detection_count(),
         "more_detections": summary.more_detections,
         "files": summary.files.len(),
@@ -160,7 +161,7 @@ fn file(facts: &FileFacts) -> Value {
         "first": facts.first.map(|time| time.to_string()),
         "last": facts.last.map(|time| time.to_string()),
         "source": kind_name(facts.kind),
-        "format": format_name(facts.format),
+        "format": facts.format.map(format_name),
         "state": state,
         "why": why,
     })

@@ -227,6 +227,11 @@ fn defanged(value: &str) -> String {
     shown(value).replace('.', "[.]").replace("://", "[://]")
 }
 
+/// The text of a mail with its values as they are.
+pub(super) fn fanged(text: &str) -> String {
+    text.replace("[.]", ".").replace("[://]", "://")
+}
+
 fn shown(text: &str) -> String {
     shortened(&visible(text), TEXT_CHARS_MAX).into_owned()
 }

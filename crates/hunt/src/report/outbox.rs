@@ -5,12 +5,14 @@
 //! time; what failed [`OUTBOX_TRIES_MAX`] times waits for a person. Local state.
 
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
+use model::observable::Observable;
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::draft::reason;
-use super::notice::Notice;
+use super::notice::{Notice, fanged};
 use crate::limits::{OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX};
+use crate::quote::Quotes;
 
 /// The tables.
 pub static TABLES: &[&Table] = &[&OUTBOX];
@@ -45,9 +47,14 @@ const RETRY_MICROS: i64 = 60_000_000;
 /// Longest time between two tries: six hours.
 const RETRY_MICROS_MAX: i64 = 6 * 3_600_000_000;
 
+/// Characters of a long value that a notice shows in any case.
+const BEGINNING_CHARS: usize = 150;
+
 /// How far a notice has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
+    /// It held a value that was forgotten: its body is erased, and it is not sent.
+    Erased,
     /// It failed as often as it is tried; a person must look.
     GivenUp,
     /// It was taken by whoever it is for.
@@ -57,8 +64,12 @@ pub enum Delivery {
 }
 
 /// State, stored number, name. Numbers are stored: append, never change one.
-const DELIVERIES: &[(Delivery, i64, &str)] =
-    &[(Delivery::Waiting, 0, "waiting"), (Delivery::Sent, 1, "sent"), (Delivery::GivenUp, 2, "given-up")];
+const DELIVERIES: &[(Delivery, i64, &str)] = &[
+    (Delivery::Waiting, 0, "waiting"),
+    (Delivery::Sent, 1, "sent"),
+    (Delivery::GivenUp, 2, "given-up"),
+    (Delivery::Erased, 3, "erased"),
+];
 
 impl Delivery {
     /// Its name.
@@ -207,6 +218,58 @@ pub fn failed(tx: &mut dyn Tx, notice: &Outgoing, why: &str, now: Timestamp) -> 
         ],
     )?;
     Ok(again)
+}
+
+/// Erases the bodies that hold a value which is forgotten; answers how many. Such a notice is not sent, nor told
+/// again under the same key.
+pub fn forget(tx: &mut dyn Tx, observable: &Observable, now: Timestamp) -> Result<u64, EngineError> {
+    let quotes = Quotes::of(observable);
+    // A long value stands in a notice with its end cut off: what begins like it is erased with it.
+    let written = observable.display().to_ascii_lowercase();
+    let beginning = written.char_indices().nth(BEGINNING_CHARS).and_then(|(end, _)| written.get(..end));
+    let mut ids = Vec::new();
+    tx.query("SELECT id, body FROM hunt_outbox WHERE state = 0 OR state = 2", &[], &mut |row| {
+        let text = text_of(row.blob(1)?);
+        if quotes.are_in(&text)
+            || beginning.is_some_and(|beginning| text.to_ascii_lowercase().contains(beginning))
+        {
+            ids.push(row.int(0)?);
+        }
+        Ok(Flow::Continue)
+    })?;
+    for id in &ids {
+        let args = [
+            Value::Int(*id),
+            Value::Blob(b""),
+            Value::Text("it held a value that was forgotten"),
+            Value::Int(now.micros()),
+        ];
+        let sql = "UPDATE hunt_outbox SET state = 3, body = ?2, reason = ?3, changed = ?4 WHERE id = ?1";
+        tx.execute(sql, &args)?;
+    }
+    Ok(ids.len() as u64)
+}
+
+/// What a body says, as it was before it was written for a mail or as JSON.
+fn text_of(body: &[u8]) -> String {
+    if let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) {
+        let mut all = String::new();
+        strings(&json, &mut all);
+        return all;
+    }
+    fanged(&String::from_utf8_lossy(body))
+}
+
+fn strings(json: &serde_json::Value, all: &mut String) {
+    match json {
+        serde_json::Value::String(text) => {
+            all.push_str(text);
+            all.push('\n');
+        }
+        serde_json::Value::Array(rows) => rows.iter().for_each(|row| strings(row, all)),
+        serde_json::Value::Object(members) => members.values().for_each(|member| strings(member, all)),
+        _ => {}
+    }
 }
 
 /// Lets a notice that was given up be tried again; whether there is one.

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::summary::{IndicatorFacts, Summary};
 use crate::command::{Sight, sights};
-use crate::finding::Finding;
 use crate::limits::STIX_SIGHTINGS_MAX;
 use crate::standard::sighting_values;
 
@@ -39,8 +38,7 @@ pub fn sighting_markings(facts: &IndicatorFacts) -> Vec<String> {
 /// identity object of who saw it; `None` makes all of it anonymous. `uuid_of` gives the same id for the same
 /// name; an anonymous one must not be guessable, so its key belongs into it.
 pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) -> Uuid) -> StixFile {
-    let findings: Vec<Finding> = summary.hits.iter().map(|hit| hit.finding.clone()).collect();
-    let all = sights(&findings, summary.made);
+    let all = sights(summary.hits.iter().map(|hit| &hit.finding), summary.made);
     let mut told: u64 = all.iter().take(STIX_SIGHTINGS_MAX).map(|sight| sight.count).sum();
     let identity_id = identity.and_then(|object| object.get("id")?.as_str());
     let mut observables: BTreeMap<String, (Value, Marking)> = BTreeMap::new();
@@ -83,7 +81,7 @@ pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) 
     StixFile {
         bytes: bundle.to_string().into_bytes(),
         sightings,
-        left_out: (findings.len() as u64 - told) + summary.more_hits,
+        left_out: (summary.hits.len() as u64 - told) + summary.more_hits,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Summary {
     pub organisation: String,
     /// Findings, in the order of files and lines.
     pub hits: Vec<Hit>,
+    /// Findings that a person dismissed. They are neither in `hits` nor counted elsewhere.
+    pub dismissed: u64,
     /// Findings that are not in `hits`, because whoever filled it kept no more.
     pub more_hits: u64,
     /// What is known of the indicators that `hits` name, by [`Finding::indicator`].
@@ -57,6 +59,7 @@ impl Summary {
             made,
             organisation: String::new(),
             hits: Vec::new(),
+            dismissed: 0,
             more_hits: 0,
             indicators: BTreeMap::new(),
             detections: Vec::new(),
@@ -207,8 +210,8 @@ pub struct FileFacts {
     pub last: Option<Timestamp>,
     /// What it tells about.
     pub kind: SourceKind,
-    /// How it is written.
-    pub format: Format,
+    /// How it is written, if that is known.
+    pub format: Option<Format>,
     /// What became of it.
     pub state: FileState,
 }

@@ -80,6 +80,14 @@ pub fn basis(summary: &Summary) -> String {
     )
 }
 
+/// How many findings were dismissed, where any was: a sentence.
+pub(super) fn dismissed(summary: &Summary) -> Option<String> {
+    let verb = if summary.dismissed == 1 { "was" } else { "were" };
+    let count = counted(summary.dismissed, "finding");
+    (summary.dismissed > 0)
+        .then(|| format!("{count} more {verb} dismissed by a person, and not counted here."))
+}
+
 struct Page {
     text: String,
     columns: usize,
@@ -118,6 +126,9 @@ impl Page {
 fn found(page: &mut Page, summary: &Summary) {
     page.say(&format!("{}.", verdict(summary)), 0);
     page.say(&basis(summary), 0);
+    if let Some(dismissed) = dismissed(summary) {
+        page.say(&dismissed, 0);
+    }
     if summary.stopped {
         page.say("It was stopped before all was read; run the same command again to go on.", 0);
     }

@@ -39,7 +39,7 @@ pub struct Forget {
     /// What the value is, where its form does not say
     #[arg(long, value_parser = observable_kind)]
     pub kind: Option<ObservableKind>,
-    /// Erase findings that quote it, too
+    /// Erase the findings of it, too; from what other findings quote it is erased in any case
     #[arg(long)]
     pub findings: bool,
     /// Why; it is noted with who did it and when

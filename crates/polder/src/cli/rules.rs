@@ -52,7 +52,7 @@ pub enum RulesCommand {
     Show {
         #[command(flatten)]
         data: Data,
-        /// Its id or name
+        /// Its id, name or exact title
         rule: String,
     },
     /// Run rules over logs and say what they match; nothing is kept
@@ -76,7 +76,7 @@ pub enum RulesCommand {
     Enable {
         #[command(flatten)]
         data: Data,
-        /// Ids or names
+        /// Ids, names or exact titles
         #[arg(required = true, value_name = "RULE")]
         rules: Vec<String>,
     },
@@ -84,7 +84,7 @@ pub enum RulesCommand {
     Disable {
         #[command(flatten)]
         data: Data,
-        /// Ids or names
+        /// Ids, names or exact titles
         #[arg(required = true, value_name = "RULE")]
         rules: Vec<String>,
     },
@@ -92,7 +92,7 @@ pub enum RulesCommand {
     Except {
         #[command(flatten)]
         data: Data,
-        /// Id or name of the rule; `*` for all
+        /// Id, name or exact title of the rule; `*` for all
         rule: String,
         /// What the event must have, all of it; `*` in a value stands for anything
         #[arg(value_name = "FIELD=VALUE")]

@@ -173,20 +173,40 @@ pub fn approve(node: &Node) -> Result<Vec<Approved>, Failure> {
     let new = node.store.read(groups)?.into_values().filter(|group| group.draft.state == State::New);
     let mut all = Vec::new();
     for group in new {
-        let indicator = &group.draft.indicator;
-        let Some(facts) = node.store.read(|read| indicator_facts(read, indicator))? else { continue };
-        // Whoever signs a record may write anybody's identity into it: that of the signer counts, and what the
-        // operator himself brought in.
-        let signers = node.store.read(|read| signers(read, indicator))?;
-        let vouched = |signer: &MemberId| *signer == node.member() || identity_id(*signer) == facts.author;
-        let author =
-            Some(facts.author.as_str()).filter(|author| !author.is_empty() && signers.iter().all(vouched));
-        let candidate = Candidate { indicator, author, marking: facts.marking };
-        if let Some(rule) = rules.iter().find(|rule| rule.approves(&candidate)) {
+        if let Some(rule) = deciding(node, &rules, &group.draft.indicator)? {
             all.push(by_rule(node, &group, rule)?);
         }
     }
     Ok(all)
+}
+
+/// The rule that decides on findings of an indicator: the first that approves; none where it is not held.
+fn deciding<'r>(
+    node: &Node,
+    rules: &'r [Approval],
+    indicator: &str,
+) -> Result<Option<&'r Approval>, Failure> {
+    let Some(facts) = node.store.read(|read| indicator_facts(read, indicator))? else { return Ok(None) };
+    // Whoever signs a record may write anybody's identity into it: that of the signer counts, and what the
+    // operator himself brought in.
+    let signers = node.store.read(|read| signers(read, indicator))?;
+    let vouched = |signer: &MemberId| *signer == node.member() || identity_id(*signer) == facts.author;
+    let author =
+        Some(facts.author.as_str()).filter(|author| !author.is_empty() && signers.iter().all(vouched));
+    let candidate = Candidate { indicator, author, marking: facts.marking };
+    Ok(rules.iter().find(|rule| rule.approves(&candidate)))
+}
+
+/// The rule that would share findings of an indicator just as a person does on these terms.
+pub fn same(node: &Node, indicator: &str, terms: &Terms<'_>) -> Result<Option<i64>, Failure> {
+    let rules = approvals(node)?;
+    let rule = deciding(node, &rules, indicator)?.filter(|rule| {
+        !rule.draft_only
+            && rule.anonymous == terms.anonymous
+            && rule.community.as_deref() == terms.community
+            && terms.tlp.is_none()
+    });
+    Ok(rule.map(|rule| rule.id))
 }
 
 /// The members who signed the records of an object.

@@ -9,11 +9,10 @@ pub use report::{Form, fill_indicators, write_report};
 
 use std::collections::BTreeMap;
 
-use hunt::finding::Finding;
 use hunt::history::findings;
-use hunt::report::IndicatorFacts;
 use hunt::report::draft::{self, Draft, State, drafts, of_finding, write_down};
 use hunt::report::words::{second_or_dash, visible};
+use hunt::report::{Hit, IndicatorFacts};
 use ledger::audience::Heads;
 use ledger::record;
 use ledger::sql::{EngineError, Read};
@@ -51,12 +50,12 @@ pub struct Group {
     /// What is written down of them.
     pub draft: Draft,
     /// The findings.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Hit>,
 }
 
 impl Group {
     fn times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
-        let times = || self.findings.iter().filter_map(|finding| finding.time);
+        let times = || self.findings.iter().filter_map(|hit| hit.finding.time);
         (times().min(), times().max())
     }
 }
@@ -65,13 +64,13 @@ impl Group {
 pub fn groups(read: &mut dyn Read) -> Result<BTreeMap<String, Group>, EngineError> {
     let known = drafts(read)?;
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-    for finding in findings(read, None)? {
-        let fresh = of_finding(&finding);
+    for hit in findings(read, None)? {
+        let fresh = of_finding(&hit.finding);
         let group = groups.entry(fresh.id.clone()).or_insert_with(|| Group {
             draft: known.get(&fresh.id).cloned().unwrap_or(fresh),
             findings: Vec::new(),
         });
-        group.findings.push(finding);
+        group.findings.push(hit);
     }
     Ok(groups)
 }
@@ -131,22 +130,22 @@ fn list(data: &Data, state: Option<State>, as_json: bool) -> Result<Exit, Failur
     let (all, known) =
         node.store.read(|read| Ok::<_, EngineError>((findings(read, None)?, drafts(read)?)))?;
     let mut any = false;
-    for finding in &all {
-        let fresh = of_finding(finding);
+    for hit in &all {
+        let fresh = of_finding(&hit.finding);
         let draft = known.get(&fresh.id).unwrap_or(&fresh);
         if state.is_some_and(|state| state != draft.state) {
             continue;
         }
         any = true;
         if as_json {
-            let mut object = finding_json(finding);
+            let mut object = finding_json(hit);
             if let Value::Object(members) = &mut object {
                 members.insert("finding".to_owned(), json!(draft.id));
                 members.insert("state".to_owned(), json!(draft.state.name()));
             }
             say!("{object}");
         } else {
-            say!("{}  [{} {}]", finding_line(finding), draft.id, draft.state.name());
+            say!("{}  [{} {}]", finding_line(hit), draft.id, draft.state.name());
         }
     }
     Ok(if any { Exit::Done } else { Exit::NotFound })
@@ -198,9 +197,9 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
         say!("  shared as  {sighting}");
     }
     say!("  to do      {}", hunt::report::advice(draft.kind));
-    for finding in group.findings.iter().take(LINES_SHOWN) {
-        say!("  {}", finding_line(finding));
-        say!("    | {}", visible(&finding.text));
+    for hit in group.findings.iter().take(LINES_SHOWN) {
+        say!("  {}", finding_line(hit));
+        say!("    | {}", visible(&hit.finding.text));
     }
     if more > 0 {
         say!("  and {more} more lines; `polder finding list` names them");

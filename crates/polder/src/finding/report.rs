@@ -6,8 +6,9 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
 use hunt::detection::Means;
-use hunt::history::findings;
+use hunt::history::{files, findings};
 use hunt::limits::TABLE_COLUMNS_MAX;
+use hunt::report::draft::{State, drafts, of_finding};
 use hunt::report::{
     Hit, IndicatorFacts, Summary, csv, html, json_lines, ocsf, one_page_html, one_page_text, recorded_files,
     stix, table, timesketch,
@@ -62,8 +63,13 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     let mut summary = Summary::new(now());
     summary.organisation = node.root.name.clone();
     node.store.read(|read| {
-        summary.hits = findings(read, None)?.into_iter().map(Hit::of).collect();
-        summary.files = recorded_files(read)?;
+        let known = drafts(read)?;
+        let is_dismissed = |hit: &Hit| {
+            known.get(&of_finding(&hit.finding).id).is_some_and(|draft| draft.state == State::Dismissed)
+        };
+        let (dismissed, hits): (Vec<Hit>, _) = findings(read, None)?.into_iter().partition(is_dismissed);
+        (summary.dismissed, summary.hits) = (dismissed.len() as u64, hits);
+        summary.files = recorded_files(files(read)?);
         summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
         let mut kinds = std::collections::BTreeMap::<_, u64>::new();
         for indicator in hunt::query::indicators(read)? {

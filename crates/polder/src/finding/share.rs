@@ -2,10 +2,9 @@
 //! A finding becomes a sighting: a record that goes no further than its indicator.
 
 use hunt::command::{Sight, sights};
-use hunt::finding::Finding;
 use hunt::history::findings;
 use hunt::report::IndicatorFacts;
-use hunt::report::draft::{Draft, State, write_down};
+use hunt::report::draft::{Draft, State, drafts, finding_id, write_down};
 use hunt::standard::{sighting_objects, sighting_values};
 use ledger::append::Outcome;
 use ledger::audience::Heads;
@@ -15,12 +14,13 @@ use model::head::{Audience, Head};
 use model::id::{MemberId, SubjectKey};
 use model::marking::{Marking, Tlp};
 use model::stix::Object;
+use model::time::Timestamp;
 use policy::{Reader, release};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Group, group_of, indicator_facts};
+use super::{Group, approve, group_of, indicator_facts};
 use crate::cli::{Data, ShareFinding};
 use crate::failure::{Exit, Failure};
 use crate::hunting::counted;
@@ -67,15 +67,128 @@ pub fn run(args: &ShareFinding) -> Result<Exit, Failure> {
     };
     let sight = sight_of(&group)?;
     let marking = marking(&node, &sight.indicator, &terms.audience, terms.tlp)?;
+    if let Some(standing) = standing(&node, &sight, &terms, marking)? {
+        tell_standing(&sight, &standing, args.json);
+        return Ok(Exit::Done);
+    }
+    let rule = approve::same(&node, &sight.indicator, &terms)?;
     if args.draft {
-        let draft = Draft { state: State::Drafted, ..changed(&group.draft, &terms) };
-        node.store.local(|tx| write_down(tx, &draft))?;
-        say!("{} is drafted, {marking}; `polder finding share {}` appends it", draft.id, draft.id);
+        draft(&node, &group.draft, &terms, marking, rule)?;
         return Ok(Exit::Done);
     }
     let done = append(&node, &sight, &terms, marking)?;
     tell(&sight, &done, args.json);
+    if let Some(earlier) = group.draft.sighting.filter(|earlier| *earlier != done.sighting) {
+        eprintln!("{earlier} told of less, or otherwise; it stays. `polder recall` takes it back");
+    }
+    if let Some(rule) = rule {
+        eprintln!(
+            "rule {rule} approves the same: it shares other values of this indicator without being asked"
+        );
+    }
     Ok(Exit::Done)
+}
+
+/// Writes down that a sighting is prepared.
+fn draft(
+    node: &Node,
+    known: &Draft,
+    terms: &Terms<'_>,
+    marking: Marking,
+    rule: Option<i64>,
+) -> Result<(), Failure> {
+    let draft = Draft { state: State::Drafted, ..changed(known, terms) };
+    let id = &draft.id;
+    if known.state == State::Drafted
+        && (&known.community, known.anonymous) == (&draft.community, draft.anonymous)
+    {
+        say!(
+            "{id} is drafted since {}; nothing to do. `polder finding share {id}` appends it",
+            known.changed
+        );
+        return Ok(());
+    }
+    node.store.local(|tx| write_down(tx, &draft))?;
+    say!("{id} is drafted, {marking}; `polder finding share {id}` appends it");
+    if let Some(rule) = rule {
+        eprintln!("rule {rule} would have shared it with the next hunt; as a draft it waits for a person");
+    }
+    Ok(())
+}
+
+/// A sighting that is there already, and says all that is asked for.
+struct Standing {
+    sighting: String,
+    observed: Option<String>,
+    marking: Marking,
+    made: Timestamp,
+    /// The rule that approved it, if no person did.
+    rule: Option<i64>,
+}
+
+/// The sighting that would be made, where the same was made before for the same recipients, as strict at least.
+fn standing(
+    node: &Node,
+    sight: &Sight,
+    terms: &Terms<'_>,
+    marking: Marking,
+) -> Result<Option<Standing>, Failure> {
+    let [sighting, observed] = uuids(node, sight, terms.anonymous)?;
+    let (sighting, observed) = (format!("sighting--{sighting}"), format!("observed-data--{observed}"));
+    let own = node.member();
+    node.store.read(|read| {
+        let heads = Heads::load(read)?;
+        let rows = record::of_subject(read, SubjectKey::of(&sighting))?;
+        if let Some(newest) = rows.first().filter(|row| is_revoked(row.body.as_deref())) {
+            return Err(Failure::usage(format!(
+                "{sighting} said the same and was retracted on {}; what is retracted is not made again",
+                newest.time
+            )));
+        }
+        for row in rows {
+            let head = heads.of(row.audience_row)?;
+            let holds = head.author == own
+                && head.audience == terms.audience
+                && !head.marking.is_looser_than(marking)
+                && row.body.is_some();
+            if holds {
+                let (kind, value) = (sight.observable.kind(), sight.observable.display());
+                let known = drafts(read)?.remove(&finding_id(&sight.indicator, kind, &value));
+                let by_it = known.filter(|draft| draft.sighting.as_ref() == Some(&sighting));
+                let rule = by_it.and_then(|draft| draft.rule);
+                let is_there = !record::of_subject(read, SubjectKey::of(&observed))?.is_empty();
+                let (marking, made) = (head.marking, row.time);
+                let observed = is_there.then_some(observed);
+                return Ok(Some(Standing { sighting, observed, marking, made, rule }));
+            }
+        }
+        Ok(None)
+    })
+}
+
+fn is_revoked(body: Option<&[u8]>) -> bool {
+    let body: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
+    body.is_some_and(|body| body.get("revoked") == Some(&Value::Bool(true)))
+}
+
+fn tell_standing(sight: &Sight, standing: &Standing, as_json: bool) {
+    let Standing { sighting, observed, marking, made, rule } = standing;
+    let value = sight.observable.display();
+    if as_json {
+        say!(
+            "{}",
+            json!({
+                "sighting": sighting, "observed_data": observed.clone().unwrap_or_default(), "value": value,
+                "count": sight.count,
+                "marking": marking.to_string(), "added": 0, "made": made.to_string(), "rule": rule,
+            })
+        );
+    } else {
+        let by = rule.map_or(String::new(), |rule| format!(" by rule {rule}"));
+        say!(
+            "a sighting of {value} was made on {made}{by} for the same recipients, {marking}: {sighting}; nothing to do"
+        );
+    }
 }
 
 /// `finding sight`: all that was found for one indicator.
@@ -91,9 +204,8 @@ pub fn sight(
     let audience = node.audience(community)?;
     let terms = Terms { audience, community, tlp, anonymous: false, rule: None };
     let found = node.store.read(|read| findings(read, Some(indicator)))?;
-    let found: Vec<Finding> =
-        found.into_iter().filter(|finding| value.is_none_or(|value| value == finding.value)).collect();
-    let sights = sights(&found, now());
+    let found = found.iter().map(|hit| &hit.finding);
+    let sights = sights(found.filter(|finding| value.is_none_or(|value| value == finding.value)), now());
     if sights.is_empty() {
         return Err(Failure::not_found(format!(
             "nothing was found for {indicator}; `polder finding list` shows what was"
@@ -101,7 +213,10 @@ pub fn sight(
     }
     let marking = marking(&node, indicator, &terms.audience, tlp)?;
     for sight in &sights {
-        tell(sight, &append(&node, sight, &terms, marking)?, as_json);
+        match standing(&node, sight, &terms, marking)? {
+            Some(standing) => tell_standing(sight, &standing, as_json),
+            None => tell(sight, &append(&node, sight, &terms, marking)?, as_json),
+        }
     }
     Ok(Exit::Done)
 }
@@ -114,7 +229,7 @@ fn tell(sight: &Sight, done: &Appended, as_json: bool) {
             "{}",
             json!({
                 "sighting": sighting, "observed_data": observed.clone().unwrap_or_default(), "value": value,
-                "count": sight.count, "marking": marking.to_string(), "added": added,
+                "count": sight.count, "marking": marking.to_string(), "added": added, "made": null, "rule": null,
             })
         );
     } else {
@@ -124,7 +239,7 @@ fn tell(sight: &Sight, done: &Appended, as_json: bool) {
 
 /// The findings as one sight.
 pub fn sight_of(group: &Group) -> Result<Sight, Failure> {
-    sights(&group.findings, now()).into_iter().next().ok_or_else(|| {
+    sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next().ok_or_else(|| {
         Failure::usage(format!(
             "{} is of `{}`, the entry of a list: there is no object that a sighting could refer to; import the list \
              with `polder import` and hunt again",
@@ -135,7 +250,9 @@ pub fn sight_of(group: &Group) -> Result<Sight, Failure> {
 
 /// What a sighting of the findings would say, under its indicator's marking; nothing for entries of a list.
 pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
-    let Some(sight) = sights(&group.findings, now()).into_iter().next() else { return Ok(Vec::new()) };
+    let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
+        return Ok(Vec::new());
+    };
     let facts = node.store.read(|read| indicator_facts(read, &sight.indicator))?.unwrap_or_default();
     let anonymous = group.draft.anonymous;
     let identity = identity_id(node.member());

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use hunt::history::{Act, Declared, Run, Zeal, day_of_time, day_text};
+use hunt::history::{Act, Declared, Forgotten, Run, Zeal, day_of_time, day_text};
+use hunt::report::{draft, outbox};
+use ledger::sql::EngineError;
 use model::diagnostic::shown;
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 use serde_json::json;
+use store::Scrub;
 
 use super::folder::FileFolder;
 use super::{Opened, date, seen};
@@ -241,44 +244,109 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     }
     let node = Node::open(&args.data)?;
     let opened = Opened::open(&node)?;
-    let entry = opened.audit(Act::Forget, &opened.audit_name(&observable, true)?, &args.purpose)?;
-    let keep = hunt::history::Keep { account_key: Some(*opened.key()?), ..opened.keep()? };
-    let forgotten = opened.history().forget(&observable, &keep, args.findings, now())?;
     let (plain, keyed) = (opened.audit_name(&observable, false)?, opened.audit_name(&observable, true)?);
+    let entry = opened.audit(Act::Forget, &keyed, &args.purpose)?;
+    let keep = hunt::history::Keep { account_key: Some(*opened.key()?), ..opened.keep()? };
+    let forgotten = opened.history().forget(&observable, &keyed, &keep, args.findings, now())?;
     opened.history().veil_audit(&plain, &keyed)?;
-    // What somebody noted of findings of it says the value, too.
-    node.store.local(|tx| hunt::report::draft::forget(tx, &observable))?;
+    // What somebody noted of findings of it says the value, and so do notices that wait to be sent.
+    let (notes, notices) = node.store.local(|tx| {
+        let notes = draft::forget(tx, &observable)?;
+        Ok::<_, EngineError>((notes, outbox::forget(tx, &observable, now())?))
+    })?;
     // A hunt that was stopped keeps lines of logs.
     let unfinished = drop_unfinished(&node)?;
     let swept = opened.sweep()?;
-    node.store.scrub()?;
+    let remains = match node.store.scrub()? {
+        Scrub::Gone => Vec::new(),
+        Scrub::Remains(places) => places,
+    };
     opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;
-    for run in &forgotten.unread {
-        eprintln!(
-            "warning: run {run} is damaged and was set aside; what is hunted again for it may hold the value"
-        );
-    }
-    if forgotten.findings > 0 {
-        eprintln!("{} still quote it; --findings erases them", counted(forgotten.findings, "finding"));
-    }
-    if !swept {
-        eprintln!("another process uses the history: the old files go with the next `polder history tidy`");
-    }
-    if unfinished > 0 {
-        eprintln!("{} dropped, which may have quoted it: begin anew", counted(unfinished, "stopped hunt"));
-    }
-    eprintln!("the logs themselves were not touched, nor backups that were made before");
+    let erased = Erased { forgotten, notes, notices, unfinished, swept, remains };
+    erased.warn();
     if args.json {
-        say!(
-            "{}",
-            json!({
-                "kind": observable.kind().name(), "count": forgotten.count, "runs": forgotten.runs,
-                "findings_left": forgotten.findings, "findings_erased": forgotten.erased_findings, "files_removed": swept,
-            })
-        );
+        say!("{}", erased.json(observable.kind()));
     } else {
-        let (runs, count) = (counted(forgotten.runs, "run"), counted(forgotten.count, "occurrence"));
-        say!("erased from {runs}: {count}; {} erased", counted(forgotten.erased_findings, "finding"));
+        erased.tell();
     }
-    Ok(if forgotten.count + forgotten.erased_findings > 0 { Exit::Done } else { Exit::NotFound })
+    Ok(if erased.is_something() { Exit::Done } else { Exit::NotFound })
+}
+
+/// What was erased where: the receipt of `forget`.
+struct Erased {
+    forgotten: Forgotten,
+    /// What persons noted of findings of it.
+    notes: u64,
+    /// Notices that were to be sent.
+    notices: u64,
+    /// Hunts that were stopped, which keep lines of logs.
+    unfinished: u64,
+    /// Whether the old files of runs are removed.
+    swept: bool,
+    /// Where erased bytes of the database may still be read on this machine.
+    remains: Vec<String>,
+}
+
+impl Erased {
+    fn is_something(&self) -> bool {
+        let Forgotten { count, erased_findings, redacted_findings, .. } = self.forgotten;
+        count + erased_findings + redacted_findings + self.notes + self.notices > 0
+    }
+
+    /// Where the value still is.
+    fn warn(&self) {
+        for run in &self.forgotten.unread {
+            eprintln!(
+                "warning: run {run} is damaged and was set aside; what is hunted again for it may hold the value"
+            );
+        }
+        if self.forgotten.findings > 0 {
+            eprintln!("{} of it left; --findings erases them", counted(self.forgotten.findings, "finding"));
+        }
+        if self.forgotten.holding_findings > 0 {
+            eprintln!(
+                "{} of other values hold it; forget these values themselves",
+                counted(self.forgotten.holding_findings, "finding")
+            );
+        }
+        if !self.swept {
+            eprintln!(
+                "another process uses the history: the old files go with the next `polder history tidy`"
+            );
+        }
+        if self.unfinished > 0 {
+            let dropped = counted(self.unfinished, "stopped hunt");
+            eprintln!("{dropped} dropped, for it may quote it: hunt again from the beginning");
+        }
+        for place in &self.remains {
+            eprintln!("still readable: {place}");
+        }
+        eprintln!("the logs themselves were not touched, nor backups that were made before");
+    }
+
+    fn json(&self, kind: ObservableKind) -> serde_json::Value {
+        let Erased { forgotten, notes, notices, unfinished, swept, remains } = self;
+        json!({
+            "kind": kind.name(), "count": forgotten.count, "runs": forgotten.runs,
+            "findings_left": forgotten.findings, "findings_erased": forgotten.erased_findings,
+            "findings_redacted": forgotten.redacted_findings, "findings_holding": forgotten.holding_findings,
+            "notes_erased": notes, "notices_erased": notices, "hunts_dropped": unfinished,
+            "files_removed": swept, "remains": remains,
+        })
+    }
+
+    fn tell(&self) {
+        let Forgotten { runs, count, erased_findings, redacted_findings, .. } = self.forgotten;
+        let (runs, count) = (counted(runs, "run"), counted(count, "occurrence"));
+        say!("erased from {runs}: {count}; {} erased", counted(erased_findings, "finding"));
+        for (count, what, done) in [
+            (redacted_findings, "finding", "of other values quoted it: [erased] stands there now"),
+            (self.notes, "note", "on findings of it erased"),
+            (self.notices, "notice", "that waited to be sent erased"),
+        ] {
+            if count > 0 {
+                say!("{} {done}", counted(count, what));
+            }
+        }
+    }
 }

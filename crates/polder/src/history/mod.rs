@@ -8,11 +8,11 @@ mod seen;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hunt::finding::Finding;
 use hunt::history::{
     Act, Base, FileFacts, History, HistoryError, Keep, Observed, Reading, Recorded, RunFolder, Step, Writing,
     Zeal, audit_name,
 };
+use hunt::report::Hit;
 use hunt::rule::{self, RuleCount};
 use model::observable::Observable;
 use model::time::Timestamp;
@@ -91,7 +91,7 @@ impl<'n> Opened<'n> {
         &self,
         facts: &FileFacts,
         observed: Observed,
-        findings: &[Finding],
+        findings: &[Hit],
     ) -> Result<Recorded, HistoryError> {
         self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
     }
@@ -133,6 +133,15 @@ impl<'n> Opened<'n> {
     /// How a value stands in the audit.
     fn audit_name(&self, observable: &Observable, is_forgotten: bool) -> Result<String, Failure> {
         audit_name(observable, is_forgotten, || self.key().map(|key| *key))
+    }
+
+    /// When a value was forgotten last. The key may be under a passphrase: it is asked for only where a value of the
+    /// kind was forgotten.
+    fn forgotten(&self, observable: &Observable) -> Result<Option<Timestamp>, Failure> {
+        if self.history().forgotten_of(observable.kind())? == 0 {
+            return Ok(None);
+        }
+        Ok(self.history().forgotten(&self.audit_name(observable, true)?)?)
     }
 
     fn audit(&self, act: Act, what: &str, purpose: &str) -> Result<i64, Failure> {

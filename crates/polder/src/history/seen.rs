@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder seen`: whether a value was ever in the logs, and what the answer rests on.
 
-use hunt::history::{Act, Coverage, Missing, Question, Seen, Sighted, Source, SourceCoverage, day_text};
+use hunt::history::{
+    Act, Coverage, Missing, Question, Seen, Sighted, Source, SourceCoverage, day_of_time, day_text,
+};
 use model::diagnostic::shown;
 use model::observable::{Observable, ObservableKind, refang};
 use model::time::Timestamp;
@@ -34,7 +36,9 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     let (history, keep) = (opened.history(), opened.keep()?);
     // Who asks is noted before he is answered.
     let purpose = args.purpose.as_deref().unwrap_or_default();
-    let entry = opened.audit(Act::Seen, &opened.audit_name(&observable, false)?, purpose)?;
+    let forgotten = opened.forgotten(&observable)?;
+    // What was forgotten does not come back by being asked for.
+    let entry = opened.audit(Act::Seen, &opened.audit_name(&observable, forgotten.is_some())?, purpose)?;
     let question = Question { observable, with_subdomains: args.subdomains };
     let mut sighted = history.seen(&question, &keep)?;
     for run in std::mem::take(&mut sighted.unread) {
@@ -51,12 +55,25 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     let (sources, more_sources) = history.sources(&sighted)?;
     let mut coverage = history.coverage(question.observable.kind(), &keep, now())?;
     coverage.is_kept &= question.observable.is_external();
+    coverage.forgotten = forgotten;
+    coverage.forgotten_others = match question.observable.kind() {
+        ObservableKind::Cidr => history.forgotten_of(ObservableKind::Ip)?,
+        ObservableKind::Domain if args.subdomains => {
+            let of_domains = history.forgotten_of(ObservableKind::Domain)?;
+            of_domains.saturating_sub(u64::from(forgotten.is_some()))
+        }
+        _ => 0,
+    };
     let exit = match (sighted.seen.count, coverage.has_holes()) {
         (0, false) => Exit::NotFound,
         (0, true) => Exit::Partial,
         _ => Exit::Done,
     };
-    let outcome = if sighted.seen.count > 0 { "seen" } else { "never" };
+    let outcome = match (sighted.seen.count, forgotten) {
+        (0, None) => "never",
+        (0, Some(_)) => "forgotten",
+        _ => "seen",
+    };
     history.audit_outcome(entry, outcome)?;
     if sighted.seen.count == 0 && !args.subdomains && question.observable.kind() == ObservableKind::Domain {
         let below = Question { with_subdomains: true, ..question.clone() };
@@ -97,6 +114,11 @@ pub fn observable(text: &str, kind: Option<ObservableKind>) -> Result<Observable
 
 fn time(time: Option<Timestamp>) -> Option<String> {
     time.map(|time| time.to_string())
+}
+
+/// The day of a time, UTC.
+fn day_of(time: Timestamp) -> String {
+    day_of_time(time).map_or_else(|| time.to_string(), day_text)
 }
 
 fn stretches(days: impl Iterator<Item = (u32, u32)>) -> Vec<Value> {
@@ -143,6 +165,17 @@ impl Answer {
             if more > 0 {
                 say!("  and {more} more files; --json names them");
             }
+            if let Some(time) = self.coverage.forgotten {
+                let day = day_of(time);
+                say!(
+                    "  what was known of it before was erased on {day}, at somebody's wish; this was recorded since"
+                );
+            }
+        } else if let Some(time) = self.coverage.forgotten {
+            say!(
+                "{name} was erased on {}, at somebody's wish (`polder history audit`); nothing of it was recorded since",
+                day_of(time)
+            );
         } else {
             say!("{name} was never seen in what was read");
         }
@@ -186,6 +219,7 @@ pub fn coverage_json(coverage: &Coverage) -> Value {
         "missing": coverage.missing.iter().map(missing).collect::<Vec<_>>(), "unread": unread.collect::<Vec<_>>(),
         "more_unread": coverage.more_unread, "dropped": dropped.collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(), "elsewhere": coverage.elsewhere,
+        "forgotten": time(coverage.forgotten), "forgotten_others": coverage.forgotten_others,
     })
 }
 
@@ -284,6 +318,12 @@ fn tell_missing(coverage: &Coverage) {
     let more = coverage.unread.len().saturating_sub(SHOWN_MAX) as u64 + coverage.more_unread;
     if more > 0 {
         say!("  and {more} more files that were not wholly read; --json names them");
+    }
+    if coverage.forgotten_others > 0 {
+        say!(
+            "  {} erased at somebody's wish: whether any is among what was asked for cannot be told",
+            counted(coverage.forgotten_others, "value")
+        );
     }
     if coverage.elsewhere > 0 {
         say!(

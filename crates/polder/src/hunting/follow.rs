@@ -13,7 +13,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use hunt::detection::Detection;
-use hunt::finding::Finding;
 use hunt::history::FileFacts;
 use hunt::limits::FINDINGS_PER_FILE_MAX;
 use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
@@ -139,7 +138,7 @@ struct Followed<'f> {
     /// Of syslog: how much of it came.
     at: Place,
     /// Of syslog: what was found since it was recorded.
-    findings: Vec<Finding>,
+    findings: Vec<Hit>,
 }
 
 impl<'f> Following<'f> {
@@ -178,7 +177,7 @@ impl<'f> Following<'f> {
         let part = followed.log.take(block, self.engine.as_mut());
         if followed.received.is_some() {
             let room = FINDINGS_PER_FILE_MAX.saturating_sub(followed.findings.len());
-            followed.findings.extend(part.hits.iter().take(room).map(|hit| hit.finding.clone()));
+            followed.findings.extend(part.hits.iter().take(room).cloned());
         }
         self.tell(&part.hits, &part.detections);
         Ok(())
@@ -211,9 +210,9 @@ impl<'f> Following<'f> {
         self.found.1 += detections.len() as u64;
         for hit in hits {
             if self.job.args.output.json {
-                say!("{}", finding_json(&hit.finding));
+                say!("{}", finding_json(hit));
             } else {
-                say!("{}", finding_line(&hit.finding));
+                say!("{}", finding_line(hit));
             }
         }
         for detection in detections {

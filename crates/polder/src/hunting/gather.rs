@@ -195,7 +195,7 @@ impl<'q> Gathering<'q> {
             first: None,
             last: None,
             kind: hunt::event::SourceKind::Unknown,
-            format: hunt::event::Format::Text,
+            format: None,
             state: FileState::NotRead(why),
         };
         self.summary.files.push(empty);
@@ -285,7 +285,7 @@ fn facts(report: &FileReport) -> FileFacts {
         first: report.first_time,
         last: report.last_time,
         kind: report.class.kind,
-        format: report.class.format,
+        format: Some(report.class.format),
         state,
     }
 }

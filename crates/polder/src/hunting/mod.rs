@@ -25,6 +25,7 @@ use hunt::back;
 use hunt::detection::Detection;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
+use hunt::report::words::kind_name;
 use hunt::report::{Hit, Summary};
 use hunt::rule;
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
@@ -324,9 +325,9 @@ impl<'q> Each<'_, 'q> {
             keeper.keep(taking.gathering);
             taking.stopped = Some(keeper);
         }
-        let mut of_logs: HashMap<&str, Vec<Finding>> = HashMap::new();
+        let mut of_logs: HashMap<&str, Vec<Hit>> = HashMap::new();
         for hit in found.iter().filter(|_| self.job.history.is_some()) {
-            of_logs.entry(&hit.finding.file).or_default().push(hit.finding.clone());
+            of_logs.entry(&hit.finding.file).or_default().push(hit.clone());
         }
         for mut hunt in hunts {
             hunt.report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
@@ -421,20 +422,26 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// A finding as `docs/json.md` has it.
-pub fn finding_json(finding: &Finding) -> Value {
+pub fn finding_json(hit: &Hit) -> Value {
+    let Hit { finding, host, account, source, kept } = hit;
     json!({
         "file": finding.file, "line": finding.line, "offset": finding.offset,
         "time": finding.time.map(|t| t.to_string()), "kind": finding.kind.name(), "value": finding.value,
         "indicator": finding.indicator, "text": finding.text, "lossy": finding.lossy,
+        "clipped": finding.clipped, "host": host, "account": account, "source": kind_name(*source), "kept": kept,
     })
 }
 
 /// A finding for a person.
-pub fn finding_line(finding: &Finding) -> String {
+pub fn finding_line(hit: &Hit) -> String {
+    let Hit { finding, host, account, .. } = hit;
     let time = finding.time.map_or_else(|| "-".to_owned(), |t| t.to_string()[..19].replace('T', " "));
     let Finding { file, line, value, indicator, .. } = finding;
     let (file, value, indicator) = (shown(file), shown(value), shown(indicator));
-    format!("{file}:{line}  {time}  {} {value}  ({indicator})", finding.kind.name())
+    let about = [("host", host), ("account", account)].into_iter();
+    let about: String =
+        about.filter_map(|(what, name)| Some(format!("  {what} {}", shown(name.as_deref()?)))).collect();
+    format!("{file}:{line}  {time}  {} {value}  ({indicator}){about}", finding.kind.name())
 }
 
 /// `1 file`, `2 files`.

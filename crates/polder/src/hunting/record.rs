@@ -9,11 +9,11 @@ use std::sync::atomic::AtomicBool;
 
 use hunt::back;
 use hunt::confirm::{Confirm, warning};
-use hunt::finding::Finding;
 use hunt::history::{FileFacts, HistoryError, Observed, ShorterForm};
 use hunt::indicator::Indicator;
 use hunt::limits::{FINDINGS_PER_FILE_MAX, LOOK_BACK_INDICATORS_MAX};
 use hunt::reader::{Input, read_logs};
+use hunt::report::Hit;
 use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
@@ -30,7 +30,7 @@ pub struct Recording<'r, 'n> {
     /// The file that holds it.
     pub path: &'r Path,
     pub report: &'r FileReport,
-    pub findings: &'r [Finding],
+    pub findings: &'r [Hit],
 }
 
 impl Recording<'_, '_> {
@@ -283,7 +283,7 @@ fn recover(
         let mut findings = Vec::new();
         let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| {
             let room = FINDINGS_PER_FILE_MAX.saturating_sub(findings.len());
-            findings.extend(part.hits.into_iter().take(room).map(|hit| hit.finding));
+            findings.extend(part.hits.into_iter().take(room));
         });
         logs.push((hunt.report, findings));
     });

@@ -100,13 +100,13 @@ fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
     let purpose = ["--purpose", "request of 3 March"];
     let forget =
         |more: &[&'static str]| [&["forget", "--data", "d", "203.0.113.7"], &purpose[..], more].concat();
-    let told = bench.run(&forget(&["--json"])).expect(0).says(&["1 finding still quote it"]).json().remove(0);
+    let told = bench.run(&forget(&["--json"])).expect(0).says(&["1 finding of it left"]).json().remove(0);
     assert_eq!(
         (told["count"].as_u64(), told["runs"].as_u64(), told["files_removed"].as_bool()),
         (Some(1), Some(1), Some(true))
     );
     assert!(runs(&bench).iter().all(|name| !before.contains(name)), "the old run is removed");
-    seen(&bench, "203.0.113.7", &["--purpose", "case 12"], 1);
+    seen(&bench, "203.0.113.7", &["--purpose", "case 12"], 3);
     assert_eq!(seen(&bench, "8.8.8.8", &[], 0)["count"].as_u64(), Some(1));
     bench.run(&forget(&["--findings"])).expect(0).says(&["1 finding erased"]);
     bench.run(&["finding", "list", "--data", "d"]).expect(1);
@@ -124,7 +124,7 @@ fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
     // What was forgotten stands under its keyed hash, also where it was asked for before.
     assert!(audit[1]["what"].as_str().unwrap().starts_with("ip hmac:"), "{}", audit[1]);
     assert_eq!(audit[1]["purpose"], "case 12");
-    assert_eq!((&audit[1]["outcome"], &audit[2]["outcome"]), (&"never".into(), &"seen".into()));
+    assert_eq!((&audit[1]["outcome"], &audit[2]["outcome"]), (&"forgotten".into(), &"seen".into()));
     assert!(audit[0]["who"].as_str().unwrap().contains("uid"));
     bench.run(&["history", "audit", "--data", "d", "--since", "2100-01-01"]).expect(1);
 }

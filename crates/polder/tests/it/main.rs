@@ -24,6 +24,7 @@ mod postgresql;
 mod recalling;
 mod rules;
 mod sharing;
+mod stored;
 mod support;
 mod tidy;
 mod years;

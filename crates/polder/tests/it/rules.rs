@@ -105,3 +105,29 @@ fn without_a_node_the_rules_that_ship_are_tested() {
     let (rules, quiet) = (rules.to_str().unwrap(), quiet.to_str().unwrap());
     bench.run(&["rules", "test", quiet, "--rules", rules]).expect(3).says(&["`Broken`"]);
 }
+
+/// A person sees titles in the report: one is enough where no other rule has it.
+#[test]
+fn a_rule_is_named_by_its_title_if_only_one_has_it() {
+    let bench = Bench::new();
+    let twin = MINE.replace("Somebody asks who he is", "Shadow copies are deleted");
+    let mine = bench.write("mine.yml", MINE.split("---\ntitle: Broken").next().unwrap());
+    bench.run(&["rules", "import", "--data", "d", "--licence", "CC0", mine.to_str().unwrap()]).expect(0);
+    let except = |title: &str| {
+        let more = ["--reason", "our backup", "--until", "2099-12-31", "--data", "d"];
+        bench.run(&[&["rules", "except", title, "User=x"], &more[..]].concat())
+    };
+    let listed = || bench.run(&["rules", "exceptions", "--data", "d", "--json"]).json();
+    except("Shadow copies are deleted").expect(0);
+    assert_eq!(listed()[0]["rule"], "2b1f0c9a-5c1e-4c55-9a43-3a1b8f2d7e10");
+    except("Shadow copies").expect(1).says(&["rules list"]);
+    let twin = bench.write("twin.yml", twin.split("---\ntitle: Broken").next().unwrap());
+    bench.run(&["rules", "import", "--data", "d", "--licence", "CC0", twin.to_str().unwrap()]).expect(0);
+    except("Shadow copies are deleted").expect(2).says(&[
+        "2 rules have the title",
+        "2b1f0c9a-5c1e-4c55-9a43-3a1b8f2d7e10",
+        "5d0f4a1e-8c8e-4f0b-a7a5-6b1d6a3c2f11",
+    ]);
+    except("shadows").expect(0);
+    assert_eq!(listed().len(), 2);
+}

@@ -59,6 +59,7 @@ struct Page<'a> {
     accounts: Names,
     devices: Names,
     nameless: u64,
+    dismissed: u64,
     unseen: Vec<String>,
     unseen_more: usize,
     contacts: [(&'static str, Option<&'a Contact>); 4],
@@ -110,6 +111,7 @@ impl<'a> Page<'a> {
             accounts: Names::of(accounts, language),
             devices: Names::of(devices, language),
             nameless: nameless(summary),
+            dismissed: summary.dismissed,
             unseen,
             unseen_more,
             contacts: [
@@ -145,6 +147,7 @@ impl<'a> Page<'a> {
                     (self.names(self.fixed.devices, self.fixed.devices_how, self.fixed.no_devices, &self.devices))
                 }
                 @if self.nameless > 0 { p.small.soft { (self.language.nameless(self.nameless)) } }
+                @if self.dismissed > 0 { p.small.soft { (self.language.dismissed(self.dismissed)) } }
                 section {
                     h2 { (self.fixed.unseen) }
                     @if self.unseen.is_empty() { p { (self.fixed.nothing_unseen) } }
@@ -218,6 +221,10 @@ impl<'a> Page<'a> {
         if self.nameless > 0 {
             let _ = writeln!(out);
             paragraph(&mut out, "", &self.language.nameless(self.nameless));
+        }
+        if self.dismissed > 0 {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &self.language.dismissed(self.dismissed));
         }
         heading(&mut out, self.fixed.unseen);
         if self.unseen.is_empty() {

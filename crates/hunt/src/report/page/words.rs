@@ -380,6 +380,25 @@ impl Language {
         }
     }
 
+    /// Findings that a person dismissed.
+    pub(super) fn dismissed(self, count: u64) -> String {
+        let many = count != 1;
+        match self {
+            Language::Dutch => format!(
+                "{} {} door iemand als onschuldig beoordeeld en {} hier niet mee.",
+                self.count(count, ["vondst", "vondsten"], ["", ""]),
+                if many { "zijn" } else { "is" },
+                if many { "tellen" } else { "telt" }
+            ),
+            Language::English => format!(
+                "{} {} judged by somebody to be no threat, and {} not counted here.",
+                self.count(count, ["", ""], ["find", "finds"]),
+                if many { "were" } else { "was" },
+                if many { "are" } else { "is" }
+            ),
+        }
+    }
+
     /// Detections and findings that name neither account nor device.
     pub(super) fn nameless(self, count: u64) -> String {
         match self {

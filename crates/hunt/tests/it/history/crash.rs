@@ -92,7 +92,7 @@ fn forgetting_is_all_or_nothing() {
     };
     let value = model::observable::Observable::guess("8.8.8.8").unwrap();
     stopped_everywhere(&prepare, &|node| {
-        node.history().forget(&value, &Keep::default(), false, NOW).map(drop)?;
+        node.history().forget(&value, "ip x", &Keep::default(), false, NOW).map(drop)?;
         assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 0);
         Ok(())
     });

@@ -63,7 +63,15 @@ fn one_value_is_forgotten() {
     merge_all(&node);
     let value = Observable::guess("8.8.8.8").unwrap();
     let before: Vec<String> = node.history().runs().unwrap().into_iter().map(|run| run.facts.name).collect();
-    let forgotten = node.history().forget(&value, &Keep::default(), false, NOW).unwrap();
+    let (name, other) = (audited(&value, true), audited(&Observable::guess("8.8.9.9").unwrap(), true));
+    assert_eq!(node.history().forgotten(&name).unwrap(), None);
+    let forgotten = node.history().forget(&value, &name, &Keep::default(), false, NOW).unwrap();
+    assert_eq!(
+        (node.history().forgotten(&name).unwrap(), node.history().forgotten(&other).unwrap()),
+        (Some(NOW), None)
+    );
+    assert_eq!(node.history().forgotten_of(ObservableKind::Ip).unwrap(), 1);
+    assert_eq!(node.history().forgotten_of(ObservableKind::Domain).unwrap(), 0);
     assert_eq!(
         (forgotten.count, forgotten.runs, forgotten.findings, forgotten.erased_findings),
         (3, 1, 2, 0)
@@ -77,7 +85,15 @@ fn one_value_is_forgotten() {
         let run = node.folder.inner.bytes(&name).unwrap_or_default();
         assert!(!run.windows(bytes.len()).any(|part| part == bytes), "the old run is gone");
     }
-    let again = node.history().forget(&value, &Keep::default(), true, NOW).unwrap();
+    let later = Timestamp::from_micros(NOW.micros() + 1);
+    let nothing = node.history().forget(&value, &name, &Keep::default(), false, later).unwrap();
+    assert_eq!(
+        (nothing.count, node.history().forgotten(&name).unwrap()),
+        (0, Some(NOW)),
+        "nothing was erased"
+    );
+    let again = node.history().forget(&value, &name, &Keep::default(), true, later).unwrap();
+    assert_eq!(node.history().forgotten(&name).unwrap(), Some(later));
     assert_eq!((again.count, again.runs, again.findings, again.erased_findings), (0, 0, 0, 2));
     assert_eq!(
         node.record("a.log", MONDAY, "").unwrap().new_findings(),
@@ -245,4 +261,28 @@ fn a_new_indicator_looks_back() {
     let expected =
         [(1, 1, true, "b.log"), (2, 1, false, "a.log"), (3, 1, false, "a.log"), (5, 1, false, "b.log")];
     assert_eq!(told, expected.map(|(n, count, exact, files)| (n, count, exact, files.to_owned())));
+}
+
+/// What other findings quote of a forgotten value is erased there; findings of the value are another matter.
+#[test]
+fn forgetting_redacts_what_other_findings_quote() {
+    let node = Node::new();
+    let log = b"2024-02-01T10:00:00Z 8.8.8.8 asks evil.example\n2024-02-01T11:00:00Z https://evil.example/a to 8.8.4.4\n";
+    node.record("a.log", log, "8.8.8.8\n8.8.4.4\nevil.example\nhttps://evil.example/a\n").unwrap();
+    let texts = |value: &str| {
+        let all = node.store.read(|read| hunt::history::findings(read, None)).unwrap();
+        let of = all.into_iter().filter(|hit| hit.finding.value == value);
+        of.map(|hit| hit.finding.text).collect::<Vec<_>>()
+    };
+    let value = Observable::parse(ObservableKind::Domain, "evil.example").unwrap();
+    let forget = |erase| node.history().forget(&value, "domain x", &Keep::default(), erase, NOW).unwrap();
+    let told = forget(false);
+    assert_eq!((told.findings, told.erased_findings), (2, 0));
+    assert_eq!((told.redacted_findings, told.holding_findings), (3, 1), "{told:?}");
+    assert_eq!(texts("8.8.8.8"), ["2024-02-01T10:00:00Z 8.8.8.8 asks [erased]"]);
+    assert_eq!(texts("8.8.4.4"), ["2024-02-01T11:00:00Z https://[erased]/a to 8.8.4.4"]);
+    assert_eq!(texts("evil.example").len(), 2);
+    let told = forget(true);
+    assert_eq!((told.erased_findings, told.redacted_findings), (2, 0));
+    assert!(texts("evil.example").is_empty() && texts("8.8.8.8").len() == 1);
 }

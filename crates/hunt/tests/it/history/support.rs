@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use hunt::event::{SourceClass, SourceKind};
-use hunt::finding::Finding;
 use hunt::history::{
     Base, FileFacts, History, HistoryError, Keep, MemoryFolder, NewRun, Observed, Question, Reading,
     Recorded, RunFile, RunFolder, Sighted, TABLES, Writing,
 };
 use hunt::indicator::read_list;
+use hunt::report::Hit;
 use hunt::run::{Hunt, Keeping, hunt_into};
 use hunt::scan::IndicatorSet;
 use ledger::sql::EngineError;
@@ -77,11 +77,11 @@ impl Node {
         list: &str,
         kind: SourceKind,
         from: u64,
-    ) -> (FileFacts, Hunt<'static>, Vec<Finding>) {
+    ) -> (FileFacts, Hunt<'static>, Vec<Hit>) {
         let set = IndicatorSet::build(read_list(list.as_bytes(), "list").indicators);
         let mut findings = Vec::new();
         let keeping = Keeping { observed: self.observed(), from };
-        let hunt = hunt_into(&mut &*log, name, &set, 1, Some(keeping), &mut |f| findings.push(f));
+        let hunt = hunt_into(&mut &*log, name, &set, 1, Some(keeping), &mut |f| findings.push(Hit::of(f)));
         let class = SourceClass { kind, ..SourceClass::default() };
         let facts = FileFacts { from, ..FileFacts::of_report(&hunt.report, class) };
         (facts, hunt, findings)

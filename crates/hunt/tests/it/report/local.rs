@@ -153,6 +153,43 @@ fn a_notice_is_sent_once_and_tried_again_until_it_is() {
     assert_eq!(waiting(at(clock), false)[0].tries, 0);
 }
 
+/// A notice that holds a value which is forgotten is neither sent nor told again; the others wait on.
+#[test]
+fn a_notice_of_a_forgotten_value_is_erased() {
+    let store = store();
+    let long = format!("https://evil.example/{}", "x".repeat(300));
+    let cut: String = long.chars().take(199).collect();
+    let bodies: [(&str, Vec<u8>); 5] = [
+        ("mail", b"* domain evil[.]example: bad".to_vec()),
+        ("webhook", br#"{"values":["evil.example"],"hosts":["dom\\anna"]}"#.to_vec()),
+        ("mail", b"* domain www[.]evil[.]example: bad\nACCOUNTS TO LOOK AT: dom\\anna".to_vec()),
+        ("mail", format!("* url {}\u{2026}", cut.replace('.', "[.]").replace("://", "[://]")).into_bytes()),
+        ("mail", b"sent".to_vec()),
+    ];
+    for (nth, (channel, body)) in bodies.iter().enumerate() {
+        let one = Notice { key: nth.to_string(), ..told() };
+        store.local(|tx| enqueue(tx, channel, &one, body, at(0))).unwrap();
+    }
+    store.local(|tx| sent(tx, 5, at(1))).unwrap();
+    let forget = |kind, value: &str| {
+        let value = model::observable::Observable::parse(kind, value).unwrap();
+        store.local(|tx| outbox::forget(tx, &value, at(2))).unwrap()
+    };
+    let waiting = || {
+        let all = store.read(|read| due(read, at(9), true, &["mail", "webhook"], 10)).unwrap();
+        all.into_iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    assert_eq!((forget(ObservableKind::Domain, "absent.example"), waiting()), (0, vec![1, 2, 3, 4]));
+    assert_eq!((forget(ObservableKind::Url, &long), waiting()), (1, vec![1, 2, 3]));
+    assert_eq!((forget(ObservableKind::Domain, "evil.example"), waiting()), (2, vec![3]));
+    assert_eq!((forget(ObservableKind::Account, "dom\\anna"), waiting()), (1, vec![]));
+    let all = store.read(outgoing).unwrap();
+    assert_eq!([all[0].delivery, all[4].delivery], [Delivery::Erased, Delivery::Sent]);
+    assert!(!store.local(|tx| retry(tx, 1, at(3))).unwrap(), "what was erased cannot be sent");
+    let again = Notice { key: "0".to_owned(), ..told() };
+    assert_eq!(store.local(|tx| enqueue(tx, "mail", &again, b"x", at(3))).unwrap(), Enqueued::Known);
+}
+
 #[test]
 fn an_outbox_does_not_grow_without_bound() {
     let store = store();

@@ -326,6 +326,32 @@ fn a_notice_holds_no_line_and_no_link() {
     assert_eq!(told.json["detections_in_all"], 50);
 }
 
+/// What a person dismissed is no finding; a reader learns how many there were.
+#[test]
+fn dismissed_findings_are_counted_apart() {
+    let mut summary = sample::firm();
+    let none = html(&summary);
+    assert!(!none.contains("dismissed"));
+    summary.dismissed = 3;
+    let words = "3 findings more were dismissed by a person";
+    assert!(table(&summary, 100).contains(words) && html(&summary).contains(words));
+    assert_eq!(verdict_of(&html(&summary)), verdict_of(&none), "they count for nothing else");
+    for (language, words) in [
+        (Language::English, "3 finds were judged by somebody to be no threat"),
+        (Language::Dutch, "3 vondsten zijn door iemand als onschuldig beoordeeld en tellen hier niet mee."),
+    ] {
+        let text = one_page_text(&summary, &Contacts::default(), language).replace('\n', " ");
+        assert!(text.contains(words), "{text}");
+        assert!(one_page_html(&summary, &Contacts::default(), language).contains(words));
+    }
+    summary.dismissed = 1;
+    assert!(table(&summary, 100).contains("1 finding more was dismissed by a person, and not counted here."));
+}
+
+fn verdict_of(page: &str) -> &str {
+    page.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>")).unwrap().0
+}
+
 #[test]
 fn words_for_people() {
     assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);

@@ -175,7 +175,7 @@ fn files() -> Vec<FileFacts> {
         first: Some(time(first)),
         last: Some(time(last)),
         kind,
-        format,
+        format: Some(format),
         state: FileState::Whole,
     };
     let (january, march) = ("2026-01-01T00:00:04Z", "2026-03-09T23:59:58Z");

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is stored of findings says as much as it did when they were found.
+
+use ledger::sql::EngineError;
+use serde_json::{Value, json};
+use store::{Schema, Store};
+
+use crate::engine::write_private;
+use crate::support::*;
+
+on_both_engines! {
+    a_stored_finding_says_what_a_fresh_one_says,
+    a_look_back_stores_what_a_hunt_would,
+    findings_of_an_earlier_format_are_kept,
+    dismissed_findings_are_not_reported_as_found,
+    the_report_tells_of_files_what_the_register_does,
+    a_forgotten_value_is_nowhere,
+    forgotten_is_not_never,
+    sharing_says_what_already_holds,
+}
+
+const LIST: &str = "203.0.113.7\n";
+const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" logid=\"0101039424\" type=\"event\" subtype=\"vpn\" \
+     level=\"information\" user=\"engineer03\" remip=203.0.113.7 action=\"tunnel-up\"\n";
+/// Members that tell of a finding where and why.
+const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
+
+/// Takes the table of findings back to format 8.
+const DROPPED: [&str; 5] = [
+    "ALTER TABLE hunt_findings DROP COLUMN clipped",
+    "ALTER TABLE hunt_findings DROP COLUMN host",
+    "ALTER TABLE hunt_findings DROP COLUMN account",
+    "ALTER TABLE hunt_findings DROP COLUMN source",
+    "ALTER TABLE hunt_findings DROP COLUMN kept",
+];
+
+fn about(finding: &Value) -> Vec<Value> {
+    ABOUT.iter().map(|name| finding[*name].clone()).collect()
+}
+
+fn listed(bench: &Bench) -> Vec<Value> {
+    bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json()
+}
+
+/// A finding far from both ends of a line that is too long to be kept whole.
+fn long_line() -> String {
+    let filler = "x ".repeat(4_000);
+    LOG.replace("remip", &format!("msg=\"{filler}\" remip"))
+        .replace("action=", &format!("msg=\"{filler}\" action="))
+}
+
+fn a_stored_finding_says_what_a_fresh_one_says(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    bench.write("vpn.log", format!("{LOG}{}", long_line()));
+    let fresh = bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log", "--json"]).expect(0).findings();
+    let (host, account) = (&fresh[0]["host"], &fresh[0]["account"]);
+    assert_eq!((host, account, &fresh[0]["source"]), (&json!("gw1"), &json!("engineer03"), &json!("VPN")));
+    assert!(fresh[0]["kept"].as_str().is_some_and(|kept| !kept.is_empty()), "{}", fresh[0]);
+    assert_eq!((&fresh[0]["clipped"], &fresh[1]["clipped"]), (&json!(false), &json!(true)));
+    let stored = listed(&bench);
+    assert_eq!(stored.iter().map(about).collect::<Vec<_>>(), fresh.iter().map(about).collect::<Vec<_>>());
+
+    let report =
+        |format: &str| bench.run(&["finding", "report", "--data", "d", "--format", format]).expect(0).out;
+    let lines: Vec<Value> = report("json").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<Vec<Value>> = lines.iter().filter(|l| l["type"] == "finding").map(about).collect();
+    assert_eq!(told, fresh.iter().map(about).collect::<Vec<_>>());
+    for (format, words) in [("html", ["gw1", "engineer03"]), ("page-text", ["gw1", "engineer03"])] {
+        let text = report(format);
+        words.iter().for_each(|word| assert!(text.contains(word), "{format}: {word}"));
+    }
+    assert!(report("html").contains("The line is longer than what was kept of it."));
+    bench.run(&["finding", "list", "--data", "d"]).expect(0).says(&["host gw1", "account engineer03"]);
+}
+
+/// Lines that are recovered when an indicator comes later tell the same.
+fn a_look_back_stores_what_a_hunt_would(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("vpn.log", LOG);
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(1);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    let stored = listed(&bench);
+    let fresh = bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log", "--json"]).expect(0).findings();
+    assert_eq!(about(&stored[0])[..2], [json!("gw1"), json!("engineer03")]);
+    assert_eq!(about(&stored[0]), about(&fresh[0]));
+}
+
+/// Format 8 had neither host nor account: its findings are there, and say that they do not know.
+fn findings_of_an_earlier_format_are_kept(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    bench.write("vpn.log", LOG);
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(0);
+    // Both were forgotten, but only one of them was there to be erased.
+    bench.write("gone.log", "2024-02-01T10:00:00Z 8.8.8.8\n");
+    bench.run(&["hunt", "--no-packs", "--data", "d", "gone.log"]).expect(1);
+    for (value, code) in [("8.8.8.8", 0), ("9.9.9.9", 1)] {
+        bench.run(&["forget", "--data", "d", value, "--purpose", "a request"]).expect(code);
+    }
+    let marked =
+        if bench.is_on_server() { "UPDATE polder_format SET format = 8" } else { "PRAGMA user_version = 8" };
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    for sql in DROPPED.iter().chain([&"DROP TABLE hunt_forgotten", &marked]) {
+        store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
+    }
+    drop(store);
+    let stored = listed(&bench);
+    assert_eq!(stored.len(), 1);
+    assert_eq!(about(&stored[0]), [json!(null), json!(null), json!("unknown"), json!(""), json!(false)]);
+    bench.run(&["seen", "--data", "d", "8.8.8.8"]).expect(3).says(&["8.8.8.8 was erased on"]);
+    bench.run(&["seen", "--data", "d", "9.9.9.9"]).expect(1).says(&["never"]);
+    // And what is found now is stored whole.
+    bench.write("other.log", LOG.replace("02:11", "02:21"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "other.log"]).expect(0);
+    assert_eq!(about(&listed(&bench)[0])[..2], [json!("gw1"), json!("engineer03")]);
+}
+
+fn report(bench: &Bench, code: i32) -> Vec<Value> {
+    bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(code).json()
+}
+
+fn dismissed_findings_are_not_reported_as_found(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    bench.write("vpn.log", format!("{LOG}{}", LOG.replace("203.0.113.7", "198.51.100.9")));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(0);
+    let dismiss = |nth: usize| {
+        let id = listed(&bench)[nth]["finding"].as_str().unwrap().to_owned();
+        bench.run(&["finding", "dismiss", "--data", "d", &id, "--reason", "own scanner"]).expect(0);
+    };
+    dismiss(0);
+    let lines = report(&bench, 0);
+    assert_eq!((&lines[0]["findings"], &lines[0]["dismissed"]), (&json!(1), &json!(1)));
+    let told: Vec<&Value> = lines.iter().filter(|line| line["type"] == "finding").collect();
+    assert_eq!((told.len(), &told[0]["value"]), (1, &json!("198.51.100.9")));
+    dismiss(1);
+    let table = bench.run(&["finding", "report", "--data", "d"]).expect(1);
+    table.says(&["Nothing was found", "2 findings more were dismissed"]);
+    assert_eq!(listed(&bench).len(), 2, "they are still there to be looked at");
+}
+
+/// What was not read whole, waits or failed is told as that, and what kind of log each file is.
+fn the_report_tells_of_files_what_the_register_does(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    // Then each line is read into an event.
+    bench.run(&["history", "keep", "--data", "d", "url"]).expect(0);
+    bench.write("a-vpn.log", LOG);
+    bench.write("b-odd.jsonl", "{\"time\":\"2026-03-02T08:14:05Z\",\"dst_ip\":\"192.0.2.80\"}\n{broken\n");
+    let packed = zstd::encode_all(LOG.repeat(5_000).as_bytes(), 1).unwrap();
+    bench.write("c-cut.log.zst", &packed[..packed.len() - 5]);
+    bench.write("d-lost.log", LOG.replace("02:11", "03:11"));
+    bench.write("e-fail.log", LOG.replace("02:11", "04:11"));
+    let logs = ["a-vpn.log", "b-odd.jsonl", "c-cut.log.zst", "d-lost.log", "e-fail.log"];
+    let run = bench.run(&[&["hunt", "--no-packs", "--data", "d"], &logs[..]].concat());
+    assert_eq!(run.code, 3, "{}", run.err);
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    for sql in [
+        "UPDATE hunt_files SET state = 5 WHERE path LIKE '%d-lost.log'",
+        "UPDATE hunt_files SET state = 4, fault = 'the disk was full' WHERE path LIKE '%e-fail.log'",
+    ] {
+        store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
+    }
+    drop(store);
+    let lines = report(&bench, 3);
+    let files: Vec<&Value> = lines.iter().filter(|line| line["type"] == "file").collect();
+    let told: Vec<(&str, &str)> =
+        files.iter().map(|f| (f["state"].as_str().unwrap(), f["why"].as_str().unwrap_or(""))).collect();
+    assert_eq!(
+        told,
+        [
+            ("whole", ""),
+            ("whole", ""),
+            ("damaged", "it could not be read to its end"),
+            ("damaged", "what the history kept of it is damaged, not the file; hunt in it again"),
+            ("not-read", "the disk was full"),
+        ]
+    );
+    assert_eq!(files[0]["source"], "VPN");
+    assert_eq!(files[1]["unread"], json!([{ "why": "no JSON object", "count": 1 }]));
+    assert!(files[0]["sha256"].is_string() && files[0]["format"].is_null());
+}
+
+const VALUE: &str = "198.51.100.9";
+
+/// Not in findings of other values, not in a notice that waits, and the receipt says where it was.
+fn a_forgotten_value_is_nowhere(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", format!("203.0.113.7\n{VALUE}\n"));
+    bench.write("vpn.log", LOG.replace("action=", &format!("srcip={VALUE} action=")));
+    let hunt = ["hunt", "--data", "d", "--indicators", "list.txt", "vpn.log"];
+    bench.run(&hunt).expect(0);
+    write_private(&bench.path("hook.secret"), "0123456789abcdef");
+    // A port that nobody listens on: it was free a moment ago.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n");
+    bench.write("notify.toml", settings);
+    bench.run(&["finding", "report", "--data", "d", "--notify", "notify.toml"]).expect(0);
+    assert_ne!(bench.holding("d", VALUE.as_bytes()), Vec::<String>::new());
+
+    let forget = ["forget", "--data", "d", VALUE, "--findings", "--purpose", "a request", "--json"];
+    // A server keeps deleted bytes where no query reaches them: the receipt names the places.
+    let told = bench.run(&forget).expect(0).json().remove(0);
+    let counts = ["count", "findings_left", "findings_erased", "findings_redacted", "notices_erased"];
+    assert_eq!(
+        counts.map(|name| told[name].as_u64()),
+        [Some(1), Some(0), Some(1), Some(1), Some(1)],
+        "{told}"
+    );
+    assert_eq!(told["remains"].as_array().map(Vec::is_empty), Some(!engine.is_server()), "{told}");
+    assert_eq!(bench.holding("d", VALUE.as_bytes()), Vec::<String>::new());
+    let left = listed(&bench);
+    assert_eq!((left.len(), &left[0]["value"]), (1, &json!("203.0.113.7")));
+    assert!(left[0]["text"].as_str().unwrap().contains("srcip=[erased] action="), "{}", left[0]);
+    let notices = bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json();
+    assert_eq!(notices[0]["state"], "erased");
+    bench.run(&["notify", "retry", "--data", "d", "1"]).expect(1);
+    // An account stands in a field of its own, too.
+    let forget = ["forget", "--data", "d", "--kind", "account", "engineer03", "--purpose", "a request"];
+    bench.run(&forget).expect(0).says(&["1 finding of other values quoted it"]);
+    assert_eq!(listed(&bench)[0]["account"], "[erased]");
+    assert_eq!(bench.holding("d", b"engineer03"), Vec::<String>::new());
+}
+
+/// Whoever asks for what was forgotten learns that, and what came since.
+fn forgotten_is_not_never(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let line = |time: &str| format!("2024-02-01T{time}:00Z {VALUE}\n");
+    bench.write("a.log", line("10:00"));
+    let hunt = |log: &str| bench.run(&["hunt", "--no-packs", "--data", "d", log]);
+    let seen = |value: &str, more: &[&str], code| {
+        bench.run(&[&["seen", "--data", "d", value], more].concat()).expect(code)
+    };
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    hunt("a.log").expect(1);
+    seen("198.51.100.8", &[], 1).says(&["never"]);
+    bench.run(&["forget", "--data", "d", VALUE, "--purpose", "a request"]).expect(0);
+    for _ in 0..2 {
+        let told =
+            seen(VALUE, &[], 3).says(&["198.51.100.9 was erased on 2", "nothing of it was recorded since"]);
+        assert!(!told.out.contains("never"), "{}", told.out);
+        // The content is known: it is not recorded again.
+        hunt("a.log").expect(1);
+    }
+    let json = seen(VALUE, &["--json"], 3).json().remove(0);
+    assert_eq!((&json["seen"], &json["coverage"]["holes"]), (&json!(false), &json!(true)));
+    assert!(json["coverage"]["forgotten"].is_string());
+    // Another value of its network was never there, but of the network nobody can say so.
+    seen("198.51.100.8", &[], 1).says(&["never"]);
+    seen("198.51.100.0/24", &[], 3).says(&["1 value erased at somebody's wish"]);
+    bench.write("b.log", line("11:00"));
+    hunt("b.log").expect(1);
+    seen(VALUE, &[], 0).says(&["was seen 1 time", "what was known of it before was erased on 2"]);
+    // The audit holds the value from before in no line, not even of who asked after it was forgotten.
+    let audit = bench.run(&["history", "audit", "--data", "d", "--json"]).expect(0);
+    assert!(!audit.out.contains(VALUE), "{}", audit.out);
+    let outcomes: Vec<Value> = audit.json().iter().map(|entry| entry["outcome"].clone()).collect();
+    assert!(outcomes.contains(&json!("forgotten")));
+}
+
+/// What was shared is not shared twice, and who asks again learns when and by whom it was.
+fn sharing_says_what_already_holds(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let ring = bench.community("ring");
+    bench.write("list.txt", format!("203.0.113.7\n{VALUE}\n"));
+    bench.import("list.txt", &["--community", &ring, "--tlp", "amber"], 0);
+    bench.write("vpn.log", format!("{LOG}{}", LOG.replace("203.0.113.7", VALUE)));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(0);
+    let ids: Vec<String> =
+        listed(&bench).iter().map(|one| one["finding"].as_str().unwrap().to_owned()).collect();
+    let finding = |args: &[&str]| bench.run(&[&["finding"], args, &["--data", "d"]].concat());
+    let share = |id: &str, more: &[&str]| finding(&[&["share", id], more].concat());
+    let show = |id: &str| finding(&["show", id, "--json"]).expect(0).json().remove(0);
+
+    let to_ring = ["--community", ring.as_str()];
+    share(&ids[0], &["--draft"]).expect(0).says(&["is drafted, TLP:AMBER"]);
+    share(&ids[0], &["--draft"]).expect(0).says(&["is drafted since 2", "nothing to do"]);
+    let first = share(&ids[0], &[&to_ring[..], &["--json"]].concat()).expect(0).json().remove(0);
+    assert_eq!((&first["made"], &first["rule"]), (&json!(null), &json!(null)));
+    assert!(first["added"].as_u64() > Some(0));
+    let size = bench.verified("d");
+    share(&ids[0], &to_ring).expect(0).says(&[
+        "was made on 2",
+        "nothing to do",
+        first["sighting"].as_str().unwrap(),
+    ]);
+    // A draft of what is shared takes nothing back.
+    share(&ids[0], &[&to_ring[..], &["--draft"]].concat()).expect(0).says(&["was made on 2"]);
+    assert_eq!(show(&ids[0])["state"], "shared");
+    let again = share(&ids[0], &[&to_ring[..], &["--json"]].concat()).expect(0).json().remove(0);
+    for name in ["sighting", "observed_data", "count", "marking", "value"] {
+        assert_eq!(first[name], again[name], "{name}");
+    }
+    assert!(again["made"].is_string() && again["added"] == 0);
+    let indicator = show(&ids[0])["indicator"].as_str().unwrap().to_owned();
+    finding(&[&["sight", &indicator], &to_ring[..]].concat()).expect(0).says(&["nothing to do"]);
+    assert_eq!(bench.verified("d"), size, "nothing was appended");
+    // Other recipients have not been told.
+    let own = share(&ids[0], &["--json"]).expect(0).json().remove(0);
+    assert_eq!((&own["sighting"], &own["made"]), (&first["sighting"], &json!(null)));
+    assert!(own["added"].as_u64() > Some(0), "{own}");
+    share(&ids[0], &["--anonymous"]).expect(0).says(&["told of less, or otherwise"]);
+
+    let rule = [&["approve-rule", "add", "--reason", "agreed"], &to_ring[..]].concat();
+    finding(&rule).expect(0);
+    let draft = share(&ids[1], &[&to_ring[..], &["--draft"]].concat());
+    draft.expect(0).says(&["rule 1 would have shared it"]);
+    finding(&["dismiss", &ids[1], "--reason", "own scanner"]).expect(0);
+    share(&ids[1], &to_ring).expect(0).says(&["rule 1 approves the same"]);
+
+    // What a rule shared is told as that.
+    let log = LOG.replace("203.0.113.7", "192.0.2.200");
+    bench.write("more.txt", "192.0.2.200\n");
+    bench.import("more.txt", &["--community", &ring, "--tlp", "amber"], 0);
+    bench.write("more.log", log);
+    bench.run(&["hunt", "--no-packs", "--data", "d", "more.log"]).expect(0).says(&["shared by rule 1"]);
+    let by_rule = listed(&bench).into_iter().find(|one| one["value"] == "192.0.2.200").unwrap();
+    share(by_rule["finding"].as_str().unwrap(), &to_ring)
+        .expect(0)
+        .says(&["by rule 1 for the same recipients"]);
+
+    // What was retracted is not said to hold.
+    let sighting = first["sighting"].as_str().unwrap();
+    bench.run(&["recall", "--data", "d", sighting, "--retract"]).expect(0);
+    share(&ids[0], &to_ring).expect(2).says(&["was retracted on 2"]);
+}
