@@ -128,6 +128,7 @@ pub enum CheckpointError {
 }
 
 /// The detectors with all that they remember.
+#[derive(Clone)]
 pub struct Detectors {
     options: Options,
     memory: Memory,

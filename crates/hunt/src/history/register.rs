@@ -312,6 +312,16 @@ impl History<'_> {
     }
 }
 
+impl History<'_> {
+    /// The number of what was recorded last under this name; `None` if nothing was.
+    pub fn recorded_as(&self, path: &str) -> Result<Option<i64>, HistoryError> {
+        self.read(|read| {
+            let sql = "SELECT id FROM hunt_files WHERE path = ?1 AND recorded <> 0 ORDER BY recorded DESC, id DESC LIMIT 1";
+            Ok(first_int(read, sql, &[Value::Text(&clean(path))])?)
+        })
+    }
+}
+
 /// Registers a file on which work begins; answers its id.
 pub(super) fn begin(tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<i64, EngineError> {
     // It may have waited under its name alone.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What comes of all logs together, for the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hunt::detection::{Detection, Level, Means};
@@ -12,9 +12,12 @@ use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
 
 use model::marking::Marking;
+use model::time::Timestamp;
 
 use super::coverage::{self, Days};
+use super::follow;
 use super::sought::Quarry;
+use crate::node::now;
 
 /// Findings that a report holds; of more the number is told.
 const HITS_MAX: usize = 200_000;
@@ -28,6 +31,25 @@ pub struct Gathered {
     pub partial: bool,
     /// What each rule came to.
     pub counts: Vec<RuleCount>,
+    /// What following goes on from; as it was asked for.
+    pub onward: Onward,
+}
+
+/// What following goes on from: what detectors and correlations remember of the files.
+#[derive(Default)]
+pub struct Onward {
+    pub detectors: Option<Detectors>,
+    pub engine: Option<Engine>,
+    /// Detections of hours that were still open: they were told, and come again when the hour is over.
+    pub told: BTreeSet<Told>,
+}
+
+/// What makes a detection the same as another: what detected, about whom, from when.
+pub type Told = (String, Vec<(&'static str, String)>, Option<Timestamp>);
+
+/// See [`Told`].
+pub fn told(detection: &Detection) -> Told {
+    (detection.id.clone(), detection.about.clone(), detection.first)
 }
 
 /// Takes in what comes of the logs, one after the other.
@@ -80,8 +102,7 @@ impl<'q> Gathering<'q> {
     }
 
     pub fn detection(&mut self, detection: Detection) {
-        // Rules are told by their own choice; detectors by the level.
-        if detection.means == Means::Detector && detection.level < self.min_level.unwrap_or(Level::Medium) {
+        if !is_told(&detection, self.min_level) {
             return;
         }
         if detection.means == Means::Pattern {
@@ -145,12 +166,21 @@ impl<'q> Gathering<'q> {
         self.summary.files.push(empty);
     }
 
-    /// All logs were read: what counts over time is judged.
-    pub fn finish(mut self) -> Gathered {
+    /// All logs were read: what counts over time is judged. With `follow_since` it is handed on as it stands for what
+    /// happens from then on.
+    pub fn finish(mut self, follow_since: Option<Timestamp>) -> Gathered {
+        let mut onward = Onward::default();
         let mut found = Vec::new();
         if let Some(engine) = &mut self.engine {
-            let told = engine.finish(&mut |detection| found.push(detection));
-            let lost = told.lost.late + told.lost.overflowed;
+            if let Some(since) = follow_since {
+                let detection = &mut |detection| found.push(detection);
+                onward.engine = Some(engine.hand_on(since, now(), follow::ORDER, detection));
+            }
+            let summary = engine.finish(&mut |detection| {
+                onward.told.extend(follow_since.map(|_| told(&detection)));
+                found.push(detection);
+            });
+            let lost = summary.lost.late + summary.lost.overflowed;
             if lost > 0 {
                 self.summary.sought.notes.push(format!(
                     "{lost} matches came too late or were too many to be counted by correlations"
@@ -163,7 +193,15 @@ impl<'q> Gathering<'q> {
             said.iter().for_each(|d| eprintln!("{d}"));
         }
         if let Some(detectors) = &mut self.detectors {
-            detectors.finish(&mut |detection| found.push(detection));
+            if let Some(since) = follow_since {
+                // What `finish` closes stays closed: the hour that is not over yet would be, too.
+                detectors.advance(since, &mut |detection| found.push(detection));
+                onward.detectors = Some(detectors.clone());
+            }
+            detectors.finish(&mut |detection| {
+                onward.told.extend(follow_since.map(|_| told(&detection)));
+                found.push(detection);
+            });
             let counts = detectors.counts();
             if counts.late + counts.dropped > 0 {
                 self.summary.sought.notes.push(format!(
@@ -177,8 +215,13 @@ impl<'q> Gathering<'q> {
         self.summary.left_out = self.left_out.into_iter().collect();
         coverage::fill(&mut self.summary, &self.days);
         let counts = self.engine.as_mut().map(Engine::take_counts).unwrap_or_default();
-        Gathered { summary: self.summary, partial: self.partial, counts }
+        Gathered { summary: self.summary, partial: self.partial, counts, onward }
     }
+}
+
+/// Rules are told by their own choice; detectors by the level.
+pub fn is_told(detection: &Detection, min_level: Option<Level>) -> bool {
+    detection.means != Means::Detector || detection.level >= min_level.unwrap_or(Level::Medium)
 }
 
 fn facts(report: &FileReport) -> FileFacts {
@@ -211,7 +254,7 @@ fn facts(report: &FileReport) -> FileFacts {
 
 /// What is known of an indicator before a node fills in what its ledger says besides. An object of somebody's carries
 /// a marking that only a ledger tells.
-fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
+pub fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
     let marking = Marking { unknown: model::id::is_stix_id(id), ..Marking::NONE };
     IndicatorFacts { name, marking, shipped, ..IndicatorFacts::default() }
 }

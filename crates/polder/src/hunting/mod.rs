@@ -11,6 +11,7 @@ mod pool;
 mod progress;
 mod record;
 mod sought;
+mod tidings;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -73,10 +74,8 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
-    // What is added while the files are hunted in is followed, too.
-    let followed = job.places(&paths);
     let known = node.as_ref().map(|node| node.store.read(back::newest)).transpose()?;
-    let Gathered { mut summary, partial, counts } = job.hunt_all(&paths, summary)?;
+    let Gathered { mut summary, partial, counts, onward } = job.hunt_all(&paths, summary)?;
     if let (Some(node), Some(history)) = (&node, &history) {
         node.store.local(|tx| rule::add_counts(tx, &counts))?;
         coverage::declared(history, &mut summary)?;
@@ -98,8 +97,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         notify::announce(node, &summary, settings)?;
     }
     let mut found = summary.hit_count() + summary.detection_count() > 0;
-    if (args.reading.follow || !args.reading.syslog.is_empty()) && !summary.stopped {
-        found |= job.follow(&followed)?;
+    if job.goes_on() && !summary.stopped {
+        // From where the files were read to: what was added since is followed, too.
+        let followed = job.places(&paths, &summary);
+        found |= job.follow(&followed, onward, node.as_ref(), settings.as_ref())?;
         return Ok(if found { Exit::Done } else { Exit::NotFound });
     }
     // Of nothing that was read nothing can be said.
@@ -156,7 +157,7 @@ impl<'j> Job<'j> {
             done
         })?;
         gathering.summary.duration = begun.elapsed();
-        Ok(gathering.finish())
+        Ok(gathering.finish(self.goes_on().then(follow::open_since)))
     }
 }
 

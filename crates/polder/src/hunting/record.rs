@@ -97,15 +97,20 @@ fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
     }
 }
 
-/// What the register keeps of a log. One file has one name in it, however it was named today; a member of an
-/// archive keeps its name behind the archive's.
-fn facts(path: &Path, report: &FileReport) -> FileFacts {
+/// The name of a log in the register. One file has one name in it, however it was named today; a member of an archive
+/// keeps its name behind the archive's.
+pub fn name_of(path: &Path, log: &str) -> String {
     let whole = path.display().to_string();
-    let member = report.file.strip_prefix(whole.as_str()).unwrap_or_default();
-    let name = match fs::canonicalize(path) {
+    let member = log.strip_prefix(whole.as_str()).unwrap_or_default();
+    match fs::canonicalize(path) {
         Ok(path) => format!("{}{member}", path.display()),
-        Err(_) => report.file.clone(),
-    };
+        Err(_) => log.to_owned(),
+    }
+}
+
+/// What the register keeps of a log.
+fn facts(path: &Path, report: &FileReport) -> FileFacts {
+    let name = name_of(path, &report.file);
     let mut facts = FileFacts { path: name, ..FileFacts::of_report(report, report.class) };
     facts.unread.extend(report.unparsed.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)));
     facts.days.clone_from(&report.days);

@@ -18,6 +18,7 @@ mod hunting;
 mod judging;
 mod keys;
 mod ledger;
+mod live;
 mod notify;
 mod postgresql;
 mod recalling;
