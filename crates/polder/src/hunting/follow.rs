@@ -106,7 +106,7 @@ impl<'j> Job<'j> {
         settings: Option<&Settings>,
     ) -> Result<bool, Failure> {
         let listen = &self.args.reading.syslog;
-        let live = Live::start(files, listen, &self.stop)?;
+        let mut live = Live::start(files, listen, &self.stop)?;
         let (files_told, listeners) =
             (counted(files.len() as u64, "file"), counted(listen.len() as u64, "listener"));
         eprintln!("following {files_told} and {listeners}; stop with Ctrl-C");
@@ -484,6 +484,7 @@ impl<'f> Following<'f> {
         }
         if let Some(detectors) = &mut self.detectors {
             detectors.finish(&mut |detection| found.push(detection));
+            detectors.take_faults().iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
             let counts = detectors.counts();
             let (late, dropped) = (counts.late - self.before.late, counts.dropped - self.before.dropped);
             if late + dropped > 0 {
@@ -589,4 +590,23 @@ fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     File::open(path)?.take(HEAD_BYTES as u64 * 4).read_to_end(&mut head)?;
     Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that could not be read to its end was followed from anywhere, and nobody was told.
+    #[test]
+    fn where_a_file_ends_is_known_or_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthr").unwrap();
+        let place = |offset, lines| Place { offset, lines };
+        assert_eq!(end_of(&path, u64::MAX).unwrap(), place(8, 2));
+        assert_eq!(end_of(&path, 7).unwrap(), place(4, 1), "what was read of it");
+        let (reached, error) = end_of(dir.path(), u64::MAX).unwrap_err();
+        assert_eq!((reached, error.kind()), (Place::default(), std::io::ErrorKind::IsADirectory));
+        assert!(head_of(&dir.path().join("none")).is_err());
+    }
 }

@@ -202,6 +202,7 @@ impl<'q> Gathering<'q> {
                 onward.told.extend(follow_since.map(|_| told(&detection)));
                 found.push(detection);
             });
+            detectors.take_faults().iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
             let counts = detectors.counts();
             if counts.late + counts.dropped > 0 {
                 self.summary.sought.notes.push(format!(

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use model::time::Timestamp;
 use serde_json::Value;
 
+use crate::notify::{SECRET, private, web};
 use crate::support::*;
 
 const MINUTE: i64 = 60;
@@ -120,4 +121,114 @@ fn detectors_run_while_following() {
     let mut same = ids(&whole);
     same.sort();
     assert_eq!(told, same, "{}", whole.out);
+}
+
+/// Indicators in the ledger, a webhook that answers so often, and an empty log.
+fn with_webhook(answers: &'static [&'static str]) -> (Bench, std::sync::mpsc::Receiver<(String, Vec<u8>)>) {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text", "--tlp", "green"], 0);
+    bench.write("f.log", "");
+    let (address, heard) = web(answers);
+    private(&bench, "hook.secret", SECRET);
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    (bench, heard)
+}
+
+fn lines_with(address: &str, count: usize) -> String {
+    format!("2024-01-01T00:00:00Z to {address}\n").repeat(count)
+}
+
+const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
+
+/// A flood makes one notice at once and one at the end, each with its numbers.
+#[test]
+fn a_live_flood_is_told_in_few_notices() {
+    let (bench, heard) = with_webhook(&[TAKEN, TAKEN]);
+    let following = Following::start(&bench, &["--no-packs", "--notify", "notify.toml"]);
+    following.append(&lines_with("203.0.113.7", 150));
+    following.wait("err", "notice 1 was sent");
+    // Within five minutes of the first.
+    following.append(&lines_with("203.0.113.7", 200));
+    following.append(&lines_with("203.0.113.7", 50));
+    let ran = following.stop(0).says(&["400 findings", "notice 2 was sent"]);
+    assert_eq!(ran.findings().len(), 400);
+    assert_eq!(ran.findings()[0]["marking"], "TLP:GREEN", "what a report says of an indicator");
+    let notices: Vec<Value> = heard.iter().map(|(_, body)| serde_json::from_slice(&body).unwrap()).collect();
+    let counts: Vec<u64> = notices.iter().map(|one| one["findings_in_all"].as_u64().unwrap()).collect();
+    assert_eq!(counts.iter().sum::<u64>(), 400, "{counts:?}");
+    assert!(counts[0] >= 100, "{counts:?}");
+    assert_eq!(notices[0]["findings"][0]["marking"], "TLP:GREEN");
+    assert_eq!(bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json().len(), 2);
+}
+
+/// A notice that fails is said once, does not keep lines from being read, and waits.
+#[test]
+fn a_live_notice_that_fails_waits_in_the_outbox() {
+    let (bench, _heard) = with_webhook(&[BUSY]);
+    let following = Following::start(&bench, &["--no-packs", "--notify", "notify.toml"]);
+    following.append(&lines_with("203.0.113.7", 150));
+    following.wait("err", "could not be sent");
+    following.append(&lines_with("203.0.113.7", 1));
+    following.append("2024-01-01T00:00:00Z to 203.0.113.7 after it\n");
+    following.wait("out", "after it");
+    let ran = following.stop(0);
+    assert_eq!(ran.err.matches("notice 1 could not be sent").count(), 1, "{}", ran.err);
+    let listed = bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json();
+    let states: Vec<&str> = listed.iter().map(|one| one["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["waiting", "waiting"], "{listed:?}");
+    // A mail server that says nothing keeps no line from being read, either.
+    bench.write("f.log", "");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    bench.write(
+        "notify.toml",
+        format!("[mail]\nfrom = \"a@firm.example\"\nto = [\"b@firm.example\"]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n"),
+    );
+    let following = Following::start(&bench, &["--no-packs", "--notify", "notify.toml"]);
+    following.append(&lines_with("203.0.113.7", 150));
+    let taken = silent.accept().unwrap();
+    following.append("2024-01-01T00:00:00Z to 203.0.113.7 while it waits\n");
+    following.wait("out", "while it waits");
+    drop((taken, silent));
+    following.stop(0).says(&["could not be sent"]);
+}
+
+/// What was read of a file before it was rotated away stays found.
+#[test]
+fn findings_of_a_rotated_file_are_stored() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", "nothing yet\n");
+    let following = Following::start(&bench, &["--no-packs"]);
+    following.append(&lines_with("203.0.113.7", 1));
+    following.wait("out", "203.0.113.7");
+    fs::rename(bench.path("f.log"), bench.path("g.log")).unwrap();
+    fs::remove_file(bench.path("g.log")).unwrap();
+    bench.write("f.log", lines_with("198.51.100.9", 1));
+    following.wait("out", "198.51.100.9");
+    following.stop(0);
+    let kept = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    assert!(kept.out.contains("203.0.113.7") && kept.out.contains("198.51.100.9"), "{}", kept.out);
+    assert_eq!(kept.out.lines().filter(|line| line.contains("f.log:")).count(), 2, "{}", kept.out);
+}
+
+/// What the first pass read is not read again, nor is anything between the two missed.
+#[test]
+fn following_begins_where_the_files_ended() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", format!("{}2024-01-01T00:00:01Z half a line", lines_with("203.0.113.7", 3)));
+    let following = Following::start(&bench, &["--no-packs"]);
+    following.append(" to 203.0.113.7\n");
+    following.wait("out", "half a line to 203.0.113.7");
+    let ran = following.stop(0).says(&["1 finding and 0 detections while following"]);
+    let lines: Vec<u64> = ran.findings().iter().map(|one| one["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [1, 2, 3, 4]);
 }
