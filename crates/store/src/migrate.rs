@@ -116,6 +116,14 @@ pub(crate) static STEPS: &[Step] = &[
             ],
         },
     },
+    Step {
+        what: "the register of log files says by which zone their times were read",
+        work: Work::Local {
+            table: "hunt_files",
+            sqlite: &["ALTER TABLE hunt_files ADD COLUMN zone TEXT NOT NULL DEFAULT ''"],
+            postgres: &[r#"ALTER TABLE hunt_files ADD COLUMN zone TEXT COLLATE "C" NOT NULL DEFAULT ''"#],
+        },
+    },
 ];
 
 const REGISTER_GROWS_SQLITE: &[&str] = &[

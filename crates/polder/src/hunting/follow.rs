@@ -24,6 +24,7 @@ use hunt::run::{Keeping, LiveLog};
 use hunt::time::Clock;
 use model::diagnostic::shown;
 use model::time::Timestamp;
+use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
 
 use super::gather::{Onward, Told, facts_of, is_told, told};
@@ -422,7 +423,7 @@ impl<'f> Following<'f> {
         self.recorded = now();
         if let Some(history) = self.job.history {
             for followed in self.logs.values_mut() {
-                record_received(history, followed)?;
+                record_received(history, followed, &self.job.zone())?;
             }
         }
         if let (Some(node), Some(engine)) = (self.node, &mut self.engine) {
@@ -519,7 +520,7 @@ fn print(detection: &Detection) {
 fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: bool) -> Result<bool, Failure> {
     let Some(history) = job.history.filter(|_| !followed.findings.is_empty()) else { return Ok(false) };
     if followed.received.is_some() {
-        record_received(history, followed)?;
+        record_received(history, followed, &job.zone())?;
         return Ok(true);
     }
     if followed.file.is_none() && may_record {
@@ -540,7 +541,7 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
 }
 
 /// Puts what was received of a listener since the last time into the history, as a log of its own.
-fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>) -> Result<(), Failure> {
+fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
     let Some((hash, bytes)) = &mut followed.received else { return Ok(()) };
     let (observed, read) = followed.log.take_observed();
     if *bytes == 0 {
@@ -562,6 +563,7 @@ fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>) -> Result<
         days: read.days.into_iter().collect(),
         backward_jumps: read.timeline.jumps_back,
         counted_to: *bytes,
+        zone: zone.to_string(),
         ..FileFacts::default()
     };
     *bytes = 0;

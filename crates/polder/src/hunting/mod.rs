@@ -225,8 +225,9 @@ impl<'e> Each<'e, '_> {
             if let Some(history) = self.job.history.filter(|_| !hunt.report.stopped) {
                 let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
                 let observed = std::mem::take(&mut hunt.left.observed);
+                let zone = self.job.zone();
                 let recording =
-                    record::Recording { history, path, report: &hunt.report, findings: &findings };
+                    record::Recording { history, path, report: &hunt.report, findings: &findings, zone };
                 recording.record(observed, &|from| self.again(path, &hunt.report.file, from))?;
             }
             gathering.end(&hunt.report, &mut hunt.left);
