@@ -34,6 +34,16 @@ pub struct Stretch {
     pub days: BTreeSet<u32>,
 }
 
+impl Stretch {
+    /// What was read next.
+    pub fn join(&mut self, next: &Stretch) {
+        self.lines += next.lines;
+        self.unparsed.join(&next.unparsed);
+        self.timeline.join(&next.timeline);
+        self.days.extend(&next.days);
+    }
+}
+
 impl<'n, 'a> LiveLog<'n, 'a> {
     /// A log of which the beginning is known: its header names the values of later lines.
     pub fn new(

@@ -20,7 +20,7 @@ use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
 use hunt::report::words::second_or_dash;
 use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{self, Engine, Order};
-use hunt::run::{Keeping, LiveLog};
+use hunt::run::{Keeping, LiveLog, Stretch};
 use hunt::time::Clock;
 use model::diagnostic::shown;
 use model::time::Timestamp;
@@ -196,8 +196,8 @@ struct Following<'f> {
     detectors: Option<Detectors>,
     /// What the detectors had left out when following began.
     before: Counts,
-    /// Whether it was told that some come too late.
-    late_told: bool,
+    /// Whether it was told that some come too late, and that there is no room for more.
+    left_out_told: [bool; 2],
     /// Detections that were told when following began.
     told: BTreeSet<Told>,
     logs: HashMap<String, Followed<'f>>,
@@ -217,6 +217,8 @@ struct Followed<'f> {
     received: Option<(Sha256, u64)>,
     /// Of syslog: how much of it came.
     at: Place,
+    /// What was read of it before it was last recorded.
+    before: Stretch,
     /// What was found and is not stored yet.
     findings: Vec<Finding>,
     /// Of a file: its number in the history, once something of it is recorded.
@@ -238,7 +240,7 @@ impl<'f> Following<'f> {
             engine: onward.engine,
             before: onward.detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
             detectors: onward.detectors,
-            late_told: false,
+            left_out_told: [false; 2],
             told: onward.told,
             logs: HashMap::new(),
             waiting: (0, now()),
@@ -307,6 +309,7 @@ impl<'f> Following<'f> {
             received: is_syslog.then(|| (Sha256::new(), 0)),
             findings: Vec::new(),
             at: Place::default(),
+            before: Stretch::default(),
             file: match self.job.history.filter(|_| !is_syslog) {
                 Some(history) => history.history().recorded_as(&record::name_of(Path::new(name), name))?,
                 None => None,
@@ -407,12 +410,18 @@ impl<'f> Following<'f> {
         }
         let Some(detectors) = &mut self.detectors else { return self.tell(&[], found) };
         detectors.advance(until, &mut |detection| found.push(detection));
-        if detectors.counts().late > self.before.late && !self.late_told {
-            self.late_told = true;
+        let (counts, [late_told, dropped_told]) = (detectors.counts(), &mut self.left_out_told);
+        if counts.late > self.before.late && !std::mem::replace(late_told, true) {
             eprintln!(
                 "polder: sign-ins and movements come of which the hour is over; the detectors judge an hour 5 minutes \
                  after it and leave out what comes later: hunt in these logs again, and look whether their clocks are \
                  right and --tz fits"
+            );
+        }
+        if counts.dropped > self.before.dropped && !std::mem::replace(dropped_told, true) {
+            eprintln!(
+                "polder: the detectors have no room for more accounts and places, and leave out what is new: stop and \
+                 start again"
             );
         }
         self.tell(&[], found)
@@ -471,7 +480,13 @@ impl<'f> Following<'f> {
     fn finish(&mut self) -> Result<(), Failure> {
         let mut found = Vec::new();
         if let Some(engine) = &mut self.engine {
-            engine.finish(&mut |detection| found.push(detection));
+            let lost = engine.finish(&mut |detection| found.push(detection)).lost;
+            if lost.late + lost.overflowed > 0 {
+                eprintln!(
+                    "polder: {} matches came too late and {} were too many to be counted by correlations",
+                    lost.late, lost.overflowed
+                );
+            }
         }
         if !self.job.quarry.patterns.is_empty() {
             let mut patterns = PatternRun::new(&self.job.quarry.patterns);
@@ -544,6 +559,7 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
 fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
     let Some((hash, bytes)) = &mut followed.received else { return Ok(()) };
     let (observed, read) = followed.log.take_observed();
+    followed.before.join(&read);
     if *bytes == 0 {
         return Ok(());
     }
@@ -571,9 +587,11 @@ fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zon
     Ok(())
 }
 
-/// What a notice rests on of a log: of syslog since it was recorded, of a file since following began.
+/// What a notice rests on of a log: what was read of it since following began.
 fn facts(followed: &Followed<'_>) -> report::FileFacts {
-    let (read, class) = (followed.log.read(), followed.log.class());
+    let class = followed.log.class();
+    let mut read = followed.before.clone();
+    read.join(followed.log.read());
     report::FileFacts {
         path: followed.log.name().to_owned(),
         bytes: 0,

@@ -163,6 +163,7 @@ fn a_live_flood_is_told_in_few_notices() {
     assert_eq!(counts.iter().sum::<u64>(), 400, "{counts:?}");
     assert!(counts[0] >= 100, "{counts:?}");
     assert_eq!(notices[0]["findings"][0]["marking"], "TLP:GREEN");
+    assert!(!notices.iter().any(|one| one["partial"] == true), "{notices:?}");
     assert_eq!(bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json().len(), 2);
 }
 
@@ -231,4 +232,35 @@ fn following_begins_where_the_files_ended() {
     let ran = following.stop(0).says(&["1 finding and 0 detections while following"]);
     let lines: Vec<u64> = ran.findings().iter().map(|one| one["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [1, 2, 3, 4]);
+}
+
+/// A notice of what came by syslog says how many lines it rests on, also after these were recorded.
+#[test]
+fn a_notice_of_syslog_rests_on_its_lines() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", "");
+    let taken = bench.path("taken");
+    let program = bench.write("sendmail", format!("#!/bin/sh\ncat >> {}\n", taken.display()));
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    bench.write(
+        "notify.toml",
+        format!(
+            "[mail]\nfrom = \"a@firm.example\"\nto = [\"b@firm.example\"]\nsendmail = \"{}\"\n",
+            program.display()
+        ),
+    );
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = format!("tcp:{port}");
+    let following = Following::start(&bench, &["--no-packs", "--notify", "notify.toml", "--syslog", &listen]);
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    sender.write_all(b"<13>1 2024-01-01T00:00:00Z gw app - - - to 203.0.113.7\n<13>nothing\n").unwrap();
+    drop(sender);
+    following.wait("out", "203.0.113.7");
+    following.stop(0).says(&["notice 1 was sent"]);
+    let mail = fs::read_to_string(taken).unwrap();
+    assert!(mail.contains("1 finding found") && mail.contains("rests on 2 lines in 1 file"), "{mail}");
+    let kept = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    assert!(kept.out.contains("syslog-tcp:"), "{}", kept.out);
 }
