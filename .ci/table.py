@@ -6,8 +6,8 @@
     table.py raise OUT    lift the floors in .ci/floors to what a good run counted; never lowers one
     table.py skips OUT    run tests that only print that they skip, and keep what they say
 
-OUT is the folder in which .ci/run keeps what a run left: binaries.json, tests.log, outside.xml, mutants,
-tour, steps, skips.
+OUT is the folder in which .ci/run keeps what a run left: binaries.json, tests.log, yara.log, outside.xml,
+mutants, tour, steps, skips.
 """
 
 import json
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = ROOT / ".ci" / "floors"
 MINUTES_MAX = 45
 # A failing suite explains why its step failed; then the step is not counted again.
-SUITES_OF_STEP = {"tests": ("/unit", "/it", "/doc", "postgresql"), "outside": ("outside",), "mutants": ("mutants",), "tour": ("tour",)}
+SUITES_OF_STEP = {"tests": ("/unit", "/it", "/doc", "postgresql"), "outside": ("outside",), "mutants": ("mutants",), "tour": ("tour",), "yara": ("yara",)}
 
 
 class Suite:
@@ -121,6 +121,8 @@ def count(out):
     suites = count_cargo(out)
     if on_server := count_on_server(out):
         suites["postgresql"] = on_server
+    if apart := count_yara(out):
+        suites["yara"] = apart
     if (out / "outside.xml").exists():
         outside = suites["outside"] = Suite()
         for case in xml.parse(out / "outside.xml").getroot().iter("testcase"):
@@ -163,6 +165,21 @@ def count_on_server(out):
         return None
     suite, skipped = Suite(), sum("POLDER_TEST_POSTGRES" in line for line in read_skips(out))
     suite.add(verdicts.count("ok") - skipped, verdicts.count("FAILED"), skipped)
+    return suite
+
+
+def count_yara(out):
+    """All that extras/yara tests, in one suite: its workspace is another, so `binaries` does not know it."""
+    lines = read_lines(out / "yara.log")
+    begun = sum(bool(re.match(r" +(Running|Doc-tests) ", line)) for line in lines)
+    results = [re.match(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;", line) for line in lines]
+    results = [found for found in results if found]
+    if not begun:
+        return None
+    suite = Suite()
+    for found in results:
+        suite.add(*map(int, found.groups()))
+    suite.died = len(results) < begun
     return suite
 
 

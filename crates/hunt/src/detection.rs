@@ -54,6 +54,23 @@ pub enum Means {
     Rule,
 }
 
+/// Kinds of whom or what a detection is about ([`Detection::about`]); a hunt that goes on later knows no others.
+pub const ABOUT: &[&str] = &[
+    "account",
+    "address",
+    "application",
+    "destination",
+    "domain",
+    "file",
+    "host",
+    "network",
+    "process",
+    "service",
+    "share",
+    "user-agent",
+    "value",
+];
+
 /// A line that a detection rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {

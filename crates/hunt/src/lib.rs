@@ -37,6 +37,8 @@ pub mod rule;
 pub mod run;
 pub mod scan;
 pub mod standard;
+mod state;
 pub mod time;
+pub mod unfinished;
 pub mod unpack;
 pub mod view;

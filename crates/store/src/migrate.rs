@@ -117,6 +117,11 @@ pub(crate) static STEPS: &[Step] = &[
         },
     },
     Step {
+        what: "what rules came to is counted by log",
+        // Made anew as the room declares it; what was counted before counted repeated hunts again.
+        work: Work::Local { table: "hunt_rule_counts", sqlite: COUNTS_BY_LOG, postgres: COUNTS_BY_LOG },
+    },
+    Step {
         what: "the register of log files says by which zone their times were read",
         work: Work::Local {
             table: "hunt_files",
@@ -125,6 +130,8 @@ pub(crate) static STEPS: &[Step] = &[
         },
     },
 ];
+
+const COUNTS_BY_LOG: &[&str] = &["DROP TABLE hunt_rule_counts", "DROP TABLE IF EXISTS hunt_rule_checkpoint"];
 
 const REGISTER_GROWS_SQLITE: &[&str] = &[
     "ALTER TABLE hunt_files ADD COLUMN source INTEGER NOT NULL DEFAULT 0",

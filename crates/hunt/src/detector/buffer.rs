@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{Bytes, Damaged, State, state};
 use crate::limits::{DETECTOR_FILES_PER_DAY_MAX, DETECTOR_NAME_BYTES_MAX, DETECTOR_NAMES_MAX};
+use crate::state::{Bytes, Damaged, State, state};
 
 /// Microseconds of an hour, of a day, and of the span within which like attempts are one fact.
 pub(super) const HOUR: i64 = 3_600_000_000;

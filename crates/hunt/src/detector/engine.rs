@@ -10,7 +10,6 @@ use super::catalogue::Detector;
 use super::place::{Network, is_inside};
 use super::signin::{Outcome, Service};
 use super::spray::{Doors, Source};
-use super::state::{Bytes, Damaged, State, state};
 use super::takeover::Tries;
 use super::{Options, habit, spray, takeover, travel};
 use crate::detection::{Detection, Evidence, Level, Means};
@@ -18,6 +17,7 @@ use crate::event::{Place, SourceKind};
 use crate::limits::{
     ATTRIBUTES_PER_ACCOUNT_MAX, DETECTOR_SOURCES_MAX, EVIDENCE_LINES_MAX, RECENT_SIGN_INS_MAX,
 };
+use crate::state::{Bytes, Damaged, State, state};
 
 impl State for Outcome {
     fn write(&self, out: &mut Vec<u8>) {

@@ -43,7 +43,6 @@ mod place;
 mod robust;
 pub mod signin;
 mod spray;
-mod state;
 mod takeover;
 mod travel;
 mod volume;
@@ -58,12 +57,12 @@ use model::diagnostic::Diagnostic;
 use model::time::Timestamp;
 use movement::{FileUse, Movement, ProcessStart, Upload};
 use signin::{AccountChange, AccountEvent, Change, SignIn, account_event, agent_family};
-use state::{Bytes, State, state};
 use volume::Volume;
 
 use crate::detection::{Detection, Evidence, Level};
 use crate::event::{Event, SourceClass, SourceKind};
 use crate::limits::{DETECTOR_FACTS_MAX, FINDING_TEXT_BYTES_MAX};
+use crate::state::{Bytes, State, state};
 
 pub use catalogue::{DETECTORS, Detector};
 pub use crown::Crown;

@@ -10,9 +10,9 @@ use super::catalogue::{SPRAY_DISTRIBUTED, SPRAY_ONE_SOURCE, STUFFING};
 use super::engine::{Engine, ORIGIN, Point, Said, Where, World, source_of};
 use super::robust::Robust;
 use super::signin::{Outcome, Service};
-use super::state::state;
 use crate::detection::Level;
 use crate::limits::{EVIDENCE_LINES_MAX, SPRAYED_ACCOUNTS_MAX};
+use crate::state::state;
 
 /// Accounts that fail from one source within an hour.
 pub const SPRAY_ACCOUNTS_MIN: usize = 10;

@@ -5,9 +5,9 @@ use super::buffer::{HOUR, Id, MINUTE};
 use super::catalogue::{BRUTE_FORCE, MFA_FATIGUE};
 use super::engine::{Engine, ORIGIN, Point, Said, Where, World, source_of};
 use super::habit;
-use super::state::state;
 use crate::detection::Level;
 use crate::limits::EVIDENCE_LINES_MAX;
+use crate::state::state;
 use model::time::Timestamp;
 
 /// Failures within [`BRUTE_FORCE_SPAN`] that a person does not make.

@@ -10,10 +10,10 @@ use super::catalogue::{BULK_COLLECTION, CLOUD_UPLOAD, SLOW_EXFILTRATION, STAGING
 use super::crown;
 use super::engine::{Said, World};
 use super::robust::Robust;
-use super::state::state;
 use crate::detection::Level;
 use crate::event::SourceKind;
 use crate::limits::{DESTINATIONS_MAX, DETECTOR_FILES_PER_DAY_MAX};
+use crate::state::state;
 
 const MEGABYTE: u64 = 1_000_000;
 /// Bytes to a destination on a day that are remembered.

@@ -84,15 +84,6 @@ impl Claim {
 }
 
 impl History<'_> {
-    /// From which byte of the unpacked stream on a file is to be collected: 0 for one that is not known, or whose
-    /// shorter form can be replaced; the end of what was counted for one that has grown since it was merged.
-    pub fn resume_from(&self, facts: &FileFacts) -> Result<u64, HistoryError> {
-        self.read(|read| {
-            let shorter = register::shorter_form(read, facts)?;
-            Ok(shorter.filter(|file| file.merged).map_or(0, |file| file.counted_to))
-        })
-    }
-
     /// Records one file, or the part of it from `facts.from` on. `worker` is any number but 0 that only this
     /// process has.
     ///

@@ -116,8 +116,6 @@ impl FileFacts {
 /// How far the work on a file has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// It was named and not begun.
-    Waiting,
     /// It was read.
     Done,
     /// It was read; parts of it could not be.
@@ -130,9 +128,8 @@ pub enum FileState {
     Again,
 }
 
-/// State, stored code, name. Codes are stored: append, never change one.
+/// State, stored code, name. Codes are stored: append, never change one; 0 was that of files that waited.
 const STATES: &[(FileState, i64, &str)] = &[
-    (FileState::Waiting, 0, "waiting"),
     (FileState::Done, 1, "done"),
     (FileState::Partial, 2, "partial"),
     (FileState::Running, 3, "running"),
@@ -339,16 +336,10 @@ impl History<'_> {
 
 /// Registers a file on which work begins; answers its id.
 pub(super) fn begin(tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<i64, EngineError> {
-    // It may have waited under its name alone.
-    let waiting = "SELECT id FROM hunt_files WHERE path = ?1 AND state = 0";
-    let waiting = first_int(tx.as_read(), waiting, &[Value::Text(&clean(&facts.path))])?;
-    if let Some(id) = waiting {
-        tx.execute("DELETE FROM hunt_files WHERE id = ?1", &[Value::Int(id)])?;
-    }
-    let id = match waiting {
-        Some(id) => id,
-        None => next_id(tx)?,
-    };
+    // What could not be read under this name can be now.
+    let failed = "DELETE FROM hunt_files WHERE path = ?1 AND state = 4 AND recorded = 0";
+    tx.execute(failed, &[Value::Text(&clean(&facts.path))])?;
+    let id = next_id(tx)?;
     insert(tx, id, &facts.path, facts, FileState::Running, worker)?;
     Ok(id)
 }
@@ -361,18 +352,14 @@ fn insert(
     state: FileState,
     worker: i64,
 ) -> Result<(), EngineError> {
-    let (sha256, head): (&[u8], &[u8]) = match state {
-        FileState::Waiting => (&[], &[]),
-        _ => (&facts.sha256, &facts.head_sha256),
-    };
     tx.execute(
         "INSERT INTO hunt_files (id, path, sha256, head_sha256, size, state, lines, unread_lines, findings, scanner_version, recorded, worker)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, 0, ?8)",
         &[
             Value::Int(id),
             Value::Text(&clean(path)),
-            Value::Blob(sha256),
-            Value::Blob(head),
+            Value::Blob(&facts.sha256),
+            Value::Blob(&facts.head_sha256),
             Value::Int(int(facts.size)),
             Value::Int(state.code()),
             Value::Int(SCANNER_VERSION),
@@ -446,60 +433,27 @@ pub(super) fn describe(
 }
 
 impl History<'_> {
-    /// Notes files that are to be hunted; those that wait already, or are registered under this name and
-    /// size, are left as they are. Answers how many are new.
-    pub fn enqueue(&self, files: &[(String, u64)]) -> Result<u64, HistoryError> {
-        self.write(|tx| {
-            let mut added = 0;
-            for (path, size) in files {
-                let args = [Value::Text(&clean(path)), Value::Int(int(*size))];
-                let known = "SELECT id FROM hunt_files WHERE path = ?1 AND (state = 0 OR size = ?2)";
-                if first_int(tx.as_read(), known, &args)?.is_none() {
-                    let id = next_id(tx)?;
-                    let facts = FileFacts { size: *size, ..FileFacts::default() };
-                    insert(tx, id, path, &facts, FileState::Waiting, 0)?;
-                    added += 1;
-                }
-            }
-            Ok(added)
-        })
-    }
-
-    /// Claims the next file that waits, or must be read again, for a worker (any number but 0 that only this
-    /// process has); `None` when there is none.
-    pub fn claim(&self, worker: i64) -> Result<Option<File>, HistoryError> {
-        self.write(|tx| {
-            let next =
-                "SELECT id FROM hunt_files WHERE (state = 0 OR state = 5) AND worker = 0 ORDER BY id LIMIT 1";
-            let Some(id) = first_int(tx.as_read(), next, &[])? else { return Ok(None) };
-            tx.execute(
-                "UPDATE hunt_files SET worker = ?2 WHERE id = ?1",
-                &[Value::Int(id), Value::Int(worker)],
-            )?;
-            Ok(file(tx.as_read(), id)?)
-        })
-    }
-
-    /// Lets go of what workers had claimed that are no more: for who knows that no other process hunts.
-    pub fn release_claims(&self) -> Result<u64, HistoryError> {
-        self.write(|tx| Ok(tx.execute("UPDATE hunt_files SET worker = 0 WHERE worker <> 0", &[])?))
-    }
-
-    /// Notes that a file could not be read or recorded. What was recorded of it before still counts.
+    /// Notes that a file could not be read. What was recorded of it before still counts.
     pub fn fail(&self, path: &str, fault: &str) -> Result<(), HistoryError> {
         self.write(|tx| {
             let args = [Value::Text(&clean(path)), Value::Text(&clean(fault))];
             let known =
                 "UPDATE hunt_files SET state = 4, worker = 0, fault = ?2 WHERE path = ?1 AND recorded = 0";
-            if tx.execute(known, &args)? == 0 {
-                let id = next_id(tx)?;
-                insert(tx, id, path, &FileFacts::default(), FileState::Waiting, 0)?;
-                // Its content is not known: it must not stand in the way of another.
-                let args = [Value::Int(id), Value::Text(&clean(fault)), Value::Blob(&id.to_be_bytes())];
-                tx.execute("UPDATE hunt_files SET state = 4, fault = ?2, sha256 = ?3 WHERE id = ?1", &args)?;
+            if tx.execute(known, &args)? > 0 {
+                return Ok(());
             }
+            let id = next_id(tx)?;
+            insert(tx, id, path, &FileFacts::default(), FileState::Failed, 0)?;
+            // Its content is not known: it must not stand in the way of another.
+            let args = [Value::Int(id), Value::Text(&clean(fault)), Value::Blob(&id.to_be_bytes())];
+            tx.execute("UPDATE hunt_files SET fault = ?2, sha256 = ?3 WHERE id = ?1", &args)?;
             Ok(())
         })
+    }
+
+    /// The number in the register of the log of this content, if it is registered.
+    pub fn number_of(&self, facts: &FileFacts) -> Result<Option<i64>, HistoryError> {
+        self.read(|read| Ok(of_content(read, facts)?.map(|file| file.id)))
     }
 
     /// The register.

@@ -11,6 +11,7 @@
 
 mod ast;
 mod check;
+mod checkpoint;
 mod compare;
 mod event;
 mod fold;

@@ -46,9 +46,9 @@ pub struct PatternIndicator {
 
 /// A pattern that is ready.
 #[derive(Debug)]
-struct Ready {
-    indicator: PatternIndicator,
-    matcher: Matcher,
+pub(super) struct Ready {
+    pub(super) indicator: PatternIndicator,
+    pub(super) matcher: Matcher,
     /// Judged event by event.
     single: bool,
 }
@@ -56,7 +56,7 @@ struct Ready {
 /// Patterns that are hunted for together.
 #[derive(Debug)]
 pub struct PatternSet {
-    ready: Vec<Ready>,
+    pub(super) ready: Vec<Ready>,
     /// The literals, and for each the expressions that it lets in, as (pattern, leaf).
     finder: Option<AhoCorasick>,
     wanted_by: Vec<Vec<(usize, usize)>>,
@@ -259,25 +259,25 @@ fn of_test(test: &Test) -> Option<Vec<String>> {
 
 /// An event that may take part in a pattern of several observations.
 #[derive(Clone, Debug)]
-struct Kept {
-    span: Span,
+pub(super) struct Kept {
+    pub(super) span: Span,
     /// Leaves that hold in it.
-    leaves: Vec<usize>,
-    source: SourceKind,
-    about: Vec<(&'static str, String)>,
-    evidence: Evidence,
+    pub(super) leaves: Vec<usize>,
+    pub(super) source: SourceKind,
+    pub(super) about: Vec<(&'static str, String)>,
+    pub(super) evidence: Evidence,
 }
 
 /// Matching one run's events, file by file, in any order: patterns of one observation are told at once,
 /// the others at the end ([`PatternRun::finish`]).
 #[derive(Debug)]
 pub struct PatternRun<'a> {
-    set: &'a PatternSet,
-    kept: Vec<Vec<Kept>>,
+    pub(super) set: &'a PatternSet,
+    pub(super) kept: Vec<Vec<Kept>>,
     /// Events that would have been kept for a pattern: over the limit, or without a time.
-    lost: Vec<u64>,
+    pub(super) lost: Vec<u64>,
     /// Detections of a pattern that were told.
-    told: Vec<u64>,
+    pub(super) told: Vec<u64>,
 }
 
 impl<'a> PatternRun<'a> {

@@ -36,6 +36,9 @@ pub use spool::ReadSeek;
 /// Bytes of a file's head whose hash tells a file that has grown from another file of the same name.
 pub const HEAD_BYTES: usize = 4 * 1024;
 
+/// So much is read at once: its line ends are counted while it lies in the processor's cache.
+const READ_BYTES: usize = 128 * 1024;
+
 /// Least room that is made in a buffer.
 const ROOM_BYTES_MIN: usize = 64 * 1024;
 
@@ -127,6 +130,8 @@ pub struct Source<R: Read> {
     whole: bool,
     offset: u64,
     line: u64,
+    /// Line ends in the buffer that is being filled.
+    newlines: u64,
     lines: u64,
     unread_lines: u64,
     unpacked_bytes: u64,
@@ -169,6 +174,7 @@ impl<R: Read> Source<R> {
             whole: true,
             offset: 0,
             line: 1,
+            newlines: 0,
             lines: 0,
             unread_lines: 0,
             unpacked_bytes: 0,
@@ -228,8 +234,8 @@ impl<R: Read> Source<R> {
     }
 
     fn block(&mut self, bytes: Vec<u8>) -> Block {
-        let newlines = memchr_iter(b'\n', &bytes).count() as u64;
-        let lines = newlines + u64::from(bytes.last() != Some(&b'\n'));
+        // What is carried on holds no line end.
+        let lines = std::mem::take(&mut self.newlines) + u64::from(bytes.last() != Some(&b'\n'));
         let block = Block { offset: self.offset, first_line: self.line, bytes };
         self.offset += block.bytes.len() as u64;
         self.line += lines;
@@ -274,13 +280,17 @@ impl<R: Read> Source<R> {
                 // A small log needs no large buffer.
                 make_room(buffer, (2 * end).clamp(end + ROOM_BYTES_MIN, wanted.max(end + ROOM_BYTES_MIN)));
             }
-            let until = buffer.len().min(wanted);
+            let until = buffer.len().min(wanted).min(end + READ_BYTES);
             match self.text.read(buffer.get_mut(end..until).unwrap_or_default()) {
                 Ok(0) => {
                     self.ended = true;
                     break Ok(());
                 }
-                Ok(count) => end += count,
+                Ok(count) => {
+                    let read = buffer.get(end..end + count).unwrap_or_default();
+                    self.newlines += memchr_iter(b'\n', read).count() as u64;
+                    end += count;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
             }
@@ -345,6 +355,7 @@ impl<R: Read> Source<R> {
             }
         }
         let taken = newline.map_or(filled, |newline| newline + 1);
+        self.newlines -= u64::from(newline.is_some());
         buffer.copy_within(taken..filled, 0);
         self.offset += taken as u64;
         self.dropping = newline.is_none() && !self.ended;

@@ -12,6 +12,7 @@ mod ocsf;
 pub mod outbox;
 mod page;
 mod recorded;
+mod state;
 mod stix;
 mod summary;
 mod table;

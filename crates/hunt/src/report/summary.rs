@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a hunt came to, as plain data: whoever hunts fills it, the printers beside this file only read it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::marking::{Marking, Tlp};
@@ -39,7 +39,9 @@ pub struct Summary {
     /// What was looked for.
     pub sought: Sought,
     /// Matches that were not kept as findings: why, and how many (`the indicator had ceased to hold`).
-    pub left_out: Vec<(String, u64)>,
+    pub left_out: BTreeMap<String, u64>,
+    /// Days of which there are lines, by kind of log.
+    pub days: BTreeMap<SourceKind, BTreeSet<Day>>,
     /// How long it took, without waiting for a person.
     pub duration: Duration,
     /// Bytes that were read, unpacked.
@@ -62,7 +64,8 @@ impl Summary {
             files: Vec::new(),
             coverage: Coverage::default(),
             sought: Sought::default(),
-            left_out: Vec::new(),
+            left_out: BTreeMap::new(),
+            days: BTreeMap::new(),
             duration: Duration::ZERO,
             bytes: 0,
             stopped: false,

@@ -2,7 +2,6 @@
 //! Rules as a person keeps them: imported ones, which are on, exceptions, counts. Local state of a node.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
 use model::diagnostic::Diagnostic;
@@ -16,7 +15,7 @@ use crate::detection::Level;
 use crate::limits::EXCEPTIONS_MAX;
 
 /// The tables of rules.
-pub static TABLES: &[&Table] = &[&RULES, &SWITCHES, &EXCEPTIONS, &COUNTS, &CHECKPOINT];
+pub static TABLES: &[&Table] = &[&RULES, &SWITCHES, &EXCEPTIONS, &COUNTS];
 
 /// Imported rules. `origin` is the name of the set that they came with.
 static RULES: Table = Table {
@@ -62,27 +61,20 @@ static EXCEPTIONS: Table = Table {
         )"#],
 };
 
-/// What each rule came to in all hunts.
+/// What each rule came to in each log, the last time that it was hunted in. Of correlations the log is that of the
+/// last line.
 static COUNTS: Table = Table {
     name: "hunt_rule_counts",
     kind: TableKind::Local,
-    columns: &["rule", "matches", "excepted", "last_time"],
+    columns: &["rule", "file", "matches", "excepted", "last_time"],
     sqlite: &["CREATE TABLE hunt_rule_counts (
-            rule TEXT NOT NULL PRIMARY KEY, matches INTEGER NOT NULL, excepted INTEGER NOT NULL, last_time INTEGER
-        ) STRICT"],
+            rule TEXT NOT NULL, file INTEGER NOT NULL, matches INTEGER NOT NULL, excepted INTEGER NOT NULL,
+            last_time INTEGER, PRIMARY KEY (file, rule)
+        ) STRICT, WITHOUT ROWID"],
     postgres: &[r#"CREATE TABLE hunt_rule_counts (
-            rule TEXT COLLATE "C" NOT NULL PRIMARY KEY, matches BIGINT NOT NULL, excepted BIGINT NOT NULL,
-            last_time BIGINT
+            rule TEXT COLLATE "C" NOT NULL, file BIGINT NOT NULL, matches BIGINT NOT NULL, excepted BIGINT NOT NULL,
+            last_time BIGINT, PRIMARY KEY (file, rule)
         )"#],
-};
-
-/// The state of the correlations, one row.
-static CHECKPOINT: Table = Table {
-    name: "hunt_rule_checkpoint",
-    kind: TableKind::Local,
-    columns: &["id", "state"],
-    sqlite: &["CREATE TABLE hunt_rule_checkpoint (id INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT"],
-    postgres: &["CREATE TABLE hunt_rule_checkpoint (id BIGINT PRIMARY KEY, state BYTEA NOT NULL)"],
 };
 
 /// What an import came to; the three are all rules that were given.
@@ -305,32 +297,36 @@ pub fn remove_exception(tx: &mut dyn Tx, nr: i64) -> Result<bool, EngineError> {
     Ok(tx.execute("DELETE FROM hunt_rule_exceptions WHERE nr = ?1", &[Value::Int(nr)])? > 0)
 }
 
-/// Adds what rules came to, in the transaction that records the file in which they did.
-pub fn add_counts(tx: &mut dyn Tx, counts: &[RuleCount]) -> Result<(), EngineError> {
+/// Says what rules came to in a log of the register, instead of what was said of it before: hunting in it again
+/// counts nothing twice.
+pub fn put_counts(tx: &mut dyn Tx, log: i64, counts: &[RuleCount]) -> Result<(), EngineError> {
+    tx.execute("DELETE FROM hunt_rule_counts WHERE file = ?1", &[Value::Int(log)])?;
+    counts.iter().try_for_each(|count| put_count(tx, log, count))
+}
+
+/// Says what a correlation came to in a log, after [`put_counts`] for all logs: correlations are judged when all are
+/// read. What an exception covered is left as it was said then.
+pub fn put_count(tx: &mut dyn Tx, log: i64, count: &RuleCount) -> Result<(), EngineError> {
     let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    for count in counts {
-        tx.execute(
-            "INSERT INTO hunt_rule_counts (rule, matches, excepted, last_time) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (rule) DO UPDATE SET matches = hunt_rule_counts.matches + excluded.matches,
-                 excepted = hunt_rule_counts.excepted + excluded.excepted,
-                 last_time = CASE WHEN excluded.last_time IS NULL THEN hunt_rule_counts.last_time
-                     WHEN hunt_rule_counts.last_time > excluded.last_time THEN hunt_rule_counts.last_time
-                     ELSE excluded.last_time END",
-            &[
-                Value::Text(&count.id),
-                Value::Int(whole(count.matches)),
-                Value::Int(whole(count.excepted)),
-                Value::int_or_null(count.last.map(Timestamp::micros)),
-            ],
-        )?;
-    }
+    tx.execute(
+        "INSERT INTO hunt_rule_counts (rule, file, matches, excepted, last_time) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (file, rule) DO UPDATE SET matches = excluded.matches, last_time = excluded.last_time",
+        &[
+            Value::Text(&count.id),
+            Value::Int(log),
+            Value::Int(whole(count.matches)),
+            Value::Int(whole(count.excepted)),
+            Value::int_or_null(count.last.map(Timestamp::micros)),
+        ],
+    )?;
     Ok(())
 }
 
-/// What rules came to in all hunts, the most matches first.
+/// What rules came to in all logs, the most matches first.
 pub fn counts(read: &mut dyn Read) -> Result<Vec<RuleCount>, EngineError> {
     let mut all = Vec::new();
-    let sql = "SELECT rule, matches, excepted, last_time FROM hunt_rule_counts ORDER BY matches DESC, rule";
+    let sql = "SELECT rule, CAST(sum(matches) AS BIGINT), CAST(sum(excepted) AS BIGINT), max(last_time)
+         FROM hunt_rule_counts GROUP BY rule ORDER BY 2 DESC, rule";
     read.query(sql, &[], &mut |row| {
         all.push(RuleCount {
             id: row.text(0)?.to_owned(),
@@ -341,24 +337,4 @@ pub fn counts(read: &mut dyn Read) -> Result<Vec<RuleCount>, EngineError> {
         Ok(Flow::Continue)
     })?;
     Ok(all)
-}
-
-/// Keeps the state of the correlations, in the transaction that records the file up to which it goes.
-pub fn keep_checkpoint(tx: &mut dyn Tx, state: &[u8]) -> Result<(), EngineError> {
-    tx.execute(
-        "INSERT INTO hunt_rule_checkpoint (id, state) VALUES (1, ?1)
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-        &[Value::Blob(state)],
-    )?;
-    Ok(())
-}
-
-/// The state that was kept.
-pub fn checkpoint(read: &mut dyn Read) -> Result<Option<Arc<[u8]>>, EngineError> {
-    let mut state = None;
-    read.query("SELECT state FROM hunt_rule_checkpoint WHERE id = 1", &[], &mut |row| {
-        state = Some(row.blob(0)?.into());
-        Ok(Flow::Stop)
-    })?;
-    Ok(state)
 }

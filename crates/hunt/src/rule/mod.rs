@@ -59,8 +59,8 @@ pub use engine::{Engine, Options, RuleCount, Summary};
 pub use exception::{Exception, ExceptionError};
 pub use header::{Header, Kind, Source};
 pub use keep::{
-    Choice, Chosen, Imported, Kept, TABLES, add_counts, add_exception, checkpoint, chosen, counts,
-    exceptions, import, keep_checkpoint, kept, remove_exception, switch, switches,
+    Choice, Chosen, Imported, Kept, TABLES, add_exception, chosen, counts, exceptions, import, kept,
+    put_count, put_counts, remove_exception, switch, switches,
 };
 pub use load::{Loading, Rule, read_rules};
 pub use pack::{PACKS, Pack, pack_rules};

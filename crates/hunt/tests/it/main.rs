@@ -22,4 +22,5 @@ mod run;
 mod scan;
 mod standard;
 mod support;
+mod unfinished;
 mod view;

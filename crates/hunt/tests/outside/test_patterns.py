@@ -25,7 +25,7 @@ from stix2patterns.pattern import ParseException
 
 # Tests of functions inside the other matcher.
 INTERNAL = {"test_overlap", "test_intervals_within_match", "test_intervals_within_nomatch"}
-ROWS_MIN = 800
+ROWS_MIN = 842
 
 
 def ours(pattern, observed, verbose=False, stix_version="2.0"):

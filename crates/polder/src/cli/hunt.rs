@@ -68,6 +68,9 @@ pub struct Reading {
     /// Threads; one file each
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// Begin anew though a hunt in the same logs for the same was stopped
+    #[arg(long)]
+    pub anew: bool,
     /// Then go on with what is written to these files, until Ctrl-C; findings are printed as they come
     #[arg(long)]
     pub follow: bool,

@@ -15,6 +15,7 @@ use super::{Opened, date, seen};
 use crate::cli::{Data, Forget, HistoryCommand, SourcesCommand};
 use crate::failure::{Exit, Failure};
 use crate::hunting::counted;
+use crate::hunting::drop_unfinished;
 use crate::node::{Node, now};
 use crate::out::say;
 
@@ -247,6 +248,8 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     opened.history().veil_audit(&plain, &keyed)?;
     // What somebody noted of findings of it says the value, too.
     node.store.local(|tx| hunt::report::draft::forget(tx, &observable))?;
+    // A hunt that was stopped keeps lines of logs.
+    let unfinished = drop_unfinished(&node)?;
     let swept = opened.sweep()?;
     node.store.scrub()?;
     opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;
@@ -260,6 +263,9 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     }
     if !swept {
         eprintln!("another process uses the history: the old files go with the next `polder history tidy`");
+    }
+    if unfinished > 0 {
+        eprintln!("{} dropped, which may have quoted it: begin anew", counted(unfinished, "stopped hunt"));
     }
     eprintln!("the logs themselves were not touched, nor backups that were made before");
     if args.json {

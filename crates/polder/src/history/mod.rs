@@ -13,6 +13,7 @@ use hunt::history::{
     Act, Base, FileFacts, History, HistoryError, Keep, Observed, Reading, Recorded, RunFolder, Step, Writing,
     Zeal, audit_name,
 };
+use hunt::rule::{self, RuleCount};
 use model::observable::Observable;
 use model::time::Timestamp;
 use rustix::process::getuid;
@@ -93,6 +94,11 @@ impl<'n> Opened<'n> {
         findings: &[Finding],
     ) -> Result<Recorded, HistoryError> {
         self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
+    }
+
+    /// Says what rules came to in a log of the register.
+    pub fn count(&self, log: i64, counts: &[RuleCount]) -> Result<(), Failure> {
+        Ok(self.node.store.local(|tx| rule::put_counts(tx, log, counts))?)
     }
 
     /// Merges, drops what is over, and removes what counts no more: some bounded steps.

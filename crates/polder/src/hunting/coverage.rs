@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the logs of a hunt can tell of, and what not: the other half of 'nothing was found'.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hunt::event::{SourceKind, kinds_shown};
 use hunt::history::{File, FileState, day_of_time};
@@ -16,23 +16,17 @@ use crate::node::now;
 /// Logs that are named where their kind could not be told.
 const NAMED_MAX: usize = 5;
 
-/// Days of which there are lines, by kind of log.
-#[derive(Default)]
-pub struct Days(BTreeMap<SourceKind, BTreeSet<Day>>);
-
-impl Days {
-    /// Takes a log in.
-    pub fn add(&mut self, report: &FileReport) {
-        if !report.days.is_empty() {
-            let days = report.days.iter().filter_map(|day| Day::try_from(*day).ok());
-            self.0.entry(report.class.kind).or_default().extend(days);
-        }
+/// Takes the days of a log in.
+pub fn add_days(summary: &mut Summary, report: &FileReport) {
+    if !report.days.is_empty() {
+        let days = report.days.iter().filter_map(|day| Day::try_from(*day).ok());
+        summary.days.entry(report.class.kind).or_default().extend(days);
     }
 }
 
 /// Fills in which days there are of which kind of log, and which kinds of values none of them shows.
-pub fn fill(summary: &mut Summary, days: &Days) {
-    for (kind, days) in &days.0 {
+pub fn fill(summary: &mut Summary) {
+    for (kind, days) in &summary.days {
         let days: Vec<Day> = days.iter().copied().collect();
         let gaps = gaps(&days).map(|(from, to)| Gap { from, to, why: GapReason::NeverHad }).collect();
         let name = kind.name().to_owned();
@@ -57,7 +51,7 @@ pub fn fill(summary: &mut Summary, days: &Days) {
                 .to_owned(),
         });
     }
-    let kinds: BTreeSet<SourceKind> = days.0.keys().copied().collect();
+    let kinds: BTreeSet<SourceKind> = summary.days.keys().copied().collect();
     let unknown = kinds.contains(&SourceKind::Unknown);
     for (kind, count) in &summary.sought.indicators {
         let shown = kinds.iter().any(|source| shows(*source, *kind));

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use hunt::detection::{Detection, Means};
@@ -19,7 +20,7 @@ use hunt::pattern::PatternRun;
 use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
 use hunt::report::words::second_or_dash;
 use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
-use hunt::rule::{self, Engine, Order};
+use hunt::rule::{Engine, Order, RuleCount};
 use hunt::run::{Keeping, LiveLog, Stretch};
 use hunt::time::Clock;
 use model::diagnostic::shown;
@@ -30,7 +31,7 @@ use sha2::{Digest as _, Sha256};
 use super::gather::{Onward, Told, facts_of, is_told, told};
 use super::live::{Chunk, Live, Place};
 use super::tidings::{Post, Tidings};
-use super::{Each, Job, counted, finding_line, record};
+use super::{Each, Job, Taking, counted, finding_line, record};
 use crate::failure::Failure;
 use crate::finding::approve::approve;
 use crate::finding::fill_indicators;
@@ -148,10 +149,11 @@ impl<'j> Job<'j> {
         let again = Job { stop: std::sync::Arc::default(), ..*self };
         let lookout = again.lookout();
         let progress = std::sync::Arc::default();
-        let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress };
+        let opened = Mutex::default();
+        let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress, opened: &opened };
         let mut gathering =
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
-        each.run(&paths, 1, &mut gathering)
+        each.run(&paths, 1, &mut Taking::new(&mut gathering, None))
     }
 }
 
@@ -221,6 +223,8 @@ struct Followed<'f> {
     before: Stretch,
     /// What was found and is not stored yet.
     findings: Vec<Finding>,
+    /// Of syslog: what rules came to since it was recorded, by their ids.
+    counts: BTreeMap<String, RuleCount>,
     /// Of a file: its number in the history, once something of it is recorded.
     file: Option<i64>,
 }
@@ -280,6 +284,16 @@ impl<'f> Following<'f> {
         }
         let block = Block { bytes: chunk.bytes, offset, first_line };
         let part = followed.log.take(block, self.engine.as_mut(), &mut self.detectors);
+        for count in self.engine.as_mut().map(Engine::take_counts).unwrap_or_default() {
+            // Those of a file are counted when it is recorded.
+            if followed.received.is_some() {
+                let sum = followed.counts.entry(count.id.clone()).or_default();
+                sum.matches += count.matches;
+                sum.excepted += count.excepted;
+                sum.last = sum.last.max(count.last);
+                sum.id = count.id;
+            }
+        }
         if self.job.history.is_some() {
             followed.findings.extend(part.hits.iter().map(|hit| hit.finding.clone()));
         }
@@ -308,10 +322,11 @@ impl<'f> Following<'f> {
             log,
             received: is_syslog.then(|| (Sha256::new(), 0)),
             findings: Vec::new(),
+            counts: BTreeMap::new(),
             at: Place::default(),
             before: Stretch::default(),
             file: match self.job.history.filter(|_| !is_syslog) {
-                Some(history) => history.history().recorded_as(&record::name_of(Path::new(name), name))?,
+                Some(history) => history.history().recorded_as(&record::name_of(Path::new(name)))?,
                 None => None,
             },
         })
@@ -427,17 +442,13 @@ impl<'f> Following<'f> {
         self.tell(&[], found)
     }
 
-    /// Records what listeners received, and what rules came to.
+    /// Records what listeners received.
     fn record(&mut self) -> Result<(), Failure> {
         self.recorded = now();
         if let Some(history) = self.job.history {
             for followed in self.logs.values_mut() {
                 record_received(history, followed, &self.job.zone())?;
             }
-        }
-        if let (Some(node), Some(engine)) = (self.node, &mut self.engine) {
-            let counts = engine.take_counts();
-            node.store.local(|tx| rule::add_counts(tx, &counts))?;
         }
         Ok(())
     }
@@ -541,7 +552,7 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
     if followed.file.is_none() && may_record {
         let path = PathBuf::from(name);
         job.record_files(std::iter::once(&path))?;
-        followed.file = history.history().recorded_as(&record::name_of(&path, name))?;
+        followed.file = history.history().recorded_as(&record::name_of(&path))?;
     }
     if let Some(file) = followed.file {
         history.history().add_findings_to(file, &std::mem::take(&mut followed.findings))?;
@@ -584,7 +595,11 @@ fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zon
     };
     *bytes = 0;
     history.record(&facts, observed, &std::mem::take(&mut followed.findings))?;
-    Ok(())
+    let counts: Vec<RuleCount> = std::mem::take(&mut followed.counts).into_values().collect();
+    match history.history().number_of(&facts)? {
+        Some(number) => history.count(number, &counts),
+        None => Ok(()),
+    }
 }
 
 /// What a notice rests on of a log: what was read of it since following began.

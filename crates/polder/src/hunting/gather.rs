@@ -1,36 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What comes of all logs together, for the report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use hunt::detection::{Detection, Level, Means};
+use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
 use hunt::pattern::PatternRun;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
+use hunt::unfinished::Unfinished;
 
 use model::marking::Marking;
 use model::time::Timestamp;
 
-use super::coverage::{self, Days};
+use super::coverage;
 use super::follow;
 use super::sought::Quarry;
+use super::unfinished::Begun;
 use crate::node::now;
 
 /// Findings that a report holds; of more the number is told.
 const HITS_MAX: usize = 200_000;
 /// Detections that a report holds; of more the number is told.
-const DETECTIONS_MAX: usize = 50_000;
+pub const DETECTIONS_MAX: usize = 50_000;
 
 /// What came of all logs.
 pub struct Gathered {
     pub summary: Summary,
     /// Whether something could not be read.
     pub partial: bool,
-    /// What each rule came to.
-    pub counts: Vec<RuleCount>,
+    /// What correlations came to, by the number of the log of the last line.
+    pub counts: BTreeMap<(i64, String), RuleCount>,
     /// What following goes on from; as it was asked for.
     pub onward: Onward,
 }
@@ -59,10 +62,9 @@ pub struct Gathering<'q> {
     engine: Option<Engine>,
     patterns: Option<PatternRun<'q>>,
     detectors: Option<Detectors>,
-    left_out: BTreeMap<String, u64>,
     min_level: Option<Level>,
-    /// Days of which there are lines, by kind of log.
-    days: Days,
+    /// Logs by their names, with their numbers in the register.
+    logs: HashMap<String, i64>,
     /// Whether something could not be read or recorded.
     pub partial: bool,
 }
@@ -73,17 +75,70 @@ impl<'q> Gathering<'q> {
         Gathering {
             summary,
             quarry,
-            engine: quarry
-                .engine
-                .as_ref()
-                .map(|_| Engine::new(Arc::clone(&quarry.rules.0), quarry.rules.1.clone())),
+            engine: quarry.engine.as_ref().map(|_| engine_of(quarry)),
             patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::new(&quarry.patterns)),
             detectors: quarry.detectors.clone().map(Detectors::new),
-            left_out: BTreeMap::new(),
             min_level,
-            days: Days::default(),
+            logs: HashMap::new(),
             partial: quarry.partial,
         }
+    }
+
+    /// Goes on from where a hunt was stopped that asked the same. One whose state cannot be read is as it was.
+    pub fn go_on(&mut self, from: Unfinished<'_>) -> Result<(), String> {
+        let mut engine = self.engine.as_ref().map(|_| engine_of(self.quarry));
+        if let (Some(engine), Some(state)) = (&mut engine, &from.rules) {
+            engine.restore(state).map_err(|e| e.to_string())?;
+        }
+        let (mut patterns, mut newer) = (None, 0);
+        if let (Some(_), Some(state)) = (&self.patterns, &from.patterns) {
+            let (run, new) = PatternRun::restore(&self.quarry.patterns, state).map_err(|e| e.to_string())?;
+            (patterns, newer) = (Some(run), new);
+        }
+        let mut detectors = None;
+        if let (Some(options), Some(state)) = (&self.quarry.detectors, &from.detectors) {
+            detectors = Some(Detectors::restore(options.clone(), state).map_err(|e| e.to_string())?);
+        }
+        self.engine = engine.or(self.engine.take());
+        self.patterns = patterns.or(self.patterns.take());
+        self.detectors = detectors.or(self.detectors.take());
+        let mine = std::mem::replace(&mut self.summary, from.summary.into_owned());
+        (self.summary.made, self.summary.organisation, self.summary.sought) =
+            (mine.made, mine.organisation, mine.sought);
+        for (id, facts) in &mut self.summary.indicators {
+            *facts = facts_of(id, std::mem::take(&mut facts.name), self.quarry.shipped);
+        }
+        let notes = &mut self.summary.sought.notes;
+        let began = from.begun.to_string()[..16].replace('T', " ");
+        notes.push(format!("this hunt was begun on {began} UTC, was stopped, and went on from there"));
+        if newer > 0 {
+            notes.push(format!(
+                "{newer} patterns came after it was begun; the logs that were read until it was stopped were not asked about \
+                 them"
+            ));
+        }
+        self.logs = from.logs.into_iter().collect();
+        self.partial |= from.partial;
+        Ok(())
+    }
+
+    /// What is needed to go on later.
+    pub fn unfinished(&self, begun: &Begun) -> Vec<u8> {
+        let logs = self.logs.iter().map(|(name, number)| (name.clone(), *number));
+        let unfinished = Unfinished {
+            asked: begun.asked,
+            begun: begun.at,
+            spent_millis: u64::try_from(begun.spent().as_millis()).unwrap_or(u64::MAX),
+            newest: begun.newest,
+            done: begun.done.clone(),
+            logs: logs.collect(),
+            partial: self.partial,
+            summary: Cow::Borrowed(&self.summary),
+            rules: self.engine.as_ref().map(Engine::checkpoint),
+            patterns: self.patterns.as_ref().map(PatternRun::checkpoint),
+            detectors: self.detectors.as_ref().map(Detectors::checkpoint),
+        };
+        unfinished.to_bytes()
     }
 
     pub fn hits(&mut self, hits: Vec<Hit>) {
@@ -102,6 +157,7 @@ impl<'q> Gathering<'q> {
     }
 
     pub fn detection(&mut self, detection: Detection) {
+        debug_assert!(detection.about.iter().all(|(kind, _)| ABOUT.contains(kind)), "{:?}", detection.about);
         if !is_told(&detection, self.min_level) {
             return;
         }
@@ -115,17 +171,16 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// The gravest first, in a level by time: what a reader acts on. What is beyond the limit is counted.
     fn keep_the_gravest(&mut self) {
-        let all = &mut self.summary.detections;
-        all.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.first, &a.id).cmp(&(b.first, &b.id))));
-        self.summary.more_detections += all.len().saturating_sub(DETECTIONS_MAX) as u64;
-        all.truncate(DETECTIONS_MAX);
+        self.summary.more_detections += keep_the_gravest(&mut self.summary.detections);
     }
 
-    /// A log came to its end.
-    pub fn end(&mut self, report: &FileReport, left: &mut Left<'q>) {
+    /// A log came to its end; `number` is its number in the register. Answers what rules came to in it.
+    pub fn end(&mut self, report: &FileReport, left: &mut Left<'q>, number: Option<i64>) -> Vec<RuleCount> {
         let mut found = Vec::new();
+        if let Some(number) = number {
+            self.logs.insert(report.file.clone(), number);
+        }
         if let Some(engine) = &mut self.engine {
             for worker in &mut left.engines {
                 engine.absorb(worker, &mut |detection| found.push(detection));
@@ -142,10 +197,11 @@ impl<'q> Gathering<'q> {
         self.summary.bytes += report.unpacked_bytes;
         self.summary.stopped |= report.stopped;
         for (reason, count) in &report.left_out {
-            *self.left_out.entry(reason.clone()).or_default() += count;
+            *self.summary.left_out.entry(reason.clone()).or_default() += count;
         }
-        self.days.add(report);
+        coverage::add_days(&mut self.summary, report);
         self.summary.files.push(facts(report));
+        self.engine.as_mut().map(Engine::take_counts).unwrap_or_default()
     }
 
     /// A log that could not be read at all.
@@ -211,13 +267,38 @@ impl<'q> Gathering<'q> {
                 ));
             }
         }
+        let counts = self.counted(&found);
         found.into_iter().for_each(|detection| self.detection(detection));
         self.keep_the_gravest();
-        self.summary.left_out = self.left_out.into_iter().collect();
-        coverage::fill(&mut self.summary, &self.days);
-        let counts = self.engine.as_mut().map(Engine::take_counts).unwrap_or_default();
+        coverage::fill(&mut self.summary);
         Gathered { summary: self.summary, partial: self.partial, counts, onward }
     }
+
+    /// What correlations came to. A hunt that goes on later counts them then.
+    fn counted(&self, found: &[Detection]) -> BTreeMap<(i64, String), RuleCount> {
+        let mut counts: BTreeMap<(i64, String), RuleCount> = BTreeMap::new();
+        for detection in found.iter().filter(|one| one.means == Means::Rule && !self.summary.stopped) {
+            let log = detection.evidence.last().and_then(|line| self.logs.get(&line.file));
+            let Some(log) = log else { continue };
+            let count = counts.entry((*log, detection.id.clone())).or_default();
+            count.id.clone_from(&detection.id);
+            count.matches += 1;
+            count.last = count.last.max(detection.last);
+        }
+        counts
+    }
+}
+
+/// The gravest first, in a level by time: what a reader acts on. Answers how many are beyond the limit.
+pub fn keep_the_gravest(all: &mut Vec<Detection>) -> u64 {
+    all.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (a.first, &a.id).cmp(&(b.first, &b.id))));
+    let over = all.len().saturating_sub(DETECTIONS_MAX) as u64;
+    all.truncate(DETECTIONS_MAX);
+    over
+}
+
+fn engine_of(quarry: &Quarry) -> Engine {
+    Engine::new(Arc::clone(&quarry.rules.0), quarry.rules.1.clone())
 }
 
 /// Rules are told by their own choice; detectors by the level.

@@ -12,16 +12,18 @@ mod progress;
 mod record;
 mod sought;
 mod tidings;
+mod unfinished;
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
+use hunt::detection::Detection;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::{Hit, Summary};
@@ -45,9 +47,11 @@ use gather::{Gathered, Gathering};
 use pool::Message;
 use progress::Progress;
 use sought::Quarry;
+use unfinished::Keeper;
 
 pub use live::Listen;
 pub use record::look_back;
+pub use unfinished::drop_all as drop_unfinished;
 
 /// Bytes of findings of one file that are held until it ends; of more the number is told.
 const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -74,10 +78,32 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
-    let known = node.as_ref().map(|node| node.store.read(back::newest)).transpose()?;
-    let Gathered { mut summary, partial, counts, onward } = job.hunt_all(&paths, summary)?;
+    // All of them are followed, also those that are done.
+    let to_follow = paths.clone();
+    let mut known = node.as_ref().map(|node| node.store.read(back::newest)).transpose()?;
+    let mut keeper = None;
+    let mut gathering = Gathering::new(summary, &quarry, args.quarry.min_level);
+    if let Some(node) = &node
+        && let Some((kept, stopped)) = Keeper::open(node, args, &quarry, known.unwrap_or(0))?
+    {
+        known = Some(kept.begun.newest);
+        if let Some(stopped) = stopped {
+            kept.leave_out_done(&mut paths);
+            gathering.go_on(stopped).map_err(|why| {
+                Failure::machine(format!("{why}; the stopped hunt cannot go on, begin anew with --anew"))
+            })?;
+            eprintln!(
+                "going on with the hunt that was stopped; {} are left",
+                counted(paths.len() as u64, "file")
+            );
+        }
+        keeper = Some(kept);
+    }
+    let Gathered { mut summary, partial, counts, onward } =
+        job.hunt_all(&paths, gathering, keeper.as_mut())?;
     if let (Some(node), Some(history)) = (&node, &history) {
-        node.store.local(|tx| rule::add_counts(tx, &counts))?;
+        node.store
+            .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
         coverage::declared(history, &mut summary)?;
         fill_indicators(node, &mut summary)?;
         history.tidy_after_hunt()?;
@@ -90,16 +116,23 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
             eprintln!("{}", approved.in_words());
         }
     }
-    if !paths.is_empty() {
+    if !args.paths.is_empty() {
         outputs::write(&args.output, node.as_ref(), &summary)?;
     }
     if let (Some(node), Some(settings)) = (&node, &settings) {
         notify::announce(node, &summary, settings)?;
     }
+    match keeper {
+        Some(keeper) if summary.stopped && keeper.is_kept() => {
+            eprintln!("stopped; the same command goes on from here");
+        }
+        Some(keeper) if !summary.stopped => keeper.finish()?,
+        _ => {}
+    }
     let mut found = summary.hit_count() + summary.detection_count() > 0;
     if job.goes_on() && !summary.stopped {
         // From where the files were read to: what was added since is followed, too.
-        let followed = job.places(&paths, &summary);
+        let followed = job.places(&to_follow, &summary);
         found |= job.follow(&followed, onward, node.as_ref(), settings.as_ref())?;
         return Ok(if found { Exit::Done } else { Exit::NotFound });
     }
@@ -137,7 +170,12 @@ impl<'j> Job<'j> {
         self.args.reading.tz.clone().unwrap_or(Zone::UTC)
     }
 
-    fn hunt_all(&self, paths: &[PathBuf], summary: Summary) -> Result<Gathered, Failure> {
+    fn hunt_all<'a>(
+        &'a self,
+        paths: &[PathBuf],
+        mut gathering: Gathering<'a>,
+        keeper: Option<&mut Keeper>,
+    ) -> Result<Gathered, Failure> {
         let threads = match self.args.reading.threads {
             Some(threads) => usize::from(threads),
             None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -146,61 +184,122 @@ impl<'j> Job<'j> {
         // Threads that no file is left for scan blocks of the others.
         let workers = threads.min(paths.len()).max(1);
         let progress = Arc::new(Progress::new(files::total_bytes(paths)));
-        let each =
-            Each { job: self, lookout: &lookout, threads: (threads / workers).max(1), progress: &progress };
-        let mut gathering = Gathering::new(summary, self.quarry, self.args.quarry.min_level);
+        let opened = Mutex::default();
+        let each = Each {
+            job: self,
+            lookout: &lookout,
+            threads: (threads / workers).max(1),
+            progress: &progress,
+            opened: &opened,
+        };
+        let mut taking = Taking::new(&mut gathering, keeper);
         let begun = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| progress.show(&self.stop));
-            let done = each.run(paths, workers, &mut gathering);
+            let done = each.run(paths, workers, &mut taking);
             progress.finish();
             done
         })?;
-        gathering.summary.duration = begun.elapsed();
+        gathering.summary.duration =
+            taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
         Ok(gathering.finish(self.goes_on().then(follow::open_since)))
     }
 }
 
 /// One file after the other.
-struct Each<'e, 'j> {
-    job: &'e Job<'j>,
-    lookout: &'e Lookout<'e>,
+struct Each<'e, 'q> {
+    job: &'q Job<'q>,
+    lookout: &'e Lookout<'q>,
     threads: usize,
     progress: &'e Arc<Progress>,
+    /// What the files were when they were opened, by their number in the list.
+    opened: &'e Mutex<HashMap<usize, fs::Metadata>>,
 }
 
-impl<'e> Each<'e, '_> {
+/// What came of the file whose turn it is. It is taken in when the file ends: of one that is stopped nothing may count
+/// that counts again when it is gone on with.
+#[derive(Default)]
+struct OfFile {
+    hits: Vec<Hit>,
+    bytes: usize,
+    more_hits: u64,
+    detections: Vec<Detection>,
+    more_detections: u64,
+}
+
+impl OfFile {
+    fn add(&mut self, part: Part) {
+        let bytes: usize = part.hits.iter().map(|hit| hit.finding.text.len() + HIT_BYTES).sum();
+        if self.bytes.saturating_add(bytes) > HELD_BYTES_MAX {
+            self.more_hits += part.hits.len() as u64;
+        } else {
+            self.bytes += bytes;
+            self.hits.extend(part.hits);
+        }
+        self.detections.extend(part.detections);
+        if self.detections.len() >= 2 * gather::DETECTIONS_MAX {
+            self.more_detections += gather::keep_the_gravest(&mut self.detections);
+        }
+    }
+}
+
+/// Where what comes of the files goes.
+struct Taking<'t, 'q> {
+    gathering: &'t mut Gathering<'q>,
+    /// `None` where it is not to be kept how far the hunt has come, or no more.
+    keeper: Option<&'t mut Keeper>,
+    /// The keeper after the hunt was stopped.
+    stopped: Option<&'t mut Keeper>,
+    of_file: OfFile,
+}
+
+impl<'t, 'q> Taking<'t, 'q> {
+    fn new(gathering: &'t mut Gathering<'q>, keeper: Option<&'t mut Keeper>) -> Taking<'t, 'q> {
+        Taking { gathering, keeper, stopped: None, of_file: OfFile::default() }
+    }
+
+    /// Takes in what was found in a file that came to its end.
+    fn take(&mut self, hits: Vec<Hit>, of_file: OfFile) {
+        self.gathering.hits(hits);
+        self.gathering.summary.more_hits += of_file.more_hits;
+        self.gathering.summary.more_detections += of_file.more_detections;
+        of_file.detections.into_iter().for_each(|detection| self.gathering.detection(detection));
+    }
+
+    /// A file is done; how far the hunt has come is kept from time to time.
+    fn done(&mut self, path: &Path, opened: Option<fs::Metadata>) {
+        if let (Some(keeper), Some(facts)) = (&mut self.keeper, opened) {
+            keeper.done(path, &facts);
+            keeper.keep_if_due(self.gathering);
+        }
+    }
+}
+
+impl<'q> Each<'_, 'q> {
     /// Hunts in all files; takes what comes of them, in their order.
-    fn run(&self, paths: &[PathBuf], workers: usize, gathering: &mut Gathering<'e>) -> Result<(), Failure> {
+    fn run(&self, paths: &[PathBuf], workers: usize, taking: &mut Taking<'_, 'q>) -> Result<(), Failure> {
         let hunt = |nth: usize, on_part: &mut dyn FnMut(Part)| match paths.get(nth) {
-            Some(path) => self.file(path, 0, on_part),
+            Some(path) => self.file(path, Some(nth), 0, on_part),
             None => Ok(Vec::new()),
         };
-        // Of the file whose turn it is: they are recorded when it ends.
-        let (mut found, mut held): (Vec<Hit>, usize) = (Vec::new(), 0);
         pool::run(paths.len(), workers, &hunt, &mut |nth, message| {
             let path = paths.get(nth).map_or(Path::new(""), PathBuf::as_path);
             match message {
                 Message::Part(part) => {
-                    let bytes: usize = part.hits.iter().map(|hit| hit.finding.text.len() + HIT_BYTES).sum();
-                    if held.saturating_add(bytes) > HELD_BYTES_MAX {
-                        gathering.summary.more_hits += part.hits.len() as u64;
-                    } else {
-                        held += bytes;
-                        found.extend(part.hits);
-                    }
-                    part.detections.into_iter().for_each(|detection| gathering.detection(detection));
+                    taking.of_file.add(part);
                     Ok(())
                 }
-                Message::End(Ok(hunts)) => {
-                    held = 0;
-                    self.end(path, hunts, std::mem::take(&mut found), gathering)
-                }
+                Message::End(Ok(hunts)) => self.end(path, nth, hunts, taking),
                 // A log that was rotated away, or may not be read, does not keep the others from being read.
                 Message::End(Err(failure)) if paths.len() > 1 => {
                     eprintln!("polder: {failure}; the other files are read all the same");
-                    gathering.not_read(path.display().to_string(), failure.message);
-                    gathering.hits(std::mem::take(&mut found));
+                    if let Some(history) = self.job.history {
+                        record::not_read(history, path, &failure.message)?;
+                    }
+                    taking.gathering.not_read(path.display().to_string(), failure.message);
+                    let mut of_file = std::mem::take(&mut taking.of_file);
+                    taking.take(std::mem::take(&mut of_file.hits), of_file);
+                    taking.done(path, self.opened(nth).or_else(|| fs::metadata(path).ok()));
                     Ok(())
                 }
                 Message::End(Err(failure)) => Err(failure),
@@ -208,43 +307,67 @@ impl<'e> Each<'e, '_> {
         })
     }
 
+    /// What a file was when it was opened.
+    fn opened(&self, nth: usize) -> Option<fs::Metadata> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(&nth)
+    }
+
     /// A file came to its end: each log in it is recorded.
     fn end(
         &self,
         path: &Path,
-        hunts: Vec<Hunt<'e>>,
-        found: Vec<Hit>,
-        gathering: &mut Gathering<'e>,
+        nth: usize,
+        hunts: Vec<Hunt<'q>>,
+        taking: &mut Taking<'_, 'q>,
     ) -> Result<(), Failure> {
+        let mut of_file = std::mem::take(&mut taking.of_file);
+        let found = std::mem::take(&mut of_file.hits);
+        let stopped = hunts.iter().any(|hunt| hunt.report.stopped);
+        // What comes from here on is not to be kept: it is hunted again.
+        if stopped && let Some(keeper) = taking.keeper.take() {
+            keeper.keep(taking.gathering);
+            taking.stopped = Some(keeper);
+        }
         let mut of_logs: HashMap<&str, Vec<Finding>> = HashMap::new();
         for hit in found.iter().filter(|_| self.job.history.is_some()) {
             of_logs.entry(&hit.finding.file).or_default().push(hit.finding.clone());
         }
         for mut hunt in hunts {
             hunt.report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
+            let mut number = None;
             if let Some(history) = self.job.history.filter(|_| !hunt.report.stopped) {
                 let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
                 let observed = std::mem::take(&mut hunt.left.observed);
                 let zone = self.job.zone();
                 let recording =
                     record::Recording { history, path, report: &hunt.report, findings: &findings, zone };
-                recording.record(observed, &|from| self.again(path, &hunt.report.file, from))?;
+                number = recording.record(observed, &|from| self.again(path, &hunt.report.file, from))?;
             }
-            gathering.end(&hunt.report, &mut hunt.left);
+            let counts = taking.gathering.end(&hunt.report, &mut hunt.left, number);
+            if let (Some(history), Some(number)) = (self.job.history, number) {
+                history.count(number, &counts)?;
+            }
         }
         drop(of_logs);
-        gathering.hits(found);
+        taking.take(found, of_file);
+        taking.done(path, self.opened(nth));
         Ok(())
     }
 
     /// One log of a file again, for what it holds from some offset on.
-    fn again(&self, path: &Path, log: &str, from: u64) -> Result<Option<Hunt<'e>>, Failure> {
-        let hunts = self.file(path, from, &mut |_| {})?;
+    fn again(&self, path: &Path, log: &str, from: u64) -> Result<Option<Hunt<'q>>, Failure> {
+        let hunts = self.file(path, None, from, &mut |_| {})?;
         Ok(hunts.into_iter().find(|hunt| hunt.report.file == log))
     }
 
-    /// Hunts in one file: in it, or in each log that it packs.
-    fn file(&self, path: &Path, from: u64, on_part: &mut dyn FnMut(Part)) -> Result<Vec<Hunt<'e>>, Failure> {
+    /// Hunts in one file: in it, or in each log that it packs. `nth` is its number in the list.
+    fn file(
+        &self,
+        path: &Path,
+        nth: Option<usize>,
+        from: u64,
+        on_part: &mut dyn FnMut(Part),
+    ) -> Result<Vec<Hunt<'q>>, Failure> {
         let name = path.display().to_string();
         let clock = Clock { zone: self.job.zone(), reference: Some(written(path)), year_turns: None };
         let mut hunts = Vec::new();
@@ -256,8 +379,12 @@ impl<'e> Each<'e, '_> {
             (Input::Stream(&mut stdin), "stdin".to_owned())
         } else {
             let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
-            if file.metadata().is_ok_and(|facts| facts.is_dir()) {
+            let facts = file.metadata().map_err(|e| Failure::io("read", path, &e))?;
+            if facts.is_dir() {
                 return Err(Failure::usage(format!("{name} is a directory now; it is left out")));
+            }
+            if let Some(nth) = nth {
+                self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, facts);
             }
             (Input::File(Box::new(Progress::count(self.progress, file))), name)
         };

@@ -37,13 +37,13 @@ pub struct Recording<'r, 'n> {
 }
 
 impl Recording<'_, '_> {
-    /// Records it. A log whose beginning is counted already, together with others, is read `again` from where that
-    /// ended.
+    /// Records it; answers its number in the register. A log whose beginning is counted already, together with others,
+    /// is read `again` from where that ended.
     pub fn record<'q>(
         &self,
         observed: Observed,
         again: &dyn Fn(u64) -> Result<Option<Hunt<'q>>, Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<i64>, Failure> {
         let name = &self.report.file;
         if self.findings.len() > FINDINGS_PER_FILE_MAX {
             eprintln!(
@@ -64,7 +64,7 @@ impl Recording<'_, '_> {
         }
         match self.history.record(&facts, observed, self.findings) {
             Err(HistoryError::Grown { from, .. }) => {
-                let Some(rest) = again(from)? else { return Ok(()) };
+                let Some(rest) = again(from)? else { return Ok(None) };
                 let zone = self.zone.to_string();
                 let facts = FileFacts { from, zone, ..self::facts(self.path, &rest.report) };
                 match self.history.record(&facts, rest.left.observed, self.findings) {
@@ -75,7 +75,7 @@ impl Recording<'_, '_> {
             Err(HistoryError::Taken { .. }) => self.tell_left(),
             recorded => drop(recorded?),
         }
-        Ok(())
+        Ok(self.history.history().number_of(&facts)?)
     }
 
     fn tell_left(&self) {
@@ -101,20 +101,23 @@ fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
     }
 }
 
-/// The name of a log in the register. One file has one name in it, however it was named today; a member of an archive
-/// keeps its name behind the archive's.
-pub fn name_of(path: &Path, log: &str) -> String {
-    let whole = path.display().to_string();
-    let member = log.strip_prefix(whole.as_str()).unwrap_or_default();
-    match fs::canonicalize(path) {
-        Ok(path) => format!("{}{member}", path.display()),
-        Err(_) => log.to_owned(),
-    }
+/// The one name that a file has in the register, however it was named today.
+pub fn name_of(path: &Path) -> String {
+    fs::canonicalize(path).as_deref().unwrap_or(path).display().to_string()
 }
 
-/// What the register keeps of a log.
+/// A file that could not be read: what it may hold was not looked at.
+pub fn not_read(history: &Opened<'_>, path: &Path, why: &str) -> Result<(), Failure> {
+    Ok(history.history().fail(&name_of(path), why)?)
+}
+
+/// What the register keeps of a log. A member of an archive keeps its name behind the archive's.
 fn facts(path: &Path, report: &FileReport) -> FileFacts {
-    let name = name_of(path, &report.file);
+    let whole = path.display().to_string();
+    let name = match report.file.strip_prefix(whole.as_str()) {
+        Some(member) => format!("{}{member}", name_of(path)),
+        None => report.file.clone(),
+    };
     let mut facts = FileFacts { path: name, ..FileFacts::of_report(report, report.class) };
     facts.unread.extend(report.unparsed.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)));
     facts.days.clone_from(&report.days);

@@ -22,6 +22,7 @@ use hunt::scan::IndicatorSet;
 use hunt::standard::read_bundle;
 use model::diagnostic::Diagnostic;
 use model::observable::ObservableKind;
+use sha2::{Digest as _, Sha256};
 
 use crate::cli;
 use crate::failure::Failure;
@@ -44,6 +45,9 @@ pub struct Quarry {
     pub shipped: bool,
     /// Whether something of what was named could not be read.
     pub partial: bool,
+    /// SHA-256 of all that decides what a log comes to, but for the indicators of the ledger, of which new ones look
+    /// back anyway.
+    pub asked: [u8; 32],
 }
 
 /// Gathers what the arguments and the node say.
@@ -80,6 +84,8 @@ struct Gathered {
     refused: BTreeMap<String, u64>,
     only_shipped: bool,
     partial: bool,
+    /// Of lists and files with places.
+    hash: Sha256,
 }
 
 impl Gathered {
@@ -102,7 +108,7 @@ impl Gathered {
     }
 
     fn list(&mut self, path: &Path) -> Result<(), Failure> {
-        let reading = read_indicators(path)?;
+        let reading = read_indicators(path, &mut self.hash)?;
         reading.diagnostics.iter().for_each(|d| eprintln!("{d}"));
         self.partial |= reading.refused > 0;
         if reading.indicators.is_empty() && reading.patterns.is_empty() {
@@ -178,6 +184,16 @@ impl Gathered {
 
     fn finish(mut self, args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure> {
         let told = self.rules.iter().filter(|rule| rule.told).count();
+        self.hash.update(format!(
+            "{} {} {:?}",
+            env!("CARGO_PKG_VERSION"),
+            self.only_shipped,
+            self.exceptions
+        ));
+        for rule in &self.rules {
+            self.hash.update(format!("{} {} {}\n", rule.header.id, rule.told, rule.text.len()));
+            self.hash.update(rule.text.as_bytes());
+        }
         let (rules, said) = Rules::new(std::mem::take(&mut self.rules));
         self.said(&said);
         let set = IndicatorSet::build(self.indicators);
@@ -188,7 +204,9 @@ impl Gathered {
         for indicator in set.indicators() {
             *kinds.entry(indicator.observable.kind()).or_default() += 1;
         }
-        let detectors = (!args.no_packs).then(|| detectors(args, node)).transpose()?;
+        let hash = &mut self.hash;
+        let detectors = (!args.no_packs).then(|| detectors(args, node, hash)).transpose()?;
+        let asked = self.hash.finalize().into();
         let mut sought = self.sought;
         sought.indicators = kinds.into_iter().collect();
         sought.patterns = patterns.len() as u64;
@@ -217,17 +235,23 @@ impl Gathered {
             sought,
             shipped: self.only_shipped,
             partial: self.partial,
+            asked,
         })
     }
 }
 
 /// What the detectors are told besides events.
-fn detectors(args: &cli::Quarry, node: Option<&Node>) -> Result<detector::Options, Failure> {
+fn detectors(
+    args: &cli::Quarry,
+    node: Option<&Node>,
+    hash: &mut Sha256,
+) -> Result<detector::Options, Failure> {
     let mut options = detector::Options::default();
     if !args.places.is_empty() {
         let mut places = detector::PlaceFiles::default();
         for path in &args.places {
             let bytes = read_small(path, PLACE_FILE_BYTES_MAX)?;
+            hash.update(&bytes);
             let added = places.add(&path.display().to_string(), bytes);
             added.map_err(|e| Failure::usage(e.to_string()))?;
         }
@@ -236,6 +260,7 @@ fn detectors(args: &cli::Quarry, node: Option<&Node>) -> Result<detector::Option
     options.exits.clone_from(&args.exits);
     if let Some(node) = node {
         options.crown = node.store.read(detector::crown::list)?;
+        hash.update(format!("{:?}", options.crown));
     }
     Ok(options)
 }
@@ -244,11 +269,12 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
 }
 
-fn read_indicators(path: &Path) -> Result<Reading, Failure> {
+fn read_indicators(path: &Path, hash: &mut Sha256) -> Result<Reading, Failure> {
     let mut input = Input::open(path, &std::env::temp_dir())?;
     let mut bytes = Vec::new();
     let limit = LIST_BYTES_MAX as u64 + 1;
     input.reader()?.take(limit).read_to_end(&mut bytes).map_err(|e| Failure::io("read", path, &e))?;
+    hash.update(&bytes);
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     let is_json = matches!(text.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'['));
     let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));

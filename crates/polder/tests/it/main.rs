@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod crash;
 mod crown;
+mod documents;
 mod engine;
 mod faults;
 mod finding;

@@ -557,15 +557,15 @@ fn order_is_by_bytes_whatever_the_locale() {
     assert_eq!(told, by_bytes);
 }
 
-/// A database of format 8 is brought forward: the register of files then knows zones, and lost nothing.
+/// A database of format 9 is brought forward: the register of files then knows zones, and lost nothing.
 #[test]
-fn a_database_of_format_8_is_brought_forward() {
-    let Some(given) = server("a_database_of_format_8_is_brought_forward") else { return };
+fn a_database_of_format_9_is_brought_forward() {
+    let Some(given) = server("a_database_of_format_9_is_brought_forward") else { return };
     let bench = Bench::on(&given);
     bench.write("a.log", "2024-07-01 12:00:00 to 198.51.100.7\n");
     bench.run(&["hunt", "--no-packs", "--data", "d", "a.log", "--tz", "+02:00"]).expect(1);
     bench.database("d", |database| {
-        database.run("ALTER TABLE hunt_files DROP COLUMN zone; UPDATE polder_format SET format = 8")
+        database.run("ALTER TABLE hunt_files DROP COLUMN zone; UPDATE polder_format SET format = 9")
     });
     bench.write("b.log", "2024-07-01 12:00:00 to 198.51.100.8\n");
     bench.run(&["hunt", "--no-packs", "--data", "d", "b.log", "--tz", "+02:00"]).expect(1);

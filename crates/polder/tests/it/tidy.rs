@@ -568,15 +568,15 @@ fn the_rules_see_the_house() {
 }
 
 #[derive(Default)]
-struct Faults(Vec<String>);
+pub struct Faults(Vec<String>);
 
 impl Faults {
-    fn add(&mut self, fault: String) {
+    pub fn add(&mut self, fault: String) {
         self.0.push(fault);
     }
 
     #[track_caller]
-    fn check(self) {
+    pub fn check(self) {
         let list = self.0.iter().fold(String::new(), |mut list, fault| {
             let _ = write!(list, "\n  {fault}");
             list
@@ -640,7 +640,7 @@ fn relative(path: &str) -> String {
 }
 
 #[track_caller]
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     let bytes = std::fs::read(root().join(path))
         .unwrap_or_else(|error| panic!("{path}: {error}; every clone has this file"));
     String::from_utf8_lossy(&bytes).into_owned()
@@ -664,11 +664,11 @@ fn dependencies(package: &Value) -> impl Iterator<Item = (&str, &str)> {
     all.map(|one| (one["name"].as_str().unwrap(), one["kind"].as_str().unwrap_or("normal")))
 }
 
-fn paths() -> &'static BTreeSet<String> {
+pub fn paths() -> &'static BTreeSet<String> {
     &PATHS
 }
 
-fn sources() -> impl Iterator<Item = &'static str> {
+pub fn sources() -> impl Iterator<Item = &'static str> {
     paths().iter().map(String::as_str).filter(|path| path.ends_with(".rs"))
 }
 
@@ -678,17 +678,17 @@ fn texts() -> impl Iterator<Item = &'static str> {
     paths().iter().map(String::as_str).filter(is_text)
 }
 
-fn crate_of(path: &str) -> &str {
+pub fn crate_of(path: &str) -> &str {
     path.split('/').nth(1).unwrap_or_default()
 }
 
 /// Whether the file is part of a crate, not of its tests.
-fn is_product(path: &str) -> bool {
+pub fn is_product(path: &str) -> bool {
     path.starts_with("crates/") && path.split('/').nth(2) == Some("src") && !path.ends_with("/tests.rs")
 }
 
 /// Numbers of the lines, from 0, that are not in a module of unit tests.
-fn product_lines<'a>(lines: &'a [&'a str]) -> impl Iterator<Item = usize> + 'a {
+pub fn product_lines<'a>(lines: &'a [&'a str]) -> impl Iterator<Item = usize> + 'a {
     let mut inside: Option<usize> = None;
     (0..lines.len()).filter(move |nth| {
         let line = lines[*nth];
@@ -744,7 +744,7 @@ fn calls(line: &str, call: &str) -> bool {
     })
 }
 
-fn is_comment(line: &str) -> bool {
+pub fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
 

@@ -103,3 +103,82 @@ fn a_hunt_that_is_stopped_or_killed_counts_nothing_twice() {
     assert!(whole.iter().any(|(count, ..)| count.as_u64().is_some_and(|count| count > 0)), "{whole:?}");
     assert_eq!(of("d"), whole);
 }
+
+/// Stopped and killed again and again, it goes on from where it was and reports in the end what one hunt reports; what
+/// rules came to is counted once.
+#[test]
+fn a_hunt_that_is_stopped_goes_on_where_it_was() {
+    let bench = Bench::new();
+    archive(&bench);
+    bench.init("e");
+    bench.write("list.stix", PATTERNS);
+    for data in ["d", "e"] {
+        bench.run(&["import", "--data", data, "list.stix"]).expect(0);
+    }
+    let hunt = |data| {
+        ["hunt", "--data", data, "--json", "--min-level", "informational", "--threads", "2", "archive/logs"]
+    };
+    let kept = || {
+        let mut all = fs::read_dir(bench.path("d/unfinished")).ok()?.filter_map(Result::ok);
+        all.find(|entry| entry.path().extension().is_none())?.metadata().ok()?.modified().ok()
+    };
+    let (mut begun, mut last) = (0, String::new());
+    for round in 0..6_u64 {
+        let (out, err) =
+            (fs::File::create(bench.path("out")).unwrap(), fs::File::create(bench.path("err")).unwrap());
+        let mut running = bench.command(&hunt("d")).stdout(out).stderr(err).spawn().unwrap();
+        // It has come further than the last one, which the next is to know; and it may be done.
+        let before = kept();
+        while round < 5 && running.try_wait().unwrap().is_none() && kept() == before {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if round < 5 && running.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(37 * round));
+            let signal = if round % 2 == 1 { "-KILL" } else { "-INT" };
+            let _ = Command::new("kill").args([signal, &running.id().to_string()]).status();
+        }
+        running.wait().unwrap();
+        begun += u32::from(fs::read_to_string(bench.path("err")).unwrap().contains("going on with the hunt"));
+        last = fs::read_to_string(bench.path("out")).unwrap();
+        if last.contains(r#""stopped":false"#) {
+            break;
+        }
+    }
+    assert!(begun > 0, "it never went on: each hunt was done before it was stopped");
+    let whole = bench.run(&hunt("e")).expect(3);
+    assert_eq!(comparable(&last), comparable(&whole.out));
+    assert!(comparable(&last).len() > 50, "{last}");
+    assert_eq!(fs::read_dir(bench.path("d/unfinished")).unwrap().count(), 0, "nothing is left of it");
+    // Once more, on logs that are known: nothing is counted twice.
+    let counts = |data| bench.run(&["rules", "stats", "--data", data, "--json"]).out;
+    assert_eq!(counts("d"), counts("e"));
+    assert!(counts("e").lines().count() > 3, "{}", counts("e"));
+    let before = counts("e");
+    bench.run(&hunt("e")).expect(3);
+    assert_eq!(counts("e"), before);
+}
+
+/// A pattern of two observations that lie days apart, and the planted name.
+const PATTERNS: &str = r#"{"type":"bundle","id":"bundle--5b4fb0a2-6cf1-4d2b-9d0d-0a6d0a3d7a11","objects":[
+{"type":"indicator","spec_version":"2.1","id":"indicator--0f0f5b21-6b8f-4bb0-8d19-3d6c0ab9a001",
+"created":"2024-01-01T00:00:00Z","modified":"2024-01-01T00:00:00Z","name":"planted","pattern_type":"stix",
+"pattern":"[domain-name:value = 'c2.planted.example']","valid_from":"2020-01-01T00:00:00Z"},
+{"type":"indicator","spec_version":"2.1","id":"indicator--0f0f5b21-6b8f-4bb0-8d19-3d6c0ab9a002",
+"created":"2024-01-01T00:00:00Z","modified":"2024-01-01T00:00:00Z","name":"one after the other","pattern_type":"stix",
+"pattern":"[domain-name:value = 'c2.planted.example'] FOLLOWEDBY [ipv4-addr:value ISSUBSET '0.0.0.0/0']",
+"valid_from":"2020-01-01T00:00:00Z"}]}"#;
+
+/// What two reports of the same logs have in common, without times of the clock and notes about stopping.
+fn comparable(out: &str) -> Vec<Value> {
+    let mut all: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for value in &mut all {
+        let Some(object) = value.as_object_mut() else { continue };
+        for clock in ["made", "duration_ms", "bytes_per_second"] {
+            object.remove(clock);
+        }
+        if let Some(sought) = object.get_mut("sought").and_then(Value::as_object_mut) {
+            sought.remove("notes");
+        }
+    }
+    all
+}

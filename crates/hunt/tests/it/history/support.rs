@@ -96,11 +96,10 @@ impl Node {
         self.ask(kind, text, false).seen.count
     }
 
-    /// Stops the process: what was committed stays, claims are let go of, leftovers are swept.
+    /// Stops the process: what was committed stays, leftovers are swept.
     pub fn restart(&self) {
         self.transactions.store(i64::MAX, Ordering::Relaxed);
         self.folder.writes.store(i64::MAX, Ordering::Relaxed);
-        self.history().release_claims().unwrap();
         self.history().sweep().unwrap();
         let mut listed: Vec<String> =
             self.history().runs().unwrap().into_iter().map(|run| run.facts.name).collect();

@@ -5,7 +5,7 @@
 mod local;
 mod machines;
 mod pages;
-mod sample;
+pub mod sample;
 
 use std::path::Path;
 

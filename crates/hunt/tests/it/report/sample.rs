@@ -53,7 +53,7 @@ pub fn firm() -> Summary {
     summary.files = files();
     coverage(&mut summary);
     sought(&mut summary);
-    summary.left_out = vec![("the indicator had ceased to hold".to_owned(), 3)];
+    summary.left_out = [("the indicator had ceased to hold".to_owned(), 3)].into();
     summary.duration = Duration::from_millis(6_240);
     summary.bytes = 3_412_883_002;
     summary

@@ -9,9 +9,8 @@ use hunt::limits::{
     RULE_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX, RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX,
 };
 use hunt::rule::{
-    Choice, Engine, Exception, ExceptionError, Options, PACKS, RuleCount, Rules, add_counts, add_exception,
-    checkpoint, chosen, counts, exceptions, import, keep_checkpoint, pack_rules, read_rules,
-    remove_exception, switch,
+    Choice, Engine, Exception, ExceptionError, Options, PACKS, RuleCount, Rules, add_exception, chosen,
+    counts, exceptions, import, pack_rules, put_counts, read_rules, remove_exception, switch,
 };
 use store::{Schema, Store};
 
@@ -113,21 +112,14 @@ fn exceptions_have_a_reason_and_an_end() {
     let (found, counted) = run_at(now);
     assert_eq!((found, counted[0].matches, counted[0].excepted), (2, 2, 1));
     assert_eq!(run_at(until).0, 3, "it has ended");
-    store.local(|tx| add_counts(tx, &counted)).unwrap();
-    store.local(|tx| add_counts(tx, &counted)).unwrap();
+    // Two logs, one of them hunted in twice.
+    for log in [1, 2, 1] {
+        store.local(|tx| put_counts(tx, log, &counted)).unwrap();
+    }
     let all: Vec<RuleCount> = store.read(counts).unwrap();
     assert_eq!((all.len(), all[0].matches, all[0].excepted), (1, 4, 2));
     assert!(store.local(|tx| remove_exception(tx, nr)).unwrap());
     assert!(!store.local(|tx| remove_exception(tx, nr)).unwrap());
-}
-
-#[test]
-fn the_state_of_correlations_is_kept() {
-    let store = store();
-    assert!(store.read(checkpoint).unwrap().is_none());
-    store.local(|tx| keep_checkpoint(tx, b"one")).unwrap();
-    store.local(|tx| keep_checkpoint(tx, b"two")).unwrap();
-    assert_eq!(&*store.read(checkpoint).unwrap().unwrap(), b"two");
 }
 
 #[test]

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! State as bytes and back, for checkpoints. Numbers are LEB128, signed ones zigzag; lengths stand before what they
-//! count. Bytes that do not say what they should are refused, never guessed at.
+//! State as bytes and back, for checkpoints and for hunts that are to go on later. Numbers are LEB128, signed ones
+//! zigzag; lengths stand before what they count. Bytes that do not say what they should are refused, never guessed at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::observable::ObservableKind;
+use model::time::Timestamp;
+
+use crate::event::SourceKind;
+
 /// The bytes are not a state of this version, or were damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damaged;
+pub(crate) struct Damaged;
 
 /// What is left to read.
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Bytes<'_> {
     fn byte(&mut self) -> Result<u8, Damaged> {
@@ -26,7 +31,7 @@ impl Bytes<'_> {
 }
 
 /// What can be written into a checkpoint.
-pub(super) trait State: Sized {
+pub(crate) trait State: Sized {
     fn write(&self, out: &mut Vec<u8>);
     fn read(bytes: &mut Bytes<'_>) -> Result<Self, Damaged>;
 }
@@ -98,6 +103,16 @@ impl State for bool {
     }
 }
 
+impl State for i32 {
+    fn write(&self, out: &mut Vec<u8>) {
+        i64::from(*self).write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<i32, Damaged> {
+        i32::try_from(i64::read(bytes)?).map_err(|_| Damaged)
+    }
+}
+
 impl State for f64 {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_le_bytes());
@@ -134,6 +149,76 @@ impl<T: State> State for Option<T> {
 
     fn read(bytes: &mut Bytes<'_>) -> Result<Option<T>, Damaged> {
         Ok(if bool::read(bytes)? { Some(T::read(bytes)?) } else { None })
+    }
+}
+
+impl State for Timestamp {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.micros().write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<Timestamp, Damaged> {
+        i64::read(bytes).map(Timestamp::from_micros)
+    }
+}
+
+impl State for SourceKind {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.code().write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<SourceKind, Damaged> {
+        SourceKind::from_code(u8::read(bytes)?.into()).ok_or(Damaged)
+    }
+}
+
+impl State for ObservableKind {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.code().write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<ObservableKind, Damaged> {
+        ObservableKind::from_code(i64::read(bytes)?).ok_or(Damaged)
+    }
+}
+
+impl State for usize {
+    fn write(&self, out: &mut Vec<u8>) {
+        (*self as u64).write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<usize, Damaged> {
+        usize::try_from(u64::read(bytes)?).map_err(|_| Damaged)
+    }
+}
+
+impl<const N: usize> State for [u8; N] {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<[u8; N], Damaged> {
+        let (first, rest) = bytes.0.split_first_chunk::<N>().ok_or(Damaged)?;
+        bytes.0 = rest;
+        Ok(*first)
+    }
+}
+
+/// Bytes as they are, such as another's checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Raw(pub(crate) Vec<u8>);
+
+impl State for Raw {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.0.len() as u64).write(out);
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<Raw, Damaged> {
+        let count = bytes.count()?;
+        let (raw, rest) = bytes.0.split_at_checked(count).ok_or(Damaged)?;
+        bytes.0 = rest;
+        Ok(Raw(raw.to_vec()))
     }
 }
 
@@ -213,23 +298,36 @@ impl<A: State, B: State, C: State> State for (A, B, C) {
     }
 }
 
+impl<A: State, B: State, C: State, D: State> State for (A, B, C, D) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+        self.2.write(out);
+        self.3.write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<(A, B, C, D), Damaged> {
+        Ok((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?, D::read(bytes)?))
+    }
+}
+
 /// A struct is its fields one after another.
 macro_rules! state {
     ($name:ty { $($field:ident),* $(,)? }) => {
-        impl $crate::detector::state::State for $name {
+        impl $crate::state::State for $name {
             fn write(&self, out: &mut Vec<u8>) {
-                $($crate::detector::state::State::write(&self.$field, out);)*
+                $($crate::state::State::write(&self.$field, out);)*
             }
 
             fn read(
-                bytes: &mut $crate::detector::state::Bytes<'_>,
-            ) -> Result<$name, $crate::detector::state::Damaged> {
-                Ok(Self { $($field: $crate::detector::state::State::read(bytes)?,)* })
+                bytes: &mut $crate::state::Bytes<'_>,
+            ) -> Result<$name, $crate::state::Damaged> {
+                Ok(Self { $($field: $crate::state::State::read(bytes)?,)* })
             }
         }
     };
 }
-pub(super) use state;
+pub(crate) use state;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A hunt that was stopped, as bytes: what its logs came to and what waits to be judged when all is read, so that it
+//! goes on as if it had never been stopped.
+//!
+//! What one reads is all that one trusts: bytes that are damaged, or of another program, are refused as a whole.
+
+use std::borrow::Cow;
+
+use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::report::Summary;
+use crate::state::{Bytes, Raw, State, state};
+
+/// What the bytes begin with; the last digit is their version.
+const MAGIC: &[u8; 8] = b"PLDRHU01";
+
+/// A file that was hunted in, told from others as the file system does: it may be renamed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoneFile {
+    /// Its name at that time.
+    pub path: String,
+    /// The device that holds it, and its number there.
+    pub place: (u64, u64),
+    /// Its bytes, and when it was changed last, in nanoseconds since 1970: other ones say that something was added since.
+    pub content: (u64, i64),
+}
+state!(DoneFile { path, place, content });
+
+/// A hunt that goes on later.
+#[derive(Clone, Debug)]
+pub struct Unfinished<'s> {
+    /// What was asked: SHA-256 of all that decides what the logs come to. With another the rest cannot be used.
+    pub asked: [u8; 32],
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// How long it has taken so far, in milliseconds.
+    pub spent_millis: u64,
+    /// The newest record of the ledger whose indicators it looks for; later ones look back.
+    pub newest: i64,
+    /// Files that are done.
+    pub done: Vec<DoneFile>,
+    /// Logs in the register, by the name that they have in the summary.
+    pub logs: Vec<(String, i64)>,
+    /// Whether something could not be read.
+    pub partial: bool,
+    /// What the logs came to.
+    pub summary: Cow<'s, Summary>,
+    /// [`crate::rule::Engine::checkpoint`].
+    pub rules: Option<Vec<u8>>,
+    /// [`crate::pattern::PatternRun::checkpoint`].
+    pub patterns: Option<Vec<u8>>,
+    /// [`crate::detector::Detectors::checkpoint`].
+    pub detectors: Option<Vec<u8>>,
+}
+
+/// The bytes are no hunt that was stopped, or of another program, or damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what was kept of the stopped hunt cannot be read")]
+pub struct Unreadable;
+
+impl Unfinished<'_> {
+    /// As bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.asked.write(&mut body);
+        self.begun.write(&mut body);
+        self.spent_millis.write(&mut body);
+        self.newest.write(&mut body);
+        self.done.write(&mut body);
+        self.logs.write(&mut body);
+        self.partial.write(&mut body);
+        self.summary.write(&mut body);
+        for state in [&self.rules, &self.patterns, &self.detectors] {
+            state.clone().map(Raw).write(&mut body);
+        }
+        let sum: [u8; 32] = Sha256::digest(&body).into();
+        [MAGIC.as_slice(), &sum, &body].concat()
+    }
+
+    /// The hunt that such bytes are of.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Unfinished<'static>, Unreadable> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(Unreadable)?;
+        let (sum, body) = rest.split_first_chunk::<32>().ok_or(Unreadable)?;
+        if <[u8; 32]>::from(Sha256::digest(body)) != *sum {
+            return Err(Unreadable);
+        }
+        let mut left = Bytes(body);
+        let read = read(&mut left).ok_or(Unreadable)?;
+        if left.0.is_empty() { Ok(read) } else { Err(Unreadable) }
+    }
+}
+
+fn read(bytes: &mut Bytes<'_>) -> Option<Unfinished<'static>> {
+    fn one<T: State>(bytes: &mut Bytes<'_>) -> Option<T> {
+        T::read(bytes).ok()
+    }
+    let raw = |bytes: &mut Bytes<'_>| one::<Option<Raw>>(bytes).map(|raw| raw.map(|raw| raw.0));
+    Some(Unfinished {
+        asked: one(bytes)?,
+        begun: one(bytes)?,
+        spent_millis: one(bytes)?,
+        newest: one(bytes)?,
+        done: one(bytes)?,
+        logs: one(bytes)?,
+        partial: one(bytes)?,
+        summary: Cow::Owned(one(bytes)?),
+        rules: raw(bytes)?,
+        patterns: raw(bytes)?,
+        detectors: raw(bytes)?,
+    })
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Hunts that were stopped, in the data directory: the same command goes on from there.
+//!
+//! What is kept is of files that are done, so it may lack the newest: they are hunted in again, and the history counts
+//! nothing twice. A hunt that asks something else begins anew.
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use hunt::unfinished::{DoneFile, Unfinished};
+use model::diagnostic::shown;
+use model::id::hex;
+use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::cli;
+use crate::failure::Failure;
+use crate::keys;
+use crate::node::{Node, now};
+
+use super::gather::Gathering;
+use super::sought::Quarry;
+
+/// Name of the folder in a data directory.
+const FOLDER: &str = "unfinished";
+/// How often it is kept how far a hunt has come.
+const EVERY: Duration = Duration::from_secs(1);
+/// At most one part in so many of the time goes into keeping it.
+const COST_SHARE: u32 = 50;
+/// How long a stopped hunt can be gone on with; it holds lines of logs.
+const DAYS_KEPT: u64 = 30;
+/// Stopped hunts that are kept; of more the oldest are dropped.
+const KEPT_MAX: usize = 8;
+/// Most bytes of one that is read back.
+const BYTES_MAX: u64 = 4 << 30;
+
+/// What is known of a hunt since it was begun, which may have been days ago.
+pub struct Begun {
+    /// What was asked.
+    pub asked: [u8; 32],
+    pub at: Timestamp,
+    /// The newest record whose indicators it looks for.
+    pub newest: i64,
+    pub done: Vec<DoneFile>,
+    spent_before: Duration,
+    since: Instant,
+}
+
+impl Begun {
+    /// How long it has taken in all.
+    pub fn spent(&self) -> Duration {
+        self.spent_before + self.since.elapsed()
+    }
+}
+
+/// Keeps how far a hunt has come.
+pub struct Keeper {
+    pub begun: Begun,
+    path: PathBuf,
+    /// Held as long as this lives: of two hunts of the same only one is kept.
+    lock: File,
+    /// Places of the files that are done.
+    places: HashSet<(u64, u64)>,
+    kept: Instant,
+    cost: Duration,
+    /// Whether it was told that it cannot be kept.
+    failed: bool,
+}
+
+impl Keeper {
+    /// Finds out whether these arguments were hunted with before and stopped; what was kept then is answered, too.
+    /// `None` where the same is under way in another process, or where what is read cannot be read twice.
+    pub fn open(
+        node: &Node,
+        args: &cli::Hunt,
+        quarry: &Quarry,
+        newest: i64,
+    ) -> Result<Option<(Keeper, Option<Unfinished<'static>>)>, Failure> {
+        if args.paths.is_empty() || args.paths.iter().any(|path| path == Path::new("-")) {
+            return Ok(None);
+        }
+        let folder = node.dir.root().join(FOLDER);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|e| Failure::io("make", &folder, &e))?;
+        tidy(&folder)?;
+        let path = folder.join(name(args));
+        let Some(lock) = lock(&path.with_extension("lock"))? else {
+            eprintln!(
+                "another process hunts in the same logs for the same; how far this one comes is not kept"
+            );
+            return Ok(None);
+        };
+        let found = if args.reading.anew { None } else { read(&path, &quarry.asked)? };
+        let begun = Begun {
+            asked: quarry.asked,
+            at: found.as_ref().map_or_else(now, |found| found.begun),
+            newest: found.as_ref().map_or(newest, |found| found.newest),
+            done: found.as_ref().map(|found| found.done.clone()).unwrap_or_default(),
+            spent_before: Duration::from_millis(found.as_ref().map_or(0, |found| found.spent_millis)),
+            since: Instant::now(),
+        };
+        let places = begun.done.iter().map(|done| done.place).collect();
+        let keeper =
+            Keeper { begun, path, lock, places, kept: Instant::now(), cost: Duration::ZERO, failed: false };
+        Ok(Some((keeper, found)))
+    }
+
+    /// Leaves out the files that are done. Those that have changed since are told: what is new in them is for the next
+    /// hunt.
+    pub fn leave_out_done(&self, paths: &mut Vec<PathBuf>) {
+        let mut changed = Vec::new();
+        paths.retain(|path| {
+            let Ok(facts) = fs::metadata(path) else { return true };
+            let (place, content) = identity(&facts);
+            let Some(done) = self.begun.done.iter().find(|done| done.place == place) else { return true };
+            if done.content != content {
+                changed.push(shown(&path.display().to_string()).to_string());
+            }
+            false
+        });
+        if let [first, rest @ ..] = changed.as_slice() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            eprintln!(
+                "{first}{more}: changed since it was read; hunt again when this is done, for what is new in it"
+            );
+        }
+    }
+
+    /// A file is done.
+    pub fn done(&mut self, path: &Path, facts: &fs::Metadata) {
+        let (place, content) = identity(facts);
+        if self.places.insert(place) {
+            self.begun.done.push(DoneFile { path: path.display().to_string(), place, content });
+        }
+    }
+
+    /// Keeps how far it has come, if that is due.
+    pub fn keep_if_due(&mut self, gathering: &Gathering<'_>) {
+        if self.kept.elapsed() >= EVERY.max(self.cost * COST_SHARE) {
+            self.keep(gathering);
+        }
+    }
+
+    /// Keeps how far it has come. What fails is told once: the hunt goes on without.
+    pub fn keep(&mut self, gathering: &Gathering<'_>) {
+        let begun = Instant::now();
+        let bytes = gathering.unfinished(&self.begun);
+        if let Err(failure) = write(&self.path, &bytes)
+            && !self.failed
+        {
+            self.failed = true;
+            eprintln!("polder: {failure}; if this hunt is stopped, it begins anew");
+        }
+        (self.kept, self.cost) = (Instant::now(), begun.elapsed());
+    }
+
+    /// Whether it can be gone on with later.
+    pub fn is_kept(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// The hunt came to its end, and its report is written.
+    pub fn finish(self) -> Result<(), Failure> {
+        remove(&self.path)?;
+        remove(&self.path.with_extension("lock"))?;
+        drop(self.lock);
+        Ok(())
+    }
+}
+
+/// Drops all hunts that were stopped, for they hold lines of logs; answers how many.
+pub fn drop_all(node: &Node) -> Result<u64, Failure> {
+    let folder = node.dir.root().join(FOLDER);
+    let mut dropped = 0;
+    for (path, _) in all(&folder)? {
+        remove(&path)?;
+        dropped += 1;
+    }
+    if dropped > 0 {
+        keys::sync_parent(&folder.join(FOLDER))?;
+    }
+    Ok(dropped)
+}
+
+/// What tells a file from others, and what tells that it has changed.
+fn identity(facts: &fs::Metadata) -> ((u64, u64), (u64, i64)) {
+    let changed = facts.mtime().saturating_mul(1_000_000_000).saturating_add(facts.mtime_nsec());
+    ((facts.dev(), facts.ino()), (facts.len(), changed))
+}
+
+/// The name under which a hunt is kept: the same for the same arguments.
+fn name(args: &cli::Hunt) -> String {
+    let paths: Vec<PathBuf> =
+        args.paths.iter().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.clone())).collect();
+    let told = format!("{paths:?}\n{:?}\n{:?}", args.quarry, args.reading.tz);
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(told));
+    hex(&[a, b, c, d, e, f, g, h])
+}
+
+/// Stopped hunts with the time at which they were kept, the newest first.
+fn all(folder: &Path) -> Result<Vec<(PathBuf, SystemTime)>, Failure> {
+    let fault = |e: io::Error| Failure::io("list", folder, &e);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fault(error)),
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fault)?;
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "lock") {
+            all.push((path, entry.metadata().and_then(|facts| facts.modified()).map_err(fault)?));
+        }
+    }
+    all.sort_by_key(|(_, kept)| std::cmp::Reverse(*kept));
+    Ok(all)
+}
+
+/// Drops what is too old or too much.
+fn tidy(folder: &Path) -> Result<(), Failure> {
+    let days = Duration::from_secs(DAYS_KEPT * 24 * 60 * 60);
+    for (nth, (path, kept)) in all(folder)?.into_iter().enumerate() {
+        if nth >= KEPT_MAX || kept.elapsed().is_ok_and(|age| age > days) {
+            remove(&path)?;
+            remove(&path.with_extension("lock"))?;
+        }
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<Option<File>, Failure> {
+    let fault = |e: io::Error| Failure::io("lock", path, &e);
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = open.map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
+/// What was kept, if it asked the same. What cannot be used is told and left for the next to replace.
+fn read(path: &Path, asked: &[u8; 32]) -> Result<Option<Unfinished<'static>>, Failure> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::io("read", path, &error)),
+    };
+    let mut bytes = Vec::new();
+    let unpacked = zstd::Decoder::new(file).and_then(|packed| packed.take(BYTES_MAX).read_to_end(&mut bytes));
+    let read = unpacked.map_err(|e| e.to_string());
+    let read = read.and_then(|_| Unfinished::from_bytes(&bytes).map_err(|e| e.to_string()));
+    match read {
+        Ok(found) if found.asked == *asked => Ok(Some(found)),
+        Ok(found) => {
+            let began = &found.begun.to_string()[..10];
+            eprintln!(
+                "a hunt in these logs was stopped on {began}; rules, lists or settings have changed since, so it begins anew"
+            );
+            Ok(None)
+        }
+        Err(why) => {
+            eprintln!("{}: {why}; the hunt begins anew", path.display());
+            Ok(None)
+        }
+    }
+}
+
+/// Writes it beside the old one and puts it in its place.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let new = path.with_extension("new");
+    let done = (|| {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut packed = zstd::Encoder::new(file, 1)?;
+        packed.write_all(bytes)?;
+        packed.finish()?.sync_all()?;
+        fs::rename(&new, path)
+    })();
+    if done.is_err() {
+        // What is half written helps nobody; the fault itself is told.
+        let _ = fs::remove_file(&new);
+    }
+    done.map_err(|e| Failure::io("write", path, &e))
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::io("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
