@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Time zones: for times that are written without one.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
@@ -77,6 +78,21 @@ impl Zone {
     }
 }
 
+/// As [`Zone::parse`] reads it: `UTC`, `+02:00`, `Europe/Amsterdam`.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Utc => f.write_str("UTC"),
+            Inner::Fixed(seconds) => {
+                let (sign, minutes) = (if *seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            // All come from the database, and have a name in it.
+            Inner::Named(zone) => f.write_str(zone.iana_name().unwrap_or("UTC")),
+        }
+    }
+}
+
 /// Seconds east of Greenwich in a named zone, when clocks there show this.
 fn offset_of(zone: &TimeZone, date: (i64, i64, i64), clock: (i64, i64, i64)) -> Option<i64> {
     let small = |number: i64| i8::try_from(number).ok();
@@ -132,6 +148,22 @@ mod tests {
         for bad in ["", "+", "+1", "+24:00", "+01:60", "+1:000", "Mars/Olympus", "../etc/passwd", "+\u{e9}1"]
         {
             assert!(Zone::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_written_as_it_is_read() {
+        for (written, shown) in [
+            ("z", "UTC"),
+            ("+00:00", "UTC"),
+            ("+0530", "+05:30"),
+            ("-03:30", "-03:30"),
+            ("europe/amsterdam", "Europe/Amsterdam"),
+            ("CET", "CET"),
+        ] {
+            let zone = Zone::parse(written).unwrap();
+            assert_eq!(zone.to_string(), shown);
+            assert_eq!(Zone::parse(shown), Ok(zone));
         }
     }
 

@@ -122,6 +122,14 @@ pub(crate) static STEPS: &[Step] = &[
         work: Work::Local { table: "hunt_rule_counts", sqlite: COUNTS_BY_LOG, postgres: COUNTS_BY_LOG },
     },
     Step {
+        what: "the register of log files says by which zone their times were read",
+        work: Work::Local {
+            table: "hunt_files",
+            sqlite: &["ALTER TABLE hunt_files ADD COLUMN zone TEXT NOT NULL DEFAULT ''"],
+            postgres: &[r#"ALTER TABLE hunt_files ADD COLUMN zone TEXT COLLATE "C" NOT NULL DEFAULT ''"#],
+        },
+    },
+    Step {
         what: "findings keep host, account, kind of log and why they were kept",
         work: Work::Local {
             table: "hunt_findings",

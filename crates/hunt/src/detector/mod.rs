@@ -53,6 +53,7 @@ use std::sync::Arc;
 use buffer::{Buffer, ChangeKey, DAY, HOUR, Hint, Id, Key, Names, SPAN, Seen, Spot, hash_of};
 use catalogue::RENAMED_ARCHIVER;
 use engine::{Engine, Point, Said, Where, World};
+use model::diagnostic::Diagnostic;
 use model::time::Timestamp;
 use movement::{FileUse, Movement, ProcessStart, Upload};
 use signin::{AccountChange, AccountEvent, Change, SignIn, account_event, agent_family};
@@ -127,6 +128,7 @@ pub enum CheckpointError {
 }
 
 /// The detectors with all that they remember.
+#[derive(Clone)]
 pub struct Detectors {
     options: Options,
     memory: Memory,
@@ -218,6 +220,11 @@ impl Detectors {
         counts.movements += other.counts.movements;
         counts.late += other.counts.late + late;
         counts.dropped += other.counts.dropped;
+    }
+
+    /// What went wrong in looking up places; each source of places says so once.
+    pub fn take_faults(&self) -> Vec<Diagnostic> {
+        self.options.places.as_ref().map(|places| places.take_faults()).unwrap_or_default()
     }
 
     /// What was read so far.

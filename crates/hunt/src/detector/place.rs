@@ -2,8 +2,11 @@
 //! Where addresses are: from files in MaxMind's format, which the user brings.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
+use maxminddb::MaxMindDbError;
 use maxminddb::geoip2::{Asn, City};
+use model::diagnostic::Diagnostic;
 
 /// What sort of network an address is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,15 +41,59 @@ pub struct Whereabouts {
 pub trait Places {
     /// `None` where nothing is known.
     fn find(&self, address: IpAddr) -> Option<Whereabouts>;
+
+    /// What went wrong in looking up: each source of places says so once, however often it is asked.
+    fn take_faults(&self) -> Vec<Diagnostic> {
+        Vec::new()
+    }
 }
 
 /// Files in MaxMind's format, asked one after another: one of cities or countries, one of autonomous systems, or one
 /// with both. What an earlier one does not say, a later one may.
 #[derive(Default)]
 pub struct PlaceFiles {
-    files: Vec<maxminddb::Reader<Vec<u8>>>,
+    files: Vec<PlaceFile>,
     hosting: Vec<u32>,
     mobile: Vec<u32>,
+}
+
+struct PlaceFile {
+    name: String,
+    reader: maxminddb::Reader<Vec<u8>>,
+    fault: Mutex<Fault>,
+}
+
+/// Look-ups that failed.
+#[derive(Default)]
+struct Fault {
+    count: u64,
+    /// Of the first: the address, and why.
+    first: Option<(IpAddr, String)>,
+    is_told: bool,
+}
+
+impl PlaceFile {
+    /// What the file says of an address, in one of the shapes that are asked for; notes what cannot be read.
+    fn read<T>(&self, address: IpAddr, read: Result<Option<T>, MaxMindDbError>) -> Option<T> {
+        read.unwrap_or_else(|error| {
+            let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+            fault.count += 1;
+            fault.first.get_or_insert_with(|| (address, error.to_string()));
+            None
+        })
+    }
+
+    fn take_fault(&self) -> Option<Diagnostic> {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let (address, why) = fault.first.clone().filter(|_| !fault.is_told)?;
+        fault.is_told = true;
+        let what = format!(
+            "{} of an address failed, first of {address}: {why}; the detectors judge by its network alone",
+            if fault.count == 1 { "1 look-up".to_owned() } else { format!("{} look-ups", fault.count) }
+        );
+        let fix = "get the file anew, and one that knows IPv6";
+        Some(Diagnostic::warning("place-not-read", self.name.clone(), what).with_fix(fix))
+    }
 }
 
 /// A file is not in MaxMind's format.
@@ -57,7 +104,7 @@ pub struct PlaceFiles {
 pub struct PlaceFileError {
     name: String,
     #[source]
-    cause: maxminddb::MaxMindDbError,
+    cause: MaxMindDbError,
 }
 
 /// Words in the name of an autonomous system's holder that tell of rented servers.
@@ -69,9 +116,9 @@ const MOBILE_WORDS: &[&str] = &["mobile", "wireless", "cellular", "mobil", "gsm"
 impl PlaceFiles {
     /// Takes one more file.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), PlaceFileError> {
-        let file = maxminddb::Reader::from_source(bytes)
+        let reader = maxminddb::Reader::from_source(bytes)
             .map_err(|cause| PlaceFileError { name: name.to_owned(), cause })?;
-        self.files.push(file);
+        self.files.push(PlaceFile { name: name.to_owned(), reader, fault: Mutex::default() });
         Ok(())
     }
 
@@ -107,22 +154,26 @@ impl Places for PlaceFiles {
     fn find(&self, address: IpAddr) -> Option<Whereabouts> {
         let mut found = Whereabouts::default();
         for file in &self.files {
-            let Ok(result) = file.lookup(address) else { continue };
+            let Some(result) = file.read(address, file.reader.lookup(address).map(Some)) else { continue };
             // A file of another type has other members; those that it lacks are none.
-            if let Ok(Some(city)) = result.decode::<City<'_>>() {
+            if let Some(city) = file.read(address, result.decode::<City<'_>>()) {
                 found.country = found.country.or_else(|| city.country.iso_code.map(str::to_owned));
                 if found.at.is_none() {
                     found.at = city.location.latitude.zip(city.location.longitude);
                     found.radius_km = city.location.accuracy_radius.map_or(0.0, f64::from);
                 }
             }
-            if let Ok(Some(asn)) = result.decode::<Asn<'_>>() {
+            if let Some(asn) = file.read(address, result.decode::<Asn<'_>>()) {
                 found.asn = found.asn.or(asn.autonomous_system_number);
                 found.holder = found.holder.or_else(|| asn.autonomous_system_organization.map(str::to_owned));
             }
         }
         found.network = self.network(found.asn, found.holder.as_deref());
         (found.country.is_some() || found.asn.is_some() || found.at.is_some()).then_some(found)
+    }
+
+    fn take_faults(&self) -> Vec<Diagnostic> {
+        self.files.iter().filter_map(PlaceFile::take_fault).collect()
     }
 }
 

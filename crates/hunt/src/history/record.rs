@@ -128,11 +128,14 @@ impl History<'_> {
         self.write(|tx| {
             let known = register::of_content(tx.as_read(), facts)?;
             let Some(file) = known.filter(|file| file.recorded != Timestamp::EPOCH) else { return Ok(None) };
-            let added = add_findings(tx, file.id, findings)?;
-            let args = [Value::Int(file.id), Value::Int(int(added))];
-            tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
-            Ok(Some(added))
+            Ok(Some(count_findings(tx, file.id, findings)?))
         })
+    }
+
+    /// Adds findings to a log that is recorded and grows: `file` is its number, as [`History::recorded_as`] said.
+    /// Recording what it has grown to puts all findings of it in their place. Answers how many are new.
+    pub fn add_findings_to(&self, file: i64, findings: &[Hit]) -> Result<u64, HistoryError> {
+        self.write(|tx| Ok(count_findings(tx, file, findings)?))
     }
 
     fn claim_content(&self, tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<Claim, HistoryError> {
@@ -227,9 +230,7 @@ impl History<'_> {
             runs::found_again(tx, file)?;
         }
         runs::add(tx, self.folder.id(), written)?;
-        let new_findings = add_findings(tx, file, findings)?;
-        let args = [Value::Int(file), Value::Int(int(new_findings))];
-        tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
+        let new_findings = count_findings(tx, file, findings)?;
         Ok(match claim {
             Claim::Add(_) => Recorded::Added { new_findings },
             Claim::Again(..) => Recorded::Again { new_findings },
@@ -259,6 +260,14 @@ fn grown(shorter: &File, facts: &FileFacts) -> Result<Claim, HistoryError> {
         return Ok(Claim::Tail(shorter.id));
     }
     Err(HistoryError::Grown { path: facts.path.clone(), from: shorter.counted_to })
+}
+
+/// Adds findings to those of a file and counts them; answers how many are new.
+fn count_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<u64, EngineError> {
+    let added = add_findings(tx, file, findings)?;
+    let args = [Value::Int(file), Value::Int(int(added))];
+    tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
+    Ok(added)
 }
 
 /// Adds the findings that are not there yet; answers how many.

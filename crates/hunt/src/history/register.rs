@@ -61,6 +61,8 @@ pub struct FileFacts {
     pub apart: bool,
     /// The set of indicators that was hunted for, as the caller names it.
     pub set_version: String,
+    /// The zone by which times that are written without one were read, as [`model::zone::Zone::parse`] reads it.
+    pub zone: String,
 }
 
 impl FileFacts {
@@ -312,6 +314,29 @@ impl History<'_> {
     }
 }
 
+impl History<'_> {
+    /// The number of what was recorded last under this name; `None` if nothing was.
+    pub fn recorded_as(&self, path: &str) -> Result<Option<i64>, HistoryError> {
+        self.read(|read| {
+            let sql = "SELECT id FROM hunt_files WHERE path = ?1 AND recorded <> 0 ORDER BY recorded DESC, id DESC LIMIT 1";
+            Ok(first_int(read, sql, &[Value::Text(&clean(path))])?)
+        })
+    }
+
+    /// By which zone the log that was recorded last under this name was read; empty if nobody knows any more.
+    pub fn zone_of(&self, path: &str) -> Result<String, HistoryError> {
+        self.read(|read| {
+            let mut zone = String::new();
+            let sql = "SELECT zone FROM hunt_files WHERE path = ?1 AND recorded <> 0 ORDER BY recorded DESC, id DESC LIMIT 1";
+            read.query(sql, &[Value::Text(&clean(path))], &mut |row| {
+                row.text(0)?.clone_into(&mut zone);
+                Ok(Flow::Stop)
+            })?;
+            Ok(zone)
+        })
+    }
+}
+
 /// Registers a file on which work begins; answers its id.
 pub(super) fn begin(tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<i64, EngineError> {
     // What could not be read under this name can be now.
@@ -379,7 +404,8 @@ pub(super) fn describe(
         "UPDATE hunt_files SET path = ?2, sha256 = ?3, head_sha256 = ?4, size = ?5, state = ?6, lines = ?7, unread_lines = ?8,
          first_time = ?9, last_time = ?10, scanner_version = ?11, recorded = ?12, source = ?13, log_source = ?14,
          packed = ?15, counted_to = ?16, unread = ?17, days = ?18, gap_start = ?19, gap_seconds = ?20,
-         skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, worker = 0, fault = ?25
+         skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, fault = ?25, zone = ?26,
+         worker = 0
          WHERE id = ?1",
         &[
             Value::Int(id),
@@ -407,6 +433,7 @@ pub(super) fn describe(
             Value::Int(READER_VERSION),
             Value::Text(&clean(&facts.set_version)),
             Value::Text(if facts.whole { "" } else { NOT_WHOLE }),
+            Value::Text(&clean(&facts.zone)),
         ],
     )?;
     Ok(())

@@ -40,6 +40,7 @@ pub(super) static FILES: Table = Table {
         "set_version",
         "worker",
         "fault",
+        "zone",
     ],
     sqlite: &[
         "CREATE TABLE hunt_files (
@@ -51,7 +52,8 @@ pub(super) static FILES: Table = Table {
             merged INTEGER NOT NULL DEFAULT 0, unread TEXT NOT NULL DEFAULT '', days BLOB NOT NULL DEFAULT x'',
             gap_start INTEGER, gap_seconds INTEGER NOT NULL DEFAULT 0, skew_seconds INTEGER NOT NULL DEFAULT 0,
             backward_jumps INTEGER NOT NULL DEFAULT 0, reader_version INTEGER NOT NULL DEFAULT 0,
-            set_version TEXT NOT NULL DEFAULT '', worker INTEGER NOT NULL DEFAULT 0, fault TEXT NOT NULL DEFAULT ''
+            set_version TEXT NOT NULL DEFAULT '', worker INTEGER NOT NULL DEFAULT 0, fault TEXT NOT NULL DEFAULT '',
+            zone TEXT NOT NULL DEFAULT ''
         ) STRICT",
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
@@ -67,7 +69,7 @@ pub(super) static FILES: Table = Table {
             gap_start BIGINT, gap_seconds BIGINT NOT NULL DEFAULT 0, skew_seconds BIGINT NOT NULL DEFAULT 0,
             backward_jumps BIGINT NOT NULL DEFAULT 0, reader_version BIGINT NOT NULL DEFAULT 0,
             set_version TEXT COLLATE "C" NOT NULL DEFAULT '', worker BIGINT NOT NULL DEFAULT 0,
-            fault TEXT COLLATE "C" NOT NULL DEFAULT ''
+            fault TEXT COLLATE "C" NOT NULL DEFAULT '', zone TEXT COLLATE "C" NOT NULL DEFAULT ''
         )"#,
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",

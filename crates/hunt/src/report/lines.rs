@@ -23,8 +23,8 @@ pub fn json_lines(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{value}")
     };
     say(head(summary))?;
-    summary.hits.iter().try_for_each(|hit| say(finding(summary, hit)))?;
-    summary.detections.iter().try_for_each(|detection| say(self::detection(detection)))?;
+    summary.hits.iter().try_for_each(|hit| say(finding_line(summary, hit)))?;
+    summary.detections.iter().try_for_each(|detection| say(detection_line(detection)))?;
     summary.files.iter().try_for_each(|facts| say(file(facts)))?;
     summary.coverage.sources.iter().try_for_each(|facts| say(source(facts)))?;
     for cannot in &summary.coverage.cannot_show {
@@ -76,7 +76,8 @@ fn head(summary: &Summary) -> Value {
     })
 }
 
-fn finding(summary: &Summary, hit: &Hit) -> Value {
+/// A finding as a line of the report; `summary` knows its indicator.
+pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
     let Hit { finding, host, account, source, kept } = hit;
     let facts = summary.facts_of(finding);
     json!({
@@ -102,7 +103,8 @@ fn finding(summary: &Summary, hit: &Hit) -> Value {
     })
 }
 
-fn detection(detection: &Detection) -> Value {
+/// A detection as a line of the report.
+pub fn detection_line(detection: &Detection) -> Value {
     let evidence: Vec<Value> = detection
         .evidence
         .iter()

@@ -22,7 +22,7 @@ pub mod words;
 pub use advice::advice;
 pub use csv::{COLUMNS, csv};
 pub use html::html;
-pub use lines::{LINES_VERSION, json_lines};
+pub use lines::{LINES_VERSION, detection_line, finding_line, json_lines};
 pub use notice::{Notice, notice};
 pub use ocsf::ocsf;
 pub use page::{Contact, Contacts, Language, one_page_html, one_page_text};

@@ -224,6 +224,37 @@ impl Correlator {
         self.lost.add(std::mem::take(&mut worker.lost));
     }
 
+    /// Counts what happened before `since`, and hands all on to one that goes on from there. What happened up to `now`
+    /// waits with both; what is later comes from a clock that is ahead, and would make all that follows late.
+    pub fn hand_on(
+        &mut self,
+        since: i64,
+        now: i64,
+        order: Order,
+        found: &mut dyn FnMut(Episode),
+    ) -> Correlator {
+        let before = self.waiting.iter().map(|hit| hit.time).filter(|time| *time < since).max();
+        let horizon = self.horizon.max(before.unwrap_or(i64::MIN)).min(since);
+        self.settle(since, found);
+        let mut onward = Correlator::new(Arc::clone(&self.plans), order);
+        onward.groups.clone_from(&self.groups);
+        for group in onward.groups.values_mut() {
+            // Whoever hands it on tells it when it finishes.
+            group.reported |= group.open.is_some();
+            group.window.overflowed = 0;
+        }
+        onward.wait_for(self.waiting.iter().filter(|hit| hit.time <= now).cloned().collect());
+        let newest = onward.waiting.iter().map(|hit| hit.time).max();
+        (onward.horizon, onward.newest) = (horizon, newest.unwrap_or(horizon).max(horizon));
+        onward
+    }
+
+    /// Counts all that waits, though nothing newer came.
+    pub fn settle_all(&mut self, found: &mut dyn FnMut(Episode)) {
+        self.settle(i64::MAX, found);
+        self.horizon = self.newest;
+    }
+
     /// Counts what waits for times before `until`.
     fn settle(&mut self, until: i64, found: &mut dyn FnMut(Episode)) {
         let (mut ready, waiting): (Vec<Hit>, Vec<Hit>) =
@@ -329,8 +360,7 @@ impl Correlator {
 
     /// Counts all that waits, and reports what has not ended.
     pub fn finish(&mut self, found: &mut dyn FnMut(Episode)) {
-        self.settle(i64::MAX, found);
-        self.horizon = self.newest;
+        self.settle_all(found);
         self.sweep(found);
         let mut open = Vec::new();
         for group in self.groups.values_mut() {

@@ -307,6 +307,38 @@ impl Engine {
         self.summary()
     }
 
+    /// How many matches wait for others that come out of order.
+    pub fn waiting(&self) -> usize {
+        self.correlator.waiting.len()
+    }
+
+    /// Counts the matches that wait: for logs that are followed, when none came for so long that no older one is waited
+    /// for.
+    pub fn settle(&mut self, emit: &mut dyn FnMut(Detection)) {
+        let mut episodes = Vec::new();
+        self.correlator.settle_all(&mut |episode| episodes.push(episode));
+        self.tell(episodes, emit);
+    }
+
+    /// Counts what happened before `since`, and makes an engine over the same rules that goes on from there for logs that
+    /// are followed: what this one counted within the windows of correlations counts on. What happened between `since` and
+    /// `now` is told by both: by this one when it finishes.
+    pub fn hand_on(
+        &mut self,
+        since: Timestamp,
+        now: Timestamp,
+        order: Order,
+        emit: &mut dyn FnMut(Detection),
+    ) -> Engine {
+        let mut episodes = Vec::new();
+        let correlator = self
+            .correlator
+            .hand_on(since.micros(), now.micros(), order, &mut |episode| episodes.push(episode));
+        self.tell(episodes, emit);
+        let options = Options { order, gather: false, ..(*self.options).clone() };
+        Engine { correlator, ..Engine::new(Arc::clone(&self.rules), options) }
+    }
+
     /// What was looked at so far.
     pub fn summary(&self) -> Summary {
         Summary { events: self.events, without_rules: self.without_rules, lost: self.correlator.lost }

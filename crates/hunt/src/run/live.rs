@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A log that is hunted in while it is written.
 
+use std::collections::BTreeSet;
+
 use super::worker::Worker;
 use super::{Keeping, Lookout, Part};
-use crate::event::Reader;
+use crate::detector::Detectors;
+use crate::event::{Reader, UnreadLines};
 use crate::history::Observed;
+use crate::pattern::PatternRun;
 use crate::reader::Block;
 use crate::rule::Engine;
 use crate::time::{Clock, Timeline};
@@ -14,8 +18,30 @@ pub struct LiveLog<'n, 'a> {
     name: &'n str,
     worker: Worker<'n, 'a>,
     reader: Reader,
-    timeline: Timeline,
-    lines: u64,
+    read: Stretch,
+}
+
+/// What was read of a log over some time.
+#[derive(Clone, Debug, Default)]
+pub struct Stretch {
+    /// Lines.
+    pub lines: u64,
+    /// Of these, those that a rule or a detector needed and that could not be read into fields, by reason.
+    pub unparsed: UnreadLines,
+    /// The order of their times.
+    pub timeline: Timeline,
+    /// Days since 1970 of which there are lines, in UTC.
+    pub days: BTreeSet<u32>,
+}
+
+impl Stretch {
+    /// What was read next.
+    pub fn join(&mut self, next: &Stretch) {
+        self.lines += next.lines;
+        self.unparsed.join(&next.unparsed);
+        self.timeline.join(&next.timeline);
+        self.days.extend(&next.days);
+    }
 }
 
 impl<'n, 'a> LiveLog<'n, 'a> {
@@ -27,14 +53,13 @@ impl<'n, 'a> LiveLog<'n, 'a> {
         lookout: &Lookout<'a>,
         keeping: Option<Keeping>,
     ) -> LiveLog<'n, 'a> {
-        // What only counts over time is for the whole hunt, not for one log.
+        // What detectors remember is of all logs: they are lent for each block.
         let lookout = Lookout { detectors: None, ..*lookout };
         LiveLog {
             name,
             worker: Worker::new(name, &lookout, keeping),
             reader: Reader::new(head, name, clock),
-            timeline: Timeline::default(),
-            lines: 0,
+            read: Stretch::default(),
         }
     }
 
@@ -43,23 +68,44 @@ impl<'n, 'a> LiveLog<'n, 'a> {
         self.name
     }
 
-    /// Hunts in whole lines. What correlations count is taken over by `engine`.
-    pub fn take(&mut self, block: Block, engine: Option<&mut Engine>) -> Part {
+    /// Hunts in whole lines. What correlations count is taken over by `engine`. `detectors`, which all logs of a hunt
+    /// share, take the events in; when they judge is for their owner to say ([`Detectors::advance`]). A log is given
+    /// them with each of its blocks or with none.
+    pub fn take(
+        &mut self,
+        block: Block,
+        engine: Option<&mut Engine>,
+        detectors: &mut Option<Detectors>,
+    ) -> Part {
         let lines = self.reader.block(&block);
-        self.lines += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
+        self.read.lines += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
+        std::mem::swap(&mut self.worker.detectors, detectors);
         let mut scanned = self.worker.scan(block, &lines);
-        self.timeline.join(&scanned.timeline);
+        std::mem::swap(&mut self.worker.detectors, detectors);
+        self.read.timeline.join(&scanned.timeline);
+        self.read.unparsed.join(&scanned.unparsed);
+        self.read.days.append(&mut scanned.days);
         if let (Some(engine), Some(worker)) = (engine, &mut self.worker.engine) {
             engine.absorb(worker, &mut |detection| scanned.part.detections.push(detection));
         }
         scanned.part
     }
 
+    /// What was read since [`LiveLog::take_observed`] was last asked.
+    pub fn read(&self) -> &Stretch {
+        &self.read
+    }
+
     /// What was observed so far, to be recorded; it begins anew.
-    pub fn take_observed(&mut self) -> (Observed, Timeline, u64) {
+    pub fn take_observed(&mut self) -> (Observed, Stretch) {
         let fresh = self.worker.nothing_observed();
         let observed = std::mem::replace(&mut self.worker.observed, fresh);
-        (observed, std::mem::take(&mut self.timeline), std::mem::take(&mut self.lines))
+        (observed, std::mem::take(&mut self.read))
+    }
+
+    /// What patterns of several observations wait for, when nothing more comes; nothing without patterns.
+    pub fn take_patterns(&mut self) -> Option<PatternRun<'a>> {
+        self.worker.patterns.take()
     }
 
     /// What kind of log it is.

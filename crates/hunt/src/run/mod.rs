@@ -33,7 +33,7 @@ use crate::rule::Engine;
 use crate::scan::IndicatorSet;
 use crate::time::{Clock, Timeline};
 
-pub use live::LiveLog;
+pub use live::{LiveLog, Stretch};
 use worker::{Scanned, Worker};
 
 /// Why a match of an indicator that matches a large part of a log is no finding.

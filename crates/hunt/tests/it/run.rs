@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whole files.
 
+use std::sync::atomic::AtomicBool;
+
+use hunt::detector::{self, Detectors};
 use hunt::finding::Finding;
 use hunt::indicator::read_list;
 use hunt::limits::FINDING_TEXT_BYTES_MAX;
-use hunt::run::{Hunt, Options, hunt_input};
+use hunt::reader::Block;
+use hunt::run::{Hunt, LiveLog, Lookout, Options, hunt_input};
 use hunt::scan::IndicatorSet;
+use hunt::time::Clock;
 use model::time::Timestamp;
 
 fn hunt(log: &[u8], set: &IndicatorSet, threads: usize, history: bool) -> (Vec<Finding>, Hunt<'static>) {
@@ -126,4 +131,42 @@ fn an_expired_indicator_finds_only_lines_of_its_time() {
     let (findings, hunt) = hunt(log, &IndicatorSet::build(indicators), 1, false);
     let lines: Vec<u64> = findings.iter().map(|f| f.line).collect();
     assert_eq!((lines, hunt.report.left_out.values().sum::<u64>()), (vec![1, 2, 4], 1));
+}
+
+/// Detectors see all live logs as one, and judge an hour when it is over.
+#[test]
+fn detectors_are_lent_to_live_logs() {
+    let (set, stop) = (set("203.0.113.7"), AtomicBool::new(false));
+    let lookout =
+        Lookout { set: &set, confirm: None, patterns: None, rules: None, detectors: None, stop: &stop };
+    let log = |name| LiveLog::new(name, b"", Clock::default(), &lookout, None);
+    let (mut one, mut other) = (log("one.log"), log("other.log"));
+    let mut detectors = Some(Detectors::new(detector::Options::default()));
+    // Six accounts fail by each: neither alone is a spray.
+    let lines = |users: std::ops::Range<u32>| -> Vec<u8> {
+        let line = |user| {
+            format!(
+                "<86>1 2024-01-02T03:0{}:00Z gate sshd 9 - - Failed password for u{user} from 198.51.100.7 port 4 ssh2\n",
+                user % 10
+            )
+        };
+        users.map(line).collect::<String>().into_bytes()
+    };
+    let block = |bytes| Block { bytes, offset: 0, first_line: 1 };
+    for (log, users) in [(&mut one, 0..6), (&mut other, 6..12)] {
+        let part = log.take(block(lines(users)), None, &mut detectors);
+        assert!(part.detections.is_empty());
+        assert_eq!(log.read().lines, 6);
+    }
+    let mut detectors = detectors.unwrap();
+    assert_eq!(detectors.counts().sign_ins, 12, "they come back");
+    let mut found = Vec::new();
+    let mut judged = |until: &str| {
+        detectors.advance(until.parse().unwrap(), &mut |detection| found.push(detection.id));
+        found.len()
+    };
+    assert_eq!(judged("2024-01-02T03:59:59Z"), 0, "the hour is open");
+    judged("2024-01-02T04:00:00Z");
+    assert_eq!(judged("2024-01-02T05:00:00Z"), 1, "nothing more of the spray can come");
+    assert_eq!(found, ["spray-one-source"]);
 }

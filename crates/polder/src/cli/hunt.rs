@@ -63,7 +63,7 @@ pub struct Quarry {
 #[command(next_help_heading = "How to read")]
 pub struct Reading {
     /// Zone of times that are written without one: UTC, +02:00, Europe/Amsterdam
-    #[arg(long, value_parser = zone, value_name = "ZONE")]
+    #[arg(long, value_parser = zone, value_name = "ZONE", allow_hyphen_values = true)]
     pub tz: Option<Zone>,
     /// Threads; one file each
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -1,91 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hunting in what arrives: files that grow, syslog.
 //!
-//! Findings and detections are printed as they come, and kept. What the history keeps of a file is recorded when
-//! following ends, by reading the file once more as `polder hunt` does; of syslog, which nobody can read once more, every
-//! hour and at the end.
+//! Findings and detections are printed as they come. Findings are stored every few minutes; what the history keeps of a
+//! file is recorded when following ends, by reading the file once more as `polder hunt` does; of syslog, which nobody
+//! can read once more, every hour and at the end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hunt::detection::Detection;
+use hunt::detection::{Detection, Means};
+use hunt::detector::{Counts, Detectors};
 use hunt::history::FileFacts;
-use hunt::limits::FINDINGS_PER_FILE_MAX;
+use hunt::pattern::PatternRun;
 use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
-use hunt::report::Hit;
-use hunt::rule::{self, Engine, Order};
-use hunt::run::{Keeping, LiveLog};
+use hunt::report::words::second_or_dash;
+use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
+use hunt::rule::{Engine, Order, RuleCount};
+use hunt::run::{Keeping, LiveLog, Stretch};
 use hunt::time::Clock;
 use model::diagnostic::shown;
 use model::time::Timestamp;
-use serde_json::json;
+use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
 
+use super::gather::{Onward, Told, facts_of, is_told, told};
 use super::live::{Chunk, Live, Place};
-use super::{Each, Job, Taking, finding_json, finding_line};
+use super::tidings::{Post, Tidings};
+use super::{Each, Job, Taking, counted, finding_line, record};
 use crate::failure::Failure;
+use crate::finding::approve::approve;
+use crate::finding::fill_indicators;
 use crate::history::Opened;
-use crate::node::now;
+use crate::node::{Node, now};
+use crate::notify::{self, Settings};
 use crate::out::say;
 
-/// How long a match waits for others that come out of order.
+/// How long events wait for others that come out of order; so long after an hour detectors judge it.
 const LATENESS_MICROS: i64 = 5 * 60 * 1_000_000;
+/// When correlations count.
+pub const ORDER: Order = Order::Live { lateness_micros: LATENESS_MICROS };
 /// How often what was observed is recorded.
 const RECORD_EVERY_MICROS: i64 = 3_600 * 1_000_000;
+/// How often findings are stored.
+const STORE_EVERY_MICROS: i64 = 5 * 60 * 1_000_000;
+/// With so many findings of a log that wait to be stored they do not wait.
+const FINDINGS_WAITING_MAX: usize = 10_000;
 /// How long nothing is waited for before the stop is looked at.
 const WAIT: Duration = Duration::from_millis(200);
 
-impl Job<'_> {
-    /// Where the files end that are to be followed. What is packed does not grow by lines.
-    pub fn places(&self, paths: &[PathBuf]) -> Vec<(PathBuf, Place)> {
-        if !self.args.reading.follow {
-            return Vec::new();
+/// From when on hours are open to events that come late.
+pub fn open_since() -> Timestamp {
+    Timestamp::from_micros(now().micros() - LATENESS_MICROS)
+}
+
+impl<'j> Job<'j> {
+    /// Whether files are followed, or syslog taken in.
+    pub fn goes_on(&self) -> bool {
+        self.args.reading.follow || !self.args.reading.syslog.is_empty()
+    }
+
+    /// Where the files that are to be followed were read to. What is packed does not grow by lines.
+    pub fn places(&self, paths: &[PathBuf], summary: &Summary) -> Vec<(PathBuf, Place)> {
+        let mut places = Vec::new();
+        for path in paths.iter().filter(|path| self.args.reading.follow && path.is_file()) {
+            let name = path.display().to_string();
+            match head_of(path) {
+                Ok(head) if recognise(&head).0 != Packing::Plain => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    eprintln!(
+                        "polder: {name}: it cannot be read: {error}; it is followed as soon as it can be"
+                    );
+                }
+            }
+            let read = summary.files.iter().find(|file| file.path == name);
+            let read_to = match read.map(|file| (&file.state, file.bytes)) {
+                Some((FileState::Whole, bytes)) => bytes,
+                // Nothing of it was hunted in.
+                Some((FileState::NotRead(_), _)) => 0,
+                Some((FileState::Damaged(_), _)) | None => u64::MAX,
+            };
+            let place = end_of(path, read_to).unwrap_or_else(|(place, error)| {
+                eprintln!(
+                    "polder: {name}: it cannot be read to its end: {error}; it is followed from line {} on, and lines \
+                     after it may be hunted in again",
+                    place.lines + 1
+                );
+                place
+            });
+            places.push((path.clone(), place));
         }
-        let plain = |path: &&PathBuf| {
-            path.is_file() && head_of(path).is_some_and(|head| recognise(&head).0 == Packing::Plain)
-        };
-        paths.iter().filter(plain).map(|path| (path.clone(), end_of(path))).collect()
+        places
     }
 
     /// Goes on with what is written to the files, and with what is sent, until it is stopped. Answers whether
     /// anything was found.
-    pub fn follow(&self, files: &[(PathBuf, Place)]) -> Result<bool, Failure> {
+    pub fn follow(
+        &self,
+        files: &[(PathBuf, Place)],
+        onward: Onward,
+        node: Option<&Node>,
+        settings: Option<&Settings>,
+    ) -> Result<bool, Failure> {
         let listen = &self.args.reading.syslog;
-        let live = Live::start(files, listen, &self.stop)?;
+        let mut live = Live::start(files, listen, &self.stop)?;
         let (files_told, listeners) =
-            (super::counted(files.len() as u64, "file"), super::counted(listen.len() as u64, "listener"));
-        eprintln!(
-            "following {files_told} and {listeners}, with indicators and rules, without detectors; stop with Ctrl-C"
-        );
-        let mut following = Following::new(self);
-        loop {
-            let (chunk, more) = live.next(WAIT);
-            if let Some(chunk) = chunk {
-                following.take(chunk)?;
+            (counted(files.len() as u64, "file"), counted(listen.len() as u64, "listener"));
+        eprintln!("following {files_told} and {listeners}; stop with Ctrl-C");
+        std::thread::scope(|scope| {
+            let post = node.zip(settings).map(|(node, settings)| Post::start(scope, node, settings));
+            let notices = node.zip(settings).zip(post);
+            let notices = notices.map(|((node, settings), post)| Notices { node, settings, post });
+            let mut following = Following::new(self, onward, node, notices);
+            loop {
+                let (chunk, more) = live.next(WAIT);
+                if let Some(chunk) = chunk {
+                    following.take(chunk)?;
+                }
+                following.do_what_is_due()?;
+                if !more {
+                    break;
+                }
             }
-            following.record_when_due(false)?;
-            if !more {
-                break;
-            }
-        }
-        following.finish()?;
-        self.record_files(files)?;
-        let (hits, detections) = following.found;
-        eprintln!(
-            "{} and {} while following",
-            super::counted(hits, "finding"),
-            super::counted(detections, "detection")
-        );
-        Ok(hits + detections > 0)
+            following.finish()?;
+            self.record_files(files.iter().map(|(path, _)| path))?;
+            let (hits, detections) = following.found;
+            eprintln!(
+                "{} and {} while following",
+                counted(hits, "finding"),
+                counted(detections, "detection")
+            );
+            Ok(hits + detections > 0)
+        })
     }
 
-    /// What the files held in the end goes into the history.
-    fn record_files(&self, files: &[(PathBuf, Place)]) -> Result<(), Failure> {
-        if self.history.is_none() || files.is_empty() {
+    /// What files hold now goes into the history.
+    fn record_files<'p>(&self, files: impl Iterator<Item = &'p PathBuf>) -> Result<(), Failure> {
+        // One that was rotated and not begun anew is no fault.
+        let paths: Vec<PathBuf> = files.filter(|path| path.is_file()).cloned().collect();
+        if self.history.is_none() || paths.is_empty() {
             return Ok(());
         }
         let again = Job { stop: std::sync::Arc::default(), ..*self };
@@ -93,24 +150,26 @@ impl Job<'_> {
         let progress = std::sync::Arc::default();
         let opened = Mutex::default();
         let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress, opened: &opened };
-        let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-        let summary = hunt::report::Summary::new(now());
-        let mut gathering = super::Gathering::new(summary, self.quarry, self.args.quarry.min_level);
+        let mut gathering =
+            super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
         each.run(&paths, 1, &mut Taking::new(&mut gathering, None))
     }
 }
 
-/// Where a file ends, by whole lines.
-fn end_of(path: &Path) -> Place {
+/// Where a file ends by whole lines, of its first `read_to` bytes. What was reached comes with an error.
+fn end_of(path: &Path, read_to: u64) -> Result<Place, (Place, std::io::Error)> {
     let (mut end, mut at) = (Place::default(), 0_u64);
-    let Ok(mut file) = File::open(path) else { return end };
+    let mut file = match File::open(path) {
+        Ok(file) => file.take(read_to),
+        Err(error) => return Err((end, error)),
+    };
     let mut buffer = vec![0; 1024 * 1024];
     loop {
         let count = match file.read(&mut buffer) {
-            Ok(0) => return end,
+            Ok(0) => return Ok(end),
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => return end,
+            Err(error) => return Err((end, error)),
         };
         let part = buffer.get(..count).unwrap_or_default();
         end.lines += memchr::memchr_iter(b'\n', part).count() as u64;
@@ -121,12 +180,34 @@ fn end_of(path: &Path) -> Place {
     }
 }
 
+/// Where notices go.
+struct Notices<'f> {
+    node: &'f Node,
+    settings: &'f Settings,
+    post: Post,
+}
+
 /// All that is being followed.
 struct Following<'f> {
     job: &'f Job<'f>,
+    node: Option<&'f Node>,
+    notices: Option<Notices<'f>>,
+    tidings: Tidings,
     engine: Option<Engine>,
+    detectors: Option<Detectors>,
+    /// What the detectors had left out when following began.
+    before: Counts,
+    /// Whether it was told that some come too late, and that there is no room for more.
+    left_out_told: [bool; 2],
+    /// Detections that were told when following began.
+    told: BTreeSet<Told>,
     logs: HashMap<String, Followed<'f>>,
+    /// Matches that wait in the engine, and since when there are so many.
+    waiting: (usize, Timestamp),
     recorded: Timestamp,
+    stored: Timestamp,
+    /// What is known of indicators that were found.
+    indicators: BTreeMap<String, IndicatorFacts>,
     /// Findings and detections so far.
     found: (u64, u64),
 }
@@ -137,17 +218,40 @@ struct Followed<'f> {
     received: Option<(Sha256, u64)>,
     /// Of syslog: how much of it came.
     at: Place,
-    /// Of syslog: what was found since it was recorded.
+    /// What was read of it before it was last recorded.
+    before: Stretch,
+    /// What was found and is not stored yet.
     findings: Vec<Hit>,
+    /// Of syslog: what rules came to since it was recorded, by their ids.
+    counts: BTreeMap<String, RuleCount>,
+    /// Of a file: its number in the history, once something of it is recorded.
+    file: Option<i64>,
 }
 
 impl<'f> Following<'f> {
-    fn new(job: &'f Job<'f>) -> Following<'f> {
-        let (rules, options) = &job.quarry.rules;
-        let order = Order::Live { lateness_micros: LATENESS_MICROS };
-        let options = rule::Options { order, gather: false, ..options.clone() };
-        let engine = job.quarry.engine.as_ref().map(|_| Engine::new(std::sync::Arc::clone(rules), options));
-        Following { job, engine, logs: HashMap::new(), recorded: now(), found: (0, 0) }
+    fn new(
+        job: &'f Job<'f>,
+        onward: Onward,
+        node: Option<&'f Node>,
+        notices: Option<Notices<'f>>,
+    ) -> Following<'f> {
+        Following {
+            job,
+            node,
+            notices,
+            tidings: Tidings::default(),
+            engine: onward.engine,
+            before: onward.detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
+            detectors: onward.detectors,
+            left_out_told: [false; 2],
+            told: onward.told,
+            logs: HashMap::new(),
+            waiting: (0, now()),
+            recorded: now(),
+            stored: now(),
+            indicators: BTreeMap::new(),
+            found: (0, 0),
+        }
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<(), Failure> {
@@ -168,26 +272,42 @@ impl<'f> Following<'f> {
             (offset, first_line) = (followed.at.offset, followed.at.lines + 1);
             followed.at.offset += chunk.bytes.len() as u64;
             followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
+        } else if offset == 0 {
+            // Another file under the name: what was found in the one before is its own.
+            store(self.job, &chunk.name, followed, false)?;
+            followed.file = None;
         }
         if let Some((hash, bytes)) = &mut followed.received {
             hash.update(&chunk.bytes);
             *bytes += chunk.bytes.len() as u64;
         }
         let block = Block { bytes: chunk.bytes, offset, first_line };
-        let part = followed.log.take(block, self.engine.as_mut());
-        if followed.received.is_some() {
-            let room = FINDINGS_PER_FILE_MAX.saturating_sub(followed.findings.len());
-            followed.findings.extend(part.hits.iter().take(room).cloned());
+        let part = followed.log.take(block, self.engine.as_mut(), &mut self.detectors);
+        for count in self.engine.as_mut().map(Engine::take_counts).unwrap_or_default() {
+            // Those of a file are counted when it is recorded.
+            if followed.received.is_some() {
+                let sum = followed.counts.entry(count.id.clone()).or_default();
+                sum.matches += count.matches;
+                sum.excepted += count.excepted;
+                sum.last = sum.last.max(count.last);
+                sum.id = count.id;
+            }
         }
-        self.tell(&part.hits, &part.detections);
-        Ok(())
+        if self.job.history.is_some() {
+            followed.findings.extend(part.hits.iter().cloned());
+        }
+        if followed.findings.len() >= FINDINGS_WAITING_MAX {
+            store(self.job, &chunk.name, followed, true)?;
+        }
+        self.tell(&part.hits, part.detections)
     }
 
     fn begin(&self, chunk: &Chunk) -> Result<Followed<'f>, Failure> {
         let is_syslog = chunk.is_received;
         let head = match is_syslog {
             true => chunk.bytes.clone(),
-            false => head_of(Path::new(&chunk.name)).unwrap_or_else(|| chunk.bytes.clone()),
+            // It may have been rotated away since.
+            false => head_of(Path::new(&chunk.name)).unwrap_or_else(|_| chunk.bytes.clone()),
         };
         let keeping = match self.job.history.filter(|_| is_syslog) {
             Some(history) => Some(Keeping { observed: history.observed()?, from: 0 }),
@@ -201,82 +321,326 @@ impl<'f> Following<'f> {
             log,
             received: is_syslog.then(|| (Sha256::new(), 0)),
             findings: Vec::new(),
+            counts: BTreeMap::new(),
             at: Place::default(),
+            before: Stretch::default(),
+            file: match self.job.history.filter(|_| !is_syslog) {
+                Some(history) => history.history().recorded_as(&record::name_of(Path::new(name)))?,
+                None => None,
+            },
         })
     }
 
-    fn tell(&mut self, hits: &[Hit], detections: &[Detection]) {
+    /// Prints what was found, and takes it in for the next notice.
+    fn tell(&mut self, hits: &[Hit], detections: Vec<Detection>) -> Result<(), Failure> {
+        let least = self.job.args.quarry.min_level;
+        let is_new =
+            |detection: &Detection| is_told(detection, least) && !self.told.contains(&told(detection));
+        let mut detections: Vec<Detection> = detections.into_iter().filter(is_new).collect();
+        if hits.is_empty() && detections.is_empty() {
+            return Ok(());
+        }
         self.found.0 += hits.len() as u64;
         self.found.1 += detections.len() as u64;
-        for hit in hits {
-            if self.job.args.output.json {
-                say!("{}", finding_json(hit));
-            } else {
-                say!("{}", finding_line(hit));
-            }
+        if self.job.args.output.json {
+            let summary = self.summary_of(hits)?;
+            hits.iter().for_each(|hit| say!("{}", report::finding_line(&summary, hit)));
+            detections.iter().for_each(|detection| say!("{}", report::detection_line(detection)));
+        } else {
+            hits.iter().for_each(|hit| say!("{}", finding_line(hit)));
+            detections.iter().for_each(print);
         }
-        for detection in detections {
-            if self.job.args.output.json {
-                say!(
-                    "{}",
-                    json!({ "type": "detection", "id": detection.id, "title": detection.title,
-                    "level": detection.level.name(), "last": detection.last.map(|t| t.to_string()) })
-                );
-            } else {
-                say!("{:<8} {}", detection.level.name().to_uppercase(), shown(&detection.title));
-            }
+        if let Some(notices) = &self.notices {
+            detections.retain(|detection| detection.level >= notices.settings.level_min);
+            self.tidings.take(hits, &detections, now());
         }
+        Ok(())
     }
 
-    /// Records what listeners received, once an hour or now.
-    fn record_when_due(&mut self, at_once: bool) -> Result<(), Failure> {
-        let due = now().micros() - self.recorded.micros() >= RECORD_EVERY_MICROS;
-        let Some(history) = self.job.history.filter(|_| due || at_once) else { return Ok(()) };
+    /// A summary that knows the indicators of these findings.
+    fn summary_of(&mut self, hits: &[Hit]) -> Result<Summary, Failure> {
+        let mut summary = Summary::new(now());
+        let mut unknown = Vec::new();
+        for hit in hits {
+            let id = &hit.finding.indicator;
+            match self.indicators.get(id) {
+                Some(facts) => drop(summary.indicators.insert(id.clone(), facts.clone())),
+                None => unknown.push(hit.clone()),
+            }
+        }
+        if !unknown.is_empty() {
+            let mut fresh = Summary { hits: unknown, ..Summary::new(now()) };
+            self.know(&mut fresh)?;
+            self.indicators.extend(fresh.indicators.clone());
+            summary.indicators.extend(fresh.indicators);
+        }
+        Ok(summary)
+    }
+
+    /// Fills in what is known of the indicators that a summary names, as of now.
+    fn know(&self, summary: &mut Summary) -> Result<(), Failure> {
+        let quarry = self.job.quarry;
+        for hit in &summary.hits {
+            let (id, nth) = (&hit.finding.indicator, hit.finding.indicator_index);
+            if !summary.indicators.contains_key(id)
+                && let Some(indicator) = quarry.set.indicator(nth)
+            {
+                summary.indicators.insert(id.clone(), facts_of(id, indicator.name, quarry.shipped));
+            }
+        }
+        for one in summary.detections.iter().filter(|one| one.means == Means::Pattern) {
+            let facts = || facts_of(&one.id, String::new(), quarry.shipped);
+            summary.indicators.entry(one.id.clone()).or_insert_with(facts);
+        }
+        self.node.map_or(Ok(()), |node| fill_indicators(node, summary))
+    }
+
+    fn do_what_is_due(&mut self) -> Result<(), Failure> {
+        let now = now();
+        self.judge(open_since())?;
+        if now.micros() - self.recorded.micros() >= RECORD_EVERY_MICROS {
+            self.record()?;
+        }
+        if now.micros() - self.stored.micros() >= STORE_EVERY_MICROS {
+            self.store()?;
+        }
+        if self.tidings.is_due(now) {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    /// Lets correlations count what nothing more is waited for, and detectors judge the hours that are over.
+    fn judge(&mut self, until: Timestamp) -> Result<(), Failure> {
+        let mut found = Vec::new();
+        if let Some(engine) = &mut self.engine {
+            // By its own clock a log may lag: only what came counts, and when.
+            let waiting = engine.waiting();
+            if waiting != self.waiting.0 {
+                self.waiting = (waiting, now());
+            } else if waiting > 0 && self.waiting.1 <= until {
+                engine.settle(&mut |detection| found.push(detection));
+            }
+        }
+        let Some(detectors) = &mut self.detectors else { return self.tell(&[], found) };
+        detectors.advance(until, &mut |detection| found.push(detection));
+        let (counts, [late_told, dropped_told]) = (detectors.counts(), &mut self.left_out_told);
+        if counts.late > self.before.late && !std::mem::replace(late_told, true) {
+            eprintln!(
+                "polder: sign-ins and movements come of which the hour is over; the detectors judge an hour 5 minutes \
+                 after it and leave out what comes later: hunt in these logs again, and look whether their clocks are \
+                 right and --tz fits"
+            );
+        }
+        if counts.dropped > self.before.dropped && !std::mem::replace(dropped_told, true) {
+            eprintln!(
+                "polder: the detectors have no room for more accounts and places, and leave out what is new: stop and \
+                 start again"
+            );
+        }
+        self.tell(&[], found)
+    }
+
+    /// Records what listeners received.
+    fn record(&mut self) -> Result<(), Failure> {
         self.recorded = now();
-        for followed in self.logs.values_mut() {
-            record(history, followed)?;
+        if let Some(history) = self.job.history {
+            for followed in self.logs.values_mut() {
+                record_received(history, followed, &self.job.zone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the findings that wait.
+    fn store(&mut self) -> Result<(), Failure> {
+        self.stored = now();
+        let mut stored = false;
+        for (name, followed) in &mut self.logs {
+            stored |= store(self.job, name, followed, true)?;
+        }
+        if let (Some(node), true) = (self.node, stored) {
+            for approved in approve(node)? {
+                eprintln!("{}", approved.in_words());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a notice down of what was found since the last one, and has it sent.
+    fn send(&mut self) -> Result<(), Failure> {
+        let Some(Notices { node, settings, .. }) = self.notices else { return Ok(()) };
+        let mut summary = Summary::new(now());
+        if !self.tidings.hand_over(&mut summary, now()) {
+            return Ok(());
+        }
+        summary.organisation.clone_from(&node.root.name);
+        summary.sought = self.job.quarry.sought.clone();
+        summary.files = self.logs.values().map(facts).collect();
+        summary.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.know(&mut summary)?;
+        if notify::write_down(node, &summary, settings)?
+            && let Some(notices) = &self.notices
+        {
+            notices.post.wake();
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
-        let mut detections = Vec::new();
+        let mut found = Vec::new();
         if let Some(engine) = &mut self.engine {
-            engine.finish(&mut |detection| detections.push(detection));
+            let lost = engine.finish(&mut |detection| found.push(detection)).lost;
+            if lost.late + lost.overflowed > 0 {
+                eprintln!(
+                    "polder: {} matches came too late and {} were too many to be counted by correlations",
+                    lost.late, lost.overflowed
+                );
+            }
         }
-        self.tell(&[], &detections);
-        self.record_when_due(true)
+        if !self.job.quarry.patterns.is_empty() {
+            let mut patterns = PatternRun::new(&self.job.quarry.patterns);
+            self.logs
+                .values_mut()
+                .filter_map(|one| one.log.take_patterns())
+                .for_each(|run| patterns.merge(run));
+            let (detections, said) = patterns.finish();
+            found.extend(detections);
+            said.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+        }
+        if let Some(detectors) = &mut self.detectors {
+            detectors.finish(&mut |detection| found.push(detection));
+            detectors.take_faults().iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+            let counts = detectors.counts();
+            let (late, dropped) = (counts.late - self.before.late, counts.dropped - self.before.dropped);
+            if late + dropped > 0 {
+                eprintln!(
+                    "polder: {late} sign-ins and movements came too late and {dropped} were too many for the detectors; \
+                     they were not judged"
+                );
+            }
+        }
+        self.tell(&[], found)?;
+        self.record()?;
+        self.store()?;
+        self.send()
     }
 }
 
-fn record(history: &Opened<'_>, followed: &mut Followed<'_>) -> Result<(), Failure> {
+/// A detection for a person, in two lines.
+fn print(detection: &Detection) {
+    say!("{:<8} {}", detection.level.name().to_uppercase(), shown(&detection.title));
+    let line = detection.evidence.first().map(|line| format!("  {}:{}", shown(&line.file), line.place.line));
+    say!(
+        "         {} to {}, {}{}",
+        second_or_dash(detection.first),
+        second_or_dash(detection.last),
+        counted(detection.count, "line"),
+        line.unwrap_or_default()
+    );
+}
+
+/// Stores the findings of a log that wait; answers whether there were any. A file that is not in the history yet is
+/// recorded first, where it may be.
+fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: bool) -> Result<bool, Failure> {
+    let Some(history) = job.history.filter(|_| !followed.findings.is_empty()) else { return Ok(false) };
+    if followed.received.is_some() {
+        record_received(history, followed, &job.zone())?;
+        return Ok(true);
+    }
+    if followed.file.is_none() && may_record {
+        let path = PathBuf::from(name);
+        job.record_files(std::iter::once(&path))?;
+        followed.file = history.history().recorded_as(&record::name_of(&path))?;
+    }
+    if let Some(file) = followed.file {
+        history.history().add_findings_to(file, &std::mem::take(&mut followed.findings))?;
+        return Ok(true);
+    }
+    eprintln!(
+        "polder: {name}: {} are not stored, as nothing of the file is in the history; hunt in it again",
+        counted(followed.findings.len() as u64, "finding")
+    );
+    followed.findings.clear();
+    Ok(false)
+}
+
+/// Puts what was received of a listener since the last time into the history, as a log of its own.
+fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
     let Some((hash, bytes)) = &mut followed.received else { return Ok(()) };
-    let (observed, timeline, lines) = followed.log.take_observed();
+    let (observed, read) = followed.log.take_observed();
+    followed.before.join(&read);
     if *bytes == 0 {
         return Ok(());
     }
     let sha256: [u8; 32] = std::mem::take(hash).finalize().into();
-    let from = timeline.first.or(timeline.last).unwrap_or_else(now);
+    let (first, last) = (read.timeline.first, read.timeline.last);
     let facts = FileFacts {
-        path: format!("{} from {from}", followed.log.name()),
+        path: format!("{} from {}", followed.log.name(), first.or(last).unwrap_or_else(now)),
         sha256,
         head_sha256: sha256,
         size: *bytes,
         class: followed.log.class(),
         whole: true,
-        lines,
-        first: timeline.first,
-        last: timeline.last,
+        lines: read.lines,
+        unread: read.unparsed.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
+        first,
+        last,
+        days: read.days.into_iter().collect(),
+        backward_jumps: read.timeline.jumps_back,
         counted_to: *bytes,
+        zone: zone.to_string(),
         ..FileFacts::default()
     };
     *bytes = 0;
     history.record(&facts, observed, &std::mem::take(&mut followed.findings))?;
-    Ok(())
+    let counts: Vec<RuleCount> = std::mem::take(&mut followed.counts).into_values().collect();
+    match history.history().number_of(&facts)? {
+        Some(number) => history.count(number, &counts),
+        None => Ok(()),
+    }
 }
 
-fn head_of(path: &Path) -> Option<Vec<u8>> {
+/// What a notice rests on of a log: what was read of it since following began.
+fn facts(followed: &Followed<'_>) -> report::FileFacts {
+    let class = followed.log.class();
+    let mut read = followed.before.clone();
+    read.join(followed.log.read());
+    report::FileFacts {
+        path: followed.log.name().to_owned(),
+        bytes: 0,
+        sha256: None,
+        lines: read.lines,
+        unread: read.unparsed.iter().map(|(reason, count, _)| (reason.to_string(), count)).collect(),
+        first: read.timeline.first,
+        last: read.timeline.last,
+        kind: class.kind,
+        format: Some(class.format),
+        state: FileState::Whole,
+    }
+}
+
+fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    File::open(path).ok()?.take(HEAD_BYTES as u64 * 4).read_to_end(&mut head).ok()?;
-    Some(head)
+    File::open(path)?.take(HEAD_BYTES as u64 * 4).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that could not be read to its end was followed from anywhere, and nobody was told.
+    #[test]
+    fn where_a_file_ends_is_known_or_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthr").unwrap();
+        let place = |offset, lines| Place { offset, lines };
+        assert_eq!(end_of(&path, u64::MAX).unwrap(), place(8, 2));
+        assert_eq!(end_of(&path, 7).unwrap(), place(4, 1), "what was read of it");
+        let (reached, error) = end_of(dir.path(), u64::MAX).unwrap_err();
+        assert_eq!((reached, error.kind()), (Place::default(), std::io::ErrorKind::IsADirectory));
+        assert!(head_of(&dir.path().join("none")).is_err());
+    }
 }

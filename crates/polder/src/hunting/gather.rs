@@ -2,7 +2,7 @@
 //! What comes of all logs together, for the report.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hunt::detection::{ABOUT, Detection, Level, Means};
@@ -14,10 +14,13 @@ use hunt::run::{FileReport, Left};
 use hunt::unfinished::Unfinished;
 
 use model::marking::Marking;
+use model::time::Timestamp;
 
 use super::coverage;
+use super::follow;
 use super::sought::Quarry;
 use super::unfinished::Begun;
+use crate::node::now;
 
 /// Findings that a report holds; of more the number is told.
 const HITS_MAX: usize = 200_000;
@@ -31,6 +34,25 @@ pub struct Gathered {
     pub partial: bool,
     /// What correlations came to, by the number of the log of the last line.
     pub counts: BTreeMap<(i64, String), RuleCount>,
+    /// What following goes on from; as it was asked for.
+    pub onward: Onward,
+}
+
+/// What following goes on from: what detectors and correlations remember of the files.
+#[derive(Default)]
+pub struct Onward {
+    pub detectors: Option<Detectors>,
+    pub engine: Option<Engine>,
+    /// Detections of hours that were still open: they were told, and come again when the hour is over.
+    pub told: BTreeSet<Told>,
+}
+
+/// What makes a detection the same as another: what detected, about whom, from when.
+pub type Told = (String, Vec<(&'static str, String)>, Option<Timestamp>);
+
+/// See [`Told`].
+pub fn told(detection: &Detection) -> Told {
+    (detection.id.clone(), detection.about.clone(), detection.first)
 }
 
 /// Takes in what comes of the logs, one after the other.
@@ -136,8 +158,7 @@ impl<'q> Gathering<'q> {
 
     pub fn detection(&mut self, detection: Detection) {
         debug_assert!(detection.about.iter().all(|(kind, _)| ABOUT.contains(kind)), "{:?}", detection.about);
-        // Rules are told by their own choice; detectors by the level.
-        if detection.means == Means::Detector && detection.level < self.min_level.unwrap_or(Level::Medium) {
+        if !is_told(&detection, self.min_level) {
             return;
         }
         if detection.means == Means::Pattern {
@@ -201,12 +222,21 @@ impl<'q> Gathering<'q> {
         self.summary.files.push(empty);
     }
 
-    /// All logs were read: what counts over time is judged.
-    pub fn finish(mut self) -> Gathered {
+    /// All logs were read: what counts over time is judged. With `follow_since` it is handed on as it stands for what
+    /// happens from then on.
+    pub fn finish(mut self, follow_since: Option<Timestamp>) -> Gathered {
+        let mut onward = Onward::default();
         let mut found = Vec::new();
         if let Some(engine) = &mut self.engine {
-            let told = engine.finish(&mut |detection| found.push(detection));
-            let lost = told.lost.late + told.lost.overflowed;
+            if let Some(since) = follow_since {
+                let detection = &mut |detection| found.push(detection);
+                onward.engine = Some(engine.hand_on(since, now(), follow::ORDER, detection));
+            }
+            let summary = engine.finish(&mut |detection| {
+                onward.told.extend(follow_since.map(|_| told(&detection)));
+                found.push(detection);
+            });
+            let lost = summary.lost.late + summary.lost.overflowed;
             if lost > 0 {
                 self.summary.sought.notes.push(format!(
                     "{lost} matches came too late or were too many to be counted by correlations"
@@ -219,7 +249,16 @@ impl<'q> Gathering<'q> {
             said.iter().for_each(|d| eprintln!("{d}"));
         }
         if let Some(detectors) = &mut self.detectors {
-            detectors.finish(&mut |detection| found.push(detection));
+            if let Some(since) = follow_since {
+                // What `finish` closes stays closed: the hour that is not over yet would be, too.
+                detectors.advance(since, &mut |detection| found.push(detection));
+                onward.detectors = Some(detectors.clone());
+            }
+            detectors.finish(&mut |detection| {
+                onward.told.extend(follow_since.map(|_| told(&detection)));
+                found.push(detection);
+            });
+            detectors.take_faults().iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
             let counts = detectors.counts();
             if counts.late + counts.dropped > 0 {
                 self.summary.sought.notes.push(format!(
@@ -232,7 +271,7 @@ impl<'q> Gathering<'q> {
         found.into_iter().for_each(|detection| self.detection(detection));
         self.keep_the_gravest();
         coverage::fill(&mut self.summary);
-        Gathered { summary: self.summary, partial: self.partial, counts }
+        Gathered { summary: self.summary, partial: self.partial, counts, onward }
     }
 
     /// What correlations came to. A hunt that goes on later counts them then.
@@ -260,6 +299,11 @@ pub fn keep_the_gravest(all: &mut Vec<Detection>) -> u64 {
 
 fn engine_of(quarry: &Quarry) -> Engine {
     Engine::new(Arc::clone(&quarry.rules.0), quarry.rules.1.clone())
+}
+
+/// Rules are told by their own choice; detectors by the level.
+pub fn is_told(detection: &Detection, min_level: Option<Level>) -> bool {
+    detection.means != Means::Detector || detection.level >= min_level.unwrap_or(Level::Medium)
 }
 
 fn facts(report: &FileReport) -> FileFacts {
@@ -292,7 +336,7 @@ fn facts(report: &FileReport) -> FileFacts {
 
 /// What is known of an indicator before a node fills in what its ledger says besides. An object of somebody's carries
 /// a marking that only a ledger tells.
-fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
+pub fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
     let marking = Marking { unknown: model::id::is_stix_id(id), ..Marking::NONE };
     IndicatorFacts { name, marking, shipped, ..IndicatorFacts::default() }
 }

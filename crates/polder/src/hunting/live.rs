@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hunt::framing::{Framer, Lines};
 use hunt::limits::{LINE_BYTES_MAX, SYSLOG_MESSAGE_BYTES_MAX};
@@ -30,6 +30,8 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 const SENDERS_MAX: usize = 256;
 /// A sender that says nothing for so long is let go.
 const SENDER_IDLE: Duration = Duration::from_secs(600);
+/// How long those that read are waited for when it is stopped.
+const LAST_WAIT: Duration = Duration::from_secs(3);
 /// How long a datagram or a message of a stream is waited for before what came so far is handed on.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -83,6 +85,8 @@ impl Listen {
 pub struct Live {
     chunks: Receiver<Chunk>,
     stop: Arc<AtomicBool>,
+    /// When the stop was first seen.
+    stopped: Option<Instant>,
 }
 
 impl Live {
@@ -115,16 +119,28 @@ impl Live {
                         thread::sleep(POLL);
                     }
                 }
+                // What stands there when it is stopped was written before.
+                for chunk in tails.iter_mut().filter_map(Tail::next) {
+                    if queue.send(chunk).is_err() {
+                        return;
+                    }
+                }
             });
         }
-        Ok(Live { chunks, stop: Arc::clone(stop) })
+        Ok(Live { chunks, stop: Arc::clone(stop), stopped: None })
     }
 
-    /// What came, after at most `wait`; `None` if nothing did. The second says whether more can come.
-    pub fn next(&self, wait: Duration) -> (Option<Chunk>, bool) {
+    /// What came, after at most `wait`; `None` if nothing did. The second says whether more can come: after a stop what
+    /// was read already does.
+    pub fn next(&mut self, wait: Duration) -> (Option<Chunk>, bool) {
         match self.chunks.recv_timeout(wait) {
             Ok(chunk) => (Some(chunk), true),
-            Err(RecvTimeoutError::Timeout) => (None, !self.stop.load(Ordering::Relaxed)),
+            Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
+                // A file system that hangs must not hold the end up.
+                let stopped = *self.stopped.get_or_insert_with(Instant::now);
+                (None, stopped.elapsed() < LAST_WAIT)
+            }
+            Err(RecvTimeoutError::Timeout) => (None, true),
             Err(RecvTimeoutError::Disconnected) => (None, false),
         }
     }
@@ -425,7 +441,7 @@ mod tests {
         assert_eq!(tail.next().unwrap().bytes, b"line\n");
     }
 
-    fn all(live: &Live, lines: u64) -> Vec<Chunk> {
+    fn all(live: &mut Live, lines: u64) -> Vec<Chunk> {
         let (mut chunks, mut seen) = (Vec::new(), 0);
         for _ in 0..100 {
             if let (Some(chunk), _) = live.next(Duration::from_millis(100)) {
@@ -450,15 +466,15 @@ mod tests {
         std::fs::write(&path, "old\nhalf").unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let from = Place { offset: 4, lines: 1 };
-        let live = Live::start(&[(path.clone(), from)], &[], &stop).unwrap();
+        let mut live = Live::start(&[(path.clone(), from)], &[], &stop).unwrap();
         let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b" line\nsecond\nlast of the old one").unwrap();
-        let chunks = all(&live, 2);
+        let chunks = all(&mut live, 2);
         assert_eq!(text(&chunks), "half line\nsecond\n");
         assert_eq!((chunks[0].offset, chunks[0].first_line), (4, 2));
         std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
         std::fs::write(&path, "new\n").unwrap();
-        let chunks = all(&live, 1);
+        let chunks = all(&mut live, 1);
         assert_eq!(text(&chunks), "last of the old onenew\n", "the last line is not lost: {chunks:?}");
         let new = chunks.last().unwrap();
         assert_eq!((new.offset, new.first_line), (0, 1));
@@ -471,13 +487,13 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (udp, tcp) = (free(), free());
-        let live = Live::start(&[], &[Listen::Udp(udp), Listen::Tcp(tcp)], &stop).unwrap();
+        let mut live = Live::start(&[], &[Listen::Udp(udp), Listen::Tcp(tcp)], &stop).unwrap();
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"<13>by udp", udp).unwrap();
-        assert_eq!(text(&all(&live, 1)), "<13>by udp\n");
+        assert_eq!(text(&all(&mut live, 1)), "<13>by udp\n");
         let mut sender = TcpStream::connect(tcp).unwrap();
         sender.write_all(b"10 <13>by tcp<13>and the rest").unwrap();
         drop(sender);
-        let chunks = all(&live, 2);
+        let chunks = all(&mut live, 2);
         assert_eq!(text(&chunks), "<13>by tcp\n<13>and the rest\n");
         assert_eq!(chunks[0].name, format!("syslog-tcp:{tcp}"));
         stop.store(true, Ordering::Relaxed);

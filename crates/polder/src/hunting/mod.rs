@@ -11,6 +11,7 @@ mod pool;
 mod progress;
 mod record;
 mod sought;
+mod tidings;
 mod unfinished;
 
 use std::collections::HashMap;
@@ -78,8 +79,8 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
-    // What is added while the files are hunted in is followed, too.
-    let followed = job.places(&paths);
+    // All of them are followed, also those that are done.
+    let to_follow = paths.clone();
     let mut known = node.as_ref().map(|node| node.store.read(back::newest)).transpose()?;
     let mut keeper = None;
     let mut gathering = Gathering::new(summary, &quarry, args.quarry.min_level);
@@ -99,7 +100,8 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         }
         keeper = Some(kept);
     }
-    let Gathered { mut summary, partial, counts } = job.hunt_all(&paths, gathering, keeper.as_mut())?;
+    let Gathered { mut summary, partial, counts, onward } =
+        job.hunt_all(&paths, gathering, keeper.as_mut())?;
     if let (Some(node), Some(history)) = (&node, &history) {
         node.store
             .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
@@ -129,8 +131,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         _ => {}
     }
     let mut found = summary.hit_count() + summary.detection_count() > 0;
-    if (args.reading.follow || !args.reading.syslog.is_empty()) && !summary.stopped {
-        found |= job.follow(&followed)?;
+    if job.goes_on() && !summary.stopped {
+        // From where the files were read to: what was added since is followed, too.
+        let followed = job.places(&to_follow, &summary);
+        found |= job.follow(&followed, onward, node.as_ref(), settings.as_ref())?;
         return Ok(if found { Exit::Done } else { Exit::NotFound });
     }
     // Of nothing that was read nothing can be said.
@@ -199,7 +203,7 @@ impl<'j> Job<'j> {
         })?;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
-        Ok(gathering.finish())
+        Ok(gathering.finish(self.goes_on().then(follow::open_since)))
     }
 }
 
@@ -335,8 +339,9 @@ impl<'q> Each<'_, 'q> {
             if let Some(history) = self.job.history.filter(|_| !hunt.report.stopped) {
                 let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
                 let observed = std::mem::take(&mut hunt.left.observed);
+                let zone = self.job.zone();
                 let recording =
-                    record::Recording { history, path, report: &hunt.report, findings: &findings };
+                    record::Recording { history, path, report: &hunt.report, findings: &findings, zone };
                 number = recording.record(observed, &|from| self.again(path, &hunt.report.file, from))?;
             }
             let counts = taking.gathering.end(&hunt.report, &mut hunt.left, number);

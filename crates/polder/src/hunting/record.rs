@@ -17,6 +17,7 @@ use hunt::report::Hit;
 use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
+use model::zone::Zone;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
@@ -31,6 +32,8 @@ pub struct Recording<'r, 'n> {
     pub path: &'r Path,
     pub report: &'r FileReport,
     pub findings: &'r [Hit],
+    /// By which times that lack one were read.
+    pub zone: Zone,
 }
 
 impl Recording<'_, '_> {
@@ -49,7 +52,7 @@ impl Recording<'_, '_> {
                 self.findings.len()
             );
         }
-        let mut facts = facts(self.path, self.report);
+        let mut facts = FileFacts { zone: self.zone.to_string(), ..facts(self.path, self.report) };
         if let Some(shorter) = self.history.history().shorter_form(&facts)?
             && !begins_with(self.path, &shorter)
         {
@@ -62,7 +65,8 @@ impl Recording<'_, '_> {
         match self.history.record(&facts, observed, self.findings) {
             Err(HistoryError::Grown { from, .. }) => {
                 let Some(rest) = again(from)? else { return Ok(None) };
-                let facts = FileFacts { from, ..self::facts(self.path, &rest.report) };
+                let zone = self.zone.to_string();
+                let facts = FileFacts { from, zone, ..self::facts(self.path, &rest.report) };
                 match self.history.record(&facts, rest.left.observed, self.findings) {
                     Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => self.tell_left(),
                     recorded => drop(recorded?),
@@ -98,7 +102,7 @@ fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
 }
 
 /// The one name that a file has in the register, however it was named today.
-fn name_of(path: &Path) -> String {
+pub fn name_of(path: &Path) -> String {
     fs::canonicalize(path).as_deref().unwrap_or(path).display().to_string()
 }
 
@@ -202,16 +206,20 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) ->
             wanted.entry(file).or_default().insert(looked.indicator);
         }
     }
-    let mut paths: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
+    let mut paths: BTreeMap<PathBuf, (BTreeSet<usize>, Zone)> = BTreeMap::new();
     for (name, numbers) in wanted {
         match file_of(name) {
-            Some(path) => paths.entry(path).or_default().extend(numbers),
+            Some(path) => {
+                let zone = zone_of(history, name)?;
+                let (all, _) = paths.entry(path).or_insert_with(|| (BTreeSet::new(), zone));
+                all.extend(numbers);
+            }
             None => told.gone += 1,
         }
     }
-    for (path, numbers) in paths {
+    for (path, (numbers, zone)) in paths {
         let of_file = numbers.iter().filter_map(|nth| indicators.get(*nth).cloned()).collect();
-        match recover(history, &path, IndicatorSet::build(of_file), confirm)? {
+        match recover(history, &path, zone, IndicatorSet::build(of_file), confirm)? {
             Recovered::Read { findings, whole } => {
                 told.findings += findings;
                 told.unread += u64::from(!whole);
@@ -220,6 +228,21 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) ->
         }
     }
     Ok(told)
+}
+
+/// By which zone a registered log was read: UTC if that was not written down. A name that this program's database of
+/// zones lacks is told.
+fn zone_of(history: &Opened<'_>, name: &str) -> Result<Zone, Failure> {
+    let zone = history.history().zone_of(name)?;
+    if zone.is_empty() {
+        return Ok(Zone::UTC);
+    }
+    Ok(Zone::parse(&zone).unwrap_or_else(|error| {
+        eprintln!(
+            "polder: {name}: it was hunted in by the zone {zone}: {error}; what is found in it is told in UTC"
+        );
+        Zone::UTC
+    }))
 }
 
 /// The file that holds a registered log, which may be a member of an archive; `None` if there is none any more.
@@ -247,6 +270,7 @@ enum Recovered {
 fn recover(
     history: &Opened<'_>,
     path: &Path,
+    zone: Zone,
     set: IndicatorSet,
     confirm: &Confirm,
 ) -> Result<Recovered, Failure> {
@@ -276,7 +300,7 @@ fn recover(
         detectors: None,
         stop: &stop,
     };
-    let clock = Clock { reference: Some(super::written(path)), ..Clock::default() };
+    let clock = Clock { zone, reference: Some(super::written(path)), year_turns: None };
     let mut logs = Vec::new();
     let name = path.display().to_string();
     let archive = read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {

@@ -46,7 +46,7 @@ pub fn run(command: &NotifyCommand) -> Result<Exit, Failure> {
         NotifyCommand::Send { data, notify, now, json } => {
             let settings = settings(notify)?;
             let node = Node::open(data)?;
-            let tried = send(&node, &settings, *now)?;
+            let tried = send(&node, &settings, *now, SEND_MAX)?;
             let bad = tried.iter().any(|(_, failure)| failure.is_some());
             let all = node.store.read(outgoing)?;
             let is_tried = |one: &&Outgoing| tried.iter().any(|(id, _)| *id == one.id);
@@ -88,7 +88,29 @@ fn tell(one: &Outgoing, as_json: bool) {
 /// Tells people of a summary: writes it down for each channel, then sends what waits. What could not be sent
 /// is told on stderr and tried again by `polder notify send`; nothing is an error but a fault of the node.
 pub fn announce(node: &Node, summary: &Summary, settings: &Settings) -> Result<(), Failure> {
-    let Some(notice) = notice(summary, settings.level_min) else { return Ok(()) };
+    if !write_down(node, summary, settings)? {
+        return Ok(());
+    }
+    for (id, failure) in send(node, settings, false, SEND_MAX)? {
+        match failure {
+            None => eprintln!("notice {id} was sent"),
+            Some(why) => tell_failure(id, &why),
+        }
+    }
+    Ok(())
+}
+
+/// Says on stderr that a notice could not be sent.
+pub fn tell_failure(id: i64, why: &str) {
+    eprintln!(
+        "polder: notice {id} could not be sent ({}); `polder notify send` tries again, `polder notify list` shows it",
+        visible(why)
+    );
+}
+
+/// Writes down what is to be told of a summary, for each channel; answers whether there is anything to tell.
+pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result<bool, Failure> {
+    let Some(notice) = notice(summary, settings.level_min) else { return Ok(false) };
     let mut channels = Vec::new();
     if settings.mail.is_some() {
         channels.push((MAIL, notice.text.clone().into_bytes()));
@@ -106,27 +128,23 @@ pub fn announce(node: &Node, summary: &Summary, settings: &Settings) -> Result<(
             Enqueued::Known => eprintln!("the same was told by {channel} before; it is not told again"),
         }
     }
-    for (id, failure) in send(node, settings, false)? {
-        match failure {
-            None => eprintln!("notice {id} was sent"),
-            Some(why) => eprintln!(
-                "polder: notice {id} could not be sent ({}); `polder notify send` tries again, `polder notify list` \
-                 shows it",
-                visible(&why)
-            ),
-        }
-    }
-    Ok(())
+    Ok(true)
 }
 
-/// Sends what is due; answers the number of each notice that was tried, and why it failed.
-pub fn send(node: &Node, settings: &Settings, all: bool) -> Result<Vec<(i64, Option<String>)>, Failure> {
+/// Sends what is due, the oldest first and at most `limit`; answers the number of each notice that was tried, and why
+/// it failed.
+pub fn send(
+    node: &Node,
+    settings: &Settings,
+    all: bool,
+    limit: usize,
+) -> Result<Vec<(i64, Option<String>)>, Failure> {
     let channels: Vec<&str> =
         [settings.mail.as_ref().map(|_| MAIL), settings.webhook.as_ref().map(|_| WEBHOOK)]
             .into_iter()
             .flatten()
             .collect();
-    let waiting = node.store.read(|read| due(read, now(), all, &channels, SEND_MAX))?;
+    let waiting = node.store.read(|read| due(read, now(), all, &channels, limit))?;
     let mut tried = Vec::new();
     for one in waiting {
         let done = match one.channel.as_str() {

@@ -50,6 +50,14 @@ fn a_data_directory_of_every_format_opens() {
         assert_eq!(bench.import("a.json", &[], 0)["added"].as_u64(), Some(1));
         assert_eq!(bench.import("a.json", &[], 0)["known"].as_u64(), Some(1));
         assert_eq!(bench.verified("d"), size + 1);
+        // Since format 10 a look-back knows by which zone a log was read.
+        bench.write("z.log", "2024-07-01 12:00:00 to 198.51.100.77\n");
+        bench.run(&["hunt", "--no-packs", "--data", "d", "z.log", "--tz", "Europe/Amsterdam"]).expect(1);
+        bench.write("z.txt", "198.51.100.77\n");
+        bench.run(&["import", "--data", "d", "z.txt", "--format", "text"]).expect(0).says(&["1 new finding"]);
+        let found = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+        let z = found.iter().find(|one| one["value"] == "198.51.100.77").unwrap();
+        assert_eq!(z["time"], "2024-07-01T10:00:00.000000Z");
     }
 }
 

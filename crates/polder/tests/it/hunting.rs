@@ -251,6 +251,39 @@ fn stix_equality_is_exact() {
     assert_eq!(lines(bench.run(&["hunt", "--indicators", "l.txt", "a.log", "--json"]).expect(0)), [1, 2]);
 }
 
+/// A look-back read times without a zone as UTC, whatever zone the log was hunted with.
+fn a_look_back_reads_times_as_the_hunt_did(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let log = |last: &str| format!("2024-07-01 12:00:00 to {last}\n2024-01-15 09:30:00 to {last}\n");
+    bench.write("x.log", log("9.9.9.9"));
+    bench.write("y.log", log("8.8.8.8"));
+    for (file, zone) in [("x.log", "europe/amsterdam"), ("y.log", "-03:30")] {
+        bench.run(&["hunt", "--no-packs", "--data", "d", file, "--tz", zone]).expect(1);
+    }
+    bench.write("list.txt", "9.9.9.9\n8.8.8.8\n");
+    bench.run(&["import", "--data", "d", "list.txt", "--format", "text"]).expect(0).says(&["4 new findings"]);
+    let mut times: Vec<String> = bench
+        .run(&["finding", "list", "--data", "d", "--json"])
+        .expect(0)
+        .json()
+        .iter()
+        .map(|one| one["time"].as_str().unwrap()[..19].to_owned())
+        .collect();
+    times.sort();
+    let expected =
+        ["2024-01-15T08:30:00", "2024-01-15T13:00:00", "2024-07-01T10:00:00", "2024-07-01T15:30:00"];
+    assert_eq!(times, expected);
+    // The same as of a hunt with the indicators.
+    let direct =
+        ["hunt", "--indicators", "list.txt", "--no-packs", "--json", "--tz", "Europe/Amsterdam", "x.log"];
+    let direct = bench.run(&direct).expect(0).findings();
+    assert!(
+        direct.iter().all(|one| times.contains(&one["time"].as_str().unwrap()[..19].to_owned())),
+        "{direct:?}"
+    );
+}
+on_both_engines! { a_look_back_reads_times_as_the_hunt_did }
+
 /// A new indicator is looked up in what was hunted, and a log that has grown since loses nothing by it.
 #[test]
 fn a_look_back_takes_nothing_away() {

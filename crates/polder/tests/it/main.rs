@@ -19,6 +19,7 @@ mod hunting;
 mod judging;
 mod keys;
 mod ledger;
+mod live;
 mod notify;
 mod postgresql;
 mod recalling;

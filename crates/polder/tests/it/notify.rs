@@ -13,10 +13,10 @@ use sha2::Sha256;
 use crate::finding::Found;
 use crate::support::Bench;
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Answers each connection with one of the answers, in their order; hands over what was asked.
-fn web(answers: &'static [&'static str]) -> (String, Receiver<(String, Vec<u8>)>) {
+pub fn web(answers: &'static [&'static str]) -> (String, Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (told, heard) = channel();
@@ -36,7 +36,7 @@ fn web(answers: &'static [&'static str]) -> (String, Receiver<(String, Vec<u8>)>
     (address, heard)
 }
 
-fn private(bench: &Bench, name: &str, text: &str) {
+pub fn private(bench: &Bench, name: &str, text: &str) {
     let path = bench.write(name, text);
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

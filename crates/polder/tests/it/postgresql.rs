@@ -556,3 +556,28 @@ fn order_is_by_bytes_whatever_the_locale() {
     by_bytes.sort();
     assert_eq!(told, by_bytes);
 }
+
+/// A database of format 9 is brought forward: the register of files then knows zones, and lost nothing.
+#[test]
+fn a_database_of_format_9_is_brought_forward() {
+    let Some(given) = server("a_database_of_format_9_is_brought_forward") else { return };
+    let bench = Bench::on(&given);
+    bench.write("a.log", "2024-07-01 12:00:00 to 198.51.100.7\n");
+    bench.run(&["hunt", "--no-packs", "--data", "d", "a.log", "--tz", "+02:00"]).expect(1);
+    bench.database("d", |database| {
+        database.run(
+            "ALTER TABLE hunt_files DROP COLUMN zone; DROP TABLE hunt_forgotten;
+             ALTER TABLE hunt_findings DROP COLUMN clipped, DROP COLUMN host, DROP COLUMN account,
+                 DROP COLUMN source, DROP COLUMN kept;
+             UPDATE polder_format SET format = 9",
+        )
+    });
+    bench.write("b.log", "2024-07-01 12:00:00 to 198.51.100.8\n");
+    bench.run(&["hunt", "--no-packs", "--data", "d", "b.log", "--tz", "+02:00"]).expect(1);
+    bench.write("list.txt", "198.51.100.7\n198.51.100.8\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    let found = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+    let time = |value: &str| found.iter().find(|one| one["value"] == value).unwrap()["time"].clone();
+    assert_eq!(time("198.51.100.7"), "2024-07-01T12:00:00.000000Z", "nobody wrote its zone down");
+    assert_eq!(time("198.51.100.8"), "2024-07-01T10:00:00.000000Z");
+}

@@ -25,7 +25,7 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 /// Members that tell of a finding where and why.
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
-/// Takes the table of findings back to format 8.
+/// Takes the table of findings back to format 10.
 const DROPPED: [&str; 5] = [
     "ALTER TABLE hunt_findings DROP COLUMN clipped",
     "ALTER TABLE hunt_findings DROP COLUMN host",
@@ -101,8 +101,11 @@ fn findings_of_an_earlier_format_are_kept(engine: &Engine) {
     for (value, code) in [("8.8.8.8", 0), ("9.9.9.9", 1)] {
         bench.run(&["forget", "--data", "d", value, "--purpose", "a request"]).expect(code);
     }
-    let marked =
-        if bench.is_on_server() { "UPDATE polder_format SET format = 8" } else { "PRAGMA user_version = 8" };
+    let marked = if bench.is_on_server() {
+        "UPDATE polder_format SET format = 10"
+    } else {
+        "PRAGMA user_version = 10"
+    };
     let store = Store::open(bench.location("d"), Schema::default()).unwrap();
     for sql in DROPPED.iter().chain([&"DROP TABLE hunt_forgotten", &marked]) {
         store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();

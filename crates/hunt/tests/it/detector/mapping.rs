@@ -215,3 +215,30 @@ fn one_person_has_one_name_and_machines_have_none() {
         assert_eq!(address(text).map(|a| a.to_string()).as_deref(), expected, "{text}");
     }
 }
+
+/// A damaged file of places answered nothing, and nobody was told.
+#[test]
+fn a_place_that_cannot_be_looked_up_is_told_once() {
+    use hunt::detector::{PlaceFiles, Places as _};
+
+    let firm = loggen::Firm::new(loggen::Plan { seed: 1, users: 1, days: 1, quiet: true });
+    let whole = firm.places();
+    let addresses =
+        || (1..=255_u8).flat_map(|a| [[a, 0, 113, 7], [a, 51, 100, 7]].map(std::net::IpAddr::from));
+    let told = |bytes: Vec<u8>| {
+        let mut files = PlaceFiles::default();
+        files.add("places.mmdb", bytes).unwrap();
+        let found = addresses().filter(|address| files.find(*address).is_some()).count();
+        (found, files.take_faults(), files.take_faults())
+    };
+    let (found, faults, _) = told(whole.clone());
+    assert!(found > 0 && faults.is_empty(), "{faults:?}");
+    // Half of what lies before the description of the file: of the tree and of the data.
+    let metadata = whole.windows(14).rposition(|w| w == b"\xab\xcd\xefMaxMind.com").unwrap();
+    let mut damaged = whole;
+    damaged[metadata / 2..metadata].fill(0xFF);
+    let (_, faults, again) = told(damaged);
+    assert_eq!((faults.len(), again.len()), (1, 0), "{faults:?}");
+    let said = faults[0].to_string();
+    assert!(said.contains("places.mmdb") && said.contains("place-not-read"), "{said}");
+}

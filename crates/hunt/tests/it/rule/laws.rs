@@ -276,6 +276,49 @@ fn a_live_log_counts_what_is_late() {
     assert_eq!(summary.lost.late, 3, "that of 10:00:00 did not");
 }
 
+fn login(clock: &str, user: &str) -> Event {
+    let text = json!({"time": format!("2026-03-01T{clock}Z"), "e": "login", "user": user, "ip": "192.0.2.1", "n": 1});
+    event(source("test", "", ""), &text.to_string())
+}
+
+/// A live log that falls silent does not keep what it showed to itself.
+#[test]
+fn a_silent_live_log_tells_what_waits() {
+    let options = Options {
+        order: Order::Live { lateness_micros: 60_000_000 },
+        ..Options::archive(time("2026-06-01T00:00:00Z"))
+    };
+    let (mut engine, mut found) = (Engine::new(Arc::new(rules(COUNTING)), options), Vec::new());
+    let lines = [login("10:00:00", "a"), login("10:00:20", "b"), login("10:00:10", "c")];
+    observe_file(&mut engine, 0, &lines, &mut found);
+    assert!(found.is_empty() && engine.waiting() > 0, "others may come out of order");
+    engine.settle(&mut |detection| found.push(detection));
+    assert_eq!((found.len(), engine.waiting()), (1, 0));
+    observe_file(&mut engine, 0, &[login("10:00:30", "d")], &mut found);
+    assert_eq!(engine.finish(&mut |detection| found.push(detection)).lost.late, 0);
+    assert_eq!(found.len(), 1, "the burst that goes on is told");
+}
+
+/// What is followed counts together with what was in the files, also where one of their lines is ahead of time.
+#[test]
+fn a_live_log_goes_on_with_what_files_held() {
+    let (mut files, mut found) = (engine(COUNTING), Vec::new());
+    let mut lines = vec![login("10:00:00", "a"), login("10:01:00", "b")];
+    lines.push(event(
+        source("test", "", ""),
+        r#"{"time": "2037-01-01T00:00:00Z", "e": "login", "user": "x", "ip": "192.0.2.9"}"#,
+    ));
+    observe_file(&mut files, 0, &lines, &mut found);
+    let (since, now) = (time("2026-03-01T10:00:30Z"), time("2026-03-01T10:02:00Z"));
+    let order = Order::Live { lateness_micros: 60_000_000 };
+    let mut live = files.hand_on(since, now, order, &mut |detection| found.push(detection));
+    files.finish(&mut |detection| found.push(detection));
+    assert!(found.is_empty());
+    observe_file(&mut live, 1, &[login("10:03:00", "c")], &mut found);
+    assert_eq!(live.finish(&mut |detection| found.push(detection)).lost.late, 0);
+    assert_eq!(found.len(), 1, "two in the file, one while it is followed");
+}
+
 #[test]
 fn a_checkpoint_of_other_rules_or_with_a_fault_is_refused() {
     let one = engine(COUNTING);
