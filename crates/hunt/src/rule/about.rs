@@ -74,6 +74,12 @@ pub fn about_event(event: &Event) -> Vec<(&'static str, String)> {
     KINDS.iter().filter_map(|(kind, names)| Some((*kind, of(names)?))).collect()
 }
 
+/// All accounts that an event names.
+pub fn accounts<'a>(event: &'a Event) -> impl Iterator<Item = Cow<'a, str>> {
+    let names = KINDS.iter().filter(|(kind, _)| *kind == "account").flat_map(|(_, names)| names.iter());
+    names.filter_map(|name| event.text(name))
+}
+
 /// What [`about`] tells, borrowed.
 pub type About<'a> = [Option<(&'static str, Cow<'a, str>)>; 4];
 

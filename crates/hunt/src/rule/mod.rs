@@ -52,7 +52,7 @@ mod sources;
 mod view;
 mod window;
 
-pub use about::about_event;
+pub use about::{about_event, accounts};
 pub use checkpoint::CheckpointError;
 pub use correlator::{Lost, Order};
 pub use engine::{Engine, Options, RuleCount, Summary};

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memrchr};
 use model::time::Timestamp;
 
-use super::feed::feed;
+use super::feed::{feed, told_by_fields};
 use super::{Keeping, Lookout, Part};
 use crate::confirm::Verdict;
 use crate::detection::Detection;
@@ -19,7 +19,7 @@ use crate::pattern::PatternRun;
 use crate::reader::Block;
 use crate::report::Hit;
 use crate::rule::{Engine, about_event};
-use crate::scan::{self, Scanner};
+use crate::scan::{self, Candidate, IndicatorSet, Scanner};
 use crate::time::Timeline;
 
 /// Of so many lines one is asked for its time, where nobody needs all of them.
@@ -156,6 +156,10 @@ impl<'n, 'a> Worker<'n, 'a> {
         } else {
             scanner.scan_block(&block.bytes, block.offset, block.first_line, &mut on_hit);
         }
+        if !lookout.set.named.is_empty() {
+            named(lookout.set, block, lines, &mut on_hit);
+            part.hits.sort_by_key(|hit| (hit.finding.line, hit.finding.offset));
+        }
         times.into_iter().for_each(|time| timeline.reach(time));
     }
 
@@ -219,6 +223,48 @@ impl<'n, 'a> Worker<'n, 'a> {
         }
         if let Some(patterns) = &mut self.patterns {
             patterns.event(self.name, &text, event).into_iter().for_each(found);
+        }
+    }
+}
+
+/// Accounts and user agents: a line that holds the bytes of one is read, and a field must be it.
+fn named(set: &IndicatorSet, block: &Block, lines: &BlockReader, on_hit: &mut dyn FnMut(scan::Hit)) {
+    let bytes = block.bytes.as_slice();
+    let mut place = Place { line: block.first_line, offset: block.offset };
+    let (mut start, mut event, mut told) = (usize::MAX, None, Vec::new());
+    for Candidate { at, len, value } in set.named.candidates(bytes) {
+        let head = bytes.get(..at).unwrap_or_default();
+        let line_start = memrchr(b'\n', head).map_or(0, |newline| newline + 1);
+        if line_start != start {
+            let before = usize::try_from(place.offset - block.offset).unwrap_or(usize::MAX);
+            let passed = bytes.get(before..line_start).unwrap_or_default();
+            place.line += bytecount::count(passed, b'\n') as u64;
+            place.offset = block.offset + line_start as u64;
+            (start, event) = (line_start, lines.parse(line_at(bytes, line_start), place).ok().flatten());
+            told.clear();
+        }
+        let Some(event) = &event else { continue };
+        let mut holds = None;
+        told_by_fields(event, &mut |kind, field| {
+            if holds.is_none() && kind == value.kind && value.is(field) {
+                holds = Some(field.trim().to_owned());
+            }
+        });
+        let Some(field) = holds else { continue };
+        for indicator in set.of_named(value) {
+            if told.contains(&indicator) {
+                continue;
+            }
+            told.push(indicator);
+            on_hit(scan::Hit {
+                line: place.line,
+                line_start: place.offset,
+                offset: block.offset + at as u64,
+                len,
+                indicator,
+                kind: value.kind,
+                value: field.clone(),
+            });
         }
     }
 }

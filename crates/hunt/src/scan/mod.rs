@@ -35,6 +35,7 @@ mod fast;
 mod filter;
 mod kept;
 mod line;
+mod named;
 pub mod reference;
 mod report;
 mod set;
@@ -45,6 +46,7 @@ mod walk;
 use model::observable::ObservableKind;
 
 pub(crate) use fast::arpa_address;
+pub(crate) use named::Candidate;
 pub use set::IndicatorSet;
 pub use simd::Path;
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The set of indicators in the form that the scan asks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::diagnostic::Diagnostic;
 use model::observable::{Network, Observable, ObservableKind, name_to_ascii, parse_address};
 
 use super::filter::{self, Filter};
 use super::kept::{Kept, Names};
+use super::named::Named;
 use super::table::{self, Entry, Labels, Table, is_end};
 use crate::indicator::{Indicator, Mode};
 
@@ -31,25 +32,21 @@ pub struct IndicatorSet {
     pub(super) has_addresses: bool,
     pub(super) has_digests: bool,
     pub(super) has_ja4: bool,
+    /// Accounts and user agents.
+    pub(crate) named: Named,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl IndicatorSet {
-    /// Compiles indicators. Those whose kind has no shape in raw text (user agents, accounts) are kept and
-    /// named by [`IndicatorSet::diagnostics`].
+    /// Compiles indicators. Those that cannot be hunted for are kept and named by [`IndicatorSet::diagnostics`].
+    /// Accounts and user agents have no shape in raw text: [`super::Scanner`] passes them by, a hunt finds them in the
+    /// fields of events.
     pub fn build(indicators: Vec<Indicator>) -> IndicatorSet {
         let mut builder = Builder::new(&indicators);
         for (index, indicator) in indicators.into_iter().enumerate() {
             let text = indicator.observable.display();
             if builder.add(index, &indicator, &text).is_none() {
-                let kind = indicator.observable.kind();
-                builder.set.diagnostics.push(
-                    Diagnostic::warning(
-                        "kind-not-scanned",
-                        indicator.id.clone(),
-                        format!("a value of kind {kind} cannot be told from other text in a raw log; it is not hunted for"),
-                    ),
-                );
+                builder.cannot(&indicator.id, "its value cannot be hunted for");
             }
             builder.set.kept.add(&indicator, &text, &mut builder.names);
         }
@@ -87,7 +84,8 @@ impl IndicatorSet {
         let networks = self.networks.by_prefix.iter().map(|(_, firsts)| map_bytes(firsts)).sum::<usize>();
         let keys =
             |map: &HashMap<Box<[u8]>, u32>| map_bytes(map) + map.keys().map(|k| k.len()).sum::<usize>();
-        self.kept.heap_bytes()
+        self.named.heap_bytes()
+            + self.kept.heap_bytes()
             + self.next.capacity() * size_of::<u32>()
             + self.filter.heap_bytes()
             + self.texts.heap_bytes()
@@ -101,6 +99,11 @@ impl IndicatorSet {
     /// What is not hunted for, and why.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// The indicators of a value that only fields tell.
+    pub(crate) fn of_named(&self, value: &super::named::Value) -> impl Iterator<Item = usize> + '_ {
+        self.chain(value.chain).map(|index| index as usize)
     }
 
     /// The indicators of a chain.
@@ -216,6 +219,7 @@ impl Networks {
 
 struct Builder {
     set: IndicatorSet,
+    named: BTreeMap<(ObservableKind, Box<str>), u32>,
     labels: HashSet<u64>,
     names: Names,
 }
@@ -230,7 +234,11 @@ impl Builder {
         set.texts = Table::with_capacity(indicators.iter().filter(is_text).count());
         // Two more for the names of addresses.
         set.filter = Filter::with_capacity(count + 2);
-        Builder { set, labels: HashSet::new(), names: Names::default() }
+        Builder { set, named: BTreeMap::new(), labels: HashSet::new(), names: Names::default() }
+    }
+
+    fn cannot(&mut self, place: &str, what: &str) {
+        self.set.diagnostics.push(Diagnostic::warning("kind-not-scanned", place, what));
     }
 
     /// Enters an indicator; `None` if it cannot be hunted for.
@@ -239,7 +247,10 @@ impl Builder {
         self.set.next.push(Entry::NONE.exact);
         let observable = &indicator.observable;
         match observable.kind() {
-            ObservableKind::Account | ObservableKind::UserAgent => return None,
+            kind @ (ObservableKind::Account | ObservableKind::UserAgent) => {
+                let head = self.named.entry((kind, text.into())).or_insert(END);
+                push_chain(&mut self.set.next, head, index);
+            }
             ObservableKind::Cidr => self.network(observable.network()?, index),
             ObservableKind::Domain => self.name(text, index, indicator.mode)?,
             ObservableKind::Email => {
@@ -341,6 +352,12 @@ impl Builder {
         if self.set.has_addresses {
             for above in [&b"in-addr.arpa"[..], b"ip6.arpa"] {
                 self.set.filter.admit_name(above);
+            }
+        }
+        match Named::build(std::mem::take(&mut self.named)) {
+            Some(named) => self.set.named = named,
+            None => {
+                self.cannot("indicators", "accounts and user agents are too many to be hunted for together")
             }
         }
         let mut set = self.set;

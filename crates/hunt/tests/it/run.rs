@@ -170,3 +170,41 @@ fn detectors_are_lent_to_live_logs() {
     assert_eq!(judged("2024-01-02T05:00:00Z"), 1, "nothing more of the spray can come");
     assert_eq!(found, ["spray-one-source"]);
 }
+
+/// Accounts and user agents are found where a field is one, however the format writes it, and nowhere else.
+#[test]
+fn accounts_and_user_agents_are_found_in_their_fields() {
+    let list = b"value,type\nCORP\\anna,account\nanna@firm.example,account\nevil \"x\"/1.0 (y),user-agent\n203.0.113.7,ip\n";
+    let set = IndicatorSet::build(hunt::indicator::read_csv(list, "list").indicators);
+    assert_eq!((set.len(), set.diagnostics().len()), (4, 0));
+    let found = |log: &str, threads| -> Vec<(u64, String)> {
+        let (findings, _) = hunt(log.as_bytes(), &set, threads, false);
+        for finding in &findings {
+            let at = usize::try_from(finding.offset).unwrap();
+            assert_eq!(log[..at].matches('\n').count() as u64 + 1, finding.line, "{finding:?}");
+        }
+        findings.into_iter().map(|finding| (finding.line, finding.value)).collect()
+    };
+    let events = [
+        r#"{"@timestamp":"2024-01-02T03:04:05Z","user":"bob","note":"CORP\\anna was here"}"#,
+        r#"{"@timestamp":"2024-01-02T03:04:06Z","user":"corp\\Anna","src_ip":"203.0.113.7"}"#,
+        r#"{"@timestamp":"2024-01-02T03:04:07Z","user":"CORP\\anna.b"}"#,
+        r#"{"@timestamp":"2024-01-02T03:04:08Z","user":"bob","user_agent":"evil \"x\"\/1.0 (y)"}"#,
+        r#"{"@timestamp":"2024-01-02T03:04:09Z","SubjectUserName":"anna@firm.example","TargetUserName":"bob"}"#,
+    ];
+    let expected = [
+        (2, "corp\\Anna".to_owned()),
+        (2, "203.0.113.7".to_owned()),
+        (4, "evil \"x\"/1.0 (y)".to_owned()),
+        (5, "anna@firm.example".to_owned()),
+    ];
+    assert_eq!(found(&(events.join("\n") + "\n"), 1), expected);
+    // Many blocks, more threads than one.
+    let filler = format!("{}\n", events[0]).repeat(30_000);
+    let many = found(&(filler + &events.join("\n") + "\n"), 3);
+    assert_eq!(many.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [30_002, 30_002, 30_004, 30_005]);
+    let combined = "198.51.100.1 - CORP\\anna [02/Jan/2024:03:04:05 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"evil \\\"x\\\"/1.0 (y)\"\n";
+    assert_eq!(found(combined, 1), [(1, "CORP\\anna".to_owned()), (1, "evil \"x\"/1.0 (y)".to_owned())]);
+    let w3c = "#Fields: date time c-ip cs-username cs(User-Agent)\n2024-01-02 03:04:05 198.51.100.1 anna@firm.example evil+\"x\"/1.0+(y)\n";
+    assert_eq!(found(w3c, 1), [(2, "anna@firm.example".to_owned()), (2, "evil \"x\"/1.0 (y)".to_owned())]);
+}

@@ -368,13 +368,15 @@ fn a_token_that_never_ends_costs_no_more_than_its_length() {
 }
 
 #[test]
-fn kinds_without_a_shape_are_named() {
+fn kinds_without_a_shape_are_left_to_the_fields_of_events() {
     let mut indicators = read_list(b"1.2.3.4", "list").indicators;
     let agent = Observable::parse(ObservableKind::UserAgent, "evil/1.0").unwrap();
     indicators.push(Indicator { id: "agent".into(), observable: agent, ..indicators[0].clone() });
     let set = IndicatorSet::build(indicators);
-    assert_eq!((set.len(), set.diagnostics().len()), (2, 1));
-    assert_eq!(set.diagnostics()[0].code, "kind-not-scanned");
+    assert_eq!((set.len(), set.diagnostics().len()), (2, 0));
+    let mut hits = Vec::new();
+    Scanner::new(&set).scan_block(b"1.2.3.4 evil/1.0\n", 0, 1, &mut |hit| hits.push(hit.indicator));
+    assert_eq!(hits, [0]);
 }
 
 #[test]
