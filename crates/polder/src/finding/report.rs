@@ -13,7 +13,7 @@ use hunt::report::{
     Hit, IndicatorFacts, Summary, csv, html, json_lines, ocsf, one_page_html, one_page_text, recorded_files,
     stix, table, timesketch,
 };
-use ledger::sql::EngineError;
+use ledger::sql::{EngineError, Read};
 use uuid::Uuid;
 
 use super::share::keyed_uuid;
@@ -63,12 +63,8 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     let mut summary = Summary::new(now());
     summary.organisation = node.root.name.clone();
     node.store.read(|read| {
-        let known = drafts(read)?;
-        let is_dismissed = |hit: &Hit| {
-            known.get(&of_finding(&hit.finding).id).is_some_and(|draft| draft.state == State::Dismissed)
-        };
-        let (dismissed, hits): (Vec<Hit>, _) = findings(read, None)?.into_iter().partition(is_dismissed);
-        (summary.dismissed, summary.hits) = (dismissed.len() as u64, hits);
+        summary.hits = findings(read, None)?;
+        set_dismissed_aside(read, &mut summary)?;
         summary.files = recorded_files(files(read)?);
         summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
         let mut kinds = std::collections::BTreeMap::<_, u64>::new();
@@ -85,6 +81,21 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     );
     fill_indicators(node, &mut summary)?;
     Ok(summary)
+}
+
+/// What a person has dismissed is counted and not told again.
+pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result<(), EngineError> {
+    let known = drafts(read)?;
+    if !known.values().any(|draft| draft.state == State::Dismissed) {
+        return Ok(());
+    }
+    let is_dismissed = |hit: &Hit| {
+        known.get(&of_finding(&hit.finding).id).is_some_and(|draft| draft.state == State::Dismissed)
+    };
+    let (dismissed, hits): (Vec<Hit>, _) =
+        std::mem::take(&mut summary.hits).into_iter().partition(is_dismissed);
+    (summary.dismissed, summary.hits) = (dismissed.len() as u64, hits);
+    Ok(())
 }
 
 /// Fills in what the ledger says of the indicators that were found.

@@ -14,7 +14,7 @@ mod sought;
 mod tidings;
 mod unfinished;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
 use hunt::report::{Hit, Summary};
-use hunt::rule;
+use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
 use model::diagnostic::shown;
@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use crate::cli;
 use crate::failure::{Exit, Failure};
 use crate::finding::approve::approve;
-use crate::finding::fill_indicators;
+use crate::finding::{fill_indicators, set_dismissed_aside};
 use crate::history::Opened;
 use crate::node::{Node, now};
 use crate::notify;
@@ -64,10 +64,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     // A list says what to hunt for: a node that is only in the environment is left alone.
     let only_lists = !args.quarry.indicators.is_empty() || !args.quarry.rules.is_empty();
     let dir = args.dir.as_ref().or(args.default_dir.as_ref().filter(|_| !only_lists));
-    let node = match dir {
-        Some(dir) => Some(Node::open(&cli::Data { dir: dir.clone() })?),
-        None => None,
-    };
+    let node = dir.map(|dir| Node::open(&cli::Data { dir: dir.clone() })).transpose()?;
     let settings = args.output.notify.as_deref().map(notify::settings).transpose()?;
     let history = node.as_ref().map(Opened::open).transpose()?;
     let quarry = sought::quarry(&args.quarry, node.as_ref())?;
@@ -81,41 +78,16 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
     // All of them are followed, also those that are done.
     let to_follow = paths.clone();
-    let mut known = node.as_ref().map(|node| node.store.read(back::newest)).transpose()?;
-    let mut keeper = None;
+    let mut newest = node.as_ref().map_or(Ok(0), |node| node.store.read(back::newest))?;
     let mut gathering = Gathering::new(summary, &quarry, args.quarry.min_level);
-    if let Some(node) = &node
-        && let Some((kept, stopped)) = Keeper::open(node, args, &quarry, known.unwrap_or(0))?
-    {
-        known = Some(kept.begun.newest);
-        if let Some(stopped) = stopped {
-            kept.leave_out_done(&mut paths);
-            gathering.go_on(stopped).map_err(|why| {
-                Failure::machine(format!("{why}; the stopped hunt cannot go on, begin anew with --anew"))
-            })?;
-            eprintln!(
-                "going on with the hunt that was stopped; {} are left",
-                counted(paths.len() as u64, "file")
-            );
-        }
-        keeper = Some(kept);
-    }
+    let mut keeper = match &node {
+        Some(node) => job.go_on(node, &mut newest, &mut paths, &mut gathering)?,
+        None => None,
+    };
     let Gathered { mut summary, partial, counts, onward } =
         job.hunt_all(&paths, gathering, keeper.as_mut())?;
     if let (Some(node), Some(history)) = (&node, &history) {
-        node.store
-            .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
-        coverage::declared(history, &mut summary)?;
-        fill_indicators(node, &mut summary)?;
-        history.tidy_after_hunt()?;
-        // Indicators that arrived meanwhile were looked up before these logs were in the history.
-        node.store.local(|tx| back::look_back_from(tx, known.unwrap_or(0)))?;
-        if let Some(told) = look_back(node)?.in_words() {
-            eprintln!("{told}");
-        }
-        for approved in approve(node)? {
-            eprintln!("{}", approved.in_words());
-        }
+        settle(node, history, &counts, newest, &mut summary)?;
     }
     if !args.paths.is_empty() {
         outputs::write(&args.output, node.as_ref(), &summary)?;
@@ -146,6 +118,31 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     })
 }
 
+/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back.
+fn settle(
+    node: &Node,
+    history: &Opened<'_>,
+    counts: &BTreeMap<(i64, String), RuleCount>,
+    newest: i64,
+    summary: &mut Summary,
+) -> Result<(), Failure> {
+    node.store
+        .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
+    coverage::declared(history, summary)?;
+    node.store.read(|read| set_dismissed_aside(read, summary))?;
+    fill_indicators(node, summary)?;
+    history.tidy_after_hunt()?;
+    // Indicators that arrived meanwhile were looked up before these logs were in the history.
+    node.store.local(|tx| back::look_back_from(tx, newest))?;
+    if let Some(told) = look_back(node)?.in_words() {
+        eprintln!("{told}");
+    }
+    for approved in approve(node)? {
+        eprintln!("{}", approved.in_words());
+    }
+    Ok(())
+}
+
 /// A hunt that is under way.
 struct Job<'j> {
     args: &'j cli::Hunt,
@@ -165,6 +162,30 @@ impl<'j> Job<'j> {
             detectors: self.quarry.detectors.as_ref(),
             stop: &self.stop,
         }
+    }
+
+    /// Takes up the hunt of these arguments if it was stopped: with the newest record that it began with, without the
+    /// files that are done.
+    fn go_on(
+        &self,
+        node: &Node,
+        newest: &mut i64,
+        paths: &mut Vec<PathBuf>,
+        gathering: &mut Gathering<'_>,
+    ) -> Result<Option<Keeper>, Failure> {
+        let Some((keeper, stopped)) = Keeper::open(node, self.args, self.quarry, *newest)? else {
+            return Ok(None);
+        };
+        *newest = keeper.begun.newest;
+        if let Some(stopped) = stopped {
+            keeper.leave_out_done(paths);
+            gathering.go_on(stopped).map_err(|why| {
+                Failure::machine(format!("{why}; the stopped hunt cannot go on, begin anew with --anew"))
+            })?;
+            let left = counted(paths.len() as u64, "file");
+            eprintln!("going on with the hunt that was stopped; {left} left");
+        }
+        Ok(Some(keeper))
     }
 
     fn zone(&self) -> Zone {

@@ -145,6 +145,11 @@ fn dismissed_findings_are_not_reported_as_found(engine: &Engine) {
     let table = bench.run(&["finding", "report", "--data", "d"]).expect(1);
     table.says(&["Nothing was found", "2 findings more were dismissed"]);
     assert_eq!(listed(&bench).len(), 2, "they are still there to be looked at");
+    // What is found once more is as dismissed as before.
+    bench.write("new.log", LOG.replace("02:11", "05:11"));
+    let hunt = bench.run(&["hunt", "--no-packs", "--data", "d", "new.log"]).expect(1);
+    hunt.says(&["Nothing was found", "1 finding more was dismissed"]);
+    assert_eq!(listed(&bench).len(), 3);
 }
 
 /// What was not read whole, waits or failed is told as that, and what kind of log each file is.
