@@ -4,7 +4,7 @@
 //! What is kept is of files that are done, so it may lack the newest: they are hunted in again, and the history counts
 //! nothing twice. A hunt that asks something else begins anew.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -63,8 +63,8 @@ pub struct Keeper {
     path: PathBuf,
     /// Held as long as this lives: of two hunts of the same only one is kept.
     lock: File,
-    /// Places of the files that are done.
-    places: HashSet<(u64, u64)>,
+    /// The files that are done: where they lie, and what tells that they have changed.
+    places: HashMap<(u64, u64), (u64, i64)>,
     kept: Instant,
     cost: Duration,
     /// Whether it was told that it cannot be kept.
@@ -103,7 +103,7 @@ impl Keeper {
             spent_before: Duration::from_millis(found.as_ref().map_or(0, |found| found.spent_millis)),
             since: Instant::now(),
         };
-        let places = begun.done.iter().map(|done| done.place).collect();
+        let places = begun.done.iter().map(|done| (done.place, done.content)).collect();
         let keeper =
             Keeper { begun, path, lock, places, kept: Instant::now(), cost: Duration::ZERO, failed: false };
         Ok(Some((keeper, found)))
@@ -116,8 +116,8 @@ impl Keeper {
         paths.retain(|path| {
             let Ok(facts) = fs::metadata(path) else { return true };
             let (place, content) = identity(&facts);
-            let Some(done) = self.begun.done.iter().find(|done| done.place == place) else { return true };
-            if done.content != content {
+            let Some(done) = self.places.get(&place) else { return true };
+            if *done != content {
                 changed.push(shown(&path.display().to_string()).to_string());
             }
             false
@@ -133,7 +133,7 @@ impl Keeper {
     /// A file is done.
     pub fn done(&mut self, path: &Path, facts: &fs::Metadata) {
         let (place, content) = identity(facts);
-        if self.places.insert(place) {
+        if self.places.insert(place, content).is_none() {
             self.begun.done.push(DoneFile { path: path.display().to_string(), place, content });
         }
     }
