@@ -11,7 +11,6 @@ use super::format::{Match, OpenRun, RunWriter};
 use super::observed::Keep;
 use super::register::{clean, first_int};
 use super::runs::{self, Run};
-use crate::limits::RUNS_WITHOUT_FILTER;
 use crate::quote::Quotes;
 
 /// What erasing came to.
@@ -124,7 +123,7 @@ impl History<'_> {
         }
         let open = self.open(&run.facts)?;
         let Some(found) = open.row(kind, value)? else { return Ok(None) };
-        let with_filter = self.runs()?.len() > RUNS_WITHOUT_FILTER;
+        let with_filter = self.are_many(1)?;
         let mut writer = RunWriter::new(self.folder, run.facts.head, with_filter)?;
         let mut rows = open.rows();
         while let Some(row) = rows.next_row()? {

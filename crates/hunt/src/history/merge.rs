@@ -13,7 +13,7 @@ use super::error::HistoryError;
 use super::format::{Kinds, RunFacts, RunHead, RunWriter};
 use super::rows::{Merged, Stream};
 use super::runs::{self, LEVEL_FILE, LEVEL_MERGED, Run};
-use crate::limits::{MERGE_RUNS_MAX, MERGE_RUNS_MIN, RUNS_WITHOUT_FILTER, SETTLED_SECONDS};
+use crate::limits::{MERGE_RUNS_MAX, MERGE_RUNS_MIN, SETTLED_SECONDS};
 
 /// What one step of merging did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl History<'_> {
             None => Stream::run(self.folder, &run.facts),
         });
         let mut rows = Merged::new(streams.collect::<Result<_, _>>()?)?;
-        let with_filter = self.runs()?.len().saturating_sub(job.runs.len()) >= RUNS_WITHOUT_FILTER;
+        let with_filter = self.are_many(job.runs.len())?;
         let mut written = Vec::new();
         let mut writer: Option<(ObservableKind, RunWriter)> = None;
         let mut end = |writer: Option<(ObservableKind, RunWriter)>| -> Result<(), HistoryError> {

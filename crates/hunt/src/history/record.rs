@@ -16,7 +16,7 @@ use super::register::{self, File, FileFacts, FileState, clean};
 use super::row::Sources;
 use super::rows::Merged;
 use super::runs::{self, LEVEL_FILE, Run, int};
-use crate::limits::{FINDINGS_PER_FILE_MAX, RUNS_WITHOUT_FILTER};
+use crate::limits::FINDINGS_PER_FILE_MAX;
 use crate::report::Hit;
 
 /// What recording came to.
@@ -170,7 +170,7 @@ impl History<'_> {
         if matches!(claim, Claim::Known(_)) {
             return Ok(Vec::new());
         }
-        let with_filter = self.runs()?.len() >= RUNS_WITHOUT_FILTER;
+        let with_filter = self.are_many(0)?;
         let (file, folder) = (claim.file(), observed.folder());
         let mut written = Vec::new();
         for (month, part) in observed.months()? {

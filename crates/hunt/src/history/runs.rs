@@ -11,8 +11,10 @@ use super::base::History;
 use super::error::HistoryError;
 use super::format::{Kinds, RunFacts, RunHead};
 use super::month::Month;
+use super::register::first_int;
 use super::tables::RUNS;
 use crate::event::SourceKind;
+use crate::limits::RUNS_WITHOUT_FILTER;
 
 /// A run of one file and month, with all kinds.
 pub(super) const LEVEL_FILE: i64 = 0;
@@ -220,6 +222,17 @@ impl History<'_> {
     /// The runs that count.
     pub fn runs(&self) -> Result<Vec<Run>, HistoryError> {
         self.read(|read| Ok(live(read, self.folder.id())?))
+    }
+
+    /// Whether a new run needs a filter: beside so many others that a question would else open all of them. It is
+    /// asked for each log, so that it must not read them all.
+    pub(super) fn are_many(&self, besides: usize) -> Result<bool, HistoryError> {
+        let limit = RUNS_WITHOUT_FILTER.saturating_add(besides);
+        let sql =
+            "SELECT count(*) FROM (SELECT 1 FROM hunt_runs WHERE folder = ?1 AND state = 1 LIMIT ?2) AS some";
+        let args = [Value::Text(self.folder.id()), Value::Int(int(limit as u64))];
+        let count = self.read(|read| Ok(first_int(read, sql, &args)?))?;
+        Ok(count.is_some_and(|count| usize::try_from(count).is_ok_and(|count| count >= limit)))
     }
 }
 
