@@ -24,8 +24,11 @@ pub struct DoneFile {
     pub place: (u64, u64),
     /// Its bytes, and when it was changed last, in nanoseconds since 1970: other ones say that something was added since.
     pub content: (u64, i64),
+    /// SHA-256 of its first [`crate::reader::HEAD_BYTES`] bytes: what has the name or the place of another is told from
+    /// one that has grown.
+    pub head_sha256: [u8; 32],
 }
-state!(DoneFile { path, place, content });
+state!(DoneFile { path, place, content, head_sha256 });
 
 /// A hunt that goes on later.
 #[derive(Clone, Debug)]

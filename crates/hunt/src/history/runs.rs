@@ -229,7 +229,7 @@ impl History<'_> {
     pub(super) fn are_many(&self, besides: usize) -> Result<bool, HistoryError> {
         let limit = RUNS_WITHOUT_FILTER.saturating_add(besides);
         let sql =
-            "SELECT count(*) FROM (SELECT 1 FROM hunt_runs WHERE folder = ?1 AND state = 1 LIMIT ?2) AS some";
+            "SELECT count(*) FROM (SELECT 1 FROM hunt_runs WHERE folder = ?1 AND state = 1 LIMIT ?2) AS runs";
         let args = [Value::Text(self.folder.id()), Value::Int(int(limit as u64))];
         let count = self.read(|read| Ok(first_int(read, sql, &args)?))?;
         Ok(count.is_some_and(|count| usize::try_from(count).is_ok_and(|count| count >= limit)))

@@ -248,6 +248,11 @@ impl<R: Read> Source<R> {
         if let Err(error) = self.text.unpack().tap().drain() {
             self.stop_reading(&error);
         }
+        self.leave()
+    }
+
+    /// What was read until now; the rest is left, and the hash is not that of the file.
+    pub fn leave(mut self) -> ReadFacts {
         let made_from = self.text.made_from();
         let tap = self.text.unpack().tap();
         ReadFacts {

@@ -130,7 +130,7 @@ fn found(page: &mut Page, summary: &Summary) {
         page.say(&dismissed, 0);
     }
     if summary.stopped {
-        page.say("It was stopped before all was read; run the same command again to go on.", 0);
+        page.say("It was stopped before all was read.", 0);
     }
 }
 

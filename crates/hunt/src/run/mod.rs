@@ -251,7 +251,8 @@ pub fn hunt_source<'a, R: Read>(
     };
     let (class, stopped) = (blocks.reader.as_ref().map(Reader::class).unwrap_or_default(), blocks.stopped);
     let suspects = sum.suspects.take();
-    let mut report = sum.report(name, class, stopped, source.finish());
+    let read = if stopped { source.leave() } else { source.finish() };
+    let mut report = sum.report(name, class, stopped, read);
     report.diagnostics.extend(left.observed.take_diagnostic(name));
     if let Some(rate) = suspects {
         let id = |nth: usize| lookout.set.indicator(nth).map_or_else(String::new, |i| i.id);

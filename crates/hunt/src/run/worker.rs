@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is done with one block.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use memchr::{memchr, memchr_iter, memrchr};
 use model::time::Timestamp;
@@ -231,19 +231,25 @@ impl<'n, 'a> Worker<'n, 'a> {
 fn named(set: &IndicatorSet, block: &Block, lines: &BlockReader, on_hit: &mut dyn FnMut(scan::Hit)) {
     let bytes = block.bytes.as_slice();
     let mut place = Place { line: block.first_line, offset: block.offset };
-    let (mut start, mut event, mut told) = (usize::MAX, None, Vec::new());
+    // The line of the last candidate: where it ends, its event, the values that were asked of it.
+    let (mut end, mut event, mut asked) = (0, None, HashSet::new());
     for Candidate { at, len, value } in set.named.candidates(bytes) {
-        let head = bytes.get(..at).unwrap_or_default();
-        let line_start = memrchr(b'\n', head).map_or(0, |newline| newline + 1);
-        if line_start != start {
+        if at >= end {
+            let head = bytes.get(..at).unwrap_or_default();
+            let start = memrchr(b'\n', head).map_or(0, |newline| newline + 1);
             let before = usize::try_from(place.offset - block.offset).unwrap_or(usize::MAX);
-            let passed = bytes.get(before..line_start).unwrap_or_default();
+            let passed = bytes.get(before..start).unwrap_or_default();
             place.line += bytecount::count(passed, b'\n') as u64;
-            place.offset = block.offset + line_start as u64;
-            (start, event) = (line_start, lines.parse(line_at(bytes, line_start), place).ok().flatten());
-            told.clear();
+            place.offset = block.offset + start as u64;
+            let line = line_at(bytes, start);
+            (end, event) = (start + line.len() + 1, lines.parse(line, place).ok().flatten());
+            asked.clear();
         }
         let Some(event) = &event else { continue };
+        // Its bytes may stand in the line a hundred thousand times.
+        if !asked.insert(value.number()) {
+            continue;
+        }
         let mut holds = None;
         told_by_fields(event, &mut |kind, field| {
             if holds.is_none() && kind == value.kind && value.is(field) {
@@ -252,10 +258,6 @@ fn named(set: &IndicatorSet, block: &Block, lines: &BlockReader, on_hit: &mut dy
         });
         let Some(field) = holds else { continue };
         for indicator in set.of_named(value) {
-            if told.contains(&indicator) {
-                continue;
-            }
-            told.push(indicator);
             on_hit(scan::Hit {
                 line: place.line,
                 line_start: place.offset,

@@ -26,10 +26,17 @@ pub(crate) struct Value {
 }
 
 impl Value {
+    /// What tells it from the others of its set.
+    pub(crate) fn number(&self) -> u32 {
+        self.chain
+    }
+
     /// Whether a field holds it. Systems that log accounts take either case for the same.
     pub(crate) fn is(&self, field: &str) -> bool {
         let field = field.trim();
         match self.kind {
+            // A letter may have a longer form in the other case, but not many times as long.
+            ObservableKind::Account if field.len() > 4 * self.text.len() => false,
             ObservableKind::Account => field.to_lowercase() == self.text.to_lowercase(),
             _ => *field == *self.text,
         }
@@ -84,20 +91,40 @@ impl Named {
     }
 }
 
-/// As it is; in JSON, with and without its optional escape; in CSV; in a log in which spaces are plus signs.
-fn spellings(text: &str) -> Vec<String> {
-    let json = serde_json::to_string(text).unwrap_or_default();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(text).to_owned();
-    let mut all = vec![
-        text.to_owned(),
-        json.replace('/', "\\/"),
-        json,
-        text.replace('"', "\"\""),
-        text.replace(' ', "+"),
-    ];
+/// As it is and, where letters are no ASCII, in either case; in JSON, with and without its optional escapes; in CSV; in a
+/// log in which spaces are plus signs.
+pub(crate) fn spellings(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for text in [text, &text.to_lowercase(), &text.to_uppercase()] {
+        // The finder takes ASCII in either case by itself.
+        if !text.is_ascii() || all.is_empty() {
+            let json = serde_json::to_string(text).unwrap_or_default();
+            let json =
+                json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(text).to_owned();
+            all.push(escaped(&json));
+            all.push(json.replace('/', "\\/"));
+            all.extend([text.to_owned(), json, text.replace('"', "\"\""), text.replace(' ', "+")]);
+        }
+    }
     all.sort();
     all.dedup();
     all
+}
+
+/// JSON in ASCII, as many writers have it: also signs that mean something in HTML are escaped.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() && !matches!(letter, '\'' | '&' | '<' | '>') {
+            text.push(letter);
+        } else {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -108,9 +135,11 @@ mod tests {
     fn a_value_is_looked_for_as_formats_write_it() {
         assert_eq!(spellings("anna"), ["anna"]);
         assert_eq!(spellings(r"CORP\anna"), [r"CORP\\anna", r"CORP\anna"]);
+        assert_eq!(spellings("Ünal"), ["\\u00dcNAL", "\\u00dcnal", "\\u00fcnal", "ÜNAL", "Ünal", "ünal"]);
+        assert_eq!(spellings("o'brien"), ["o'brien", "o\\u0027brien"]);
         assert_eq!(
             spellings(r#"a/1 "b""#),
-            [r#"a/1 "b""#, r#"a/1 ""b"""#, r#"a/1 \"b\""#, r#"a/1+"b""#, r#"a\/1 \"b\""#,]
+            [r#"a/1 ""b"""#, r#"a/1 "b""#, r#"a/1 \"b\""#, r#"a/1+"b""#, r#"a\/1 \"b\""#]
         );
     }
 }

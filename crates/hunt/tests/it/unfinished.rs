@@ -21,6 +21,7 @@ fn unfinished(summary: &Summary) -> Unfinished<'_> {
             path: "a b\u{e9}.log".to_owned(),
             place: (1, u64::MAX),
             content: (0, i64::MIN),
+            head_sha256: [9; 32],
         }],
         logs: vec![("a.log".to_owned(), 3)],
         partial: true,

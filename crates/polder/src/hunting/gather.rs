@@ -315,7 +315,7 @@ fn facts(report: &FileReport) -> FileFacts {
     let state = if report.whole {
         FileState::Whole
     } else if report.stopped {
-        FileState::NotRead("the hunt was stopped".to_owned())
+        FileState::NotRead(super::STOPPED.to_owned())
     } else {
         let why = report.diagnostics.first().map_or_else(|| "damaged".to_owned(), |d| d.message.clone());
         FileState::Damaged(why)

@@ -15,10 +15,10 @@ mod tidings;
 mod unfinished;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
@@ -48,7 +48,7 @@ use gather::{Gathered, Gathering};
 use pool::Message;
 use progress::Progress;
 use sought::Quarry;
-use unfinished::Keeper;
+use unfinished::{Identity, Keeper};
 
 pub use live::Listen;
 pub use record::look_back;
@@ -58,6 +58,11 @@ pub use unfinished::drop_all as drop_unfinished;
 const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// About what a finding takes besides its line.
 const HIT_BYTES: usize = 512;
+
+/// Why a file was not read that the hunt did not come to.
+const STOPPED: &str = "the hunt was stopped";
+/// What must be said of indicators that are newer than a hunt that went on.
+const NEWER_LOOK_BACK: &str = "indicators that arrived after it was begun are looked up in the history for the logs that were read until it was stopped: those of kinds that the history does not keep were not looked for in them";
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
@@ -75,7 +80,8 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let mut summary = Summary::new(now());
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
-    let job = Job { args, history: history.as_ref(), quarry: &quarry, stop: stop_when_told()? };
+    let several = paths.len() > 1;
+    let job = Job { args, history: history.as_ref(), quarry: &quarry, several, stop: stop_when_told()? };
     // All of them are followed, also those that are done.
     let to_follow = paths.clone();
     let mut newest = node.as_ref().map_or(Ok(0), |node| node.store.read(back::newest))?;
@@ -148,6 +154,8 @@ struct Job<'j> {
     args: &'j cli::Hunt,
     history: Option<&'j Opened<'j>>,
     quarry: &'j Quarry,
+    /// Whether more than one file is to be read: then one that cannot be keeps none of the others from it.
+    several: bool,
     /// Raised by Ctrl-C.
     stop: Arc<AtomicBool>,
 }
@@ -176,12 +184,15 @@ impl<'j> Job<'j> {
         let Some((keeper, stopped)) = Keeper::open(node, self.args, self.quarry, *newest)? else {
             return Ok(None);
         };
-        *newest = keeper.begun.newest;
+        let began_with = std::mem::replace(newest, keeper.begun.newest);
         if let Some(stopped) = stopped {
-            keeper.leave_out_done(paths);
             gathering.go_on(stopped).map_err(|why| {
                 Failure::machine(format!("{why}; the stopped hunt cannot go on, begin anew with --anew"))
             })?;
+            keeper.leave_out_done(paths, gathering);
+            if began_with > keeper.begun.newest {
+                gathering.summary.sought.notes.push(NEWER_LOOK_BACK.to_owned());
+            }
             let left = counted(paths.len() as u64, "file");
             eprintln!("going on with the hunt that was stopped; {left} left");
         }
@@ -235,7 +246,7 @@ struct Each<'e, 'q> {
     threads: usize,
     progress: &'e Arc<Progress>,
     /// What the files were when they were opened, by their number in the list.
-    opened: &'e Mutex<HashMap<usize, fs::Metadata>>,
+    opened: &'e Mutex<HashMap<usize, Identity>>,
 }
 
 /// What came of the file whose turn it is. It is taken in when the file ends: of one that is stopped nothing may count
@@ -289,9 +300,9 @@ impl<'t, 'q> Taking<'t, 'q> {
     }
 
     /// A file is done; how far the hunt has come is kept from time to time.
-    fn done(&mut self, path: &Path, opened: Option<fs::Metadata>) {
-        if let (Some(keeper), Some(facts)) = (&mut self.keeper, opened) {
-            keeper.done(path, &facts);
+    fn done(&mut self, path: &Path, opened: Option<Identity>) {
+        if let (Some(keeper), Some(identity)) = (&mut self.keeper, opened) {
+            keeper.done(path, identity);
             keeper.keep_if_due(self.gathering);
         }
     }
@@ -313,7 +324,7 @@ impl<'q> Each<'_, 'q> {
                 }
                 Message::End(Ok(hunts)) => self.end(path, nth, hunts, taking),
                 // A log that was rotated away, or may not be read, does not keep the others from being read.
-                Message::End(Err(failure)) if paths.len() > 1 => {
+                Message::End(Err(failure)) if self.job.several => {
                     eprintln!("polder: {failure}; the other files are read all the same");
                     if let Some(history) = self.job.history {
                         record::not_read(history, path, &failure.message)?;
@@ -321,7 +332,7 @@ impl<'q> Each<'_, 'q> {
                     taking.gathering.not_read(path.display().to_string(), failure.message);
                     let mut of_file = std::mem::take(&mut taking.of_file);
                     taking.take(std::mem::take(&mut of_file.hits), of_file);
-                    taking.done(path, self.opened(nth).or_else(|| fs::metadata(path).ok()));
+                    taking.done(path, self.opened(nth));
                     Ok(())
                 }
                 Message::End(Err(failure)) => Err(failure),
@@ -330,7 +341,7 @@ impl<'q> Each<'_, 'q> {
     }
 
     /// What a file was when it was opened.
-    fn opened(&self, nth: usize) -> Option<fs::Metadata> {
+    fn opened(&self, nth: usize) -> Option<Identity> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(&nth)
     }
 
@@ -344,7 +355,12 @@ impl<'q> Each<'_, 'q> {
     ) -> Result<(), Failure> {
         let mut of_file = std::mem::take(&mut taking.of_file);
         let found = std::mem::take(&mut of_file.hits);
-        let stopped = hunts.iter().any(|hunt| hunt.report.stopped);
+        let is_stopped = self.job.stop.load(Ordering::Relaxed);
+        if hunts.is_empty() && is_stopped {
+            taking.gathering.summary.stopped = true;
+            taking.gathering.not_read(path.display().to_string(), STOPPED.to_owned());
+        }
+        let stopped = hunts.iter().any(|hunt| hunt.report.stopped) || (hunts.is_empty() && is_stopped);
         // What comes from here on is not to be kept: it is hunted again.
         if stopped && let Some(keeper) = taking.keeper.take() {
             keeper.keep(taking.gathering);
@@ -393,6 +409,9 @@ impl<'q> Each<'_, 'q> {
         let name = path.display().to_string();
         let clock = Clock { zone: self.job.zone(), reference: Some(written(path)), year_turns: None };
         let mut hunts = Vec::new();
+        if self.job.stop.load(Ordering::Relaxed) {
+            return Ok(hunts);
+        }
         let mut keeping = Vec::new();
         // Locked where it is read alone: a thread that waits for its turn would keep all others from their files.
         let mut stdin;
@@ -405,8 +424,9 @@ impl<'q> Each<'_, 'q> {
             if facts.is_dir() {
                 return Err(Failure::usage(format!("{name} is a directory now; it is left out")));
             }
-            if let Some(nth) = nth {
-                self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, facts);
+            // What cannot be told from others, as a pipe, is read again.
+            if let (Some(nth), Ok(identity)) = (nth, Identity::of(&file)) {
+                self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, identity);
             }
             (Input::File(Box::new(Progress::count(self.progress, file))), name)
         };

@@ -190,6 +190,9 @@ impl Gathered {
             self.only_shipped,
             self.exceptions
         ));
+        for list in self.lists.lists() {
+            self.hash.update(format!("{} {} {}\n", list.name, list.version, list.entries));
+        }
         for rule in &self.rules {
             self.hash.update(format!("{} {} {}\n", rule.header.id, rule.told, rule.text.len()));
             self.hash.update(rule.text.as_bytes());

@@ -4,13 +4,15 @@
 //! What is kept is of files that are done, so it may lack the newest: they are hunted in again, and the history counts
 //! nothing twice. A hunt that asks something else begins anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use hunt::reader::HEAD_BYTES;
+use hunt::report::FileState;
 use hunt::unfinished::{DoneFile, Unfinished};
 use model::diagnostic::shown;
 use model::id::hex;
@@ -63,8 +65,8 @@ pub struct Keeper {
     path: PathBuf,
     /// Held as long as this lives: of two hunts of the same only one is kept.
     lock: File,
-    /// The files that are done: where they lie, and what tells that they have changed.
-    places: HashMap<(u64, u64), (u64, i64)>,
+    /// Where the files lie that are done.
+    places: HashSet<(u64, u64)>,
     kept: Instant,
     cost: Duration,
     /// Whether it was told that it cannot be kept.
@@ -103,38 +105,53 @@ impl Keeper {
             spent_before: Duration::from_millis(found.as_ref().map_or(0, |found| found.spent_millis)),
             since: Instant::now(),
         };
-        let places = begun.done.iter().map(|done| (done.place, done.content)).collect();
+        let places = begun.done.iter().map(|done| done.place).collect();
         let keeper =
             Keeper { begun, path, lock, places, kept: Instant::now(), cost: Duration::ZERO, failed: false };
         Ok(Some((keeper, found)))
     }
 
-    /// Leaves out the files that are done. Those that have changed since are told: what is new in them is for the next
-    /// hunt.
-    pub fn leave_out_done(&self, paths: &mut Vec<PathBuf>) {
-        let mut changed = Vec::new();
+    /// Leaves out the files that are done, whatever they are named today. One that has grown since is told, in the report
+    /// too: what is new in it is for the next hunt. What only has the name or the place of one that is done is read, and
+    /// so is what could not be read before.
+    pub fn leave_out_done(&self, paths: &mut Vec<PathBuf>, gathering: &mut Gathering<'_>) {
+        let done = &self.begun.done;
+        let by_place: HashMap<_, &DoneFile> = done.iter().map(|done| (done.place, done)).collect();
+        let by_path: HashMap<_, &DoneFile> = done.iter().map(|done| (done.path.as_str(), done)).collect();
+        let mut grown = Vec::new();
         paths.retain(|path| {
-            let Ok(facts) = fs::metadata(path) else { return true };
+            let name = path.display().to_string();
+            let Ok(file) = open_plain(path) else { return true };
+            let Ok(facts) = file.metadata() else { return true };
             let (place, content) = identity(&facts);
-            let Some(done) = self.places.get(&place) else { return true };
-            if *done != content {
-                changed.push(shown(&path.display().to_string()).to_string());
+            for known in [by_place.get(&place), by_path.get(name.as_str())].into_iter().flatten() {
+                if known.content == content {
+                    return false;
+                }
+                let head = head_of(&file, known.content.0);
+                if content.0 > known.content.0 && head.is_ok_and(|head| head == known.head_sha256) {
+                    grown.push(name);
+                    return false;
+                }
             }
-            false
+            true
         });
-        if let [first, rest @ ..] = changed.as_slice() {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            eprintln!(
-                "{first}{more}: changed since it was read; hunt again when this is done, for what is new in it"
-            );
+        let left: HashSet<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let was_not_read = |state: &FileState| matches!(state, FileState::NotRead(_));
+        gathering.summary.files.retain(|file| !was_not_read(&file.state) || !left.contains(&file.path));
+        for name in grown {
+            let why =
+                "it has grown since it was read, before the hunt was stopped; hunt again for what is new";
+            eprintln!("{}: {why}", shown(&name));
+            gathering.not_read(name, why.to_owned());
         }
     }
 
     /// A file is done.
-    pub fn done(&mut self, path: &Path, facts: &fs::Metadata) {
-        let (place, content) = identity(facts);
-        if self.places.insert(place, content).is_none() {
-            self.begun.done.push(DoneFile { path: path.display().to_string(), place, content });
+    pub fn done(&mut self, path: &Path, identity: Identity) {
+        let Identity { place, content, head_sha256 } = identity;
+        if self.places.insert(place) {
+            self.begun.done.push(DoneFile { path: path.display().to_string(), place, content, head_sha256 });
         }
     }
 
@@ -184,6 +201,38 @@ pub fn drop_all(node: &Node) -> Result<u64, Failure> {
         keys::sync_parent(&folder.join(FOLDER))?;
     }
     Ok(dropped)
+}
+
+/// What an open file is.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Its device, and its number there.
+    pub place: (u64, u64),
+    content: (u64, i64),
+    head_sha256: [u8; 32],
+}
+
+impl Identity {
+    /// Of a file that was just opened.
+    pub fn of(file: &File) -> io::Result<Identity> {
+        let (place, content) = identity(&file.metadata()?);
+        Ok(Identity { place, content, head_sha256: head_of(file, content.0)? })
+    }
+}
+
+/// For a look at its beginning: a pipe would wait for a writer.
+fn open_plain(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    File::open(path)
+}
+
+/// The hash of the beginning of a file that has so many bytes. What cannot be read at a place has none.
+fn head_of(file: &File, len: u64) -> io::Result<[u8; 32]> {
+    let mut head = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(HEAD_BYTES)];
+    file.read_exact_at(&mut head, 0)?;
+    Ok(Sha256::digest(&head).into())
 }
 
 /// What tells a file from others, and what tells that it has changed.

@@ -182,3 +182,71 @@ fn comparable(out: &str) -> Vec<Value> {
     }
     all
 }
+
+const ONE: &str = "2024-01-02T03:01:00Z accepted 203.0.113.7\n";
+const HUNT: [&str; 7] = ["hunt", "--data", "d", "--threads", "1", "a.log", "later.log"];
+
+/// A hunt that is done with `a.log` and stopped while it waits for `later.log`, which then is a log like others.
+fn stopped_after_one() -> Bench {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    bench.write("a.log", ONE);
+    let pipe = bench.path("later.log");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut hunting = bench.command(&HUNT).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It opens when the hunt has come to it.
+    let writer = fs::File::options().write(true).open(&pipe).unwrap();
+    assert!(Command::new("kill").args(["-INT", &hunting.id().to_string()]).status().unwrap().success());
+    std::thread::sleep(Duration::from_millis(200));
+    drop(writer);
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut hunting.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(hunting.wait().unwrap().code(), Some(3), "{said}");
+    assert!(said.contains("the same command goes on from here"), "{said}");
+    fs::remove_file(&pipe).unwrap();
+    bench.write("later.log", ONE.replace("03:01", "03:02"));
+    bench
+}
+
+fn times(bench: &Bench, code: i32) -> Vec<String> {
+    let found = bench.run(&[&HUNT[..], &["--json"]].concat()).expect(code).findings();
+    found.iter().map(|finding| finding["time"].as_str().unwrap()[11..16].to_owned()).collect()
+}
+
+#[test]
+fn a_log_that_took_the_name_of_one_that_is_done_is_read() {
+    let bench = stopped_after_one();
+    fs::remove_file(bench.path("a.log")).unwrap();
+    bench.write("a.log", ONE.replace("03:01", "03:09"));
+    assert_eq!(times(&bench, 0), ["03:01", "03:09", "03:02"], "what was found in the old one stays");
+}
+
+#[test]
+fn a_log_that_is_done_is_known_on_another_disk_and_under_another_name() {
+    let bench = stopped_after_one();
+    let copy = Command::new("cp").args(["-p", "a.log", "b.log"]).current_dir(bench.path(".")).status();
+    assert!(copy.unwrap().success());
+    fs::rename(bench.path("b.log"), bench.path("a.log")).unwrap();
+    assert_eq!(times(&bench, 0), ["03:01", "03:02"]);
+}
+
+#[test]
+fn a_log_that_has_grown_since_it_was_done_is_told() {
+    let bench = stopped_after_one();
+    bench.write("a.log", format!("{ONE}{}", ONE.replace("03:01", "03:09")));
+    let told = bench.run(&HUNT).expect(3);
+    told.says(&["it has grown since it was read"]);
+    // The next hunt reads it.
+    assert_eq!(times(&bench, 0), ["03:01", "03:09", "03:02"]);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_does_not_keep_a_stopped_hunt_from_its_report() {
+    let bench = stopped_after_one();
+    fs::remove_file(bench.path("later.log")).unwrap();
+    assert_eq!(times(&bench, 3), ["03:01"]);
+    // That hunt is over: the next one begins anew.
+    bench.write("later.log", ONE.replace("03:01", "03:02"));
+    assert_eq!(times(&bench, 0), ["03:01", "03:02"]);
+}

@@ -40,7 +40,7 @@ pub fn html(summary: &Summary) -> String {
             p.lead { (basis(summary)) }
             @if let Some(dismissed) = dismissed(summary) { p.lead { (dismissed) } }
             @if summary.stopped {
-                p.lead { "The hunt was stopped before all was read; the same command goes on from there." }
+                p.lead { "The hunt was stopped before all was read." }
             }
             (figures(summary))
             (contents(summary))
