@@ -49,6 +49,8 @@ pub const HIT_RATE_LINES_MIN: u64 = 1_000;
 pub const WARNING_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most entries of one warning list.
 pub const WARNING_LIST_ENTRIES_MAX: usize = 2_000_000;
+/// Most regular expressions of one warning list: each may take some milliseconds to be made ready.
+pub const WARNING_LIST_REGEXES_MAX: usize = 2_000;
 /// Most warning lists of one node.
 pub const WARNING_LISTS_MAX: usize = 1_000;
 /// Most files of an image that are hashed.
