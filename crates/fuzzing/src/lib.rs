@@ -6,8 +6,10 @@
 //!
 //! Must not know anything that a program needs: nothing depends on this crate.
 
+mod brought;
 mod exchange;
 mod hunt;
+mod kept;
 mod ledger;
 mod logs;
 mod model;
@@ -22,6 +24,7 @@ pub type Target = fn(&[u8]);
 /// All targets by name; `corpus/NAME` holds the inputs of each.
 pub const TARGETS: &[(&str, Target)] = &[
     ("acceptance", exchange::acceptance),
+    ("account_hashes", brought::account_hashes),
     ("authorization", server::authorization),
     ("bundle", hunt::bundle),
     ("checkpoint", ledger::checkpoint),
@@ -36,6 +39,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event_text", logs::event_text),
     ("evtx", logs::evtx),
     ("findings", hunt::findings),
+    ("framing", brought::framing),
+    ("history_run", kept::history_run),
     ("id", model::id),
     ("indicator_csv", hunt::indicator_csv),
     ("indicator_list", hunt::indicator_list),
@@ -51,8 +56,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("merkle_proof", ledger::merkle_proof),
     ("note", trust::note),
     ("observable", model::observable),
+    ("observed", brought::observed),
     ("parquet", logs::parquet),
     ("pattern", hunt::pattern),
+    ("places", brought::places),
+    ("processes", brought::processes),
     ("proof", ledger::proof),
     ("query", exchange::query),
     ("recall", ledger::recall),
@@ -70,7 +78,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tiles", ledger::tiles),
     ("timestamp", model::timestamp),
     ("token", exchange::token),
+    ("unfinished", kept::unfinished),
     ("unpack", hunt::unpack),
+    ("warning_list", brought::warning_list),
     ("zip", logs::zip),
 ];
 

@@ -49,6 +49,8 @@ pub const HIT_RATE_LINES_MIN: u64 = 1_000;
 pub const WARNING_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most entries of one warning list.
 pub const WARNING_LIST_ENTRIES_MAX: usize = 2_000_000;
+/// Most regular expressions of one warning list: each may take some milliseconds to be made ready.
+pub const WARNING_LIST_REGEXES_MAX: usize = 2_000;
 /// Most warning lists of one node.
 pub const WARNING_LISTS_MAX: usize = 1_000;
 /// Most files of an image that are hashed.
@@ -97,6 +99,12 @@ pub const EVTX_WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// Largest file that is taken into memory because it comes from a pipe and is not read from front to back: a
 /// zip archive, or Parquet.
 pub const SPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Largest page of a Parquet file, unpacked: writers make pages of 1 MiB as a rule, some of 100 MB.
+pub const PARQUET_PAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most values that one row of a Parquet file has in all its lists: each takes two bytes of a line at least.
+pub const PARQUET_ROW_VALUES_MAX: usize = LINE_BYTES_MAX / 2;
+/// Most bytes that the texts of one list may take in memory, where a page packs what they share.
+pub const PARQUET_ROW_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most members of a zip archive that are read.
 pub const ARCHIVE_MEMBERS_MAX: usize = 20_000;
 /// Most scanning threads for one file.

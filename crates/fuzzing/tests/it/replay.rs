@@ -12,7 +12,7 @@ use fuzzing::{TARGETS, target};
 /// Least inputs of each target.
 const INPUTS_MIN: usize = 20;
 /// Largest sum of all inputs.
-const CORPUS_BYTES_MAX: u64 = 1280 * 1024;
+const CORPUS_BYTES_MAX: u64 = 1536 * 1024;
 /// Most mutations of a target; fewer where they take longer than [`MUTATIONS_TIME`], but never below the least.
 const MUTATIONS_MAX: usize = 4_000;
 const MUTATIONS_MIN: usize = 40;
@@ -27,11 +27,12 @@ macro_rules! replays {
 }
 
 replays! {
-    acceptance authorization bundle checkpoint client community cursor drafts entry envelope event_json
-    event_table event_text evtx findings id indicator_csv indicator_list jcs json_lines key log_reader log_time
-    marking marking_definition markings_member media_type merkle_proof note observable parquet pattern proof
-    query recall request_target revoked root root_signed rules scan side_file statements stix_20 stix_object
-    stix_split tiles timestamp token unpack zip
+    acceptance account_hashes authorization bundle checkpoint client community cursor drafts entry envelope
+    event_json event_table event_text evtx findings framing history_run id indicator_csv indicator_list jcs
+    json_lines key log_reader log_time marking marking_definition markings_member media_type merkle_proof note
+    observable observed parquet pattern places processes proof query recall request_target revoked root
+    root_signed rules scan side_file statements stix_20 stix_object stix_split tiles timestamp token
+    unfinished unpack warning_list zip
 }
 
 fn replay(name: &str) {

@@ -10,11 +10,14 @@ use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value as Sql};
 use model::diagnostic::Diagnostic;
 use model::observable::{Network, Observable, ObservableKind};
 use model::time::Timestamp;
-use regex::{RegexSet, RegexSetBuilder};
+use regex::{RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::Value;
 
 use crate::indicator::excerpt;
-use crate::limits::{REGEX_BYTES_MAX, WARNING_LIST_BYTES_MAX, WARNING_LIST_ENTRIES_MAX, WARNING_LISTS_MAX};
+use crate::limits::{
+    REGEX_BYTES_MAX, WARNING_LIST_BYTES_MAX, WARNING_LIST_ENTRIES_MAX, WARNING_LIST_REGEXES_MAX,
+    WARNING_LISTS_MAX,
+};
 
 /// The lists that a node holds, as they were received.
 static LISTS: Table = Table {
@@ -175,8 +178,12 @@ fn entries(
             (Entries::Substrings(Some(finder).filter(|_| !parts.is_empty())), parts.len())
         }
         "regex" => {
-            let (good, bad): (Vec<_>, Vec<_>) =
-                texts.iter().map(|text| regex_of(text)).partition(|regex| regex::Regex::new(regex).is_ok());
+            if texts.len() > WARNING_LIST_REGEXES_MAX {
+                return Err(too_large(format!("it has more than {WARNING_LIST_REGEXES_MAX} expressions")));
+            }
+            let usable =
+                |regex: &String| RegexBuilder::new(regex).size_limit(REGEX_BYTES_MAX).build().is_ok();
+            let (good, bad): (Vec<_>, Vec<_>) = texts.iter().map(|text| regex_of(text)).partition(usable);
             if !bad.is_empty() {
                 let what = format!("{} regular expressions cannot be used", bad.len());
                 diagnostics.push(Diagnostic::warning("warning-list-entry", name, what));

@@ -8,6 +8,8 @@ use maxminddb::MaxMindDbError;
 use maxminddb::geoip2::{Asn, City};
 use model::diagnostic::Diagnostic;
 
+use crate::indicator::excerpt;
+
 /// What sort of network an address is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
@@ -76,11 +78,32 @@ impl PlaceFile {
     /// What the file says of an address, in one of the shapes that are asked for; notes what cannot be read.
     fn read<T>(&self, address: IpAddr, read: Result<Option<T>, MaxMindDbError>) -> Option<T> {
         read.unwrap_or_else(|error| {
-            let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-            fault.count += 1;
-            fault.first.get_or_insert_with(|| (address, error.to_string()));
+            self.note(address, &excerpt(&error.to_string()));
             None
         })
+    }
+
+    fn note(&self, address: IpAddr, why: &str) {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.count += 1;
+        fault.first.get_or_insert_with(|| (address, why.to_owned()));
+    }
+
+    /// The country and the place that a file tells; what cannot be one is noted and left out, as the detectors would
+    /// reckon with it.
+    fn city(&self, address: IpAddr, city: &City<'_>) -> (Option<String>, Option<(f64, f64)>) {
+        let country = city.country.iso_code.filter(|code| !code.is_empty());
+        let at = city.location.latitude.zip(city.location.longitude);
+        let is_code = |code: &&str| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let on_earth =
+            |(north, east): &(f64, f64)| (-90.0..=90.0).contains(north) && (-180.0..=180.0).contains(east);
+        if !country.iter().all(is_code) {
+            self.note(address, "its country is no code of two letters");
+        }
+        if !at.iter().all(on_earth) {
+            self.note(address, "its latitude and longitude are no place");
+        }
+        (country.filter(is_code).map(str::to_owned), at.filter(on_earth))
     }
 
     fn take_fault(&self) -> Option<Diagnostic> {
@@ -103,8 +126,8 @@ impl PlaceFile {
 )]
 pub struct PlaceFileError {
     name: String,
-    #[source]
-    cause: MaxMindDbError,
+    /// Quotes the file: it is cut.
+    cause: String,
 }
 
 /// Words in the name of an autonomous system's holder that tell of rented servers.
@@ -117,7 +140,7 @@ impl PlaceFiles {
     /// Takes one more file.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), PlaceFileError> {
         let reader = maxminddb::Reader::from_source(bytes)
-            .map_err(|cause| PlaceFileError { name: name.to_owned(), cause })?;
+            .map_err(|cause| PlaceFileError { name: name.to_owned(), cause: excerpt(&cause.to_string()) })?;
         self.files.push(PlaceFile { name: name.to_owned(), reader, fault: Mutex::default() });
         Ok(())
     }
@@ -157,9 +180,10 @@ impl Places for PlaceFiles {
             let Some(result) = file.read(address, file.reader.lookup(address).map(Some)) else { continue };
             // A file of another type has other members; those that it lacks are none.
             if let Some(city) = file.read(address, result.decode::<City<'_>>()) {
-                found.country = found.country.or_else(|| city.country.iso_code.map(str::to_owned));
-                if found.at.is_none() {
-                    found.at = city.location.latitude.zip(city.location.longitude);
+                let (country, at) = file.city(address, &city);
+                found.country = found.country.or(country);
+                if found.at.is_none() && at.is_some() {
+                    found.at = at;
                     found.radius_km = city.location.accuracy_radius.map_or(0.0, f64::from);
                 }
             }

@@ -8,6 +8,7 @@ use model::time::Timestamp;
 use serde_json::{Map, Value};
 
 use super::lex::is_time;
+use crate::indicator::excerpt;
 use crate::limits::{OBSERVED_DATA_BYTES_MAX, OBSERVED_DATA_MAX};
 
 /// What was observed at one time: cyber-observable objects by the ids under which they refer to each other.
@@ -182,5 +183,6 @@ fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 }
 
 fn property(place: &str, property: &'static str, problem: &'static str) -> ObservedError {
-    ObservedError::Property { place: place.to_owned(), property, problem }
+    // The id is whatever the file says: it may be long, or move a cursor.
+    ObservedError::Property { place: excerpt(place), property, problem }
 }

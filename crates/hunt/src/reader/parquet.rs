@@ -9,41 +9,48 @@ use model::time::Timestamp;
 use parquet::basic::Repetition;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, FileReader, Length};
-use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::convert::{Made, Told};
+use super::nested::Lists;
+use super::pages::Bounded;
 use super::spool::{Spool, SpoolReader};
 
 /// Bytes of text that are made at once.
 const MAKE_BYTES: usize = 256 * 1024;
 /// Deepest nesting of a row that is written.
-const DEPTH_MAX: usize = 32;
+pub(super) const DEPTH_MAX: usize = 32;
 
 /// A reader of a Parquet file that yields JSON lines.
 pub(super) struct ParquetLines {
-    rows: Option<RowIter<'static>>,
+    rows: Option<Rows>,
     name: String,
     row: u64,
     made: Made,
     pub(super) told: Told,
 }
 
+/// Rows: columns without lists as the library reads them, those with lists beside them.
+struct Rows {
+    plain: RowIter<'static>,
+    lists: Option<Lists>,
+    /// Names of the fields in the order of the schema, and whether they hold lists.
+    fields: Vec<(String, bool)>,
+}
+
 impl ParquetLines {
     /// Opens it. What is wrong with its footer is told.
     pub(super) fn new(spool: Spool, name: &str, told: &mut Told) -> ParquetLines {
-        let opened = guarded(|| {
-            let reader = SerializedFileReader::new(spool)?;
-            let (schema, lists) = without_lists(reader.metadata().file_metadata().schema())?;
-            Ok((RowIter::from_file_into(Box::new(reader)).project(schema)?, lists))
-        });
-        let rows = match opened {
-            Ok((rows, lists)) => {
-                if !lists.is_empty() {
-                    let message = format!("lists are not read: {}", shortened(&lists.join(", ")));
-                    told.miss(Diagnostic::error("parquet-lists", name, message));
+        let rows = match guarded(|| Rows::open(&spool)) {
+            Ok((rows, deep)) => {
+                if !deep.is_empty() {
+                    let message = format!(
+                        "columns that are nested deeper than {DEPTH_MAX} are not read: {}",
+                        shortened(&deep.join(", "))
+                    );
+                    told.miss(Diagnostic::error("parquet-nested", name, message));
                 }
                 Some(rows)
             }
@@ -64,11 +71,7 @@ impl ParquetLines {
             let before = self.made.bytes.len();
             let bytes = &mut self.made.bytes;
             // What is printed of a value may panic as well as what is read of it.
-            let next = guarded(|| {
-                let row = rows.next().transpose()?;
-                Ok(row.map(|row| write_row(bytes, &row, 0)).is_some())
-            });
-            match next {
+            match guarded(|| rows.write_next(bytes)) {
                 Ok(false) => self.rows = None,
                 Ok(true) => {
                     self.row += 1;
@@ -86,16 +89,67 @@ impl ParquetLines {
     }
 }
 
-/// The schema without columns that hold lists, and their names: a row with one may have any size, and the library
-/// makes it whole before anything can look at it. `None` where all is read.
-fn without_lists(schema: &Type) -> Result<(Option<Type>, Vec<String>), ParquetError> {
-    let (lists, kept): (Vec<_>, Vec<_>) = schema.get_fields().iter().cloned().partition(|f| has_list(f, 0));
-    if lists.is_empty() {
-        return Ok((None, Vec::new()));
+impl Rows {
+    /// Answers besides which columns are nested too deep.
+    fn open(spool: &Spool) -> Result<(Rows, Vec<String>), ParquetError> {
+        let file = Bounded::new(spool.clone())?;
+        let schema = file.metadata().file_metadata().schema().clone();
+        let fields = schema.get_fields();
+        let wanted: Vec<usize> =
+            fields.iter().enumerate().filter(|(_, field)| has_list(field, 0)).map(|(nth, _)| nth).collect();
+        if wanted.is_empty() {
+            let fields = fields.iter().map(|field| (field.name().to_owned(), false)).collect();
+            let plain = RowIter::from_file_into(Box::new(file));
+            return Ok((Rows { plain, lists: None, fields }, Vec::new()));
+        }
+        let is_wanted = |nth: &usize| wanted.contains(nth);
+        let plain =
+            fields.iter().enumerate().filter(|(nth, _)| !is_wanted(nth)).map(|(_, field)| field.clone());
+        let plain = Type::group_type_builder(schema.name()).with_fields(plain.collect()).build()?;
+        let plain = RowIter::from_file_into(Box::new(file)).project(Some(plain))?;
+        let (lists, deep) = Lists::new(Bounded::new(spool.clone())?, &wanted);
+        let names = |nth: &usize| fields.get(*nth).map(|field| field.name().to_owned());
+        let deep = deep.iter().filter_map(names).collect();
+        let fields = fields
+            .iter()
+            .enumerate()
+            .map(|(nth, field)| (field.name().to_owned(), is_wanted(&nth)))
+            .collect();
+        Ok((Rows { plain, lists: Some(lists), fields }, deep))
     }
-    let names = lists.iter().map(|field| field.name().to_owned()).collect();
-    let schema = Type::group_type_builder(schema.name()).with_fields(kept).build()?;
-    Ok((Some(schema), names))
+
+    /// Writes the next row; `false` after the last.
+    fn write_next(&mut self, out: &mut Vec<u8>) -> Result<bool, ParquetError> {
+        let row = self.plain.next().transpose()?;
+        let Some(lists) = &mut self.lists else {
+            return Ok(row.map(|row| write_row(out, &row, 0)).is_some());
+        };
+        let Some(row) = row else { return Ok(false) };
+        if !lists.next_row()? {
+            return Err(ParquetError::General("its lists have fewer rows than it has".to_owned()));
+        }
+        let mut plain = row.get_column_iter();
+        let begin = out.len();
+        out.push(b'{');
+        for (nth, (name, is_list)) in self.fields.iter().enumerate() {
+            let before = |out: &mut Vec<u8>| {
+                if out.len() > begin + 1 {
+                    out.push(b',');
+                }
+                write_text(out, name);
+                out.push(b':');
+            };
+            if *is_list {
+                lists.write(nth, &before, out)?;
+            } else if let Some((_, field)) = plain.next().filter(|(_, field)| **field != Field::Null) {
+                before(out);
+                write_field(out, field, 1);
+            }
+        }
+        out.push(b'}');
+        lists.check()?;
+        Ok(true)
+    }
 }
 
 fn has_list(field: &Type, depth: usize) -> bool {
@@ -145,12 +199,12 @@ fn write_row(out: &mut Vec<u8>, row: &Row, depth: usize) {
     out.push(b'}');
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
     // Writing into memory does not fail.
     let _ = serde_json::to_writer(out, text);
 }
 
-fn write_field(out: &mut Vec<u8>, field: &Field, depth: usize) {
+pub(super) fn write_field(out: &mut Vec<u8>, field: &Field, depth: usize) {
     if depth > DEPTH_MAX {
         return out.extend_from_slice(b"null");
     }

@@ -246,7 +246,7 @@ fn what_half_of_the_world_ends_with_is_no_indicator() {
 #[test]
 fn a_list_that_is_none_is_said() {
     // Each of them can be used, all together are too many.
-    let expressions: Vec<String> = (0..120).map(|n| format!("x{n}\\w{{60}}")).collect();
+    let expressions: Vec<String> = (0..120).map(|n| format!("x{n}\\w{{10}}")).collect();
     let wide = serde_json::json!({ "list": expressions, "type": "regex" }).to_string();
     for (bytes, code) in [
         ("{", "not-json"),
@@ -340,4 +340,18 @@ proptest::proptest! {
         let list = list(json!({ "type": "cidr", "list": [network, "192.0.2.0/24"], "name": "n", "version": 1 }), "n");
         proptest::prop_assert!(list.holds(&Observable::guess(&std::net::Ipv4Addr::from(a).to_string()).unwrap()));
     }
+}
+
+/// Each expression of a list might take as much as ten times the limit, and a list might have two million of them.
+#[test]
+fn a_warning_list_of_costly_expressions_is_bounded() {
+    let list = |expressions: Vec<&str>| {
+        let json = json!({"type": "regex", "list": expressions, "matching_attributes": ["domain"]});
+        read_warning_list(json.to_string().as_bytes(), "n")
+    };
+    let (read, said) = list(vec!["^a\\.example$", "\\w{60}"]);
+    assert_eq!((read.unwrap().entries, said[0].code), (1, "warning-list-entry"), "{said:?}");
+    let most = hunt::limits::WARNING_LIST_REGEXES_MAX;
+    assert_eq!(list(vec!["a"; most]).0.unwrap().entries, most);
+    assert_eq!(list(vec!["a"; most + 1]).1[0].code, "list-too-large");
 }

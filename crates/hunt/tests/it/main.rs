@@ -13,6 +13,7 @@ mod laws;
 mod lists;
 mod logs;
 mod packs;
+mod parquet;
 mod paths;
 mod patterns;
 mod reader;

@@ -485,3 +485,15 @@ proptest::proptest! {
         );
     }
 }
+
+/// A message quoted the whole id of an object, with whatever moves a cursor.
+#[test]
+fn an_id_of_observed_data_is_quoted_short_and_clean() {
+    for id in ["\u{1b}[31m\n".to_owned(), "x".repeat(3_000)] {
+        let error =
+            read_observed(json!([{"type": "observed-data", "id": id, "objects": {}}]).to_string().as_bytes());
+        let message = error.unwrap_err().to_string();
+        assert!(message.len() < 200 && !message.contains(char::is_control), "{message:?}");
+        assert!(message.ends_with("first_observed is missing"), "{message}");
+    }
+}

@@ -2,6 +2,7 @@
 //! A run as the Parquet library reads it: every byte is held against its checksum before it is used.
 
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,6 +53,12 @@ pub(crate) fn check(part: &[u8]) -> [u8; 4] {
     let mut crc = flate2::Crc::new();
     crc.update(part);
     crc.sum().to_le_bytes()
+}
+
+/// The library's panics on metadata that contradict themselves, as the errors that they are. The sums keep them away
+/// from what was damaged by chance, not from what was made so.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("its parts contradict each other")))
 }
 
 pub(crate) fn damaged(what: &str) -> ParquetError {

@@ -15,7 +15,7 @@ use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 
-use super::checked::{CheckedFile, damaged};
+use super::checked::{CheckedFile, damaged, guarded};
 use super::delta::Values;
 use super::{
     COUNT, DAYS, FIRST, FLAGS, FORMAT, GROUP_ROWS, KIND, LASTED, META_FORMAT, META_MONTH, META_SOURCE,
@@ -73,10 +73,11 @@ impl OpenRun {
     /// Opens a run; one that is missing, cut or changed is [`HistoryError::Damaged`].
     pub fn open(folder: &dyn RunFolder, facts: &RunFacts) -> std::result::Result<Arc<OpenRun>, HistoryError> {
         let file = checked(folder, facts)?;
-        let opened = ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Required)
-            .parse_and_finish(&file)
-            .and_then(|meta| Ok((head_of(&meta)?, kinds_of(&meta)?, meta)));
+        let opened = guarded(|| {
+            let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+            let meta = reader.parse_and_finish(&file)?;
+            Ok((head_of(&meta)?, kinds_of(&meta)?, meta))
+        });
         let (head, kinds, meta) = opened.map_err(|e| HistoryError::reading(&facts.name, e))?;
         Ok(Arc::new(OpenRun { name: facts.name.clone(), head, file, meta, kinds }))
     }
@@ -252,7 +253,7 @@ impl RunRows {
 
     /// Goes to the next row and reads no more of it than its value; answers whether there is one.
     pub fn advance(&mut self) -> std::result::Result<bool, HistoryError> {
-        let found = self.find_next();
+        let found = guarded(|| self.find_next());
         if !matches!(found, Ok(true)) {
             (self.group, self.at) = (usize::MAX, None);
         }
@@ -266,8 +267,12 @@ impl RunRows {
 
     /// The row at hand, once.
     pub fn row(&mut self) -> std::result::Result<Row, HistoryError> {
-        let row = self.at.as_mut().ok_or_else(|| damaged("there is no row at hand")).and_then(GroupRows::row);
-        row.map_err(|e| self.run.damaged(e))
+        let at = self.at.as_mut().ok_or_else(|| damaged("there is no row at hand"));
+        let row = at.and_then(|rows| guarded(|| rows.row()));
+        row.map_err(|e| {
+            (self.group, self.at) = (usize::MAX, None);
+            self.run.damaged(e)
+        })
     }
 
     fn find_next(&mut self) -> Result<bool> {

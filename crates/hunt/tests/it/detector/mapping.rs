@@ -242,3 +242,38 @@ fn a_place_that_cannot_be_looked_up_is_told_once() {
     let said = faults[0].to_string();
     assert!(said.contains("places.mmdb") && said.contains("place-not-read"), "{said}");
 }
+
+/// A latitude that is no number, and a country that is no code, went into what is reckoned and shown.
+#[test]
+fn a_place_that_is_none_is_left_out_and_told() {
+    use hunt::detector::{PlaceFiles, Places as _};
+
+    let firm = loggen::Firm::new(loggen::Plan { seed: 1, users: 1, days: 1, quiet: true });
+    let whole = firm.places();
+    let addresses =
+        || (1..=255_u8).flat_map(|a| [[a, 0, 113, 7], [a, 51, 100, 7]].map(std::net::IpAddr::from));
+    // Each value stands behind its name and a byte of type and size.
+    let changed = |name: &[u8], value: &[u8]| {
+        let mut bytes = whole.clone();
+        for at in 0..bytes.len() - name.len() {
+            if bytes[at..].starts_with(name) {
+                let at = at + name.len() + 1;
+                bytes[at..at + value.len()].copy_from_slice(value);
+            }
+        }
+        let mut files = PlaceFiles::default();
+        files.add("places.mmdb", bytes).unwrap();
+        let found: Vec<_> = addresses().filter_map(|address| files.find(address)).collect();
+        (found, files.take_faults())
+    };
+    let (found, faults) = changed(b"latitude", &[]);
+    assert!(found.iter().any(|place| place.at.is_some() && place.country.is_some()) && faults.is_empty());
+    for north in [f64::NAN, f64::INFINITY, -90.1] {
+        let (found, faults) = changed(b"latitude", &north.to_be_bytes());
+        assert!(found.iter().all(|place| place.at.is_none()) && found.iter().any(|p| p.country.is_some()));
+        assert!(faults[0].message.contains("are no place"), "{}", faults[0]);
+    }
+    let (found, faults) = changed(b"iso_code", b"\x1b[");
+    assert!(found.iter().all(|place| place.country.is_none()) && found.iter().any(|p| p.at.is_some()));
+    assert!(faults[0].message.contains("no code of two letters"), "{}", faults[0]);
+}

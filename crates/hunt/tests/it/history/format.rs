@@ -141,3 +141,30 @@ mod parquet_reader {
             .collect()
     }
 }
+
+/// A length below zero in a run's metadata ended the program: the library takes it for impossible.
+#[test]
+fn a_run_that_contradicts_itself_is_damaged_and_ends_nothing() {
+    let (folder, facts) = write();
+    let whole = folder.bytes(&facts.name).unwrap();
+    let sum = |part: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(part);
+        crc.sum().to_le_bytes()
+    };
+    let (mut read, mut damaged) = (0, 0);
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        let checks = bytes.chunks(16 * 1024).flat_map(sum).collect();
+        folder.put("made", bytes);
+        let facts = RunFacts { name: "made".to_owned(), checks, ..facts.clone() };
+        let all = OpenRun::open(&folder, &facts).and_then(|run| {
+            let mut rows = run.rows();
+            while rows.next_row()?.is_some() {}
+            Ok(())
+        });
+        if all.is_ok() { read += 1 } else { damaged += 1 }
+    }
+    assert!(read > 0 && damaged > 100, "{read} {damaged}");
+}
