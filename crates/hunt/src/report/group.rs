@@ -133,6 +133,16 @@ pub struct Named<'a> {
 /// The accounts (or with `host` the devices) that findings and detections of at least a level are about,
 /// worst first.
 pub fn named<'a>(summary: &'a Summary, kind: &'a str, level_min: Level) -> Vec<Named<'a>> {
+    named_by(summary.hits.iter(), by_level(summary).into_iter(), kind, level_min)
+}
+
+/// As [`named`], of these findings and detections alone, the worst detection first.
+pub(super) fn named_by<'a>(
+    hits: impl Iterator<Item = &'a Hit>,
+    detections: impl Iterator<Item = &'a Detection>,
+    kind: &'a str,
+    level_min: Level,
+) -> Vec<Named<'a>> {
     let mut groups: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     let fresh = |name| Named {
         name,
@@ -141,7 +151,7 @@ pub fn named<'a>(summary: &'a Summary, kind: &'a str, level_min: Level) -> Vec<N
         titles: Vec::new(),
         techniques: Vec::new(),
     };
-    for detection in by_level(summary).into_iter().filter(|detection| detection.level >= level_min) {
+    for detection in detections.filter(|detection| detection.level >= level_min) {
         for name in about(detection, kind) {
             let group = groups.entry(name).or_insert_with(|| fresh(name));
             group.level = group.level.max(detection.level);
@@ -155,7 +165,7 @@ pub fn named<'a>(summary: &'a Summary, kind: &'a str, level_min: Level) -> Vec<N
             }
         }
     }
-    for hit in &summary.hits {
+    for hit in hits {
         let name = if kind == "host" { &hit.host } else { &hit.account };
         if let Some(name) = name.as_deref() {
             let group = groups.entry(name).or_insert_with(|| fresh(name));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::advice::advice;
-use super::group::{by_indicator, by_level, named};
+use super::group::{by_indicator, by_level, named_by};
 use super::summary::{Hit, IndicatorFacts, Summary};
 use super::table::{basis, verdict};
 use super::words::{second, second_or_dash, shortened, visible};
@@ -27,8 +27,11 @@ fn is_withheld(facts: &IndicatorFacts) -> bool {
 
 /// The marking of the indicator whose pattern a detection is of, where that one stays on the node.
 fn withheld_pattern(summary: &Summary, detection: &Detection) -> Option<Marking> {
-    let facts = summary.indicators.get(&detection.id).filter(|_| detection.means == Means::Pattern)?;
-    is_withheld(facts).then_some(facts.marking)
+    if detection.means != Means::Pattern {
+        return None;
+    }
+    let facts = summary.facts(&detection.id);
+    is_withheld(&facts).then_some(facts.marking)
 }
 
 /// A notice, for whatever way it goes.
@@ -113,7 +116,7 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
         let _ = writeln!(out, "\nFINDINGS");
     }
     for group in groups.iter().take(NOTICE_FINDINGS_MAX) {
-        let facts = summary.indicators.get(group.indicator).cloned().unwrap_or_default();
+        let facts = summary.facts(group.indicator);
         if is_withheld(&facts) {
             let _ = writeln!(out, "\n* {}: an indicator marked {}", group.kind.name(), facts.marking);
             let _ = writeln!(out, "  {} times; the report on the node names it", group.count);
@@ -134,7 +137,10 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
     }
     more(&mut out, groups.len(), "indicators");
     for (what, kind) in [("ACCOUNTS", "account"), ("HOSTS", "host")] {
-        let names = named(summary, kind, Level::Medium);
+        // Whom a withheld indicator was found with would tell of it.
+        let hits = summary.hits.iter().filter(|hit| !is_withheld(&summary.facts(&hit.finding.indicator)));
+        let open = by_level(summary).into_iter().filter(|one| withheld_pattern(summary, one).is_none());
+        let names = named_by(hits, open, kind, Level::Medium);
         if !names.is_empty() {
             let shown: Vec<String> =
                 names.iter().take(NOTICE_FINDINGS_MAX).map(|one| self::shown(one.name)).collect();
@@ -155,7 +161,7 @@ fn body(summary: &Summary, detections: &[&Detection], label: &str) -> Value {
         .iter()
         .take(NOTICE_FINDINGS_MAX)
         .map(|group| {
-            let facts = summary.indicators.get(group.indicator).cloned().unwrap_or_default();
+            let facts = summary.facts(group.indicator);
             if is_withheld(&facts) {
                 return json!({
                     "indicator": null, "name": null, "author": null, "marking": facts.marking.to_string(),

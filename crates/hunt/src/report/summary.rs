@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::id::is_stix_id;
 use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
@@ -125,6 +126,13 @@ impl Summary {
         named.map(|facts| facts.marking.label()).fold(Tlp::AmberStrict, Tlp::max)
     }
 
+    /// What is known of an indicator, by its id. Of an object that nobody told anything of the marking is unknown,
+    /// which is not unmarked: an entry of a list carries none, an object of somebody's may.
+    pub fn facts(&self, indicator: &str) -> IndicatorFacts {
+        let unknown = || IndicatorFacts::unmarked_or_unknown(indicator);
+        self.indicators.get(indicator).cloned().unwrap_or_else(unknown)
+    }
+
     /// What is known of the indicator of a finding.
     pub fn facts_of(&self, finding: &Finding) -> Option<&IndicatorFacts> {
         self.indicators.get(&finding.indicator)
@@ -166,6 +174,15 @@ pub struct IndicatorFacts {
     pub marking_refs: Vec<String>,
     /// Whether it came with the program, so that everybody may know it.
     pub shipped: bool,
+}
+
+impl IndicatorFacts {
+    /// Of an indicator of which nothing but its id is known. An object of somebody's carries a marking that only a
+    /// ledger tells, so it is unknown here; an entry of a list carries none.
+    pub fn unmarked_or_unknown(indicator: &str) -> IndicatorFacts {
+        let marking = Marking { unknown: is_stix_id(indicator), ..Marking::NONE };
+        IndicatorFacts { marking, ..IndicatorFacts::default() }
+    }
 }
 
 impl Default for IndicatorFacts {

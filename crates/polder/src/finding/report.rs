@@ -98,18 +98,20 @@ pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result
     Ok(())
 }
 
-/// Fills in what the ledger says of the indicators that were found.
+/// Fills in what the ledger says of the indicators that were found. Of an object that it does not hold, and of which
+/// nothing else is known, the marking is unknown.
 pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure> {
-    let ids: std::collections::BTreeSet<&String> = summary
+    let ids: std::collections::BTreeSet<String> = summary
         .hits
         .iter()
         .map(|hit| &hit.finding.indicator)
         .chain(summary.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id))
         .filter(|id| model::id::is_stix_id(id))
+        .cloned()
         .collect();
     let known = node.store.read(|read| {
         let mut all = std::collections::BTreeMap::new();
-        for id in ids {
+        for id in &ids {
             if let Some(facts) = indicator_facts(read, id)? {
                 let author = identity_name(read, &facts.author)?;
                 all.insert(id.clone(), IndicatorFacts { author, ..facts });
@@ -118,6 +120,10 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
         Ok::<_, EngineError>(all)
     })?;
     summary.indicators.extend(known);
+    for id in ids {
+        let unknown = IndicatorFacts::unmarked_or_unknown(&id);
+        summary.indicators.entry(id).or_insert(unknown);
+    }
     Ok(())
 }
 

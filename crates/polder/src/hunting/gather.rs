@@ -13,7 +13,6 @@ use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
 use hunt::unfinished::Unfinished;
 
-use model::marking::Marking;
 use model::time::Timestamp;
 
 use super::coverage;
@@ -334,9 +333,7 @@ fn facts(report: &FileReport) -> FileFacts {
     }
 }
 
-/// What is known of an indicator before a node fills in what its ledger says besides. An object of somebody's carries
-/// a marking that only a ledger tells.
+/// What is known of an indicator before a node fills in what its ledger says besides.
 pub fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
-    let marking = Marking { unknown: model::id::is_stix_id(id), ..Marking::NONE };
-    IndicatorFacts { name, marking, shipped, ..IndicatorFacts::default() }
+    IndicatorFacts { name, shipped, ..IndicatorFacts::unmarked_or_unknown(id) }
 }

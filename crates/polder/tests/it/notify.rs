@@ -219,6 +219,29 @@ fn a_mail_is_handed_to_the_machines_own_program() {
     assert_eq!(listed(&other.bench)[0]["state"], "waiting");
 }
 
+/// What a hunt with a file of somebody's found is recorded, and the ledger holds no marking of its indicators.
+#[test]
+fn a_report_mails_nothing_of_an_indicator_the_ledger_does_not_hold() {
+    let bench = Bench::new();
+    let indicator = r#"{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"a thief","pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z","object_marking_refs":["marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"]}"#;
+    bench.write("red.json", indicator);
+    bench.write("a.log", "2026-03-01T10:00:00Z host=gate-1 in 203.0.113.7\n");
+    bench.run(&["hunt", "--data", "d", "--indicators", "red.json", "a.log"]).expect(0);
+    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
+    private(&bench, "hook.secret", &format!("{SECRET}\n"));
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/hook\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    let args = ["finding", "report", "--data", "d", "--out", "report.txt", "--notify", "notify.toml"];
+    bench.run(&args).expect(0);
+    let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+    assert!(body.contains("\"findings_in_all\":1"), "{body}");
+    for word in ["203.0.113.7", "a thief", "indicator--0", "gate-1"] {
+        assert!(!body.contains(word), "{word}: {body}");
+    }
+}
+
 #[test]
 fn settings_that_would_tell_too_much_are_refused() {
     let bench = Bench::new();

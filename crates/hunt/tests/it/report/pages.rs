@@ -282,6 +282,45 @@ fn a_notice_names_nothing_red_or_unknown() {
     assert!(told(&summary).0.contains("name of a thief"));
 }
 
+/// An indicator of which nothing is known is no unmarked one: its object may be for nobody here.
+#[test]
+fn a_notice_names_no_indicator_of_which_nothing_is_known() {
+    let mut summary = sample::firm();
+    let mut pattern = sample::spray();
+    (pattern.means, pattern.id) = (Means::Pattern, sample::PATTERN_INDICATOR.to_owned());
+    pattern.title = "pattern of indicator: the name of a thief".to_owned();
+    summary.detections = vec![pattern];
+    summary.indicators.clear();
+    let told = notice(&summary, Level::Low).unwrap();
+    for word in ["evil", "203.0.113.77", "203[.]0[.]113[.]77", "a thief", "indicator--"] {
+        assert!(!told.text.contains(word) && !told.json.to_string().contains(word), "{word}: {}", told.text);
+    }
+    // An entry of a list is no object that anybody marks.
+    summary.hits.iter_mut().for_each(|hit| hit.finding.indicator = "list.txt:1".to_owned());
+    assert!(notice(&summary, Level::Low).unwrap().text.contains("203[.]0[.]113[.]77"));
+}
+
+/// Whom a withheld indicator was found with would tell of it.
+#[test]
+fn a_notice_names_no_account_and_no_host_of_a_withheld_indicator() {
+    let mut summary = sample::firm();
+    let mut pattern = sample::spray();
+    (pattern.means, pattern.id) = (Means::Pattern, sample::PATTERN_INDICATOR.to_owned());
+    pattern.about = vec![("account", "p.pattern".to_owned()), ("host", "WS-PATTERN".to_owned())];
+    summary.detections.push(pattern);
+    let facts = summary.indicators[sample::DOMAIN_INDICATOR].clone();
+    summary.indicators.insert(sample::PATTERN_INDICATOR.to_owned(), facts);
+    let of_withheld = ["j.bakker", "WS-014", "p.pattern", "WS-PATTERN"];
+    let text = |summary: &Summary| notice(summary, Level::Low).unwrap().text;
+    assert!(of_withheld.iter().all(|name| text(&summary).contains(name)), "{}", text(&summary));
+    for id in [sample::DOMAIN_INDICATOR, sample::PATTERN_INDICATOR] {
+        summary.indicators.get_mut(id).unwrap().marking = Marking::tlp(Tlp::Red);
+    }
+    let told = text(&summary);
+    assert!(!of_withheld.iter().any(|name| told.contains(name)), "{told}");
+    assert!(told.contains("m.devries") && told.contains("SRV-CAD-1"), "what others tell stays: {told}");
+}
+
 /// The label of a report is as strict as the indicator of a pattern that matched.
 #[test]
 fn a_pattern_that_is_red_makes_the_report_red() {

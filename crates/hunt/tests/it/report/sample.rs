@@ -15,6 +15,7 @@ use model::time::Timestamp;
 
 pub const DOMAIN_INDICATOR: &str = "indicator--5e1f0a6c-3b0d-4c57-9d3a-2f6f0f4f2a01";
 pub const ADDRESS_INDICATOR: &str = "indicator--5e1f0a6c-3b0d-4c57-9d3a-2f6f0f4f2a02";
+pub const PATTERN_INDICATOR: &str = "indicator--5e1f0a6c-3b0d-4c57-9d3a-2f6f0f4f2a03";
 /// 2026-01-01.
 const JANUARY: Day = 20_454;
 
