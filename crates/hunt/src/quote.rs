@@ -3,19 +3,29 @@
 
 use std::ops::Range;
 
-use model::observable::Observable;
+use model::observable::{Observable, ObservableKind};
 
 use crate::indicator::{Indicator, Mode};
+use crate::scan::named::spellings;
 use crate::scan::{IndicatorSet, Scanner};
 
 /// What stands in a text in the place of a value that was erased.
 pub const ERASED: &str = "[erased]";
 
-/// Finds one value in texts: in any spelling that a hunt would find, and as it is written, whatever the case of its
-/// ASCII letters. A longer value that holds it (`203.0.113.70`, `www.evil.example`) is another one.
+/// Whether two observables are one value to the hunt: systems that log accounts take either case for the same.
+pub(crate) fn is_same(one: &Observable, other: &Observable) -> bool {
+    let folded = |account: &Observable| account.display().to_lowercase();
+    one == other
+        || (one.kind(), other.kind()) == (ObservableKind::Account, ObservableKind::Account)
+            && folded(one) == folded(other)
+}
+
+/// Finds one value in texts: in any spelling that a hunt would find, and as formats write it, whatever the case of its
+/// letters. A longer value that holds it (`203.0.113.70`, `www.evil.example`) is another one.
 #[derive(Debug)]
 pub struct Quotes {
-    written: String,
+    /// The value as formats write it.
+    spellings: Vec<String>,
     set: IndicatorSet,
 }
 
@@ -30,7 +40,9 @@ impl Quotes {
             valid_from: None,
             valid_until: None,
         };
-        Quotes { written: observable.display(), set: IndicatorSet::build(vec![indicator]) }
+        let mut all = spellings(&observable.display());
+        all.retain(|spelling| !spelling.is_empty());
+        Quotes { spellings: all, set: IndicatorSet::build(vec![indicator]) }
     }
 
     /// Whether a text quotes it.
@@ -56,7 +68,8 @@ impl Quotes {
 
     /// Bytes of the text that are the value, in order, each once; they begin and end between characters.
     fn places(&self, text: &str) -> Vec<Range<usize>> {
-        let mut all = self.as_written(text);
+        let each = self.spellings.iter().flat_map(|written| as_written(written, text));
+        let mut all: Vec<Range<usize>> = each.collect();
         Scanner::new(&self.set).scan_block(text.as_bytes(), 0, 1, &mut |hit| {
             let start = usize::try_from(hit.offset).unwrap_or(usize::MAX);
             let place =
@@ -73,21 +86,18 @@ impl Quotes {
         }
         apart
     }
+}
 
-    fn as_written(&self, text: &str) -> Vec<Range<usize>> {
-        let (bytes, written) = (text.as_bytes(), self.written.as_bytes());
-        if written.is_empty() {
-            return Vec::new();
-        }
-        let is_it = |place: &Range<usize>| {
-            bytes.get(place.clone()).is_some_and(|part| part.eq_ignore_ascii_case(written))
-                && !goes_on(text.get(..place.start).unwrap_or_default().chars().rev())
-                && !goes_on(text.get(place.end..).unwrap_or_default().chars())
-        };
-        // A place within a character has the bytes of no text.
-        let starts = 0..(bytes.len() + 1).saturating_sub(written.len());
-        starts.map(|start| start..start + written.len()).filter(is_it).collect()
-    }
+fn as_written(written: &str, text: &str) -> Vec<Range<usize>> {
+    let (bytes, written) = (text.as_bytes(), written.as_bytes());
+    let is_it = |place: &Range<usize>| {
+        bytes.get(place.clone()).is_some_and(|part| part.eq_ignore_ascii_case(written))
+            && !goes_on(text.get(..place.start).unwrap_or_default().chars().rev())
+            && !goes_on(text.get(place.end..).unwrap_or_default().chars())
+    };
+    // A place within a character has the bytes of no text.
+    let starts = 0..(bytes.len() + 1).saturating_sub(written.len());
+    starts.map(|start| start..start + written.len()).filter(is_it).collect()
 }
 
 /// Whether what stands beside a value makes it a part of a longer one; a dot alone is the end of a sentence.
@@ -102,12 +112,28 @@ fn goes_on(mut beside: impl Iterator<Item = char>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use model::observable::ObservableKind;
-
     use super::*;
 
     fn erased(kind: ObservableKind, value: &str, text: &str) -> Option<String> {
         Quotes::of(&Observable::parse(kind, value).unwrap()).erased(text)
+    }
+
+    /// What a hunt finds by its field stands in the line as the format of the log writes it.
+    #[test]
+    fn accounts_and_user_agents_are_erased_as_formats_write_them() {
+        use ObservableKind::{Account, UserAgent};
+        for (kind, value, text, left) in [
+            (Account, r"CORP\anna", r#"{"user":"CORP\\anna"}"#, Some(r#"{"user":"[erased]"}"#)),
+            (Account, r"CORP\anna", r#"{"user":"corp\\Anna","n":1}"#, Some(r#"{"user":"[erased]","n":1}"#)),
+            (Account, r"CORP\anna", r#"{"user":"CORP\\annabel"}"#, None),
+            (Account, "Ünal", "user=ÜNAL ünal ünalan", Some("user=[erased] [erased] ünalan")),
+            (Account, "Ünal", r#"{"user":"\u00fcnal"}"#, Some(r#"{"user":"[erased]"}"#)),
+            (UserAgent, "a/1 \"b\"", "1,\"a/1 \"\"b\"\"\",2", Some("1,\"[erased]\",2")),
+            (UserAgent, "a/1 (b; c)", "GET /x a/1+(b;+c) 200", Some("GET /x [erased] 200")),
+            (UserAgent, "a/1 (b)", r#"{"ua":"a\/1 (b)"}"#, Some(r#"{"ua":"[erased]"}"#)),
+        ] {
+            assert_eq!(erased(kind, value, text).as_deref(), left, "{value} in {text}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ mod fast;
 mod filter;
 mod kept;
 mod line;
-mod named;
+pub(crate) mod named;
 pub mod reference;
 mod report;
 mod set;
