@@ -4,7 +4,7 @@
 //! Findings of one indicator and one value are looked at together, under one id. Where nothing is written
 //! down they are new. All of it is local state: what is shared is the sighting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
 use model::id::hex;
@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::words::{shortened, visible};
 use crate::finding::Finding;
 use crate::limits::{APPROVALS_MAX, REASON_CHARS_MAX};
+use crate::quote::is_same;
 
 /// The tables.
 pub static TABLES: &[&Table] = &[&DRAFTS, &APPROVALS];
@@ -330,8 +331,39 @@ pub fn remove_approval(tx: &mut dyn Tx, id: i64) -> Result<bool, EngineError> {
     Ok(tx.execute("DELETE FROM hunt_approvals WHERE id = ?1", &[Value::Int(id)])? > 0)
 }
 
-/// Erases what was noted of the findings of a value that is forgotten; answers how many notes.
+/// Erases what was noted of the findings of a value that is forgotten; answers how many notes. Where findings of it
+/// are left only the reason goes, a person's words: without their state they would be new, and a rule might share
+/// what a person dismissed.
 pub fn forget(tx: &mut dyn Tx, observable: &Observable) -> Result<u64, EngineError> {
-    let args = [Value::Int(observable.kind().code()), Value::Text(&observable.display())];
-    tx.execute("DELETE FROM hunt_drafts WHERE kind = ?1 AND value = ?2", &args)
+    let is_it = |kind: ObservableKind, value: &str| {
+        kind == observable.kind() && Observable::parse(kind, value).is_ok_and(|one| is_same(&one, observable))
+    };
+    let known: Vec<Draft> = drafts(tx.as_read())?.into_values().collect();
+    let left = ids_left(tx.as_read(), observable)?;
+    let mut erased = 0;
+    for draft in known.iter().filter(|draft| is_it(draft.kind, &draft.value)) {
+        let sql = if left.contains(&draft.id) {
+            "UPDATE hunt_drafts SET reason = '' WHERE id = ?1 AND reason <> ''"
+        } else {
+            "DELETE FROM hunt_drafts WHERE id = ?1"
+        };
+        erased += tx.execute(sql, &[Value::Text(&draft.id)])?;
+    }
+    Ok(erased)
+}
+
+/// Ids of the findings of a value that are there.
+fn ids_left(read: &mut dyn Read, observable: &Observable) -> Result<BTreeSet<String>, EngineError> {
+    let kind = observable.kind();
+    let mut ids = BTreeSet::new();
+    let sql = "SELECT DISTINCT indicator, value FROM hunt_findings WHERE kind = ?1";
+    read.query(sql, &[Value::Int(kind.code())], &mut |row| {
+        if let Ok(one) = Observable::parse(kind, row.text(1)?)
+            && is_same(&one, observable)
+        {
+            ids.insert(finding_id(row.text(0)?, kind, &one.display()));
+        }
+        Ok(Flow::Continue)
+    })?;
+    Ok(ids)
 }

@@ -183,6 +183,36 @@ fn a_rule_shares_what_it_may_and_drafts_what_the_gate_refuses() {
     found.run(&["approve-rule", "remove", "2"]).expect(1).says(&["approve-rule list"]);
 }
 
+/// Without `--findings` the findings of a forgotten value stay, so what a person decided of them stays, too.
+#[test]
+fn what_was_dismissed_is_not_shared_by_a_rule_once_its_value_is_forgotten() {
+    let found = Found::new();
+    let (address, name) = (found.id("203.0.113.7"), found.id(NAME));
+    found.run(&["dismiss", &address, "--reason", "the scanner of p.visser"]).expect(0);
+    found.run(&["share", &name, "--community", &found.ring, "--draft"]).expect(0);
+    let forget = |value: &str, more: &[&str], code| {
+        let args = [&["forget", "--data", "d", value, "--purpose", "request", "--json"], more].concat();
+        found.bench.run(&args).expect(code).json().remove(0)
+    };
+    let told = forget("203.0.113.7", &[], 0);
+    assert_eq!((&told["findings_left"], &told["notes_erased"]), (&json!(2), &json!(1)));
+    assert_eq!(
+        forget(NAME, &[], 1)["findings_left"],
+        json!(1),
+        "nothing is erased of it, and it stays drafted"
+    );
+    assert_eq!(forget("203.0.113.7", &[], 1)["notes_erased"], json!(0), "there was one reason");
+    let rule =
+        ["approve-rule", "add", "--reason", "agreed", "--max-tlp", "amber", "--community", &found.ring];
+    found.run(&rule).expect(0);
+    found.run(&["approve-rule", "run"]).expect(1);
+    assert_eq!((found.state("203.0.113.7"), found.state(NAME)), ("dismissed".into(), "drafted".into()));
+    let shown = found.run(&["show", &address, "--json"]).expect(0).json().remove(0);
+    assert_eq!(shown["reason"], "", "a person's words are erased");
+    assert_eq!(forget("203.0.113.7", &["--findings"], 0)["notes_erased"], json!(1));
+    found.run(&["show", &address]).expect(1);
+}
+
 #[test]
 fn a_report_has_every_form() {
     let found = Found::new();
