@@ -194,7 +194,8 @@ pub fn due(
 /// It was taken. Its body is not kept.
 pub fn sent(tx: &mut dyn Tx, id: i64, now: Timestamp) -> Result<(), EngineError> {
     tx.execute(
-        "UPDATE hunt_outbox SET state = 1, tries = tries + 1, body = ?2, reason = '', changed = ?3 WHERE id = ?1",
+        "UPDATE hunt_outbox SET state = 1, tries = tries + 1, body = ?2, reason = '', changed = ?3
+         WHERE id = ?1 AND state = 0",
         &[Value::Int(id), Value::Blob(b""), Value::Int(now.micros())],
     )
     .map(|_| ())
@@ -206,8 +207,10 @@ pub fn failed(tx: &mut dyn Tx, notice: &Outgoing, why: &str, now: Timestamp) -> 
     let again = tries < OUTBOX_TRIES_MAX;
     let wait = RETRY_MICROS.checked_shl(u32::try_from(tries - 1).unwrap_or(0)).unwrap_or(RETRY_MICROS_MAX);
     let next = now.micros().saturating_add(wait.min(RETRY_MICROS_MAX));
-    tx.execute(
-        "UPDATE hunt_outbox SET state = ?2, tries = ?3, next_try = ?4, reason = ?5, changed = ?6 WHERE id = ?1",
+    // While it was tried it may have been erased, and then it stays so.
+    let waits = tx.execute(
+        "UPDATE hunt_outbox SET state = ?2, tries = ?3, next_try = ?4, reason = ?5, changed = ?6
+         WHERE id = ?1 AND state = 0",
         &[
             Value::Int(notice.id),
             Value::Int(if again { 0 } else { 2 }),
@@ -216,8 +219,8 @@ pub fn failed(tx: &mut dyn Tx, notice: &Outgoing, why: &str, now: Timestamp) -> 
             Value::Text(&reason(why)),
             Value::Int(now.micros()),
         ],
-    )?;
-    Ok(again)
+    )? > 0;
+    Ok(waits && again)
 }
 
 /// Erases the bodies that hold a value which is forgotten; answers how many. Such a notice is not sent, nor told

@@ -190,6 +190,26 @@ fn a_notice_of_a_forgotten_value_is_erased() {
     assert_eq!(store.local(|tx| enqueue(tx, "mail", &again, b"x", at(3))).unwrap(), Enqueued::Known);
 }
 
+/// A value is forgotten while a notice of it is being tried: what comes of the try does not bring the notice back.
+#[test]
+fn a_notice_erased_while_it_is_tried_stays_erased() {
+    let store = store();
+    for (channel, ends_well) in [("mail", false), ("webhook", true)] {
+        store.local(|tx| enqueue(tx, channel, &told(), b"* domain evil[.]example: bad", at(0))).unwrap();
+        let one = store.read(|read| due(read, at(0), false, &[channel], 1)).unwrap().remove(0);
+        let value = model::observable::Observable::parse(ObservableKind::Domain, "evil.example").unwrap();
+        assert_eq!(store.local(|tx| outbox::forget(tx, &value, at(1))).unwrap(), 1);
+        if ends_well {
+            store.local(|tx| sent(tx, one.id, at(2))).unwrap();
+        } else {
+            assert!(!store.local(|tx| failed(tx, &one, "it answers 500", at(2))).unwrap());
+        }
+        let delivery = store.read(outgoing).unwrap().pop().unwrap().delivery;
+        assert_eq!(delivery, Delivery::Erased, "{channel}");
+        assert!(store.read(|read| due(read, at(99_999), true, &[channel], 1)).unwrap().is_empty());
+    }
+}
+
 #[test]
 fn an_outbox_does_not_grow_without_bound() {
     let store = store();
