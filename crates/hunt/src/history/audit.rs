@@ -8,6 +8,7 @@ use model::time::Timestamp;
 
 use super::base::History;
 use super::error::HistoryError;
+use super::observed::folded;
 use super::register::{clean, first_int};
 
 /// What was done with the history.
@@ -62,7 +63,7 @@ pub fn audit_name<E>(
     use ObservableKind::{Account, Email, Url, UserAgent};
     let kind = observable.kind();
     if is_forgotten || matches!(kind, Account | Email | Url | UserAgent) {
-        let mac = trust::mac::mac(&key()?, &[&kind.code().to_be_bytes(), observable.canonical()]);
+        let mac = trust::mac::mac(&key()?, &[&kind.code().to_be_bytes(), &folded(observable)]);
         return Ok(format!("{kind} hmac:{}", hex(&mac).get(..32).unwrap_or_default()));
     }
     Ok(format!("{kind} {}", observable.display()))

@@ -11,7 +11,7 @@ use super::format::{Match, OpenRun, RunWriter};
 use super::observed::Keep;
 use super::register::{clean, first_int};
 use super::runs::{self, Run};
-use crate::quote::Quotes;
+use crate::quote::{Quotes, is_same};
 
 /// What erasing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Forgotten {
     pub redacted_findings: u64,
     /// Findings of other values that hold this one (a URL with its name): these values are still there.
     pub holding_findings: u64,
+    /// Runs in folders of other processes of this node: they were not looked at, and may hold it.
+    pub elsewhere: u64,
     /// Runs that could not be read: they may hold it. They are set aside, and what is hunted again for them
     /// brings back what the logs still hold.
     pub unread: Vec<String>,
@@ -55,9 +57,10 @@ impl History<'_> {
         let mut every = keep.clone();
         every.kinds = every.kinds.with(super::Kinds::one(observable.kind()));
         let (mut old, mut new) = (Vec::new(), Vec::new());
-        if let Some(value) = every.stored(observable) {
+        let values = every.stored_any(observable);
+        if !values.is_empty() {
             for run in self.runs()?.into_iter().filter(|run| run.has(observable.kind())) {
-                match self.without(&run, observable, &value, now) {
+                match self.without(&run, observable.kind(), &values, now) {
                     Ok(None) => {}
                     Ok(Some((count, rewritten))) => {
                         forgotten.count += count;
@@ -80,6 +83,7 @@ impl History<'_> {
                 }
             }
             runs::add(tx, self.folder.id(), &new)?;
+            forgotten.elsewhere = runs::elsewhere(tx.as_read(), self.folder.id())?;
             in_findings(tx, observable, erase_findings, &mut forgotten)?;
             if forgotten.count + forgotten.erased_findings + forgotten.redacted_findings > 0 {
                 let args = [Value::Text(&clean(name)), Value::Int(now.micros())];
@@ -108,33 +112,48 @@ impl History<'_> {
         })
     }
 
-    /// A run written anew without a value, and how often it held it; `None` if it did not. A run with nothing
+    /// A run written anew without the rows of a value, and how often it held it; `None` if it did not. A run with nothing
     /// else in it leaves none.
     fn without(
         &self,
         run: &Run,
-        observable: &Observable,
-        value: &[u8],
+        kind: ObservableKind,
+        values: &[Vec<u8>],
         now: Timestamp,
     ) -> Result<Option<(u64, Option<Run>)>, HistoryError> {
-        let kind = observable.kind();
-        if OpenRun::may_hold(self.folder, &run.facts, kind, value, value)? == Match::No {
+        let mut may_hold = Vec::new();
+        for value in values {
+            if OpenRun::may_hold(self.folder, &run.facts, kind, value, value)? != Match::No {
+                may_hold.push(value);
+            }
+        }
+        if may_hold.is_empty() {
             return Ok(None);
         }
         let open = self.open(&run.facts)?;
-        let Some(found) = open.row(kind, value)? else { return Ok(None) };
+        let mut count = 0;
+        let mut found = Vec::new();
+        for value in may_hold {
+            if let Some(row) = open.row(kind, value)? {
+                count += row.tally.count;
+                found.push(row);
+            }
+        }
+        if found.is_empty() {
+            return Ok(None);
+        }
         let with_filter = self.are_many(1)?;
         let mut writer = RunWriter::new(self.folder, run.facts.head, with_filter)?;
         let mut rows = open.rows();
         while let Some(row) = rows.next_row()? {
-            if row.key() != found.key() {
+            if found.iter().all(|erased| erased.key() != row.key()) {
                 writer.push(&row)?;
             }
         }
         let left = writer.rows() > 0;
         let rewritten = left.then(|| writer.finish()).transpose()?;
         let run = rewritten.map(|facts| Run { facts, level: run.level, files: run.files.clone(), made: now });
-        Ok(Some((found.tally.count, run)))
+        Ok(Some((count, run)))
     }
 }
 
@@ -146,7 +165,11 @@ enum Fate {
     Redacted { text: String, host: Option<String>, account: Option<String> },
 }
 
+/// Findings that are looked at in one go.
+const PAGE_ROWS: i64 = 1_000;
+
 /// The primary key of a finding.
+#[derive(Clone)]
 struct Key {
     file: i64,
     offset: i64,
@@ -164,7 +187,26 @@ fn in_findings(
     // Counted anew where the transaction is tried again.
     (forgotten.findings, forgotten.erased_findings) = (0, 0);
     (forgotten.redacted_findings, forgotten.holding_findings) = (0, 0);
-    for (key, fate) in fates(tx.as_read(), observable, &mut forgotten.holding_findings)? {
+    let quotes = Quotes::of(observable);
+    let mut after =
+        Some(Key { file: i64::MIN, offset: i64::MIN, indicator: String::new(), value: String::new() });
+    while let Some(from) = after.take() {
+        let page = fates(tx.as_read(), observable, &quotes, &from)?;
+        forgotten.holding_findings += page.holding;
+        carry_out(tx, page.fates, erase_own, forgotten)?;
+        after = page.next;
+    }
+    Ok(())
+}
+
+/// Does to the findings of a page what becomes of them.
+fn carry_out(
+    tx: &mut dyn Tx,
+    fates: Vec<(Key, Fate)>,
+    erase_own: bool,
+    forgotten: &mut Forgotten,
+) -> Result<(), EngineError> {
+    for (key, fate) in fates {
         let place = [
             Value::Int(key.file),
             Value::Int(key.offset),
@@ -194,23 +236,43 @@ fn in_findings(
     Ok(())
 }
 
-/// The findings that a value is in, and what becomes of each; `holding` counts those whose own value holds it.
+/// The findings of one page that a value is in.
+#[derive(Default)]
+struct Page {
+    fates: Vec<(Key, Fate)>,
+    /// How many have a value of their own that holds it.
+    holding: u64,
+    /// The last finding that was looked at, if there may be more behind it.
+    next: Option<Key>,
+}
+
+/// What becomes of the findings behind one, so many of them that their texts fit in memory.
 fn fates(
     read: &mut dyn Read,
     observable: &Observable,
-    holding: &mut u64,
-) -> Result<Vec<(Key, Fate)>, EngineError> {
-    let quotes = Quotes::of(observable);
-    let mut all = Vec::new();
-    let sql = "SELECT file, byte_offset, indicator, value, kind, text, host, account FROM hunt_findings";
-    read.query(sql, &[], &mut |row| {
+    quotes: &Quotes,
+    from: &Key,
+) -> Result<Page, EngineError> {
+    let mut page = Page::default();
+    let mut looked_at = 0;
+    let sql = "SELECT file, byte_offset, indicator, value, kind, text, host, account FROM hunt_findings
+         WHERE (file, byte_offset, indicator, value) > (?1, ?2, ?3, ?4)
+         ORDER BY file, byte_offset, indicator, value LIMIT ?5";
+    let args = [
+        Value::Int(from.file),
+        Value::Int(from.offset),
+        Value::Text(&from.indicator),
+        Value::Text(&from.value),
+        Value::Int(PAGE_ROWS),
+    ];
+    read.query(sql, &args, &mut |row| {
         let value = row.text(3)?;
         let is_own = row.int(4)? == observable.kind().code()
-            && Observable::parse(observable.kind(), value).is_ok_and(|of| of == *observable);
+            && Observable::parse(observable.kind(), value).is_ok_and(|of| is_same(&of, observable));
         let fate = if is_own {
             Some(Fate::Own)
         } else {
-            *holding += u64::from(quotes.are_in(value));
+            page.holding += u64::from(quotes.are_in(value));
             let texts = [Some(row.text(5)?), row.text_opt(6)?, row.text_opt(7)?];
             let erased = texts.map(|text| text.and_then(|text| quotes.erased(text)));
             erased.iter().any(Option::is_some).then(|| {
@@ -221,11 +283,16 @@ fn fates(
                 Fate::Redacted { text: text.unwrap_or_default(), host, account }
             })
         };
+        let (indicator, value) = (row.text(2)?.to_owned(), value.to_owned());
+        let key = Key { file: row.int(0)?, offset: row.int(1)?, indicator, value };
+        looked_at += 1;
+        if looked_at == PAGE_ROWS {
+            page.next = Some(key.clone());
+        }
         if let Some(fate) = fate {
-            let (indicator, value) = (row.text(2)?.to_owned(), value.to_owned());
-            all.push((Key { file: row.int(0)?, offset: row.int(1)?, indicator, value }, fate));
+            page.fates.push((key, fate));
         }
         Ok(Flow::Continue)
     })?;
-    Ok(all)
+    Ok(page)
 }

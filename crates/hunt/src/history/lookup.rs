@@ -346,14 +346,16 @@ impl Span {
                 to: end(network.last()),
             }];
         }
-        let Some(value) = keep.stored(observable) else { return Vec::new() };
         let kind = observable.kind();
-        let one = Bound::Included(value.clone());
-        let mut spans = vec![Span { kind, from: one.clone(), to: one }];
-        if question.with_subdomains && kind == ObservableKind::Domain {
-            // `nl.nxp.` up to before `nl.nxp/`, the next byte after the dot.
-            let (from, to) = ([&*value, b"."].concat(), [&*value, b"/"].concat());
-            spans.push(Span { kind, from: Bound::Included(from), to: Bound::Excluded(to) });
+        let mut spans = Vec::new();
+        for value in keep.stored_any(observable) {
+            let one = Bound::Included(value.clone());
+            spans.push(Span { kind, from: one.clone(), to: one });
+            if question.with_subdomains && kind == ObservableKind::Domain {
+                // `nl.nxp.` up to before `nl.nxp/`, the next byte after the dot.
+                let (from, to) = ([&*value, b"."].concat(), [&*value, b"/"].concat());
+                spans.push(Span { kind, from: Bound::Included(from), to: Bound::Excluded(to) });
+            }
         }
         spans
     }
@@ -437,12 +439,13 @@ impl Asked {
                 asked.kinds.insert(ObservableKind::Ip);
                 continue;
             }
-            let Some(value) = keep.stored(observable) else { continue };
-            asked.kinds.insert(observable.kind());
-            if question.with_subdomains && observable.kind() == ObservableKind::Domain {
-                asked.domains.entry(value.clone()).or_default().push(nth);
+            for value in keep.stored_any(observable) {
+                asked.kinds.insert(observable.kind());
+                if question.with_subdomains && observable.kind() == ObservableKind::Domain {
+                    asked.domains.entry(value.clone()).or_default().push(nth);
+                }
+                asked.points.push((observable.kind(), value, nth));
             }
-            asked.points.push((observable.kind(), value, nth));
         }
         asked.points.sort_unstable();
         asked.table = Table::of(&asked.points);

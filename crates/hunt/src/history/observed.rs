@@ -51,16 +51,37 @@ impl fmt::Debug for Keep {
 
 impl Keep {
     /// The bytes under which a value stands in the history, if it is kept: the canonical form, of accounts
-    /// the keyed hash of it. Internal addresses are not kept.
+    /// the keyed hash of it in lower case, for systems that log them take either case for the same. Internal
+    /// addresses are not kept.
     pub fn stored(&self, observable: &Observable) -> Option<Vec<u8>> {
         if !self.kinds.has(observable.kind()) || !observable.is_external() {
             return None;
         }
         if observable.kind() == ObservableKind::Account {
-            return Some(trust::mac::mac(&self.account_key?, &[observable.canonical()]).to_vec());
+            return Some(trust::mac::mac(&self.account_key?, &[&folded(observable)]).to_vec());
         }
         Some(observable.canonical().to_vec())
     }
+
+    /// All bytes under which a value may stand in the history. Accounts were once kept in the case in which the log
+    /// wrote them.
+    pub(crate) fn stored_any(&self, observable: &Observable) -> Vec<Vec<u8>> {
+        let mut all: Vec<Vec<u8>> = self.stored(observable).into_iter().collect();
+        let is_kept = !all.is_empty() && observable.kind() == ObservableKind::Account;
+        if let Some(key) = self.account_key.filter(|_| is_kept) {
+            all.push(trust::mac::mac(&key, &[observable.canonical()]).to_vec());
+            all.dedup();
+        }
+        all
+    }
+}
+
+/// The bytes of a value that are hashed: of accounts in lower case.
+pub(super) fn folded(observable: &Observable) -> Vec<u8> {
+    if observable.kind() == ObservableKind::Account {
+        return observable.display().to_lowercase().into_bytes();
+    }
+    observable.canonical().to_vec()
 }
 
 /// The observables of one log that the history keeps.
@@ -515,6 +536,18 @@ fn hash(kind: ObservableKind, month: Month, key: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What was kept before in the case of the log is still found, and forgotten.
+    #[test]
+    fn an_account_is_asked_for_in_either_form() {
+        let keep = Keep { kinds: Kinds::one(ObservableKind::Account), account_key: Some([7; 32]) };
+        let of = |name: &str| Observable::parse(ObservableKind::Account, name).unwrap();
+        let hash = |name: &str| trust::mac::mac(&[7; 32], &[name.as_bytes()]).to_vec();
+        assert_eq!(keep.stored_any(&of("ANNA")), [hash("anna"), hash("ANNA")]);
+        assert_eq!(keep.stored_any(&of("anna")), [hash("anna")]);
+        assert_eq!(keep.stored(&of("ANNA")), Some(hash("anna")));
+        assert!(Keep::default().stored_any(&of("ANNA")).is_empty(), "not kept");
+    }
 
     #[test]
     fn an_address_has_one_form() {

@@ -155,6 +155,47 @@ fn what_is_a_persons_is_kept_only_when_switched_on() {
     assert!(Kinds::one(Account).is_one());
 }
 
+/// Systems that log accounts take either case for the same, so a hunt and the history do.
+#[test]
+fn an_account_is_known_and_forgotten_whatever_its_case() {
+    let node = Node::new();
+    let history = node.history();
+    history.set_keep(ObservableKind::Account, true).unwrap();
+    let keep = history.keep(&KEY).unwrap();
+    let account = |name: &str| Observable::parse(ObservableKind::Account, name).unwrap();
+    let (facts, mut hunt, _) = node.hunt("a.log", b"x\n", "", SourceKind::Unknown, 0);
+    let folder = std::sync::Arc::clone(&node.folder) as std::sync::Arc<dyn hunt::history::RunFolder>;
+    hunt.left.observed = hunt::history::Observed::new(keep.clone(), folder);
+    for name in [r"CORP\ANNA", r"corp\Anna", "ÜNAL"] {
+        hunt.left.observed.add_value(&account(name), None, Flags::default());
+    }
+    history.record(&facts, hunt.left.observed, &[], 1, NOW).unwrap();
+    let seen = |name: &str| {
+        let question = hunt::history::Question { observable: account(name), with_subdomains: false };
+        history.seen(&question, &keep).unwrap().seen.count
+    };
+    assert_eq!([seen(r"corp\anna"), seen(r"CORP\Anna"), seen("ünal"), seen("anna")], [2, 2, 1, 0]);
+    let anna = account(r"corp\anna");
+    assert_eq!(audited(&anna, true), audited(&account(r"CORP\ANNA"), true), "one name for what is forgotten");
+    let told = history.forget(&anna, &audited(&anna, true), &keep, false, NOW).unwrap();
+    assert_eq!((told.count, told.runs), (2, 1));
+    assert_eq!([seen(r"CORP\ANNA"), seen("ünal")], [0, 1]);
+}
+
+/// Findings are looked at page by page, and none between two pages is passed by.
+#[test]
+fn a_value_is_forgotten_on_every_page_of_the_findings() {
+    let node = Node::new();
+    let log: String = (0..1_250).map(|n| format!("2024-02-01T10:00:00Z {n} 8.8.8.8 8.8.4.4\n")).collect();
+    node.record("a.log", log.as_bytes(), "8.8.8.8\n8.8.4.4\n").unwrap();
+    let value = Observable::guess("8.8.4.4").unwrap();
+    let told = node.history().forget(&value, "ip x", &Keep::default(), true, NOW).unwrap();
+    assert_eq!((told.erased_findings, told.redacted_findings, told.findings), (1_250, 1_250, 0));
+    let left = node.store.read(|read| hunt::history::findings(read, None)).unwrap();
+    assert_eq!(left.len(), 1_250);
+    assert!(left.iter().all(|hit| hit.finding.text.ends_with("8.8.8.8 [erased]")));
+}
+
 #[test]
 fn who_asked_is_noted_before_the_answer() {
     let node = Node::new();
