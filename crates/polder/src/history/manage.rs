@@ -17,8 +17,7 @@ use super::folder::FileFolder;
 use super::{Opened, date, seen};
 use crate::cli::{Data, Forget, HistoryCommand, SourcesCommand};
 use crate::failure::{Exit, Failure};
-use crate::hunting::counted;
-use crate::hunting::drop_unfinished;
+use crate::hunting::{DroppedHunts, counted, drop_unfinished};
 use crate::node::{Node, now};
 use crate::out::say;
 
@@ -254,15 +253,15 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
         let notes = draft::forget(tx, &observable)?;
         Ok::<_, EngineError>((notes, outbox::forget(tx, &observable, now())?))
     })?;
-    // A hunt that was stopped keeps lines of logs.
-    let unfinished = drop_unfinished(&node)?;
+    // A hunt that was stopped keeps lines of logs, and one under way will.
+    let hunts = drop_unfinished(&node)?;
     let swept = opened.sweep()?;
     let remains = match node.store.scrub()? {
         Scrub::Gone => Vec::new(),
         Scrub::Remains(places) => places,
     };
     opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;
-    let erased = Erased { forgotten, notes, notices, unfinished, swept, remains };
+    let erased = Erased { forgotten, notes, notices, hunts, swept, remains };
     erased.warn();
     if args.json {
         say!("{}", erased.json(observable.kind()));
@@ -279,8 +278,8 @@ struct Erased {
     notes: u64,
     /// Notices that were to be sent.
     notices: u64,
-    /// Hunts that were stopped, which keep lines of logs.
-    unfinished: u64,
+    /// Hunts that keep lines of logs.
+    hunts: DroppedHunts,
     /// Whether the old files of runs are removed.
     swept: bool,
     /// Where erased bytes of the database may still be read on this machine.
@@ -314,9 +313,19 @@ impl Erased {
                 "another process uses the history: the old files go with the next `polder history tidy`"
             );
         }
-        if self.unfinished > 0 {
-            let dropped = counted(self.unfinished, "stopped hunt");
+        if self.hunts.stopped > 0 {
+            let dropped = counted(self.hunts.stopped, "stopped hunt");
             eprintln!("{dropped} dropped, for it may quote it: hunt again from the beginning");
+        }
+        if self.hunts.under_way > 0 {
+            let under_way = counted(self.hunts.under_way, "hunt");
+            eprintln!("{under_way} under way may still write it down: forget it again when they have ended");
+        }
+        if self.forgotten.elsewhere > 0 {
+            eprintln!(
+                "{} in other directories of the node may hold it: forget it there, too",
+                counted(self.forgotten.elsewhere, "run")
+            );
         }
         for place in &self.remains {
             eprintln!("still readable: {place}");
@@ -325,13 +334,13 @@ impl Erased {
     }
 
     fn json(&self, kind: ObservableKind) -> serde_json::Value {
-        let Erased { forgotten, notes, notices, unfinished, swept, remains } = self;
+        let Erased { forgotten, notes, notices, hunts, swept, remains } = self;
         json!({
             "kind": kind.name(), "count": forgotten.count, "runs": forgotten.runs,
             "findings_left": forgotten.findings, "findings_erased": forgotten.erased_findings,
             "findings_redacted": forgotten.redacted_findings, "findings_holding": forgotten.holding_findings,
-            "notes_erased": notes, "notices_erased": notices, "hunts_dropped": unfinished,
-            "files_removed": swept, "remains": remains,
+            "notes_erased": notes, "notices_erased": notices, "hunts_dropped": hunts.stopped,
+            "hunts_under_way": hunts.under_way, "runs_elsewhere": forgotten.elsewhere, "files_removed": swept, "remains": remains,
         })
     }
 

@@ -52,7 +52,7 @@ use unfinished::{Identity, Keeper};
 
 pub use live::Listen;
 pub use record::look_back;
-pub use unfinished::drop_all as drop_unfinished;
+pub use unfinished::{Dropped as DroppedHunts, drop_all as drop_unfinished};
 
 /// Bytes of findings of one file that are held until it ends; of more the number is told.
 const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;

@@ -189,16 +189,31 @@ impl Keeper {
     }
 }
 
-/// Drops all hunts that were stopped, for they hold lines of logs; answers how many.
-pub fn drop_all(node: &Node) -> Result<u64, Failure> {
+/// What became of the hunts that keep lines of logs.
+pub struct Dropped {
+    /// Those that were stopped, and cannot be gone on with now.
+    pub stopped: u64,
+    /// Those under way: they keep what they have in mind, lines that were just erased among it, until they end.
+    pub under_way: u64,
+}
+
+/// Drops what all hunts have kept, for it holds lines of logs; answers how many hunts.
+pub fn drop_all(node: &Node) -> Result<Dropped, Failure> {
     let folder = node.dir.root().join(FOLDER);
-    let mut dropped = 0;
+    let mut kept = 0;
+    let mut dropped = Dropped { stopped: 0, under_way: 0 };
     for (path, _) in all(&folder)? {
+        if !is_under_way(&path.with_extension("lock"))? {
+            dropped.stopped += 1;
+        }
         remove(&path)?;
-        dropped += 1;
+        kept += 1;
     }
-    if dropped > 0 {
+    if kept > 0 {
         keys::sync_parent(&folder.join(FOLDER))?;
+    }
+    for (path, _) in entries(&folder)?.into_iter().filter(|(path, _)| is_lock(path)) {
+        dropped.under_way += u64::from(is_under_way(&path)?);
     }
     Ok(dropped)
 }
@@ -235,6 +250,21 @@ fn head_of(file: &File, len: u64) -> io::Result<[u8; 32]> {
     Ok(Sha256::digest(&head).into())
 }
 
+/// Whether another process holds the lock of a hunt.
+fn is_under_way(lock: &Path) -> Result<bool, Failure> {
+    let fault = |e: io::Error| Failure::io("lock", lock, &e);
+    let file = match File::open(lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(fault(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
 /// What tells a file from others, and what tells that it has changed.
 fn identity(facts: &fs::Metadata) -> ((u64, u64), (u64, i64)) {
     let changed = facts.mtime().saturating_mul(1_000_000_000).saturating_add(facts.mtime_nsec());
@@ -252,6 +282,18 @@ fn name(args: &cli::Hunt) -> String {
 
 /// Stopped hunts with the time at which they were kept, the newest first.
 fn all(folder: &Path) -> Result<Vec<(PathBuf, SystemTime)>, Failure> {
+    let mut all = entries(folder)?;
+    all.retain(|(path, _)| !is_lock(path));
+    all.sort_by_key(|(_, kept)| std::cmp::Reverse(*kept));
+    Ok(all)
+}
+
+fn is_lock(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lock")
+}
+
+/// The files of a folder, with the time at which each was written.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, SystemTime)>, Failure> {
     let fault = |e: io::Error| Failure::io("list", folder, &e);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -261,12 +303,13 @@ fn all(folder: &Path) -> Result<Vec<(PathBuf, SystemTime)>, Failure> {
     let mut all = Vec::new();
     for entry in entries {
         let entry = entry.map_err(fault)?;
-        let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "lock") {
-            all.push((path, entry.metadata().and_then(|facts| facts.modified()).map_err(fault)?));
+        match entry.metadata().and_then(|facts| facts.modified()) {
+            Ok(written) => all.push((entry.path(), written)),
+            // A hunt that has just ended took it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fault(error)),
         }
     }
-    all.sort_by_key(|(_, kept)| std::cmp::Reverse(*kept));
     Ok(all)
 }
 

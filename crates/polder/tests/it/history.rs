@@ -129,6 +129,33 @@ fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
     bench.run(&["history", "audit", "--data", "d", "--since", "2100-01-01"]).expect(1);
 }
 
+/// A hunt under way holds what it read in mind, and runs of other directories are not in reach: the receipt says so.
+#[test]
+fn forgetting_tells_of_hunts_under_way_and_of_other_directories() {
+    let bench = Bench::new();
+    bench.write("a.log", "2024-02-01T10:00:00Z 203.0.113.7\n");
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(1);
+    std::fs::create_dir_all(bench.path("d/unfinished")).unwrap();
+    let lock = |name: &str| std::fs::File::create(bench.path(&format!("d/unfinished/{name}.lock"))).unwrap();
+    let (running, _ended) = (lock("0011223344556677"), lock("8899aabbccddeeff"));
+    running.lock().unwrap();
+    bench.write("d/unfinished/8899aabbccddeeff", "of a hunt that was stopped");
+    bench.write("d/unfinished/0011223344556677", "of the hunt under way");
+    let args = ["forget", "--data", "d", "203.0.113.7", "--purpose", "request"];
+    let forget =
+        |code| bench.run(&[&args[..], &["--json"]].concat()).expect(code).says(&["1 hunt under way"]);
+    let told = forget(0).json().remove(0);
+    let of = |name: &str| told[name].as_u64();
+    assert_eq!(
+        [of("hunts_dropped"), of("hunts_under_way"), of("runs_elsewhere")],
+        [Some(1), Some(1), Some(0)]
+    );
+    assert!(!bench.path("d/unfinished/0011223344556677").exists(), "what it has written is dropped, too");
+    drop(running);
+    let told = bench.run(&[&args[..], &["--json"]].concat()).expect(1).json().remove(0);
+    assert_eq!(told["hunts_under_way"].as_u64(), Some(0));
+}
+
 #[test]
 fn what_is_kept_is_a_setting() {
     let bench = Bench::new();
