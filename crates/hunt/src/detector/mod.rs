@@ -153,6 +153,17 @@ struct Memory {
 }
 state!(Memory { names, buffer, engine, volume, open_hour, open_day, running_day, counts });
 
+impl Memory {
+    /// Whether all hours and days are of times that there are: others cannot be reckoned with.
+    fn is_within_time(&self) -> bool {
+        let (first, last) = (Timestamp::MIN.micros(), Timestamp::MAX.micros());
+        let within = |span: i64, at: i64| (first.div_euclid(span)..=last.div_euclid(span) + 1).contains(&at);
+        let hours = self.buffer.hours.keys().chain(&self.open_hour);
+        let days = self.buffer.days.keys().chain(&self.open_day).chain(&self.running_day);
+        hours.copied().all(|hour| within(HOUR, hour)) && days.copied().all(|day| within(DAY, day))
+    }
+}
+
 impl Detectors {
     /// Detectors that have seen nothing.
     pub fn new(options: Options) -> Detectors {
@@ -255,7 +266,7 @@ impl Detectors {
         }
         let mut left = Bytes(body.get(CHECKPOINT_MAGIC.len() + 1..).unwrap_or_default());
         let memory = Memory::read(&mut left).map_err(|_| CheckpointError::Damaged)?;
-        if !left.0.is_empty() {
+        if !left.0.is_empty() || !memory.is_within_time() {
             return Err(CheckpointError::Damaged);
         }
         Ok(Detectors { options, memory, places: BTreeMap::new() })
@@ -537,5 +548,29 @@ impl Detectors {
         self.memory.buffer.facts = self.memory.buffer.facts.saturating_sub(freed);
         self.memory.open_day = Some(self.memory.open_day.map_or(day + 1, |open| open.max(day + 1)));
         self.world(out, |_, volume, world| volume.end_of_day(day, volumes, world));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An hour that no time is in ended the program when it was judged.
+    #[test]
+    fn a_checkpoint_of_hours_beyond_all_time_is_damaged() {
+        let restored = |hour: i64, day: i64| {
+            let mut detectors = Detectors::new(Options::default());
+            detectors.memory.buffer.hours.insert(hour, buffer::Hour::default());
+            detectors.memory.open_day = Some(day);
+            Detectors::restore(Options::default(), &detectors.checkpoint()).map(|mut again| {
+                again.finish(&mut |_| {});
+                again.memory.open_hour
+            })
+        };
+        assert_eq!(restored(472_222, 19_675), Ok(Some(472_223)));
+        for beyond in [i64::MIN, i64::MAX, i64::MAX / HOUR] {
+            assert_eq!(restored(beyond, 0), Err(CheckpointError::Damaged), "{beyond}");
+            assert_eq!(restored(0, beyond), Err(CheckpointError::Damaged), "{beyond}");
+        }
     }
 }

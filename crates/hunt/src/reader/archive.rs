@@ -2,23 +2,22 @@
 //! An input as one log, or as several: the members of a zip archive.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use model::diagnostic::Diagnostic;
 use sha2::{Digest, Sha256};
-use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::limits::{
     ARCHIVE_MEMBERS_MAX, FILE_DIAGNOSTICS_MAX, SPOOL_BYTES_MAX, UNPACK_BYTES_MAX, UNPACK_RATIO_MAX,
 };
 
+use super::members::{Member, listed};
 use super::packed::Tap;
 use super::spool::{ReadSeek, Spool};
 use super::{Bomb, HEAD_BYTES, Packing, ReadFacts, Source, bomb};
-
-/// Longest end of a central directory with its comment.
-const ZIP_END_BYTES_MAX: u64 = 22 + 65_535;
 
 /// What logs are read from.
 pub enum Input<'a> {
@@ -31,7 +30,8 @@ pub enum Input<'a> {
 /// A log as [`read_logs`] hands it out.
 pub type LogSource<'a> = Source<&'a mut dyn Read>;
 
-/// Reads an input as one log, or, of a zip archive, as one log a member, which is called `archive!member`.
+/// Reads an input as one log, or, of a zip archive, as one log a member, which is called `archive!member`; the second
+/// of a name is called `archive!member#2`.
 /// Each is handed out with its name, to be read and finished before the next one is.
 ///
 /// Of an archive the facts of the archive itself are answered: its hash, and a diagnostic for each member that
@@ -170,26 +170,41 @@ fn read_zip(
             return facts;
         }
     };
-    // The library keeps one of several members of one name.
-    match members_listed(&spool) {
-        Some(listed) if listed > archive.len() as u64 => {
-            let hidden = listed - archive.len() as u64;
-            let message =
-                format!("{hidden} of its {listed} members have the name of another and were not read");
-            let fix = "unpack it with another program, and hunt in the result";
-            miss(&mut facts, Diagnostic::error("archive-names-twice", name, message).with_fix(fix));
+    let members = match listed(&spool, archive.central_directory_start()) {
+        Ok((members, again)) => {
+            if again > 0 {
+                let message =
+                    format!("{again} of its members have the name of another; they are read as `name#2`");
+                facts.diagnostics.push(Diagnostic::warning("archive-names-twice", name, message));
+            }
+            members
         }
-        _ => {}
+        Err(error) => {
+            miss(&mut facts, unread_member(name.to_owned(), &error));
+            return facts;
+        }
+    };
+    let kept: BTreeMap<u64, usize> = (0..archive.len())
+        .filter_map(|nth| Some((archive.by_index_data(nth).ok()?.central_header_start(), nth)))
+        .collect();
+    if members.len() < kept.len().min(ARCHIVE_MEMBERS_MAX) {
+        let what = "its list of members contradicts itself; some were not read";
+        miss(&mut facts, unread_member(name.to_owned(), &what));
     }
     let all = Cell::new(0);
-    for nth in 0..archive.len() {
+    for (nth, member) in members.iter().enumerate() {
         if nth >= ARCHIVE_MEMBERS_MAX {
             let message = format!("it has more than {ARCHIVE_MEMBERS_MAX} members; the rest was not read");
             miss(&mut facts, Diagnostic::error("archive-too-large", name, message));
             break;
         }
         let before = all.get();
-        if let Err(diagnostic) = read_member(&mut archive, nth, facts.bytes, &all, name, each) {
+        let mut reading = Reading { archive_bytes: facts.bytes, all: &all, name, each };
+        let read = match kept.get(&member.at) {
+            Some(nth) => reading.kept(&mut archive, *nth, &member.shown),
+            None => reading.hidden(&spool, archive.offset(), member),
+        };
+        if let Err(diagnostic) = read {
             miss(&mut facts, diagnostic);
         }
         if is_swollen(all.get(), facts.bytes) && all.get() > before {
@@ -201,64 +216,80 @@ fn read_zip(
     facts
 }
 
-/// How many members the archive says that it has: the end of its central directory (APPNOTE section 4.3.16), or
-/// `None` where that cannot be told.
-fn members_listed(spool: &Spool) -> Option<u64> {
-    let mut reader = spool.reader(0);
-    let end = reader.seek(SeekFrom::End(0)).ok()?;
-    reader.seek(SeekFrom::Start(end.saturating_sub(ZIP_END_BYTES_MAX))).ok()?;
-    let mut tail = Vec::new();
-    reader.take(ZIP_END_BYTES_MAX).read_to_end(&mut tail).ok()?;
-    let at = memchr::memmem::rfind(&tail, b"PK\x05\x06")?;
-    let count = tail.get(at + 10..at + 12)?;
-    let count = u16::from_le_bytes(count.try_into().ok()?);
-    // More members than fit are listed elsewhere.
-    (count != u16::MAX).then_some(u64::from(count))
-}
-
 fn is_swollen(unpacked: u64, packed: u64) -> bool {
     unpacked > UNPACK_BYTES_MAX && unpacked / packed.max(1) > UNPACK_RATIO_MAX
 }
 
-/// Hands one member out, or says why not.
-fn read_member<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    nth: usize,
+/// Hands members out, or says why not.
+struct Reading<'a> {
     archive_bytes: u64,
-    all: &Cell<u64>,
-    name: &str,
-    each: &mut dyn FnMut(&str, LogSource<'_>),
-) -> Result<(), Diagnostic> {
-    let place = match archive.by_index_data(nth) {
-        Ok(entry) if entry.is_dir() => return Ok(()),
-        Ok(entry) => {
-            let place = format!("{name}!{}", String::from_utf8_lossy(entry.name_raw()));
-            if entry.encrypted() {
-                let fix = "unpack it with its password, and hunt in the result";
-                let message = "it is encrypted and was not read";
-                return Err(Diagnostic::error("archive-encrypted", place, message).with_fix(fix));
-            }
-            if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
-                let message = format!("it is packed by {}, which is not read", entry.compression());
-                let fix = "unpack it with another program, and hunt in the result";
-                return Err(Diagnostic::error("archive-method-not-supported", place, message).with_fix(fix));
-            }
-            place
+    all: &'a Cell<u64>,
+    name: &'a str,
+    each: &'a mut dyn FnMut(&str, LogSource<'_>),
+}
+
+impl Reading<'_> {
+    /// A member that the library keeps.
+    fn kept<R: Read + Seek>(
+        &mut self,
+        archive: &mut ZipArchive<R>,
+        nth: usize,
+        shown: &str,
+    ) -> Result<(), Diagnostic> {
+        let place = format!("{}!{shown}", self.name);
+        match archive.by_index_data(nth) {
+            Ok(entry) if entry.is_dir() => return Ok(()),
+            Ok(entry) if entry.encrypted() => return Err(encrypted(place)),
+            Ok(entry) => match entry.compression() {
+                CompressionMethod::Stored | CompressionMethod::Deflated => {}
+                method => return Err(foreign_method(place, &method)),
+            },
+            Err(error) => return Err(unread_member(place, &error)),
         }
-        Err(error) => return Err(unread_member(format!("{name}!member {nth}"), &error)),
-    };
-    match archive.by_index(nth) {
-        Ok(member) => {
-            let packed = member.compressed_size();
-            let mut bounded = Bounded { inner: member, unpacked: 0, packed, all, archive_bytes };
-            each(&place, Source::new(&mut bounded as &mut dyn Read, &place).of_archive());
-            Ok(())
+        match archive.by_index(nth) {
+            Ok(member) => {
+                let packed = member.compressed_size();
+                self.hand_out(&place, packed, member);
+                Ok(())
+            }
+            Err(error) => Err(unread_member(place, &error)),
         }
-        Err(error) => Err(unread_member(place, &error)),
+    }
+
+    /// A member whose name a later one has.
+    fn hidden(&mut self, spool: &Spool, offset: u64, member: &Member) -> Result<(), Diagnostic> {
+        let place = format!("{}!{}", self.name, member.shown);
+        match member.method {
+            _ if member.is_dir => Ok(()),
+            _ if member.flags & 1 == 1 => Err(encrypted(place)),
+            0 | 8 => {
+                let content = member.open(spool, offset).map_err(|e| unread_member(place.clone(), &e))?;
+                self.hand_out(&place, member.packed, content);
+                Ok(())
+            }
+            method => Err(foreign_method(place, &format_args!("method {method}"))),
+        }
+    }
+
+    fn hand_out(&mut self, place: &str, packed: u64, member: impl Read) {
+        let mut bounded =
+            Bounded { inner: member, unpacked: 0, packed, all: self.all, archive_bytes: self.archive_bytes };
+        (self.each)(place, Source::new(&mut bounded as &mut dyn Read, place).of_archive());
     }
 }
 
-fn unread_member(place: String, error: &ZipError) -> Diagnostic {
+fn encrypted(place: String) -> Diagnostic {
+    let fix = "unpack it with its password, and hunt in the result";
+    Diagnostic::error("archive-encrypted", place, "it is encrypted and was not read").with_fix(fix)
+}
+
+fn foreign_method(place: String, method: &dyn Display) -> Diagnostic {
+    let message = format!("it is packed by {method}, which is not read");
+    let fix = "unpack it with another program, and hunt in the result";
+    Diagnostic::error("archive-method-not-supported", place, message).with_fix(fix)
+}
+
+fn unread_member(place: String, error: &dyn Display) -> Diagnostic {
     let message = format!("the member could not be read: {error}");
     Diagnostic::error("archive-damaged", place, message)
         .with_fix("fetch the archive again; it may have been cut short")

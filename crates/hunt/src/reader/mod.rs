@@ -11,6 +11,7 @@ mod array;
 mod convert;
 mod evtx;
 mod hash;
+mod members;
 mod nested;
 mod packed;
 mod pages;

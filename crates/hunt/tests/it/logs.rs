@@ -300,3 +300,56 @@ proptest::proptest! {
         proptest::prop_assert_eq!(shown(&logs, &archive), shown(&logs_too, &archive_too));
     }
 }
+
+/// Of two members of one name only the last was read.
+#[test]
+fn members_of_one_name_are_all_read() {
+    for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        // The writer refuses a name twice: they are made the same afterwards.
+        for (name, text) in [
+            ("a-1.log", "one"),
+            ("b.log", "b"),
+            ("a-2.log", "two"),
+            ("a-3.log", "three"),
+            ("a-1.log#2", "own"),
+        ] {
+            archive.start_file(name, SimpleFileOptions::default().compression_method(method)).unwrap();
+            writeln!(archive, "{}", format!("{text} ").repeat(50)).unwrap();
+        }
+        let mut bytes = archive.finish().unwrap().into_inner();
+        for name in [b"a-2.log", b"a-3.log"] {
+            while let Some(at) = bytes.windows(7).position(|window| window == name) {
+                bytes[at..at + 7].copy_from_slice(b"a-1.log");
+            }
+        }
+        for bytes in [bytes.clone(), [b"PK\x03\x04 something before", &bytes[..]].concat()] {
+            let (logs, archive) = from_file(&bytes);
+            let archive = archive.unwrap();
+            let read: Vec<_> = logs
+                .iter()
+                .map(|(name, text, facts)| {
+                    assert!(facts.whole, "{:?}", facts.diagnostics);
+                    (name.as_str(), std::str::from_utf8(text).unwrap().split(' ').next().unwrap())
+                })
+                .collect();
+            let expected = [
+                ("in!a-1.log", "one"),
+                ("in!b.log", "b"),
+                ("in!a-1.log#3", "two"),
+                ("in!a-1.log#4", "three"),
+                ("in!a-1.log#2", "own"),
+            ];
+            assert_eq!(read, expected, "{method}");
+            let codes: Vec<&str> = archive.diagnostics.iter().map(|told| told.code).collect();
+            assert_eq!((codes, archive.whole), (vec!["archive-names-twice"], true));
+        }
+        // What is damaged in one that the library does not keep is told, too.
+        let at = bytes.windows(7).position(|window| window == b"a-1.log").unwrap() + 12;
+        bytes[at] ^= 0x20;
+        let (logs, _) = from_file(&bytes);
+        let (name, _, facts) = &logs[0];
+        assert_eq!((name.as_str(), facts.whole), ("in!a-1.log", false), "{method}");
+        assert!(logs[1..].iter().all(|(_, _, facts)| facts.whole));
+    }
+}
