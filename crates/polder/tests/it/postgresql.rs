@@ -88,7 +88,8 @@ fn directories_on_one_database_have_histories_of_their_own() {
     bench.write("a.log", "2024-02-01T10:00:00Z 8.8.8.8\n");
     bench.write("b.log", "2024-02-02T10:00:00Z 8.8.8.8\n");
     bench.run(&["hunt", "--data", "d", "a.log"]).expect(1);
-    bench.run(&["hunt", "--data", "e", "b.log"]).expect(1);
+    bench.write("list.txt", "8.8.8.8\n");
+    bench.run(&["hunt", "--data", "e", "--indicators", "list.txt", "b.log"]).expect(0);
     let seen =
         |data: &str| bench.run(&["seen", "--data", data, "8.8.8.8", "--json"]).expect(0).json().remove(0);
     for data in ["d", "e"] {
@@ -99,6 +100,12 @@ fn directories_on_one_database_have_histories_of_their_own() {
     bench.run(&["seen", "--data", "f", "8.8.8.8"]).expect(6).says(&["was copied", "history adopt"]);
     std::fs::remove_dir_all(bench.path("d")).unwrap();
     bench.run(&["history", "adopt", "--data", "f"]).expect(0);
+    assert_eq!(seen("f")["count"].as_u64(), Some(1));
+    // What is forgotten in one is not in the other, and the receipt says so.
+    let args = ["forget", "--data", "e", "8.8.8.8", "--purpose", "request", "--findings", "--json"];
+    let told = bench.run(&args).expect(0).says(&["1 run in other directories"]).json().remove(0);
+    let of = |name: &str| told[name].as_u64();
+    assert_eq!([of("count"), of("findings_erased"), of("runs_elsewhere")], [Some(1); 3]);
     assert_eq!(seen("f")["count"].as_u64(), Some(1));
 }
 
