@@ -5,9 +5,10 @@
 //! file is recorded when following ends, by reading the file once more as `polder hunt` does; of syslog, which nobody
 //! can read once more, every hour and at the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use model::time::Timestamp;
 use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
 
-use super::gather::{Onward, Told, facts_of, is_told, told};
+use super::gather::{Onward, facts_of, is_told};
 use super::live::{Chunk, Live, Place};
 use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
@@ -63,8 +64,14 @@ impl<'j> Job<'j> {
         self.args.reading.follow || !self.args.reading.syslog.is_empty()
     }
 
-    /// Where the files that are to be followed were read to. What is packed does not grow by lines.
-    pub fn places(&self, paths: &[PathBuf], summary: &Summary) -> Vec<(PathBuf, Place)> {
+    /// Where the files that are to be followed were read to; `read` says which they were, by device and inode. What is
+    /// packed does not grow by lines.
+    pub fn places(
+        &self,
+        paths: &[PathBuf],
+        summary: &Summary,
+        read: &HashMap<String, (u64, u64)>,
+    ) -> Vec<(PathBuf, Place)> {
         let mut places = Vec::new();
         for path in paths.iter().filter(|path| self.args.reading.follow && path.is_file()) {
             let name = path.display().to_string();
@@ -77,8 +84,17 @@ impl<'j> Job<'j> {
                     );
                 }
             }
-            let read = summary.files.iter().find(|file| file.path == name);
+            let is_another = is_another(path, read.get(&name));
+            if is_another {
+                eprintln!(
+                    "polder: {name}: it was rotated since it was read; the new one is followed from its beginning; what was \
+                     still written to the old one lies under its new name: hunt in that, too"
+                );
+            }
+            // A hunt that went on may have read two of the name: the later counts.
+            let read = summary.files.iter().rfind(|file| file.path == name);
             let read_to = match read.map(|file| (&file.state, file.bytes)) {
+                _ if is_another => 0,
                 Some((FileState::Whole, bytes)) => bytes,
                 // Nothing of it was hunted in.
                 Some((FileState::NotRead(_), _)) => 0,
@@ -156,6 +172,12 @@ impl<'j> Job<'j> {
     }
 }
 
+/// Whether a name is another file's now than when it was read. A file that was not read, or is not there, is none.
+fn is_another(path: &Path, read: Option<&(u64, u64)>) -> bool {
+    let now = std::fs::metadata(path).map(|facts| (facts.dev(), facts.ino()));
+    read.zip(now.ok()).is_some_and(|(read, now)| *read != now)
+}
+
 /// Where a file ends by whole lines, of its first `read_to` bytes. What was reached comes with an error.
 fn end_of(path: &Path, read_to: u64) -> Result<Place, (Place, std::io::Error)> {
     let (mut end, mut at) = (Place::default(), 0_u64);
@@ -195,12 +217,12 @@ struct Following<'f> {
     tidings: Tidings,
     engine: Option<Engine>,
     detectors: Option<Detectors>,
+    /// Which detections were told when following began; what runs on of it is above.
+    onward: Onward,
     /// What the detectors had left out when following began.
     before: Counts,
     /// Whether it was told that some come too late, and that there is no room for more.
     left_out_told: [bool; 2],
-    /// Detections that were told when following began.
-    told: BTreeSet<Told>,
     logs: HashMap<String, Followed<'f>>,
     /// Matches that wait in the engine, and since when there are so many.
     waiting: (usize, Timestamp),
@@ -231,20 +253,21 @@ struct Followed<'f> {
 impl<'f> Following<'f> {
     fn new(
         job: &'f Job<'f>,
-        onward: Onward,
+        mut onward: Onward,
         node: Option<&'f Node>,
         notices: Option<Notices<'f>>,
     ) -> Following<'f> {
+        let (engine, detectors) = (onward.engine.take(), onward.detectors.take());
         Following {
             job,
             node,
             notices,
             tidings: Tidings::default(),
-            engine: onward.engine,
-            before: onward.detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
-            detectors: onward.detectors,
+            engine,
+            before: detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
+            detectors,
+            onward,
             left_out_told: [false; 2],
-            told: onward.told,
             logs: HashMap::new(),
             waiting: (0, now()),
             recorded: now(),
@@ -334,8 +357,7 @@ impl<'f> Following<'f> {
     /// Prints what was found, and takes it in for the next notice.
     fn tell(&mut self, hits: &[Hit], detections: Vec<Detection>) -> Result<(), Failure> {
         let least = self.job.args.quarry.min_level;
-        let is_new =
-            |detection: &Detection| is_told(detection, least) && !self.told.contains(&told(detection));
+        let is_new = |detection: &Detection| is_told(detection, least) && !self.onward.knows(detection);
         let mut detections: Vec<Detection> = detections.into_iter().filter(is_new).collect();
         if hits.is_empty() && detections.is_empty() {
             return Ok(());

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use loggen::render::{Out, SignIn, okta};
 use model::time::Timestamp;
 use serde_json::Value;
 
@@ -123,6 +124,44 @@ fn detectors_run_while_following() {
     assert_eq!(told, same, "{}", whole.out);
 }
 
+/// A request for a second factor that was refused, or approved.
+fn push(seconds: i64, out: Out) -> String {
+    let from = "203.0.113.180".parse().unwrap();
+    let act = SignIn {
+        time: seconds * 1_000_000,
+        user: "sleeper",
+        from,
+        out,
+        device: "",
+        agent: "Mozilla/5.0",
+        app: "Mail Online",
+        client: "Browser",
+    };
+    format!("{}\n", okta(&act).text)
+}
+
+/// That somebody gave in was swallowed while following, as the refusals before it were told of the file already; and
+/// what was too low to be told counted as told.
+#[test]
+fn following_tells_what_has_become_graver() {
+    for (more, of_file) in [(&[][..], 1), (&["--min-level", "high"][..], 0)] {
+        let bench = Bench::new();
+        let now = now();
+        let refused: String = (0..6).map(|nth| push(now - 10 * MINUTE + nth * 30, Out::Denied)).collect();
+        bench.write("f.log", refused);
+        let following = Following::start(&bench, more);
+        following.append(&push(now - MINUTE, Out::Ok));
+        let ran = following.stop(0);
+        let told = detections(&ran);
+        let levels: Vec<&str> = told
+            .iter()
+            .filter(|one| one["id"] == "mfa-fatigue")
+            .map(|one| one["level"].as_str().unwrap())
+            .collect();
+        assert_eq!(levels, [&["medium"][..of_file], &["critical"]].concat(), "{}{}", ran.out, ran.err);
+    }
+}
+
 /// Indicators in the ledger, a webhook that answers so often, and an empty log.
 fn with_webhook(answers: &'static [&'static str]) -> (Bench, std::sync::mpsc::Receiver<(String, Vec<u8>)>) {
     let bench = Bench::new();
@@ -232,6 +271,35 @@ fn following_begins_where_the_files_ended() {
     let ran = following.stop(0).says(&["1 finding and 0 detections while following"]);
     let lines: Vec<u64> = ran.findings().iter().map(|one| one["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [1, 2, 3, 4]);
+}
+
+/// Of a file that was rotated while others were still read, the new one was followed from as far as the old one had been
+/// read.
+#[test]
+fn a_file_that_is_rotated_during_the_first_pass_is_followed_from_its_beginning() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 2));
+    assert!(Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
+    let args = ["hunt", "--data", "d", "f.log", "pipe", "--follow", "--json", "--threads", "1", "--no-packs"];
+    let to = |name: &str| File::create(bench.path(name)).unwrap();
+    let child = bench.command(&args).stdout(to("out")).stderr(to("err")).spawn().unwrap();
+    // It is opened for reading when the first file is done.
+    let mut pipe = OpenOptions::new().write(true).open(bench.path("pipe")).unwrap();
+    fs::rename(bench.path("f.log"), bench.path("g.log")).unwrap();
+    bench.write("f.log", lines_with("198.51.100.9", 3));
+    pipe.write_all(b"nothing\n").unwrap();
+    drop(pipe);
+    let following = Following { bench: &bench, child };
+    following.wait("err", "following 1 file");
+    let ran = following.stop(0).says(&["f.log: it was rotated since it was read", "under its new name"]);
+    let found = ran.findings();
+    let lines = |value: &str| -> Vec<u64> {
+        let of = found.iter().filter(|one| one["value"] == value);
+        of.map(|one| one["line"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((lines("203.0.113.7"), lines("198.51.100.9")), (vec![1, 2], vec![1, 2, 3]), "{}", ran.out);
 }
 
 /// A notice of what came by syslog says how many lines it rests on, also after these were recorded.
