@@ -34,7 +34,7 @@ use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
 use crate::failure::Failure;
 use crate::finding::approve::approve;
-use crate::finding::fill_indicators;
+use crate::finding::{Dismissed, fill_indicators};
 use crate::history::Opened;
 use crate::node::{Node, now};
 use crate::notify::{self, Settings};
@@ -132,6 +132,7 @@ impl<'j> Job<'j> {
             let notices = node.zip(settings).zip(post);
             let notices = notices.map(|((node, settings), post)| Notices { node, settings, post });
             let mut following = Following::new(self, onward, node, notices);
+            following.learn_dismissed()?;
             loop {
                 let (chunk, more) = live.next(WAIT);
                 if let Some(chunk) = chunk {
@@ -150,6 +151,10 @@ impl<'j> Job<'j> {
                 counted(hits, "finding"),
                 counted(detections, "detection")
             );
+            if following.left_aside > 0 {
+                let noun = counted(following.left_aside, "finding");
+                eprintln!("{noun} more of what a person dismissed, not told");
+            }
             Ok(hits + detections > 0)
         })
     }
@@ -232,6 +237,10 @@ struct Following<'f> {
     indicators: BTreeMap<String, IndicatorFacts>,
     /// Findings and detections so far.
     found: (u64, u64),
+    /// What persons have dismissed, as of when findings were last stored.
+    dismissed: Dismissed,
+    /// Findings of it so far.
+    left_aside: u64,
 }
 
 struct Followed<'f> {
@@ -274,7 +283,17 @@ impl<'f> Following<'f> {
             stored: now(),
             indicators: BTreeMap::new(),
             found: (0, 0),
+            dismissed: Dismissed::default(),
+            left_aside: 0,
         }
+    }
+
+    /// Asks what persons have dismissed: it is not told.
+    fn learn_dismissed(&mut self) -> Result<(), Failure> {
+        if let Some(node) = self.node {
+            self.dismissed = node.store.read(|read| Dismissed::of(read))?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<(), Failure> {
@@ -359,13 +378,16 @@ impl<'f> Following<'f> {
         let least = self.job.args.quarry.min_level;
         let is_new = |detection: &Detection| is_told(detection, least) && !self.onward.knows(detection);
         let mut detections: Vec<Detection> = detections.into_iter().filter(is_new).collect();
+        let all = hits.len();
+        let hits: Vec<Hit> = hits.iter().filter(|hit| !self.dismissed.has(hit)).cloned().collect();
+        self.left_aside += (all - hits.len()) as u64;
         if hits.is_empty() && detections.is_empty() {
             return Ok(());
         }
         self.found.0 += hits.len() as u64;
         self.found.1 += detections.len() as u64;
         if self.job.args.output.json {
-            let summary = self.summary_of(hits)?;
+            let summary = self.summary_of(&hits)?;
             hits.iter().for_each(|hit| say!("{}", report::finding_line(&summary, hit)));
             detections.iter().for_each(|detection| say!("{}", report::detection_line(detection)));
         } else {
@@ -374,7 +396,7 @@ impl<'f> Following<'f> {
         }
         if let Some(notices) = &self.notices {
             detections.retain(|detection| detection.level >= notices.settings.level_min);
-            self.tidings.take(hits, &detections, now());
+            self.tidings.take(&hits, &detections, now());
         }
         Ok(())
     }
@@ -486,7 +508,7 @@ impl<'f> Following<'f> {
                 eprintln!("{}", approved.in_words());
             }
         }
-        Ok(())
+        self.learn_dismissed()
     }
 
     /// Writes a notice down of what was found since the last one, and has it sent.

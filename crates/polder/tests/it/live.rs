@@ -302,6 +302,27 @@ fn a_file_that_is_rotated_during_the_first_pass_is_followed_from_its_beginning()
     assert_eq!((lines("203.0.113.7"), lines("198.51.100.9")), (vec![1, 2], vec![1, 2, 3]), "{}", ran.out);
 }
 
+/// What a person had dismissed was told again of each new line while following.
+#[test]
+fn dismissed_findings_are_not_told_while_following() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 1));
+    bench.run(&["hunt", "--data", "d", "f.log", "--no-packs"]).expect(0);
+    let listed = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+    let id = listed[0]["finding"].as_str().unwrap();
+    bench.run(&["finding", "dismiss", "--data", "d", id, "--reason", "own scanner"]).expect(0);
+    let following = Following::start(&bench, &["--no-packs"]);
+    following.append(&lines_with("203.0.113.7", 2));
+    following.append(&lines_with("198.51.100.9", 1));
+    following.wait("out", "198.51.100.9");
+    let ran = following
+        .stop(0)
+        .says(&["1 finding and 0 detections while following", "2 findings more of what a person dismissed"]);
+    assert_eq!(ran.findings().len(), 1, "{}", ran.out);
+}
+
 /// A notice of what came by syslog says how many lines it rests on, also after these were recorded.
 #[test]
 fn a_notice_of_syslog_rests_on_its_lines() {
