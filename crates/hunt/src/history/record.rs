@@ -97,13 +97,43 @@ impl History<'_> {
         worker: i64,
         now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
+        let recorded = self.try_record(facts, &mut observed, findings, worker, now);
+        remove_spilled(&observed);
+        recorded
+    }
+
+    /// As [`History::record`], of what cannot be read once more: `observed` stays as it is where this fails, to be
+    /// recorded later, and begins anew where it does not.
+    pub fn record_or_keep(
+        &self,
+        facts: &FileFacts,
+        observed: &mut Observed,
+        findings: &[Hit],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Recorded, HistoryError> {
+        let mut copy = observed.copy()?;
+        let recorded = self.try_record(facts, &mut copy, findings, worker, now)?;
+        remove_spilled(observed);
+        *observed = observed.another();
+        Ok(recorded)
+    }
+
+    fn try_record(
+        &self,
+        facts: &FileFacts,
+        observed: &mut Observed,
+        findings: &[Hit],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Recorded, HistoryError> {
         let mut claim = None;
         self.base.write(&mut |tx| {
             claim = Some(self.claim_content(tx, facts, worker)?);
             Ok(())
         })?;
         let claim = claim.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
-        let recorded = self.write_runs(&claim, facts, &mut observed, now).and_then(|runs| {
+        let recorded = self.write_runs(&claim, facts, observed, now).and_then(|runs| {
             let mut done = None;
             self.base.write(&mut |tx| {
                 done = Some(self.commit(tx, &claim, facts, &runs, findings, worker, now)?);
@@ -111,11 +141,6 @@ impl History<'_> {
             })?;
             done.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })
         });
-        let folder = observed.folder();
-        for part in observed.spilled() {
-            // What stays is swept later.
-            let _ = folder.remove(part);
-        }
         if let Err(fault) = &recorded {
             // The database may be what fails: then the file is found running, and recorded when it comes again.
             let _ = self.give_up(&claim, worker, &fault.to_string());
@@ -248,6 +273,15 @@ impl History<'_> {
             tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1 AND worker = ?2", &args[..2])?;
             Ok(())
         })
+    }
+}
+
+/// Removes the runs that what is recorded, or given up, was written to on the way.
+fn remove_spilled(observed: &Observed) {
+    let folder = observed.folder();
+    for part in observed.spilled() {
+        // What stays is swept later.
+        let _ = folder.remove(part);
     }
 }
 

@@ -32,7 +32,7 @@ use super::gather::{Onward, facts_of, is_told};
 use super::live::{Chunk, Live, Place};
 use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::finding::approve::approve;
 use crate::finding::{Dismissed, fill_indicators};
 use crate::history::Opened;
@@ -132,18 +132,13 @@ impl<'j> Job<'j> {
             let notices = node.zip(settings).zip(post);
             let notices = notices.map(|((node, settings), post)| Notices { node, settings, post });
             let mut following = Following::new(self, onward, node, notices);
-            following.learn_dismissed()?;
-            loop {
-                let (chunk, more) = live.next(WAIT);
-                if let Some(chunk) = chunk {
-                    following.take(chunk)?;
-                }
-                following.do_what_is_due()?;
-                if !more {
-                    break;
-                }
+            let done = following.run(&mut live);
+            // What waits is stored whatever happened.
+            let finished = following.finish();
+            if let (Err(_), Err(besides)) = (&done, &finished) {
+                eprintln!("polder: {besides}");
             }
-            following.finish()?;
+            done.and(finished)?;
             self.record_files(files.iter().map(|(path, _)| path))?;
             let (hits, detections) = following.found;
             eprintln!(
@@ -241,6 +236,8 @@ struct Following<'f> {
     dismissed: Dismissed,
     /// Findings of it so far.
     left_aside: u64,
+    /// Whether a fault was told that is not over yet.
+    is_faulty: bool,
 }
 
 struct Followed<'f> {
@@ -253,6 +250,8 @@ struct Followed<'f> {
     before: Stretch,
     /// What was found and is not stored yet.
     findings: Vec<Hit>,
+    /// What was found in files that had the name before and is not stored yet, by their numbers in the history.
+    of_before: Vec<(i64, Vec<Hit>)>,
     /// Of syslog: what rules came to since it was recorded, by their ids.
     counts: BTreeMap<String, RuleCount>,
     /// Of a file: its number in the history, once something of it is recorded.
@@ -285,6 +284,7 @@ impl<'f> Following<'f> {
             found: (0, 0),
             dismissed: Dismissed::default(),
             left_aside: 0,
+            is_faulty: false,
         }
     }
 
@@ -294,6 +294,37 @@ impl<'f> Following<'f> {
             self.dismissed = node.store.read(|read| Dismissed::of(read))?;
         }
         Ok(())
+    }
+
+    /// Takes in what comes until it is stopped.
+    fn run(&mut self, live: &mut Live) -> Result<(), Failure> {
+        self.learn_dismissed()?;
+        loop {
+            let (chunk, more) = live.next(WAIT);
+            if let Some(chunk) = chunk {
+                self.take(chunk)?;
+            }
+            self.do_what_is_due()?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A fault of this machine or of the server may be over later: it is told once, and what waits is tried again when
+    /// it is due.
+    fn endure(&mut self, done: Result<(), Failure>) -> Result<(), Failure> {
+        match done {
+            Err(fault) if matches!(fault.exit, Exit::Machine | Exit::Unreachable) => {
+                if !std::mem::replace(&mut self.is_faulty, true) {
+                    eprintln!(
+                        "polder: {fault}; following goes on, and what was found waits until this is over"
+                    );
+                }
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<(), Failure> {
@@ -316,8 +347,7 @@ impl<'f> Following<'f> {
             followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
         } else if offset == 0 {
             // Another file under the name: what was found in the one before is its own.
-            store(self.job, &chunk.name, followed, false)?;
-            followed.file = None;
+            part_with(self.job, &chunk.name, followed);
         }
         if let Some((hash, bytes)) = &mut followed.received {
             hash.update(&chunk.bytes);
@@ -338,8 +368,9 @@ impl<'f> Following<'f> {
         if self.job.history.is_some() {
             followed.findings.extend(part.hits.iter().cloned());
         }
-        if followed.findings.len() >= FINDINGS_WAITING_MAX {
-            store(self.job, &chunk.name, followed, true)?;
+        if followed.findings.len() >= FINDINGS_WAITING_MAX && !self.is_faulty {
+            let stored = store(self.job, &chunk.name, followed, true).map(drop);
+            self.endure(stored)?;
         }
         self.tell(&part.hits, part.detections)
     }
@@ -363,6 +394,7 @@ impl<'f> Following<'f> {
             log,
             received: is_syslog.then(|| (Sha256::new(), 0)),
             findings: Vec::new(),
+            of_before: Vec::new(),
             counts: BTreeMap::new(),
             at: Place::default(),
             before: Stretch::default(),
@@ -414,8 +446,12 @@ impl<'f> Following<'f> {
         }
         if !unknown.is_empty() {
             let mut fresh = Summary { hits: unknown, ..Summary::new(now()) };
-            self.know(&mut fresh)?;
-            self.indicators.extend(fresh.indicators.clone());
+            // What is not known is told all the same; its marking is then unknown.
+            let known = self.know(&mut fresh);
+            if known.is_ok() {
+                self.indicators.extend(fresh.indicators.clone());
+            }
+            self.endure(known)?;
             summary.indicators.extend(fresh.indicators);
         }
         Ok(summary)
@@ -443,13 +479,17 @@ impl<'f> Following<'f> {
         let now = now();
         self.judge(open_since())?;
         if now.micros() - self.recorded.micros() >= RECORD_EVERY_MICROS {
-            self.record()?;
+            let recorded = self.record();
+            self.endure(recorded)?;
         }
         if now.micros() - self.stored.micros() >= STORE_EVERY_MICROS {
-            self.store()?;
+            let stored = self.store();
+            self.is_faulty &= stored.is_err();
+            self.endure(stored)?;
         }
         if self.tidings.is_due(now) {
-            self.send()?;
+            let sent = self.send();
+            self.endure(sent)?;
         }
         Ok(())
     }
@@ -488,21 +528,25 @@ impl<'f> Following<'f> {
     /// Records what listeners received.
     fn record(&mut self) -> Result<(), Failure> {
         self.recorded = now();
-        if let Some(history) = self.job.history {
-            for followed in self.logs.values_mut() {
-                record_received(history, followed, &self.job.zone())?;
-            }
+        let Some(history) = self.job.history else { return Ok(()) };
+        let mut done = Ok(());
+        for followed in self.logs.values_mut() {
+            done = done.and(record_received(history, followed, &self.job.zone()));
         }
-        Ok(())
+        done
     }
 
     /// Stores the findings that wait.
     fn store(&mut self) -> Result<(), Failure> {
         self.stored = now();
-        let mut stored = false;
+        let (mut stored, mut done) = (false, Ok(()));
         for (name, followed) in &mut self.logs {
-            stored |= store(self.job, name, followed, true)?;
+            match store(self.job, name, followed, true) {
+                Ok(some) => stored |= some,
+                Err(fault) => done = done.and(Err(fault)),
+            }
         }
+        done?;
         if let (Some(node), true) = (self.node, stored) {
             for approved in approve(node)? {
                 eprintln!("{}", approved.in_words());
@@ -522,11 +566,14 @@ impl<'f> Following<'f> {
         summary.sought = self.job.quarry.sought.clone();
         summary.files = self.logs.values().map(facts).collect();
         summary.files.sort_by(|a, b| a.path.cmp(&b.path));
-        self.know(&mut summary)?;
-        if notify::write_down(node, &summary, settings)?
-            && let Some(notices) = &self.notices
-        {
-            notices.post.wake();
+        let written = self.know(&mut summary).and_then(|()| notify::write_down(node, &summary, settings));
+        match (written, &self.notices) {
+            (Ok(true), Some(notices)) => notices.post.wake(),
+            (Ok(_), _) => {}
+            (Err(fault), _) => {
+                self.tidings.give_back(summary, now());
+                return Err(fault);
+            }
         }
         Ok(())
     }
@@ -564,10 +611,10 @@ impl<'f> Following<'f> {
                 );
             }
         }
-        self.tell(&[], found)?;
-        self.record()?;
-        self.store()?;
-        self.send()
+        // One that fails does not keep the others from being done.
+        let told = self.tell(&[], found);
+        let (recorded, stored, sent) = (self.record(), self.store(), self.send());
+        told.and(recorded).and(stored).and(sent)
     }
 }
 
@@ -587,7 +634,15 @@ fn print(detection: &Detection) {
 /// Stores the findings of a log that wait; answers whether there were any. A file that is not in the history yet is
 /// recorded first, where it may be.
 fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: bool) -> Result<bool, Failure> {
-    let Some(history) = job.history.filter(|_| !followed.findings.is_empty()) else { return Ok(false) };
+    let Some(history) = job.history else { return Ok(false) };
+    let of_before = !followed.of_before.is_empty();
+    while let Some((file, findings)) = followed.of_before.last() {
+        history.history().add_findings_to(*file, findings)?;
+        followed.of_before.pop();
+    }
+    if followed.findings.is_empty() {
+        return Ok(of_before);
+    }
     if followed.received.is_some() {
         record_received(history, followed, &job.zone())?;
         return Ok(true);
@@ -598,32 +653,47 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
         followed.file = history.history().recorded_as(&record::name_of(&path))?;
     }
     if let Some(file) = followed.file {
-        history.history().add_findings_to(file, &std::mem::take(&mut followed.findings))?;
+        history.history().add_findings_to(file, &followed.findings)?;
+        followed.findings.clear();
         return Ok(true);
     }
-    eprintln!(
-        "polder: {name}: {} are not stored, as nothing of the file is in the history; hunt in it again",
-        counted(followed.findings.len() as u64, "finding")
-    );
+    tell_not_stored(name, followed.findings.len());
     followed.findings.clear();
-    Ok(false)
+    Ok(of_before)
 }
 
-/// Puts what was received of a listener since the last time into the history, as a log of its own.
-fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
-    let Some((hash, bytes)) = &mut followed.received else { return Ok(()) };
-    let (observed, read) = followed.log.take_observed();
-    followed.before.join(&read);
-    if *bytes == 0 {
-        return Ok(());
+/// The name of a log is another file's: what was found in the one before is stored as its own when that is due.
+fn part_with(job: &Job<'_>, name: &str, followed: &mut Followed<'_>) {
+    let findings = std::mem::take(&mut followed.findings);
+    match followed.file.take() {
+        _ if findings.is_empty() => {}
+        Some(file) => followed.of_before.push((file, findings)),
+        None if job.history.is_some() => tell_not_stored(name, findings.len()),
+        None => {}
     }
-    let sha256: [u8; 32] = std::mem::take(hash).finalize().into();
+}
+
+fn tell_not_stored(name: &str, findings: usize) {
+    eprintln!(
+        "polder: {name}: {} are not stored, as nothing of the file is in the history; hunt in it again",
+        counted(findings as u64, "finding")
+    );
+}
+
+/// Puts what was received of a listener since the last time into the history, as a log of its own. Where that fails all
+/// of it waits.
+fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
+    let Some((hash, bytes)) = followed.received.clone().filter(|(_, bytes)| *bytes > 0) else {
+        return Ok(());
+    };
+    let read = followed.log.read().clone();
+    let sha256: [u8; 32] = hash.finalize().into();
     let (first, last) = (read.timeline.first, read.timeline.last);
     let facts = FileFacts {
         path: format!("{} from {}", followed.log.name(), first.or(last).unwrap_or_else(now)),
         sha256,
         head_sha256: sha256,
-        size: *bytes,
+        size: bytes,
         class: followed.log.class(),
         whole: true,
         lines: read.lines,
@@ -632,17 +702,20 @@ fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zon
         last,
         days: read.days.into_iter().collect(),
         backward_jumps: read.timeline.jumps_back,
-        counted_to: *bytes,
+        counted_to: bytes,
         zone: zone.to_string(),
         ..FileFacts::default()
     };
-    *bytes = 0;
-    history.record(&facts, observed, &std::mem::take(&mut followed.findings))?;
-    let counts: Vec<RuleCount> = std::mem::take(&mut followed.counts).into_values().collect();
-    match history.history().number_of(&facts)? {
-        Some(number) => history.count(number, &counts),
-        None => Ok(()),
+    history.record_or_keep(&facts, followed.log.observed(), &followed.findings)?;
+    followed.received = Some((Sha256::new(), 0));
+    followed.findings.clear();
+    followed.before.join(&followed.log.take_read());
+    if let Some(number) = history.history().number_of(&facts)? {
+        let counts: Vec<RuleCount> = followed.counts.values().cloned().collect();
+        history.count(number, &counts)?;
+        followed.counts.clear();
     }
+    Ok(())
 }
 
 /// What a notice rests on of a log: what was read of it since following began.

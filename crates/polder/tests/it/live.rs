@@ -10,6 +10,7 @@ use loggen::render::{Out, SignIn, okta};
 use model::time::Timestamp;
 use serde_json::Value;
 
+use crate::faults::harm;
 use crate::notify::{SECRET, private, web};
 use crate::support::*;
 
@@ -321,6 +322,40 @@ fn dismissed_findings_are_not_told_while_following() {
         .stop(0)
         .says(&["1 finding and 0 detections while following", "2 findings more of what a person dismissed"]);
     assert_eq!(ran.findings().len(), 1, "{}", ran.out);
+}
+
+/// One fault of the database ended following, and lost the findings and observables that waited.
+#[test]
+fn following_outlives_a_fault_of_the_database() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 1));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let following = Following::start(&bench, &["--no-packs", "--syslog", &format!("tcp:{port}")]);
+    harm(
+        &bench,
+        "CREATE TRIGGER fault BEFORE INSERT ON hunt_findings BEGIN SELECT RAISE(ABORT, 'a fault that was laid'); END",
+    );
+    // So many are stored at once.
+    let many = 10_000;
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    let line = "<13>1 2024-01-01T00:00:00Z gw app - - - to 203.0.113.7 and 203.0.113.99\n";
+    sender.write_all(line.repeat(many).as_bytes()).unwrap();
+    drop(sender);
+    following.wait("err", "following goes on");
+    following.append("2024-01-01T00:00:00Z to 203.0.113.7 after it\n");
+    following.wait("out", "after it");
+    fs::remove_file(bench.path("f.log")).unwrap();
+    bench.write("f.log", "2024-01-01T00:00:00Z to 203.0.113.7 in the new file\n");
+    following.wait("out", "in the new file");
+    harm(&bench, "DROP TRIGGER fault");
+    let ran = following.stop(0);
+    assert_eq!(ran.err.matches("a fault that was laid").count(), 1, "it is told once: {}", ran.err);
+    let listed = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    let of = |log: &str| listed.out.lines().filter(|line| line.contains(log)).count();
+    assert_eq!((of("f.log:"), of("syslog-tcp:")), (3, many));
+    bench.run(&["seen", "--data", "d", "203.0.113.99"]).expect(0).says(&["syslog-tcp:"]);
 }
 
 /// A notice of what came by syslog says how many lines it rests on, also after these were recorded.
