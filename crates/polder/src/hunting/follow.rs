@@ -221,8 +221,9 @@ struct Following<'f> {
     onward: Onward,
     /// What the detectors had left out when following began.
     before: Counts,
-    /// Whether it was told that some come too late, and that there is no room for more.
-    left_out_told: [bool; 2],
+    /// Whether it was told that some come too late for the detectors, that there is no room for more, that some come too
+    /// late for correlations, and that some are ahead.
+    left_out_told: [bool; 4],
     logs: HashMap<String, Followed<'f>>,
     /// Matches that wait in the engine, and since when there are so many.
     waiting: (usize, Timestamp),
@@ -275,7 +276,7 @@ impl<'f> Following<'f> {
             before: detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
             detectors,
             onward,
-            left_out_told: [false; 2],
+            left_out_told: [false; 4],
             logs: HashMap::new(),
             waiting: (0, now()),
             recorded: now(),
@@ -497,18 +498,34 @@ impl<'f> Following<'f> {
     /// Lets correlations count what nothing more is waited for, and detectors judge the hours that are over.
     fn judge(&mut self, until: Timestamp) -> Result<(), Failure> {
         let mut found = Vec::new();
+        let [late_told, dropped_told, uncounted_told, ahead_told] = &mut self.left_out_told;
         if let Some(engine) = &mut self.engine {
+            engine.time_is(now());
             // By its own clock a log may lag: only what came counts, and when.
             let waiting = engine.waiting();
             if waiting != self.waiting.0 {
                 self.waiting = (waiting, now());
             } else if waiting > 0 && self.waiting.1 <= until {
                 engine.settle(&mut |detection| found.push(detection));
+                // What is ahead waits on.
+                self.waiting = (engine.waiting(), now());
+            }
+            if engine.summary().lost.late > 0 && !std::mem::replace(uncounted_told, true) {
+                eprintln!(
+                    "polder: matches come later than correlations wait for them, and are not counted: hunt in these logs \
+                     again, and look whether their clocks are right and --tz fits"
+                );
+            }
+            if engine.ahead() > 0 && !std::mem::replace(ahead_told, true) {
+                eprintln!(
+                    "polder: lines come whose time is yet to come; correlations count them when it has come, or when \
+                     following ends: look whether the clocks of these logs are right and --tz fits"
+                );
             }
         }
         let Some(detectors) = &mut self.detectors else { return self.tell(&[], found) };
         detectors.advance(until, &mut |detection| found.push(detection));
-        let (counts, [late_told, dropped_told]) = (detectors.counts(), &mut self.left_out_told);
+        let counts = detectors.counts();
         if counts.late > self.before.late && !std::mem::replace(late_told, true) {
             eprintln!(
                 "polder: sign-ins and movements come of which the hour is over; the detectors judge an hour 5 minutes \
