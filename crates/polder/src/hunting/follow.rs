@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use hunt::detection::{Detection, Means};
 use hunt::detector::{Counts, Detectors};
-use hunt::history::FileFacts;
+use hunt::history::{Added, FileFacts};
+use hunt::limits::FINDINGS_PER_FILE_MAX;
 use hunt::pattern::PatternRun;
 use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
 use hunt::report::words::second_or_dash;
@@ -480,7 +481,9 @@ impl<'f> Following<'f> {
         let now = now();
         self.judge(open_since())?;
         if now.micros() - self.recorded.micros() >= RECORD_EVERY_MICROS {
-            let recorded = self.record();
+            // Nothing is on its way into the history then that could be swept.
+            let tidied = |()| self.job.history.map_or(Ok(()), Opened::tidy_after_hunt);
+            let recorded = self.record().and_then(tidied);
             self.endure(recorded)?;
         }
         if now.micros() - self.stored.micros() >= STORE_EVERY_MICROS {
@@ -654,7 +657,7 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
     let Some(history) = job.history else { return Ok(false) };
     let of_before = !followed.of_before.is_empty();
     while let Some((file, findings)) = followed.of_before.last() {
-        history.history().add_findings_to(*file, findings)?;
+        tell_left(name, history.history().add_findings_to(*file, findings)?);
         followed.of_before.pop();
     }
     if followed.findings.is_empty() {
@@ -670,7 +673,7 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
         followed.file = history.history().recorded_as(&record::name_of(&path))?;
     }
     if let Some(file) = followed.file {
-        history.history().add_findings_to(file, &followed.findings)?;
+        tell_left(name, history.history().add_findings_to(file, &followed.findings)?);
         followed.findings.clear();
         return Ok(true);
     }
@@ -687,6 +690,16 @@ fn part_with(job: &Job<'_>, name: &str, followed: &mut Followed<'_>) {
         Some(file) => followed.of_before.push((file, findings)),
         None if job.history.is_some() => tell_not_stored(name, findings.len()),
         None => {}
+    }
+}
+
+fn tell_left(name: &str, added: Added) {
+    if added.left > 0 {
+        eprintln!(
+            "polder: {name}: {} more than the {FINDINGS_PER_FILE_MAX} that are kept of a file; an indicator that matches so \
+             much is suspect",
+            counted(added.left, "finding")
+        );
     }
 }
 
