@@ -356,6 +356,11 @@ impl Engine {
         Summary { events: self.events, without_rules: self.without_rules, lost: self.correlator.lost }
     }
 
+    /// Whether this is the id of a correlation, which counts over logs and is of none.
+    pub fn is_correlation(&self, id: &str) -> bool {
+        self.rules.correlations.iter().any(|one| one.header.id == id)
+    }
+
     /// What each rule came to since this was last asked; rules that came to nothing are left out.
     pub fn take_counts(&mut self) -> Vec<RuleCount> {
         let ids: Vec<&str> = self.rules.headers().map(|header| header.id.as_str()).collect();

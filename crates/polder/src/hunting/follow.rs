@@ -357,9 +357,11 @@ impl<'f> Following<'f> {
         }
         let block = Block { bytes: chunk.bytes, offset, first_line };
         let part = followed.log.take(block, self.engine.as_mut(), &mut self.detectors);
-        for count in self.engine.as_mut().map(Engine::take_counts).unwrap_or_default() {
-            // Those of a file are counted when it is recorded.
-            if followed.received.is_some() {
+        let counts = self.engine.as_mut().map(Engine::take_counts).unwrap_or_default();
+        let is_correlation = |id: &str| self.engine.as_ref().is_some_and(|engine| engine.is_correlation(id));
+        for count in counts {
+            // Those of a file are counted when it is recorded; a correlation is of no log.
+            if followed.received.is_some() && !is_correlation(&count.id) {
                 let sum = followed.counts.entry(count.id.clone()).or_default();
                 sum.matches += count.matches;
                 sum.excepted += count.excepted;

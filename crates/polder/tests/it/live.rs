@@ -358,6 +358,45 @@ fn following_outlives_a_fault_of_the_database() {
     bench.run(&["seen", "--data", "d", "203.0.113.99"]).expect(0).says(&["syslog-tcp:"]);
 }
 
+const REFUSED: &str = "title: A password was refused
+id: 2b1f0c9a-5c1e-4c55-9a43-3a1b8f2d7e11
+name: refused
+level: high
+logsource: {product: linux, service: auth}
+detection: {failed: [authentication failure], condition: failed}
+---
+title: Passwords of many were refused
+id: 5d0f4a1e-8c8e-4f0b-a7a5-6b1d6a3c2f12
+level: high
+correlation: {type: value_count, rules: [refused], group-by: [pam_rhost], timespan: 1h, generate: true, condition: {gt: 3, field: pam_user}}
+";
+
+/// What a correlation came to was counted for the log of which a line came next.
+#[test]
+fn correlations_are_not_counted_for_a_log_while_following() {
+    let bench = Bench::new();
+    bench.write("rules.yml", REFUSED);
+    bench.run(&["rules", "import", "--data", "d", "rules.yml", "--licence", "CC0"]).expect(0);
+    bench.write("f.log", "");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let following = Following::start(&bench, &["--no-packs", "--syslog", &format!("tcp:{port}")]);
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    let now = now();
+    let mut refused = |seconds: i64, user: &str| {
+        let what = "pam_unix(sshd:auth): authentication failure; logname= uid=0 rhost=192.0.2.7";
+        writeln!(sender, "<86>1 {} gate sshd 99 - - {what} user={user}", at(seconds)).unwrap();
+    };
+    (0..5).for_each(|nth| refused(now - 20 * MINUTE + nth, &format!("user{nth}")));
+    refused(now - MINUTE, "user5");
+    following.wait("out", "Passwords of many");
+    refused(now, "user6");
+    following.wait("out", "user=user6");
+    following.stop(0);
+    let counts = bench.run(&["rules", "stats", "--data", "d", "--json"]).expect(0).json();
+    let counts: Vec<_> = counts.iter().map(|one| (one["title"].as_str(), one["matches"].as_u64())).collect();
+    assert_eq!(counts, [(Some("A password was refused"), Some(7))]);
+}
+
 /// A notice of what came by syslog says how many lines it rests on, also after these were recorded.
 #[test]
 fn a_notice_of_syslog_rests_on_its_lines() {
