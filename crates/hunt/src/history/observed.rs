@@ -155,6 +155,25 @@ impl Observed {
         Observed { bytes_max: self.bytes_max, ..Observed::new(self.keep.clone(), Arc::clone(&self.folder)) }
     }
 
+    /// All of it once more, which shares what went to the folder; or why not all could be kept, which is said once.
+    pub(crate) fn copy(&mut self) -> Result<Observed, HistoryError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        Ok(Observed {
+            keep: self.keep.clone(),
+            folder: Arc::clone(&self.folder),
+            slots: self.slots.clone(),
+            entries: self.entries.clone(),
+            keys: self.keys.clone(),
+            refused: self.refused.clone(),
+            spilled: self.spilled.clone(),
+            fault: None,
+            bytes_max: self.bytes_max,
+            last: self.last,
+        })
+    }
+
     /// One that holds at most so many bytes in memory, for who has little of it.
     pub fn with_bytes_max(mut self, bytes_max: usize) -> Observed {
         self.bytes_max = bytes_max;

@@ -19,6 +19,15 @@ use super::runs::{self, LEVEL_FILE, Run, int};
 use crate::limits::FINDINGS_PER_FILE_MAX;
 use crate::report::Hit;
 
+/// What adding findings to those of a file came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// How many were not there yet.
+    pub new: u64,
+    /// For how many there was no room.
+    pub left: u64,
+}
+
 /// What recording came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
@@ -97,13 +106,43 @@ impl History<'_> {
         worker: i64,
         now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
+        let recorded = self.try_record(facts, &mut observed, findings, worker, now);
+        remove_spilled(&observed);
+        recorded
+    }
+
+    /// As [`History::record`], of what cannot be read once more: `observed` stays as it is where this fails, to be
+    /// recorded later, and begins anew where it does not.
+    pub fn record_or_keep(
+        &self,
+        facts: &FileFacts,
+        observed: &mut Observed,
+        findings: &[Hit],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Recorded, HistoryError> {
+        let mut copy = observed.copy()?;
+        let recorded = self.try_record(facts, &mut copy, findings, worker, now)?;
+        remove_spilled(observed);
+        *observed = observed.another();
+        Ok(recorded)
+    }
+
+    fn try_record(
+        &self,
+        facts: &FileFacts,
+        observed: &mut Observed,
+        findings: &[Hit],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Recorded, HistoryError> {
         let mut claim = None;
         self.base.write(&mut |tx| {
             claim = Some(self.claim_content(tx, facts, worker)?);
             Ok(())
         })?;
         let claim = claim.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
-        let recorded = self.write_runs(&claim, facts, &mut observed, now).and_then(|runs| {
+        let recorded = self.write_runs(&claim, facts, observed, now).and_then(|runs| {
             let mut done = None;
             self.base.write(&mut |tx| {
                 done = Some(self.commit(tx, &claim, facts, &runs, findings, worker, now)?);
@@ -111,11 +150,6 @@ impl History<'_> {
             })?;
             done.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })
         });
-        let folder = observed.folder();
-        for part in observed.spilled() {
-            // What stays is swept later.
-            let _ = folder.remove(part);
-        }
         if let Err(fault) = &recorded {
             // The database may be what fails: then the file is found running, and recorded when it comes again.
             let _ = self.give_up(&claim, worker, &fault.to_string());
@@ -128,13 +162,13 @@ impl History<'_> {
         self.write(|tx| {
             let known = register::of_content(tx.as_read(), facts)?;
             let Some(file) = known.filter(|file| file.recorded != Timestamp::EPOCH) else { return Ok(None) };
-            Ok(Some(count_findings(tx, file.id, findings)?))
+            Ok(Some(count_findings(tx, file.id, findings)?.new))
         })
     }
 
     /// Adds findings to a log that is recorded and grows: `file` is its number, as [`History::recorded_as`] said.
-    /// Recording what it has grown to puts all findings of it in their place. Answers how many are new.
-    pub fn add_findings_to(&self, file: i64, findings: &[Hit]) -> Result<u64, HistoryError> {
+    /// Recording what it has grown to puts all findings of it in their place.
+    pub fn add_findings_to(&self, file: i64, findings: &[Hit]) -> Result<Added, HistoryError> {
         self.write(|tx| Ok(count_findings(tx, file, findings)?))
     }
 
@@ -230,7 +264,7 @@ impl History<'_> {
             runs::found_again(tx, file)?;
         }
         runs::add(tx, self.folder.id(), written)?;
-        let new_findings = count_findings(tx, file, findings)?;
+        let new_findings = count_findings(tx, file, findings)?.new;
         Ok(match claim {
             Claim::Add(_) => Recorded::Added { new_findings },
             Claim::Again(..) => Recorded::Again { new_findings },
@@ -251,6 +285,15 @@ impl History<'_> {
     }
 }
 
+/// Removes the runs that what is recorded, or given up, was written to on the way.
+fn remove_spilled(observed: &Observed) {
+    let folder = observed.folder();
+    for part in observed.spilled() {
+        // What stays is swept later.
+        let _ = folder.remove(part);
+    }
+}
+
 /// What a file that has grown comes to.
 fn grown(shorter: &File, facts: &FileFacts) -> Result<Claim, HistoryError> {
     if facts.from == 0 && !shorter.merged {
@@ -262,18 +305,27 @@ fn grown(shorter: &File, facts: &FileFacts) -> Result<Claim, HistoryError> {
     Err(HistoryError::Grown { path: facts.path.clone(), from: shorter.counted_to })
 }
 
-/// Adds findings to those of a file and counts them; answers how many are new.
-fn count_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<u64, EngineError> {
-    let added = add_findings(tx, file, findings)?;
-    let args = [Value::Int(file), Value::Int(int(added))];
+/// Adds findings to those of a file and counts them.
+fn count_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<Added, EngineError> {
+    let kept = register::first_int(
+        tx.as_read(),
+        "SELECT findings FROM hunt_files WHERE id = ?1",
+        &[Value::Int(file)],
+    )?;
+    let kept = u64::try_from(kept.unwrap_or(0)).unwrap_or(0);
+    let added = add_findings(tx, file, findings, (FINDINGS_PER_FILE_MAX as u64).saturating_sub(kept))?;
+    let args = [Value::Int(file), Value::Int(int(added.new))];
     tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
     Ok(added)
 }
 
-/// Adds the findings that are not there yet; answers how many.
-fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<u64, EngineError> {
+/// Adds the findings that are not there yet, as far as there is room for more.
+fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit], room: u64) -> Result<Added, EngineError> {
     let mut added = 0;
-    for Hit { finding, host, account, source, kept } in findings.iter().take(FINDINGS_PER_FILE_MAX) {
+    for (nth, Hit { finding, host, account, source, kept }) in findings.iter().enumerate() {
+        if added >= room {
+            return Ok(Added { new: added, left: (findings.len() - nth) as u64 });
+        }
         let (host, account) = (host.as_deref().map(clean), account.as_deref().map(clean));
         added += tx.execute(
             "INSERT INTO hunt_findings (file, byte_offset, indicator, value, kind, line, time, text, lossy, clipped,
@@ -297,5 +349,5 @@ fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<u64, Eng
             ],
         )?;
     }
-    Ok(added)
+    Ok(Added { new: added, left: 0 })
 }

@@ -176,7 +176,8 @@ impl<'a> Input<'a> {
 }
 
 fn read(input: &mut Input<'_>, engine: &Engine) -> Option<Correlator> {
-    let mut state = Correlator::new(Arc::clone(&engine.rules.plans), engine.correlator.order);
+    let Correlator { order, now, .. } = engine.correlator;
+    let mut state = Correlator::new(Arc::clone(&engine.rules.plans), order, now);
     (state.horizon, state.newest) = (input.int()?, input.int()?);
     state.lost = Lost {
         late: input.long()?,

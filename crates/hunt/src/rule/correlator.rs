@@ -153,7 +153,12 @@ pub(super) struct Correlator {
     waiting_bytes: usize,
     /// Everything before this is settled.
     pub horizon: i64,
+    /// Time of the newest match; a clock that is ahead of ours does not move it.
     pub newest: i64,
+    /// The time it is, of logs that are followed; of others the end of all time.
+    pub now: i64,
+    /// Matches that came from further ahead than matches wait for others.
+    pub ahead: u64,
     pub groups: HashMap<(u32, Box<str>), Group>,
     next_sweep: i64,
     pub lost: Lost,
@@ -163,8 +168,11 @@ pub(super) struct Correlator {
 const SWEEP_MICROS: i64 = 60 * 1_000_000;
 
 impl Correlator {
-    pub fn new(plans: Arc<[Plan]>, order: Order) -> Correlator {
+    /// `now` counts of logs that are followed.
+    pub fn new(plans: Arc<[Plan]>, order: Order, now: i64) -> Correlator {
         Correlator {
+            now: if matches!(order, Order::Live { .. }) { now } else { i64::MAX },
+            ahead: 0,
             plans,
             order,
             waiting: Vec::new(),
@@ -185,15 +193,18 @@ impl Correlator {
         }
         let full = self.waiting.len() >= CORRELATION_WAITING_HITS_MAX
             || self.waiting_bytes >= CORRELATION_WAITING_BYTES_MAX;
-        if full && self.order == Order::Worker {
+        // What is ahead waits for its time to come, however many there are of it.
+        if full && (self.order == Order::Worker || hit.time > self.now) {
             self.lost.overflowed += 1;
             return;
         }
-        self.newest = self.newest.max(hit.time);
+        self.newest = self.newest.max(hit.time.min(self.now));
         self.waiting_bytes += hit.bytes();
+        let time = hit.time;
         self.waiting.push(hit);
         match self.order {
             Order::Live { lateness_micros } => {
+                self.ahead += u64::from(time > self.now.saturating_add(lateness_micros));
                 let until = self.newest.saturating_sub(lateness_micros);
                 // Sorting at each match would cost more than waiting a little longer.
                 if until.saturating_sub(self.horizon) > lateness_micros / 8 {
@@ -236,7 +247,7 @@ impl Correlator {
         let before = self.waiting.iter().map(|hit| hit.time).filter(|time| *time < since).max();
         let horizon = self.horizon.max(before.unwrap_or(i64::MIN)).min(since);
         self.settle(since, found);
-        let mut onward = Correlator::new(Arc::clone(&self.plans), order);
+        let mut onward = Correlator::new(Arc::clone(&self.plans), order, now);
         onward.groups.clone_from(&self.groups);
         for group in onward.groups.values_mut() {
             // Whoever hands it on tells it when it finishes.
@@ -249,9 +260,9 @@ impl Correlator {
         onward
     }
 
-    /// Counts all that waits, though nothing newer came.
+    /// Counts what waits, though nothing newer came; but for what is ahead.
     pub fn settle_all(&mut self, found: &mut dyn FnMut(Episode)) {
-        self.settle(i64::MAX, found);
+        self.settle(self.now.saturating_add(1), found);
         self.horizon = self.newest;
     }
 
@@ -361,6 +372,9 @@ impl Correlator {
     /// Counts all that waits, and reports what has not ended.
     pub fn finish(&mut self, found: &mut dyn FnMut(Episode)) {
         self.settle_all(found);
+        // What is ahead, too: its time does not come any more.
+        self.settle(i64::MAX, found);
+        self.horizon = self.newest;
         self.sweep(found);
         let mut open = Vec::new();
         for group in self.groups.values_mut() {

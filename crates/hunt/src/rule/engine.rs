@@ -34,7 +34,8 @@ pub struct Options {
     pub gather: bool,
     /// What is not told.
     pub exceptions: Vec<Exception>,
-    /// The time now, by which exceptions end.
+    /// The time now, by which exceptions end, and beyond which logs that are followed are not counted
+    /// ([`Engine::time_is`]).
     pub now: Timestamp,
 }
 
@@ -97,7 +98,7 @@ impl Engine {
             options.exceptions.iter().enumerate().filter(about).map(|(nth, _)| nth).collect()
         };
         let excepted: Vec<Vec<usize>> = rules.headers().map(of).collect();
-        let correlator = Correlator::new(Arc::clone(&rules.plans), options.order);
+        let correlator = Correlator::new(Arc::clone(&rules.plans), options.order, options.now.micros());
         Engine {
             counts: vec![RuleCount::default(); excepted.len()],
             excepted: excepted.into(),
@@ -121,7 +122,7 @@ impl Engine {
             rules: Arc::clone(&self.rules),
             options: Arc::clone(&self.options),
             excepted: Arc::clone(&self.excepted),
-            correlator: Correlator::new(Arc::clone(&self.rules.plans), Order::Worker),
+            correlator: Correlator::new(Arc::clone(&self.rules.plans), Order::Worker, i64::MAX),
             routes: HashMap::new(),
             filled: Filled::default(),
             candidates: Vec::new(),
@@ -307,6 +308,17 @@ impl Engine {
         self.summary()
     }
 
+    /// Says what time it is, for logs that are followed. Lines of a clock that is ahead wait for their time to come:
+    /// else one of them would make all that follows late.
+    pub fn time_is(&mut self, now: Timestamp) {
+        self.correlator.now = now.micros();
+    }
+
+    /// How many matches were ahead of the time by more than matches wait for others.
+    pub fn ahead(&self) -> u64 {
+        self.correlator.ahead
+    }
+
     /// How many matches wait for others that come out of order.
     pub fn waiting(&self) -> usize {
         self.correlator.waiting.len()
@@ -342,6 +354,11 @@ impl Engine {
     /// What was looked at so far.
     pub fn summary(&self) -> Summary {
         Summary { events: self.events, without_rules: self.without_rules, lost: self.correlator.lost }
+    }
+
+    /// Whether this is the id of a correlation, which counts over logs and is of none.
+    pub fn is_correlation(&self, id: &str) -> bool {
+        self.rules.correlations.iter().any(|one| one.header.id == id)
     }
 
     /// What each rule came to since this was last asked; rules that came to nothing are left out.

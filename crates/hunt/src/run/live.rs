@@ -91,16 +91,19 @@ impl<'n, 'a> LiveLog<'n, 'a> {
         scanned.part
     }
 
-    /// What was read since [`LiveLog::take_observed`] was last asked.
+    /// What was read since [`LiveLog::take_read`] was last asked.
     pub fn read(&self) -> &Stretch {
         &self.read
     }
 
-    /// What was observed so far, to be recorded; it begins anew.
-    pub fn take_observed(&mut self) -> (Observed, Stretch) {
-        let fresh = self.worker.nothing_observed();
-        let observed = std::mem::replace(&mut self.worker.observed, fresh);
-        (observed, std::mem::take(&mut self.read))
+    /// What was observed so far, to be recorded.
+    pub fn observed(&mut self) -> &mut Observed {
+        &mut self.worker.observed
+    }
+
+    /// What was read so far, when it is recorded; it begins anew.
+    pub fn take_read(&mut self) -> Stretch {
+        std::mem::take(&mut self.read)
     }
 
     /// What patterns of several observations wait for, when nothing more comes; nothing without patterns.

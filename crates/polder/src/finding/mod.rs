@@ -5,7 +5,7 @@ pub mod approve;
 pub mod report;
 pub mod share;
 
-pub use report::{Form, fill_indicators, set_dismissed_aside, write_report};
+pub use report::{Dismissed, Form, fill_indicators, set_dismissed_aside, write_report};
 
 use std::collections::BTreeMap;
 

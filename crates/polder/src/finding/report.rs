@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reports in all forms, to a file or stdout.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
@@ -83,17 +84,28 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     Ok(summary)
 }
 
+/// What persons have dismissed.
+#[derive(Default)]
+pub struct Dismissed(BTreeSet<String>);
+
+impl Dismissed {
+    /// As the node knows it now.
+    pub fn of(read: &mut dyn Read) -> Result<Dismissed, EngineError> {
+        let all = drafts(read)?.into_values();
+        Ok(Dismissed(all.filter(|draft| draft.state == State::Dismissed).map(|draft| draft.id).collect()))
+    }
+
+    /// Whether a finding is of what was dismissed.
+    pub fn has(&self, hit: &Hit) -> bool {
+        !self.0.is_empty() && self.0.contains(&of_finding(&hit.finding).id)
+    }
+}
+
 /// What a person has dismissed is counted and not told again.
 pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result<(), EngineError> {
-    let known = drafts(read)?;
-    if !known.values().any(|draft| draft.state == State::Dismissed) {
-        return Ok(());
-    }
-    let is_dismissed = |hit: &Hit| {
-        known.get(&of_finding(&hit.finding).id).is_some_and(|draft| draft.state == State::Dismissed)
-    };
+    let known = Dismissed::of(read)?;
     let (dismissed, hits): (Vec<Hit>, _) =
-        std::mem::take(&mut summary.hits).into_iter().partition(is_dismissed);
+        std::mem::take(&mut summary.hits).into_iter().partition(|hit| known.has(hit));
     (summary.dismissed, summary.hits) = (dismissed.len() as u64, hits);
     Ok(())
 }
@@ -101,7 +113,7 @@ pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result
 /// Fills in what the ledger says of the indicators that were found. Of an object that it does not hold, and of which
 /// nothing else is known, the marking is unknown.
 pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure> {
-    let ids: std::collections::BTreeSet<String> = summary
+    let ids: BTreeSet<String> = summary
         .hits
         .iter()
         .map(|hit| &hit.finding.indicator)

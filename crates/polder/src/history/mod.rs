@@ -96,6 +96,16 @@ impl<'n> Opened<'n> {
         self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
     }
 
+    /// Records what cannot be read once more; what was observed is kept where that fails.
+    pub fn record_or_keep(
+        &self,
+        facts: &FileFacts,
+        observed: &mut Observed,
+        findings: &[Hit],
+    ) -> Result<Recorded, HistoryError> {
+        self.history().record_or_keep(facts, observed, findings, i64::from(std::process::id()), now())
+    }
+
     /// Says what rules came to in a log of the register.
     pub fn count(&self, log: i64, counts: &[RuleCount]) -> Result<(), Failure> {
         Ok(self.node.store.local(|tx| rule::put_counts(tx, log, counts))?)

@@ -5,16 +5,18 @@
 //! file is recorded when following ends, by reading the file once more as `polder hunt` does; of syslog, which nobody
 //! can read once more, every hour and at the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use hunt::detection::{Detection, Means};
 use hunt::detector::{Counts, Detectors};
-use hunt::history::FileFacts;
+use hunt::history::{Added, FileFacts};
+use hunt::limits::FINDINGS_PER_FILE_MAX;
 use hunt::pattern::PatternRun;
 use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
 use hunt::report::words::second_or_dash;
@@ -27,13 +29,13 @@ use model::time::Timestamp;
 use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
 
-use super::gather::{Onward, Told, facts_of, is_told, told};
+use super::gather::{Onward, facts_of, is_told};
 use super::live::{Chunk, Live, Place};
 use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::finding::approve::approve;
-use crate::finding::fill_indicators;
+use crate::finding::{Dismissed, fill_indicators};
 use crate::history::Opened;
 use crate::node::{Node, now};
 use crate::notify::{self, Settings};
@@ -63,8 +65,14 @@ impl<'j> Job<'j> {
         self.args.reading.follow || !self.args.reading.syslog.is_empty()
     }
 
-    /// Where the files that are to be followed were read to. What is packed does not grow by lines.
-    pub fn places(&self, paths: &[PathBuf], summary: &Summary) -> Vec<(PathBuf, Place)> {
+    /// Where the files that are to be followed were read to; `read` says which they were, by device and inode. What is
+    /// packed does not grow by lines.
+    pub fn places(
+        &self,
+        paths: &[PathBuf],
+        summary: &Summary,
+        read: &HashMap<String, (u64, u64)>,
+    ) -> Vec<(PathBuf, Place)> {
         let mut places = Vec::new();
         for path in paths.iter().filter(|path| self.args.reading.follow && path.is_file()) {
             let name = path.display().to_string();
@@ -77,8 +85,17 @@ impl<'j> Job<'j> {
                     );
                 }
             }
-            let read = summary.files.iter().find(|file| file.path == name);
+            let is_another = is_another(path, read.get(&name));
+            if is_another {
+                eprintln!(
+                    "polder: {name}: it was rotated since it was read; the new one is followed from its beginning; what was \
+                     still written to the old one lies under its new name: hunt in that, too"
+                );
+            }
+            // A hunt that went on may have read two of the name: the later counts.
+            let read = summary.files.iter().rfind(|file| file.path == name);
             let read_to = match read.map(|file| (&file.state, file.bytes)) {
+                _ if is_another => 0,
                 Some((FileState::Whole, bytes)) => bytes,
                 // Nothing of it was hunted in.
                 Some((FileState::NotRead(_), _)) => 0,
@@ -116,17 +133,13 @@ impl<'j> Job<'j> {
             let notices = node.zip(settings).zip(post);
             let notices = notices.map(|((node, settings), post)| Notices { node, settings, post });
             let mut following = Following::new(self, onward, node, notices);
-            loop {
-                let (chunk, more) = live.next(WAIT);
-                if let Some(chunk) = chunk {
-                    following.take(chunk)?;
-                }
-                following.do_what_is_due()?;
-                if !more {
-                    break;
-                }
+            let done = following.run(&mut live);
+            // What waits is stored whatever happened.
+            let finished = following.finish();
+            if let (Err(_), Err(besides)) = (&done, &finished) {
+                eprintln!("polder: {besides}");
             }
-            following.finish()?;
+            done.and(finished)?;
             self.record_files(files.iter().map(|(path, _)| path))?;
             let (hits, detections) = following.found;
             eprintln!(
@@ -134,6 +147,10 @@ impl<'j> Job<'j> {
                 counted(hits, "finding"),
                 counted(detections, "detection")
             );
+            if following.left_aside > 0 {
+                let noun = counted(following.left_aside, "finding");
+                eprintln!("{noun} more of what a person dismissed, not told");
+            }
             Ok(hits + detections > 0)
         })
     }
@@ -154,6 +171,12 @@ impl<'j> Job<'j> {
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
         each.run(&paths, 1, &mut Taking::new(&mut gathering, None))
     }
+}
+
+/// Whether a name is another file's now than when it was read. A file that was not read, or is not there, is none.
+fn is_another(path: &Path, read: Option<&(u64, u64)>) -> bool {
+    let now = std::fs::metadata(path).map(|facts| (facts.dev(), facts.ino()));
+    read.zip(now.ok()).is_some_and(|(read, now)| *read != now)
 }
 
 /// Where a file ends by whole lines, of its first `read_to` bytes. What was reached comes with an error.
@@ -195,12 +218,13 @@ struct Following<'f> {
     tidings: Tidings,
     engine: Option<Engine>,
     detectors: Option<Detectors>,
+    /// Which detections were told when following began; what runs on of it is above.
+    onward: Onward,
     /// What the detectors had left out when following began.
     before: Counts,
-    /// Whether it was told that some come too late, and that there is no room for more.
-    left_out_told: [bool; 2],
-    /// Detections that were told when following began.
-    told: BTreeSet<Told>,
+    /// Whether it was told that some come too late for the detectors, that there is no room for more, that some come too
+    /// late for correlations, and that some are ahead.
+    left_out_told: [bool; 4],
     logs: HashMap<String, Followed<'f>>,
     /// Matches that wait in the engine, and since when there are so many.
     waiting: (usize, Timestamp),
@@ -210,6 +234,12 @@ struct Following<'f> {
     indicators: BTreeMap<String, IndicatorFacts>,
     /// Findings and detections so far.
     found: (u64, u64),
+    /// What persons have dismissed, as of when findings were last stored.
+    dismissed: Dismissed,
+    /// Findings of it so far.
+    left_aside: u64,
+    /// Whether a fault was told that is not over yet.
+    is_faulty: bool,
 }
 
 struct Followed<'f> {
@@ -222,6 +252,8 @@ struct Followed<'f> {
     before: Stretch,
     /// What was found and is not stored yet.
     findings: Vec<Hit>,
+    /// What was found in files that had the name before and is not stored yet, by their numbers in the history.
+    of_before: Vec<(i64, Vec<Hit>)>,
     /// Of syslog: what rules came to since it was recorded, by their ids.
     counts: BTreeMap<String, RuleCount>,
     /// Of a file: its number in the history, once something of it is recorded.
@@ -231,26 +263,69 @@ struct Followed<'f> {
 impl<'f> Following<'f> {
     fn new(
         job: &'f Job<'f>,
-        onward: Onward,
+        mut onward: Onward,
         node: Option<&'f Node>,
         notices: Option<Notices<'f>>,
     ) -> Following<'f> {
+        let (engine, detectors) = (onward.engine.take(), onward.detectors.take());
         Following {
             job,
             node,
             notices,
             tidings: Tidings::default(),
-            engine: onward.engine,
-            before: onward.detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
-            detectors: onward.detectors,
-            left_out_told: [false; 2],
-            told: onward.told,
+            engine,
+            before: detectors.as_ref().map(Detectors::counts).unwrap_or_default(),
+            detectors,
+            onward,
+            left_out_told: [false; 4],
             logs: HashMap::new(),
             waiting: (0, now()),
             recorded: now(),
             stored: now(),
             indicators: BTreeMap::new(),
             found: (0, 0),
+            dismissed: Dismissed::default(),
+            left_aside: 0,
+            is_faulty: false,
+        }
+    }
+
+    /// Asks what persons have dismissed: it is not told.
+    fn learn_dismissed(&mut self) -> Result<(), Failure> {
+        if let Some(node) = self.node {
+            self.dismissed = node.store.read(|read| Dismissed::of(read))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what comes until it is stopped.
+    fn run(&mut self, live: &mut Live) -> Result<(), Failure> {
+        self.learn_dismissed()?;
+        loop {
+            let (chunk, more) = live.next(WAIT);
+            if let Some(chunk) = chunk {
+                self.take(chunk)?;
+            }
+            self.do_what_is_due()?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A fault of this machine or of the server may be over later: it is told once, and what waits is tried again when
+    /// it is due.
+    fn endure(&mut self, done: Result<(), Failure>) -> Result<(), Failure> {
+        match done {
+            Err(fault) if matches!(fault.exit, Exit::Machine | Exit::Unreachable) => {
+                if !std::mem::replace(&mut self.is_faulty, true) {
+                    eprintln!(
+                        "polder: {fault}; following goes on, and what was found waits until this is over"
+                    );
+                }
+                Ok(())
+            }
+            done => done,
         }
     }
 
@@ -274,8 +349,7 @@ impl<'f> Following<'f> {
             followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
         } else if offset == 0 {
             // Another file under the name: what was found in the one before is its own.
-            store(self.job, &chunk.name, followed, false)?;
-            followed.file = None;
+            part_with(self.job, &chunk.name, followed);
         }
         if let Some((hash, bytes)) = &mut followed.received {
             hash.update(&chunk.bytes);
@@ -283,9 +357,11 @@ impl<'f> Following<'f> {
         }
         let block = Block { bytes: chunk.bytes, offset, first_line };
         let part = followed.log.take(block, self.engine.as_mut(), &mut self.detectors);
-        for count in self.engine.as_mut().map(Engine::take_counts).unwrap_or_default() {
-            // Those of a file are counted when it is recorded.
-            if followed.received.is_some() {
+        let counts = self.engine.as_mut().map(Engine::take_counts).unwrap_or_default();
+        let is_correlation = |id: &str| self.engine.as_ref().is_some_and(|engine| engine.is_correlation(id));
+        for count in counts {
+            // Those of a file are counted when it is recorded; a correlation is of no log.
+            if followed.received.is_some() && !is_correlation(&count.id) {
                 let sum = followed.counts.entry(count.id.clone()).or_default();
                 sum.matches += count.matches;
                 sum.excepted += count.excepted;
@@ -296,8 +372,9 @@ impl<'f> Following<'f> {
         if self.job.history.is_some() {
             followed.findings.extend(part.hits.iter().cloned());
         }
-        if followed.findings.len() >= FINDINGS_WAITING_MAX {
-            store(self.job, &chunk.name, followed, true)?;
+        if followed.findings.len() >= FINDINGS_WAITING_MAX && !self.is_faulty {
+            let stored = store(self.job, &chunk.name, followed, true).map(drop);
+            self.endure(stored)?;
         }
         self.tell(&part.hits, part.detections)
     }
@@ -321,6 +398,7 @@ impl<'f> Following<'f> {
             log,
             received: is_syslog.then(|| (Sha256::new(), 0)),
             findings: Vec::new(),
+            of_before: Vec::new(),
             counts: BTreeMap::new(),
             at: Place::default(),
             before: Stretch::default(),
@@ -334,16 +412,18 @@ impl<'f> Following<'f> {
     /// Prints what was found, and takes it in for the next notice.
     fn tell(&mut self, hits: &[Hit], detections: Vec<Detection>) -> Result<(), Failure> {
         let least = self.job.args.quarry.min_level;
-        let is_new =
-            |detection: &Detection| is_told(detection, least) && !self.told.contains(&told(detection));
+        let is_new = |detection: &Detection| is_told(detection, least) && !self.onward.knows(detection);
         let mut detections: Vec<Detection> = detections.into_iter().filter(is_new).collect();
+        let all = hits.len();
+        let hits: Vec<Hit> = hits.iter().filter(|hit| !self.dismissed.has(hit)).cloned().collect();
+        self.left_aside += (all - hits.len()) as u64;
         if hits.is_empty() && detections.is_empty() {
             return Ok(());
         }
         self.found.0 += hits.len() as u64;
         self.found.1 += detections.len() as u64;
         if self.job.args.output.json {
-            let summary = self.summary_of(hits)?;
+            let summary = self.summary_of(&hits)?;
             hits.iter().for_each(|hit| say!("{}", report::finding_line(&summary, hit)));
             detections.iter().for_each(|detection| say!("{}", report::detection_line(detection)));
         } else {
@@ -352,7 +432,7 @@ impl<'f> Following<'f> {
         }
         if let Some(notices) = &self.notices {
             detections.retain(|detection| detection.level >= notices.settings.level_min);
-            self.tidings.take(hits, &detections, now());
+            self.tidings.take(&hits, &detections, now());
         }
         Ok(())
     }
@@ -370,8 +450,12 @@ impl<'f> Following<'f> {
         }
         if !unknown.is_empty() {
             let mut fresh = Summary { hits: unknown, ..Summary::new(now()) };
-            self.know(&mut fresh)?;
-            self.indicators.extend(fresh.indicators.clone());
+            // What is not known is told all the same; its marking is then unknown.
+            let known = self.know(&mut fresh);
+            if known.is_ok() {
+                self.indicators.extend(fresh.indicators.clone());
+            }
+            self.endure(known)?;
             summary.indicators.extend(fresh.indicators);
         }
         Ok(summary)
@@ -399,13 +483,19 @@ impl<'f> Following<'f> {
         let now = now();
         self.judge(open_since())?;
         if now.micros() - self.recorded.micros() >= RECORD_EVERY_MICROS {
-            self.record()?;
+            // Nothing is on its way into the history then that could be swept.
+            let tidied = |()| self.job.history.map_or(Ok(()), Opened::tidy_after_hunt);
+            let recorded = self.record().and_then(tidied);
+            self.endure(recorded)?;
         }
         if now.micros() - self.stored.micros() >= STORE_EVERY_MICROS {
-            self.store()?;
+            let stored = self.store();
+            self.is_faulty &= stored.is_err();
+            self.endure(stored)?;
         }
         if self.tidings.is_due(now) {
-            self.send()?;
+            let sent = self.send();
+            self.endure(sent)?;
         }
         Ok(())
     }
@@ -413,18 +503,34 @@ impl<'f> Following<'f> {
     /// Lets correlations count what nothing more is waited for, and detectors judge the hours that are over.
     fn judge(&mut self, until: Timestamp) -> Result<(), Failure> {
         let mut found = Vec::new();
+        let [late_told, dropped_told, uncounted_told, ahead_told] = &mut self.left_out_told;
         if let Some(engine) = &mut self.engine {
+            engine.time_is(now());
             // By its own clock a log may lag: only what came counts, and when.
             let waiting = engine.waiting();
             if waiting != self.waiting.0 {
                 self.waiting = (waiting, now());
             } else if waiting > 0 && self.waiting.1 <= until {
                 engine.settle(&mut |detection| found.push(detection));
+                // What is ahead waits on.
+                self.waiting = (engine.waiting(), now());
+            }
+            if engine.summary().lost.late > 0 && !std::mem::replace(uncounted_told, true) {
+                eprintln!(
+                    "polder: matches come later than correlations wait for them, and are not counted: hunt in these logs \
+                     again, and look whether their clocks are right and --tz fits"
+                );
+            }
+            if engine.ahead() > 0 && !std::mem::replace(ahead_told, true) {
+                eprintln!(
+                    "polder: lines come whose time is yet to come; correlations count them when it has come, or when \
+                     following ends: look whether the clocks of these logs are right and --tz fits"
+                );
             }
         }
         let Some(detectors) = &mut self.detectors else { return self.tell(&[], found) };
         detectors.advance(until, &mut |detection| found.push(detection));
-        let (counts, [late_told, dropped_told]) = (detectors.counts(), &mut self.left_out_told);
+        let counts = detectors.counts();
         if counts.late > self.before.late && !std::mem::replace(late_told, true) {
             eprintln!(
                 "polder: sign-ins and movements come of which the hour is over; the detectors judge an hour 5 minutes \
@@ -444,27 +550,31 @@ impl<'f> Following<'f> {
     /// Records what listeners received.
     fn record(&mut self) -> Result<(), Failure> {
         self.recorded = now();
-        if let Some(history) = self.job.history {
-            for followed in self.logs.values_mut() {
-                record_received(history, followed, &self.job.zone())?;
-            }
+        let Some(history) = self.job.history else { return Ok(()) };
+        let mut done = Ok(());
+        for followed in self.logs.values_mut() {
+            done = done.and(record_received(history, followed, &self.job.zone()));
         }
-        Ok(())
+        done
     }
 
     /// Stores the findings that wait.
     fn store(&mut self) -> Result<(), Failure> {
         self.stored = now();
-        let mut stored = false;
+        let (mut stored, mut done) = (false, Ok(()));
         for (name, followed) in &mut self.logs {
-            stored |= store(self.job, name, followed, true)?;
+            match store(self.job, name, followed, true) {
+                Ok(some) => stored |= some,
+                Err(fault) => done = done.and(Err(fault)),
+            }
         }
+        done?;
         if let (Some(node), true) = (self.node, stored) {
             for approved in approve(node)? {
                 eprintln!("{}", approved.in_words());
             }
         }
-        Ok(())
+        self.learn_dismissed()
     }
 
     /// Writes a notice down of what was found since the last one, and has it sent.
@@ -478,11 +588,14 @@ impl<'f> Following<'f> {
         summary.sought = self.job.quarry.sought.clone();
         summary.files = self.logs.values().map(facts).collect();
         summary.files.sort_by(|a, b| a.path.cmp(&b.path));
-        self.know(&mut summary)?;
-        if notify::write_down(node, &summary, settings)?
-            && let Some(notices) = &self.notices
-        {
-            notices.post.wake();
+        let written = self.know(&mut summary).and_then(|()| notify::write_down(node, &summary, settings));
+        match (written, &self.notices) {
+            (Ok(true), Some(notices)) => notices.post.wake(),
+            (Ok(_), _) => {}
+            (Err(fault), _) => {
+                self.tidings.give_back(summary, now());
+                return Err(fault);
+            }
         }
         Ok(())
     }
@@ -520,10 +633,10 @@ impl<'f> Following<'f> {
                 );
             }
         }
-        self.tell(&[], found)?;
-        self.record()?;
-        self.store()?;
-        self.send()
+        // One that fails does not keep the others from being done.
+        let told = self.tell(&[], found);
+        let (recorded, stored, sent) = (self.record(), self.store(), self.send());
+        told.and(recorded).and(stored).and(sent)
     }
 }
 
@@ -543,7 +656,15 @@ fn print(detection: &Detection) {
 /// Stores the findings of a log that wait; answers whether there were any. A file that is not in the history yet is
 /// recorded first, where it may be.
 fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: bool) -> Result<bool, Failure> {
-    let Some(history) = job.history.filter(|_| !followed.findings.is_empty()) else { return Ok(false) };
+    let Some(history) = job.history else { return Ok(false) };
+    let of_before = !followed.of_before.is_empty();
+    while let Some((file, findings)) = followed.of_before.last() {
+        tell_left(name, history.history().add_findings_to(*file, findings)?);
+        followed.of_before.pop();
+    }
+    if followed.findings.is_empty() {
+        return Ok(of_before);
+    }
     if followed.received.is_some() {
         record_received(history, followed, &job.zone())?;
         return Ok(true);
@@ -554,32 +675,57 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
         followed.file = history.history().recorded_as(&record::name_of(&path))?;
     }
     if let Some(file) = followed.file {
-        history.history().add_findings_to(file, &std::mem::take(&mut followed.findings))?;
+        tell_left(name, history.history().add_findings_to(file, &followed.findings)?);
+        followed.findings.clear();
         return Ok(true);
     }
-    eprintln!(
-        "polder: {name}: {} are not stored, as nothing of the file is in the history; hunt in it again",
-        counted(followed.findings.len() as u64, "finding")
-    );
+    tell_not_stored(name, followed.findings.len());
     followed.findings.clear();
-    Ok(false)
+    Ok(of_before)
 }
 
-/// Puts what was received of a listener since the last time into the history, as a log of its own.
-fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
-    let Some((hash, bytes)) = &mut followed.received else { return Ok(()) };
-    let (observed, read) = followed.log.take_observed();
-    followed.before.join(&read);
-    if *bytes == 0 {
-        return Ok(());
+/// The name of a log is another file's: what was found in the one before is stored as its own when that is due.
+fn part_with(job: &Job<'_>, name: &str, followed: &mut Followed<'_>) {
+    let findings = std::mem::take(&mut followed.findings);
+    match followed.file.take() {
+        _ if findings.is_empty() => {}
+        Some(file) => followed.of_before.push((file, findings)),
+        None if job.history.is_some() => tell_not_stored(name, findings.len()),
+        None => {}
     }
-    let sha256: [u8; 32] = std::mem::take(hash).finalize().into();
+}
+
+fn tell_left(name: &str, added: Added) {
+    if added.left > 0 {
+        eprintln!(
+            "polder: {name}: {} more than the {FINDINGS_PER_FILE_MAX} that are kept of a file; an indicator that matches so \
+             much is suspect",
+            counted(added.left, "finding")
+        );
+    }
+}
+
+fn tell_not_stored(name: &str, findings: usize) {
+    eprintln!(
+        "polder: {name}: {} are not stored, as nothing of the file is in the history; hunt in it again",
+        counted(findings as u64, "finding")
+    );
+}
+
+/// Puts what was received of a listener since the last time into the history, as a log of its own. Where that fails all
+/// of it waits.
+fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
+    let Some((hash, bytes)) = followed.received.clone().filter(|(_, bytes)| *bytes > 0) else {
+        return Ok(());
+    };
+    let read = followed.log.read().clone();
+    let sha256: [u8; 32] = hash.finalize().into();
     let (first, last) = (read.timeline.first, read.timeline.last);
     let facts = FileFacts {
         path: format!("{} from {}", followed.log.name(), first.or(last).unwrap_or_else(now)),
         sha256,
         head_sha256: sha256,
-        size: *bytes,
+        size: bytes,
         class: followed.log.class(),
         whole: true,
         lines: read.lines,
@@ -588,17 +734,20 @@ fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zon
         last,
         days: read.days.into_iter().collect(),
         backward_jumps: read.timeline.jumps_back,
-        counted_to: *bytes,
+        counted_to: bytes,
         zone: zone.to_string(),
         ..FileFacts::default()
     };
-    *bytes = 0;
-    history.record(&facts, observed, &std::mem::take(&mut followed.findings))?;
-    let counts: Vec<RuleCount> = std::mem::take(&mut followed.counts).into_values().collect();
-    match history.history().number_of(&facts)? {
-        Some(number) => history.count(number, &counts),
-        None => Ok(()),
+    history.record_or_keep(&facts, followed.log.observed(), &followed.findings)?;
+    followed.received = Some((Sha256::new(), 0));
+    followed.findings.clear();
+    followed.before.join(&followed.log.take_read());
+    if let Some(number) = history.history().number_of(&facts)? {
+        let counts: Vec<RuleCount> = followed.counts.values().cloned().collect();
+        history.count(number, &counts)?;
+        followed.counts.clear();
     }
+    Ok(())
 }
 
 /// What a notice rests on of a log: what was read of it since following began.

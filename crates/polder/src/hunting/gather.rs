@@ -2,7 +2,8 @@
 //! What comes of all logs together, for the report.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use hunt::detection::{ABOUT, Detection, Level, Means};
@@ -42,15 +43,32 @@ pub struct Gathered {
 pub struct Onward {
     pub detectors: Option<Detectors>,
     pub engine: Option<Engine>,
-    /// Detections of hours that were still open: they were told, and come again when the hour is over.
-    pub told: BTreeSet<Told>,
+    /// Detections of hours that were still open: they were told at this level, and come again when the hour is over.
+    pub told: BTreeMap<Told, Level>,
+    /// Device and inode of the files that were read, by their names: what else has the name since is a new log.
+    pub places: HashMap<String, (u64, u64)>,
+}
+
+impl Onward {
+    /// Whether a detection was told before, and as grave as it is now: one that has become graver is told again.
+    pub fn knows(&self, detection: &Detection) -> bool {
+        self.told.get(&told(detection)).is_some_and(|level| *level >= detection.level)
+    }
+
+    /// Remembers what is told. What is below the level that is told was seen by nobody.
+    fn remember(&mut self, detection: &Detection, min_level: Option<Level>) {
+        if is_told(detection, min_level) {
+            let level = self.told.entry(told(detection)).or_insert(detection.level);
+            *level = detection.level.max(*level);
+        }
+    }
 }
 
 /// What makes a detection the same as another: what detected, about whom, from when.
 pub type Told = (String, Vec<(&'static str, String)>, Option<Timestamp>);
 
 /// See [`Told`].
-pub fn told(detection: &Detection) -> Told {
+fn told(detection: &Detection) -> Told {
     (detection.id.clone(), detection.about.clone(), detection.first)
 }
 
@@ -64,6 +82,8 @@ pub struct Gathering<'q> {
     min_level: Option<Level>,
     /// Logs by their names, with their numbers in the register.
     logs: HashMap<String, i64>,
+    /// Device and inode of the files that are done, by their names.
+    places: HashMap<String, (u64, u64)>,
     /// Whether something could not be read or recorded.
     pub partial: bool,
 }
@@ -79,6 +99,7 @@ impl<'q> Gathering<'q> {
             detectors: quarry.detectors.clone().map(Detectors::new),
             min_level,
             logs: HashMap::new(),
+            places: HashMap::new(),
             partial: quarry.partial,
         }
     }
@@ -117,6 +138,8 @@ impl<'q> Gathering<'q> {
             ));
         }
         self.logs = from.logs.into_iter().collect();
+        // Of two under one name the later counts.
+        self.places.extend(from.done.into_iter().map(|done| (done.path, done.place)));
         self.partial |= from.partial;
         Ok(())
     }
@@ -203,6 +226,11 @@ impl<'q> Gathering<'q> {
         self.engine.as_mut().map(Engine::take_counts).unwrap_or_default()
     }
 
+    /// A file is done; `place` is its device and its number there.
+    pub fn done(&mut self, path: &Path, place: (u64, u64)) {
+        self.places.insert(path.display().to_string(), place);
+    }
+
     /// A log that could not be read at all.
     pub fn not_read(&mut self, path: String, why: String) {
         self.partial = true;
@@ -224,7 +252,7 @@ impl<'q> Gathering<'q> {
     /// All logs were read: what counts over time is judged. With `follow_since` it is handed on as it stands for what
     /// happens from then on.
     pub fn finish(mut self, follow_since: Option<Timestamp>) -> Gathered {
-        let mut onward = Onward::default();
+        let mut onward = Onward { places: std::mem::take(&mut self.places), ..Onward::default() };
         let mut found = Vec::new();
         if let Some(engine) = &mut self.engine {
             if let Some(since) = follow_since {
@@ -232,7 +260,7 @@ impl<'q> Gathering<'q> {
                 onward.engine = Some(engine.hand_on(since, now(), follow::ORDER, detection));
             }
             let summary = engine.finish(&mut |detection| {
-                onward.told.extend(follow_since.map(|_| told(&detection)));
+                onward.remember(&detection, self.min_level);
                 found.push(detection);
             });
             let lost = summary.lost.late + summary.lost.overflowed;
@@ -254,7 +282,7 @@ impl<'q> Gathering<'q> {
                 onward.detectors = Some(detectors.clone());
             }
             detectors.finish(&mut |detection| {
-                onward.told.extend(follow_since.map(|_| told(&detection)));
+                onward.remember(&detection, self.min_level);
                 found.push(detection);
             });
             detectors.take_faults().iter().for_each(|diagnostic| eprintln!("{diagnostic}"));

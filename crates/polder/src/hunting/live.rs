@@ -119,12 +119,7 @@ impl Live {
                         thread::sleep(POLL);
                     }
                 }
-                // What stands there when it is stopped was written before.
-                for chunk in tails.iter_mut().filter_map(Tail::next) {
-                    if queue.send(chunk).is_err() {
-                        return;
-                    }
-                }
+                read_out(&mut tails, &queue);
             });
         }
         Ok(Live { chunks, stop: Arc::clone(stop), stopped: None })
@@ -142,6 +137,33 @@ impl Live {
             }
             Err(RecvTimeoutError::Timeout) => (None, true),
             Err(RecvTimeoutError::Disconnected) => (None, false),
+        }
+    }
+}
+
+/// Reads what stands in the files when it is stopped: it was written before. Whoever writes on all the time must not
+/// hold the end up; what is left then is told.
+fn read_out(tails: &mut [Tail], queue: &SyncSender<Chunk>) {
+    let stopped = Instant::now();
+    // A file that was rotated gives nothing once, and then what the new one holds.
+    let mut quiet = 0;
+    while quiet < 2 {
+        quiet += 1;
+        let is_over = stopped.elapsed() >= LAST_WAIT;
+        for tail in tails.iter_mut() {
+            let Some(mut chunk) = tail.next() else { continue };
+            quiet = 0;
+            if is_over {
+                let more = "there is more in it than could be read before following ended; hunt in it again";
+                let notice = chunk.notice.map_or_else(String::new, |notice| format!("{notice}; "));
+                chunk.notice = Some(format!("{notice}{}: {more}", chunk.name));
+            }
+            if queue.send(chunk).is_err() {
+                return;
+            }
+        }
+        if is_over {
+            return;
         }
     }
 }
@@ -480,6 +502,33 @@ mod tests {
         assert_eq!((new.offset, new.first_line), (0, 1));
         assert!(new.notice.as_ref().is_some_and(|n| n.contains("rotated")), "{new:?}");
         stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Of what was written and not yet read when it was stopped, only the first MiB of each file was told.
+    #[test]
+    fn a_backlog_is_read_to_its_end_when_it_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let (long, rotated) = (dir.path().join("a.log"), dir.path().join("b.log"));
+        std::fs::write(&long, "a line of some length\n".repeat(3 * CHUNK_BYTES / 22)).unwrap();
+        std::fs::write(&rotated, "old\n").unwrap();
+        let mut tails: Vec<Tail> =
+            [&long, &rotated].into_iter().map(|path| Tail::new(path, Place::default())).collect();
+        assert_eq!(tails[1].next().unwrap().bytes, b"old\n");
+        std::fs::rename(&rotated, dir.path().join("b.log.1")).unwrap();
+        std::fs::write(&rotated, "new\n").unwrap();
+        let (queue, chunks) = sync_channel(QUEUE_CHUNKS_MAX);
+        // One after the other: the one would give the other time.
+        tails.iter_mut().for_each(|tail| read_out(std::slice::from_mut(tail), &queue));
+        drop(queue);
+        let chunks: Vec<Chunk> = chunks.iter().collect();
+        let bytes = |path: &Path| -> usize {
+            let of = chunks.iter().filter(|chunk| Path::new(&chunk.name) == path);
+            of.map(|chunk| chunk.bytes.len()).sum()
+        };
+        assert_eq!((bytes(&long), bytes(&rotated)), (3 * CHUNK_BYTES / 22 * 22, 4));
+        assert!(
+            !chunks.iter().any(|chunk| chunk.notice.as_ref().is_some_and(|n| n.contains("there is more")))
+        );
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let mut found = summary.hit_count() + summary.detection_count() > 0;
     if job.goes_on() && !summary.stopped {
         // From where the files were read to: what was added since is followed, too.
-        let followed = job.places(&to_follow, &summary);
+        let followed = job.places(&to_follow, &summary, &onward.places);
         found |= job.follow(&followed, onward, node.as_ref(), settings.as_ref())?;
         return Ok(if found { Exit::Done } else { Exit::NotFound });
     }
@@ -301,7 +301,9 @@ impl<'t, 'q> Taking<'t, 'q> {
 
     /// A file is done; how far the hunt has come is kept from time to time.
     fn done(&mut self, path: &Path, opened: Option<Identity>) {
-        if let (Some(keeper), Some(identity)) = (&mut self.keeper, opened) {
+        let Some(identity) = opened else { return };
+        self.gathering.done(path, identity.place);
+        if let Some(keeper) = &mut self.keeper {
             keeper.done(path, identity);
             keeper.keep_if_due(self.gathering);
         }

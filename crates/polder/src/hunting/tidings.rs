@@ -72,6 +72,13 @@ impl Tidings {
         self.last = Some(now);
         true
     }
+
+    /// The notice could not be made: all of it waits for the next.
+    pub fn give_back(&mut self, summary: Summary, now: Timestamp) {
+        self.take(&summary.hits, &summary.detections, now);
+        self.more_hits += summary.more_hits;
+        self.more_detections += summary.more_detections;
+    }
 }
 
 /// Holds as many as there is room for; answers how many more there were.

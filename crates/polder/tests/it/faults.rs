@@ -79,7 +79,7 @@ fn stranger(bench: &Bench) -> Store {
     Store::open(bench.location("d"), Schema::default()).unwrap()
 }
 
-fn harm(bench: &Bench, sql: &'static str) {
+pub fn harm(bench: &Bench, sql: &'static str) {
     stranger(bench).local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
 }
 

@@ -6,9 +6,11 @@ use std::io::Write as _;
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use loggen::render::{Out, SignIn, okta};
 use model::time::Timestamp;
 use serde_json::Value;
 
+use crate::faults::harm;
 use crate::notify::{SECRET, private, web};
 use crate::support::*;
 
@@ -123,6 +125,44 @@ fn detectors_run_while_following() {
     assert_eq!(told, same, "{}", whole.out);
 }
 
+/// A request for a second factor that was refused, or approved.
+fn push(seconds: i64, out: Out) -> String {
+    let from = "203.0.113.180".parse().unwrap();
+    let act = SignIn {
+        time: seconds * 1_000_000,
+        user: "sleeper",
+        from,
+        out,
+        device: "",
+        agent: "Mozilla/5.0",
+        app: "Mail Online",
+        client: "Browser",
+    };
+    format!("{}\n", okta(&act).text)
+}
+
+/// That somebody gave in was swallowed while following, as the refusals before it were told of the file already; and
+/// what was too low to be told counted as told.
+#[test]
+fn following_tells_what_has_become_graver() {
+    for (more, of_file) in [(&[][..], 1), (&["--min-level", "high"][..], 0)] {
+        let bench = Bench::new();
+        let now = now();
+        let refused: String = (0..6).map(|nth| push(now - 10 * MINUTE + nth * 30, Out::Denied)).collect();
+        bench.write("f.log", refused);
+        let following = Following::start(&bench, more);
+        following.append(&push(now - MINUTE, Out::Ok));
+        let ran = following.stop(0);
+        let told = detections(&ran);
+        let levels: Vec<&str> = told
+            .iter()
+            .filter(|one| one["id"] == "mfa-fatigue")
+            .map(|one| one["level"].as_str().unwrap())
+            .collect();
+        assert_eq!(levels, [&["medium"][..of_file], &["critical"]].concat(), "{}{}", ran.out, ran.err);
+    }
+}
+
 /// Indicators in the ledger, a webhook that answers so often, and an empty log.
 fn with_webhook(answers: &'static [&'static str]) -> (Bench, std::sync::mpsc::Receiver<(String, Vec<u8>)>) {
     let bench = Bench::new();
@@ -232,6 +272,129 @@ fn following_begins_where_the_files_ended() {
     let ran = following.stop(0).says(&["1 finding and 0 detections while following"]);
     let lines: Vec<u64> = ran.findings().iter().map(|one| one["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [1, 2, 3, 4]);
+}
+
+/// Of a file that was rotated while others were still read, the new one was followed from as far as the old one had been
+/// read.
+#[test]
+fn a_file_that_is_rotated_during_the_first_pass_is_followed_from_its_beginning() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 2));
+    assert!(Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
+    let args = ["hunt", "--data", "d", "f.log", "pipe", "--follow", "--json", "--threads", "1", "--no-packs"];
+    let to = |name: &str| File::create(bench.path(name)).unwrap();
+    let child = bench.command(&args).stdout(to("out")).stderr(to("err")).spawn().unwrap();
+    // It is opened for reading when the first file is done.
+    let mut pipe = OpenOptions::new().write(true).open(bench.path("pipe")).unwrap();
+    fs::rename(bench.path("f.log"), bench.path("g.log")).unwrap();
+    bench.write("f.log", lines_with("198.51.100.9", 3));
+    pipe.write_all(b"nothing\n").unwrap();
+    drop(pipe);
+    let following = Following { bench: &bench, child };
+    following.wait("err", "following 1 file");
+    let ran = following.stop(0).says(&["f.log: it was rotated since it was read", "under its new name"]);
+    let found = ran.findings();
+    let lines = |value: &str| -> Vec<u64> {
+        let of = found.iter().filter(|one| one["value"] == value);
+        of.map(|one| one["line"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((lines("203.0.113.7"), lines("198.51.100.9")), (vec![1, 2], vec![1, 2, 3]), "{}", ran.out);
+}
+
+/// What a person had dismissed was told again of each new line while following.
+#[test]
+fn dismissed_findings_are_not_told_while_following() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 1));
+    bench.run(&["hunt", "--data", "d", "f.log", "--no-packs"]).expect(0);
+    let listed = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+    let id = listed[0]["finding"].as_str().unwrap();
+    bench.run(&["finding", "dismiss", "--data", "d", id, "--reason", "own scanner"]).expect(0);
+    let following = Following::start(&bench, &["--no-packs"]);
+    following.append(&lines_with("203.0.113.7", 2));
+    following.append(&lines_with("198.51.100.9", 1));
+    following.wait("out", "198.51.100.9");
+    let ran = following
+        .stop(0)
+        .says(&["1 finding and 0 detections while following", "2 findings more of what a person dismissed"]);
+    assert_eq!(ran.findings().len(), 1, "{}", ran.out);
+}
+
+/// One fault of the database ended following, and lost the findings and observables that waited.
+#[test]
+fn following_outlives_a_fault_of_the_database() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 1));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let following = Following::start(&bench, &["--no-packs", "--syslog", &format!("tcp:{port}")]);
+    harm(
+        &bench,
+        "CREATE TRIGGER fault BEFORE INSERT ON hunt_findings BEGIN SELECT RAISE(ABORT, 'a fault that was laid'); END",
+    );
+    // So many are stored at once.
+    let many = 10_000;
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    let line = "<13>1 2024-01-01T00:00:00Z gw app - - - to 203.0.113.7 and 203.0.113.99\n";
+    sender.write_all(line.repeat(many).as_bytes()).unwrap();
+    drop(sender);
+    following.wait("err", "following goes on");
+    following.append("2024-01-01T00:00:00Z to 203.0.113.7 after it\n");
+    following.wait("out", "after it");
+    fs::remove_file(bench.path("f.log")).unwrap();
+    bench.write("f.log", "2024-01-01T00:00:00Z to 203.0.113.7 in the new file\n");
+    following.wait("out", "in the new file");
+    harm(&bench, "DROP TRIGGER fault");
+    let ran = following.stop(0);
+    assert_eq!(ran.err.matches("a fault that was laid").count(), 1, "it is told once: {}", ran.err);
+    let listed = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    let of = |log: &str| listed.out.lines().filter(|line| line.contains(log)).count();
+    assert_eq!((of("f.log:"), of("syslog-tcp:")), (3, many));
+    bench.run(&["seen", "--data", "d", "203.0.113.99"]).expect(0).says(&["syslog-tcp:"]);
+}
+
+const REFUSED: &str = "title: A password was refused
+id: 2b1f0c9a-5c1e-4c55-9a43-3a1b8f2d7e11
+name: refused
+level: high
+logsource: {product: linux, service: auth}
+detection: {failed: [authentication failure], condition: failed}
+---
+title: Passwords of many were refused
+id: 5d0f4a1e-8c8e-4f0b-a7a5-6b1d6a3c2f12
+level: high
+correlation: {type: value_count, rules: [refused], group-by: [pam_rhost], timespan: 1h, generate: true, condition: {gt: 3, field: pam_user}}
+";
+
+/// What a correlation came to was counted for the log of which a line came next.
+#[test]
+fn correlations_are_not_counted_for_a_log_while_following() {
+    let bench = Bench::new();
+    bench.write("rules.yml", REFUSED);
+    bench.run(&["rules", "import", "--data", "d", "rules.yml", "--licence", "CC0"]).expect(0);
+    bench.write("f.log", "");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let following = Following::start(&bench, &["--no-packs", "--syslog", &format!("tcp:{port}")]);
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    let now = now();
+    let mut refused = |seconds: i64, user: &str| {
+        let what = "pam_unix(sshd:auth): authentication failure; logname= uid=0 rhost=192.0.2.7";
+        writeln!(sender, "<86>1 {} gate sshd 99 - - {what} user={user}", at(seconds)).unwrap();
+    };
+    (0..5).for_each(|nth| refused(now - 20 * MINUTE + nth, &format!("user{nth}")));
+    refused(now - MINUTE, "user5");
+    following.wait("out", "Passwords of many");
+    refused(now, "user6");
+    following.wait("out", "user=user6");
+    following.stop(0);
+    let counts = bench.run(&["rules", "stats", "--data", "d", "--json"]).expect(0).json();
+    let counts: Vec<_> = counts.iter().map(|one| (one["title"].as_str(), one["matches"].as_u64())).collect();
+    assert_eq!(counts, [(Some("A password was refused"), Some(7))]);
 }
 
 /// A notice of what came by syslog says how many lines it rests on, also after these were recorded.

@@ -8,9 +8,11 @@ mod laws;
 mod limits;
 mod support;
 
+use std::sync::atomic::Ordering;
+
 use hunt::event::SourceKind;
-use hunt::history::{Coverage, HistoryError, Keep, Recorded, Sighted, Step, Zeal};
-use ledger::sql::{EngineError, Flow};
+use hunt::history::{Added, Coverage, HistoryError, Keep, Recorded, Sighted, Step, Zeal};
+use ledger::sql::{EngineError, Flow, Value};
 use model::observable::ObservableKind;
 
 use support::{NOW, Node};
@@ -222,6 +224,48 @@ fn what_could_not_be_read_is_told_until_it_is() {
     history.fail("a.log", "it may not be read").unwrap();
     assert!(covered(&node).has_holes());
     assert_eq!((count > 0, node.count(ObservableKind::Ip, "8.8.8.8")), (true, count));
+}
+
+/// What was observed of a log that nobody can read once more was lost when the database or the disk failed.
+#[test]
+fn what_cannot_be_recorded_waits() {
+    for of_folder in [true, false] {
+        for budget in 0.. {
+            let node = Node::new();
+            let (facts, mut hunt, findings) = node.hunt("a.log", MONDAY, "8.8.8.8", SourceKind::Unknown, 0);
+            let budgets = if of_folder { &node.folder.writes } else { &node.transactions };
+            budgets.store(budget, Ordering::Relaxed);
+            let observed = &mut hunt.left.observed;
+            let mut record = || node.history().record_or_keep(&facts, observed, &findings, 1, NOW);
+            let fails = record().is_err();
+            node.restart();
+            if fails {
+                record().unwrap();
+            }
+            assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 2, "after {budget}");
+            assert_eq!((findings_in(&node), observed.is_empty()), (findings.len() as i64, true));
+            if !fails {
+                break;
+            }
+        }
+    }
+}
+
+/// While following, findings are added in parts: each part was kept up to the limit of a file.
+#[test]
+fn the_limit_on_findings_of_a_file_holds_over_all_parts() {
+    let node = Node::new();
+    node.record("a.log", MONDAY, "").unwrap();
+    let (_, _, findings) = node.hunt("a.log", MONDAY, "8.8.8.8", SourceKind::Unknown, 0);
+    assert_eq!(findings.len(), 2);
+    let file = node.history().recorded_as("a.log").unwrap().unwrap();
+    let nearly = hunt::limits::FINDINGS_PER_FILE_MAX as i64 - 1;
+    node.store
+        .local(|tx| tx.execute("UPDATE hunt_files SET findings = ?1", &[Value::Int(nearly)]))
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    let added = node.history().add_findings_to(file, &findings).unwrap();
+    assert_eq!((added, findings_in(&node)), (Added { new: 1, left: 1 }, 1));
 }
 
 /// Two processes with the same file: it counts once.

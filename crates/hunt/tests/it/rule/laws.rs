@@ -299,6 +299,30 @@ fn a_silent_live_log_tells_what_waits() {
     assert_eq!(found.len(), 1, "the burst that goes on is told");
 }
 
+/// One line from a clock that was ahead made all that followed late: correlations saw nothing more.
+#[test]
+fn a_line_from_the_future_does_not_blind_a_live_log() {
+    let options = Options {
+        order: Order::Live { lateness_micros: 60_000_000 },
+        ..Options::archive(time("2026-03-01T10:00:00Z"))
+    };
+    let (mut engine, mut found) = (Engine::new(Arc::new(rules(COUNTING)), options), Vec::new());
+    observe_file(&mut engine, 0, &[login("23:00:00", "ahead")], &mut found);
+    assert!(engine.ahead() > 0, "it can be told");
+    engine.settle(&mut |detection| found.push(detection));
+    assert!(engine.waiting() > 0, "its time has not come");
+    engine.time_is(time("2026-03-01T10:05:00Z"));
+    let lines =
+        [login("10:00:00", "a"), login("10:00:10", "b"), login("10:00:20", "c"), login("10:04:00", "d")];
+    observe_file(&mut engine, 0, &lines, &mut found);
+    assert_eq!((found.len(), engine.summary().lost.late), (1, 0), "the burst is told");
+    let waiting = engine.waiting();
+    engine.time_is(time("2026-03-01T23:01:00Z"));
+    engine.settle(&mut |detection| found.push(detection));
+    assert!(waiting > 0 && engine.waiting() == 0, "its time has come");
+    assert_eq!(engine.finish(&mut |detection| found.push(detection)).lost.late, 0);
+}
+
 /// What is followed counts together with what was in the files, also where one of their lines is ahead of time.
 #[test]
 fn a_live_log_goes_on_with_what_files_held() {
