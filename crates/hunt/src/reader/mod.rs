@@ -41,6 +41,8 @@ pub const HEAD_BYTES: usize = 4 * 1024;
 
 /// So much is read at once: its line ends are counted while it lies in the processor's cache.
 const READ_BYTES: usize = 256 * 1024;
+/// The same of gzip, whose decoder copies its window of 32 KiB at the end of each read.
+const READ_BYTES_GZIP: usize = BLOCK_BYTES;
 
 /// Least room that is made in a buffer.
 const ROOM_BYTES_MIN: usize = 64 * 1024;
@@ -279,6 +281,7 @@ impl<R: Read> Source<R> {
             return filled;
         }
         let wanted = filled + BLOCK_BYTES;
+        let most = if self.packing == Packing::Gzip { READ_BYTES_GZIP } else { READ_BYTES };
         let mut end = filled;
         let result = loop {
             if end == wanted {
@@ -288,7 +291,7 @@ impl<R: Read> Source<R> {
                 // A small log needs no large buffer.
                 make_room(buffer, (2 * end).clamp(end + ROOM_BYTES_MIN, wanted.max(end + ROOM_BYTES_MIN)));
             }
-            let until = buffer.len().min(wanted).min(end + READ_BYTES);
+            let until = buffer.len().min(wanted).min(end + most);
             match self.text.read(buffer.get_mut(end..until).unwrap_or_default()) {
                 Ok(0) => {
                     self.ended = true;

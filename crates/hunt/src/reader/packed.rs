@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a file's bytes to unpacked ones: hashed and counted on the way.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use crate::limits::ZSTD_WINDOW_LOG_MAX;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use super::hash::Hashing;
 use super::{HEAD_BYTES, Packing};
 
-/// A reader that counts and hashes what passes.
+/// A reader that counts and hashes what passes. As `Read` it reads straight into the buffer that it is given; as
+/// `BufRead` into buffers of its own, from which a decoder takes them and which then are hashed, so that the
+/// packed bytes are never copied.
 pub(super) struct Tap<R> {
     /// `None` once all of it was read elsewhere.
     reader: Option<R>,
+    /// Those handed on, and the head.
     pub(super) bytes: u64,
     pub(super) hash: Hashing,
     pub(super) head: Vec<u8>,
     /// How much of the head was handed on.
     handed: usize,
+    /// What was read ahead, and how much of it there is; not hashed yet.
+    part: Vec<u8>,
+    filled: usize,
+    /// How much of that was handed on.
+    taken: usize,
     /// What came after the head instead of more.
     error: Option<io::Error>,
     /// Whether reading has failed: nothing more comes.
@@ -25,10 +33,33 @@ pub(super) struct Tap<R> {
 }
 
 impl<R> Tap<R> {
+    fn over(reader: Option<R>) -> Tap<R> {
+        Tap {
+            reader,
+            bytes: 0,
+            hash: Hashing::new(),
+            head: Vec::new(),
+            handed: 0,
+            part: Vec::new(),
+            filled: 0,
+            taken: 0,
+            error: None,
+            failed: false,
+        }
+    }
+
+    /// What was read and not handed on.
+    fn waiting(&self) -> &[u8] {
+        match self.head.get(self.handed..) {
+            Some(head) if !head.is_empty() => head,
+            _ => self.part.get(self.taken..self.filled).unwrap_or_default(),
+        }
+    }
+
     /// One whose bytes passed through another.
     pub(super) fn of_passed<S>(other: Tap<S>) -> Tap<R> {
         let Tap { bytes, hash, head, .. } = other;
-        Tap { reader: None, bytes, hash, handed: head.len(), head, error: None, failed: false }
+        Tap { bytes, hash, handed: head.len(), head, ..Tap::over(None) }
     }
 
     /// The reader, when all of it has passed.
@@ -40,15 +71,7 @@ impl<R> Tap<R> {
 
 impl<R: Read> Tap<R> {
     pub(super) fn new(reader: R) -> Tap<R> {
-        Tap {
-            reader: Some(reader),
-            bytes: 0,
-            hash: Hashing::new(),
-            head: Vec::new(),
-            handed: 0,
-            error: None,
-            failed: false,
-        }
+        Tap::over(Some(reader))
     }
 
     /// Takes the first bytes. A failure comes in its place, when they have been read.
@@ -57,6 +80,27 @@ impl<R: Read> Tap<R> {
         self.error = reader.take(HEAD_BYTES as u64).read_to_end(&mut self.head).err();
         self.hash.update(&self.head);
         self.bytes = self.head.len() as u64;
+    }
+
+    /// Reads more behind what was read ahead, all of which was handed on. A part that is full is hashed before.
+    fn read_ahead(&mut self) -> io::Result<()> {
+        if self.filled == self.part.len() {
+            self.hash_part();
+            self.part.resize(self.hash.part_bytes(), 0);
+        }
+        let room = self.part.get_mut(self.filled..).unwrap_or_default();
+        self.filled += read(&mut self.reader, &mut self.error, &mut self.failed, room)?;
+        Ok(())
+    }
+
+    /// Hashes what was read ahead, all of which was handed on.
+    fn hash_part(&mut self) {
+        let mut part = std::mem::take(&mut self.part);
+        part.truncate(self.filled);
+        if !part.is_empty() {
+            self.part = self.hash.update_part(part);
+        }
+        (self.filled, self.taken) = (0, 0);
     }
 
     /// Reads what is left, for the hash.
@@ -70,36 +114,68 @@ impl<R: Read> Tap<R> {
                 Err(error) => return Err(error),
             }
         }
+        // After a failure nothing waits to be handed on.
+        self.hash_part();
         Ok(())
     }
 }
 
+/// Reads, unless that has failed.
+fn read<R: Read>(
+    reader: &mut Option<R>,
+    error: &mut Option<io::Error>,
+    failed: &mut bool,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let Some(reader) = reader else { return Ok(0) };
+    let result = match error.take() {
+        Some(error) => Err(error),
+        None if *failed => Ok(0),
+        None => reader.read(buffer),
+    };
+    result.inspect_err(|error| *failed |= error.kind() != io::ErrorKind::Interrupted)
+}
+
 impl<R: Read> Read for Tap<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let waiting = self.head.get(self.handed..).unwrap_or_default();
+        let waiting = self.waiting();
+        let count = waiting.len().min(buffer.len());
         if !waiting.is_empty() {
-            let count = waiting.len().min(buffer.len());
-            buffer.iter_mut().zip(waiting).for_each(|(to, from)| *to = *from);
-            self.handed += count;
+            if let (Some(to), Some(from)) = (buffer.get_mut(..count), waiting.get(..count)) {
+                to.copy_from_slice(from);
+            }
+            self.consume(count);
             return Ok(count);
         }
-        let Some(reader) = &mut self.reader else { return Ok(0) };
-        let read = match self.error.take() {
-            Some(error) => Err(error),
-            None if self.failed => Ok(0),
-            None => reader.read(buffer),
-        };
-        let count = read.inspect_err(|error| self.failed |= error.kind() != io::ErrorKind::Interrupted)?;
+        // What was read ahead comes before.
+        self.hash_part();
+        let count = read(&mut self.reader, &mut self.error, &mut self.failed, buffer)?;
         self.hash.update(buffer.get(..count).unwrap_or_default());
         self.bytes += count as u64;
         Ok(count)
     }
 }
 
+impl<R: Read> BufRead for Tap<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.waiting().is_empty() {
+            self.read_ahead()?;
+        }
+        Ok(self.waiting())
+    }
+
+    fn consume(&mut self, count: usize) {
+        let of_head = count.min(self.head.len() - self.handed);
+        self.handed += of_head;
+        self.taken += count - of_head;
+        self.bytes += (count - of_head) as u64;
+    }
+}
+
 pub(super) enum Unpack<R: Read> {
     Gzip(Box<MultiGzDecoder<Tap<R>>>),
     Plain(Tap<R>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<Tap<R>>>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, Tap<R>>>),
     /// The unpacker itself could not be made.
     Broken(Tap<R>, Option<io::Error>),
 }
@@ -109,10 +185,10 @@ impl<R: Read> Unpack<R> {
         match packing {
             Packing::Gzip => Unpack::Gzip(Box::new(MultiGzDecoder::new(tap))),
             Packing::Plain => Unpack::Plain(tap),
-            Packing::Zstd => match zstd::stream::read::Decoder::try_new(tap) {
+            Packing::Zstd => match zstd::stream::read::Decoder::try_with_buffer(tap) {
                 Ok(mut decoder) => match decoder.window_log_max(ZSTD_WINDOW_LOG_MAX) {
                     Ok(()) => Unpack::Zstd(Box::new(decoder)),
-                    Err(error) => Unpack::Broken(decoder.finish().into_inner(), Some(error)),
+                    Err(error) => Unpack::Broken(decoder.finish(), Some(error)),
                 },
                 Err((tap, error)) => Unpack::Broken(tap, Some(error)),
             },
@@ -123,7 +199,7 @@ impl<R: Read> Unpack<R> {
         match self {
             Unpack::Gzip(decoder) => decoder.get_mut(),
             Unpack::Plain(tap) | Unpack::Broken(tap, _) => tap,
-            Unpack::Zstd(decoder) => decoder.get_mut().get_mut(),
+            Unpack::Zstd(decoder) => decoder.get_mut(),
         }
     }
 }

@@ -195,3 +195,56 @@ proptest::proptest! {
         proptest::prop_assert_eq!(facts.bytes as usize, head.len() + bytes.len());
     }
 }
+
+/// Reads pieces of odd sizes, is interrupted now and then, and fails at a place if told so.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    piece: usize,
+    fails: bool,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.piece = self.piece % 90_001 + 7_919;
+        if self.piece.is_multiple_of(5) {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        if self.rest.is_empty() && std::mem::take(&mut self.fails) {
+            return Err(std::io::Error::other("the share is gone"));
+        }
+        let most = self.piece.min(buffer.len());
+        self.rest.read(&mut buffer[..most])
+    }
+}
+
+/// Log lines that no packer makes small, so that what is hashed is many buffers long.
+fn unlike_lines(count: u64) -> Vec<u8> {
+    let line = |n: u64| {
+        format!("{:016x}\n", (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)).into_bytes()
+    };
+    (0..count).flat_map(line).collect()
+}
+
+#[test]
+fn every_byte_of_the_file_is_hashed_once_however_it_is_read() {
+    let log = unlike_lines(400_000);
+    let of = |bytes: &[u8]| <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(bytes));
+    for packed in [gz(&log), zst(&log), log.clone()] {
+        assert!(packed.len() > 2 * 1024 * 1024, "{} bytes are too few for this test", packed.len());
+        for fails in [false, true] {
+            let (parts, facts) = read_from(Pieces { rest: &packed, piece: 1, fails });
+            assert_eq!(facts.bytes, packed.len() as u64);
+            assert_eq!(facts.sha256, of(&packed));
+            assert_eq!(facts.whole, !fails, "{:?}", facts.diagnostics);
+            let read: Vec<u8> = parts.into_iter().flat_map(|(.., bytes)| bytes).collect();
+            assert!(read == log, "{} of {} bytes", read.len(), log.len());
+        }
+        // Damage in the middle ends the unpacking; the rest is hashed all the same.
+        let mut damaged = packed.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 256 * 1024].fill(0xFF);
+        let (_, facts) = read_from(Pieces { rest: &damaged, piece: 1, fails: false });
+        assert_eq!((facts.bytes, facts.sha256), (damaged.len() as u64, of(&damaged)));
+        assert_eq!(facts.whole, facts.packing == Packing::Plain);
+    }
+}
