@@ -175,14 +175,9 @@ fn tell_standing(sight: &Sight, standing: &Standing, as_json: bool) {
     let Standing { sighting, observed, marking, made, rule } = standing;
     let value = sight.observable.display();
     if as_json {
-        say!(
-            "{}",
-            json!({
-                "sighting": sighting, "observed_data": observed.clone().unwrap_or_default(), "value": value,
-                "count": sight.count,
-                "marking": marking.to_string(), "added": 0, "made": made.to_string(), "rule": rule,
-            })
-        );
+        let mut line = sighting_json(sight, sighting, observed.as_deref(), *marking, 0);
+        (line["made"], line["rule"]) = (json!(made.to_string()), json!(rule));
+        say!("{line}");
     } else {
         let by = rule.map_or(String::new(), |rule| format!(" by rule {rule}"));
         say!(
@@ -221,17 +216,25 @@ pub fn sight(
     Ok(Exit::Done)
 }
 
+/// A sighting as `docs/json.md` has it, that was made just now.
+fn sighting_json(
+    sight: &Sight,
+    sighting: &str,
+    observed: Option<&str>,
+    marking: Marking,
+    added: usize,
+) -> Value {
+    json!({
+        "sighting": sighting, "observed_data": observed.unwrap_or_default(), "value": sight.observable.display(),
+        "count": sight.count, "marking": marking.to_string(), "added": added, "made": null, "rule": null,
+    })
+}
+
 fn tell(sight: &Sight, done: &Appended, as_json: bool) {
     let Appended { sighting, observed, marking, added } = done;
     let value = sight.observable.display();
     if as_json {
-        say!(
-            "{}",
-            json!({
-                "sighting": sighting, "observed_data": observed.clone().unwrap_or_default(), "value": value,
-                "count": sight.count, "marking": marking.to_string(), "added": added, "made": null, "rule": null,
-            })
-        );
+        say!("{}", sighting_json(sight, sighting, observed.as_deref(), *marking, *added));
     } else {
         say!("{sighting}: {value} seen {}, {marking}", counted(sight.count, "time"));
     }
