@@ -129,7 +129,11 @@ impl Keeper {
                     return false;
                 }
                 let head = head_of(&file, known.content.0);
-                if content.0 > known.content.0 && head.is_ok_and(|head| head == known.head_sha256) {
+                // Of one that was empty nothing was read.
+                if known.content.0 > 0
+                    && content.0 > known.content.0
+                    && head.is_ok_and(|head| head == known.head_sha256)
+                {
                     grown.push(name);
                     return false;
                 }

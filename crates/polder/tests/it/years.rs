@@ -188,10 +188,14 @@ const HUNT: [&str; 7] = ["hunt", "--data", "d", "--threads", "1", "a.log", "late
 
 /// A hunt that is done with `a.log` and stopped while it waits for `later.log`, which then is a log like others.
 fn stopped_after_one() -> Bench {
+    stopped_after(ONE)
+}
+
+fn stopped_after(log: &str) -> Bench {
     let bench = Bench::new();
     bench.write("list.txt", "203.0.113.7\n");
     bench.import("list.txt", &["--tlp", "green"], 0);
-    bench.write("a.log", ONE);
+    bench.write("a.log", log);
     let pipe = bench.path("later.log");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut hunting = bench.command(&HUNT).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -248,5 +252,12 @@ fn a_log_that_cannot_be_read_does_not_keep_a_stopped_hunt_from_its_report() {
     assert_eq!(times(&bench, 3), ["03:01"]);
     // That hunt is over: the next one begins anew.
     bench.write("later.log", ONE.replace("03:01", "03:02"));
+    assert_eq!(times(&bench, 0), ["03:01", "03:02"]);
+}
+
+#[test]
+fn a_log_that_was_empty_when_it_was_done_is_read() {
+    let bench = stopped_after("");
+    bench.write("a.log", ONE);
     assert_eq!(times(&bench, 0), ["03:01", "03:02"]);
 }
