@@ -53,6 +53,11 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
+    /// Whether it concerns the log that was to be recorded, and no other.
+    pub(crate) fn is_of_one_log(&self) -> bool {
+        matches!(self, HistoryError::Grown { .. } | HistoryError::Taken { .. })
+    }
+
     /// A fault of the folder.
     pub(crate) fn folder(operation: &'static str, name: &str) -> impl FnOnce(io::Error) -> HistoryError {
         let name = name.to_owned();

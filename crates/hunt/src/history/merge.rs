@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::sql::{EngineError, Tx, Value};
+use ledger::sql::{EngineError, Tx};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
 use super::base::History;
 use super::error::HistoryError;
 use super::format::{Kinds, RunFacts, RunHead, RunWriter};
+use super::register;
 use super::rows::{Merged, Stream};
 use super::runs::{self, LEVEL_FILE, LEVEL_MERGED, Run};
-use crate::limits::{MERGE_RUNS_MAX, MERGE_RUNS_MIN, SETTLED_SECONDS};
+use crate::limits::{MERGE_RUNS_MAX, MERGE_RUNS_MIN};
 
 /// What one step of merging did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +60,9 @@ impl History<'_> {
     /// while; killed at any moment it has done all of a step or nothing.
     pub fn merge_step(&self, zeal: Zeal, now: Timestamp) -> Result<Step, HistoryError> {
         let (runs, growing) = self.read(|read| {
-            let settled = now.micros().saturating_sub(SETTLED_SECONDS * 1_000_000);
-            let files = super::register::files(read)?.into_iter();
+            let files = register::files(read)?.into_iter();
             let young = files.filter(|file| {
-                // A log grows at its end: one that ends long ago does not.
-                let end = file.last.map_or(file.recorded, |last| last.min(file.recorded));
-                !file.packed && !file.merged && end.micros() > settled
+                !file.merged && !register::is_settled(file.packed, file.last, file.recorded, now)
             });
             Ok((runs::live(read, self.folder.id())?, young.map(|file| file.id).collect::<BTreeSet<i64>>()))
         })?;
@@ -147,10 +145,7 @@ fn merged(facts: RunFacts, kind: ObservableKind, from: &[Run], now: Timestamp) -
 fn mark_merged(tx: &mut dyn Tx, runs: &[Run]) -> Result<(), EngineError> {
     let files: BTreeSet<i64> =
         runs.iter().filter(|run| run.level == LEVEL_FILE).flat_map(|run| run.files.iter().copied()).collect();
-    for file in files {
-        tx.execute("UPDATE hunt_files SET merged = 1 WHERE id = ?1", &[Value::Int(file)])?;
-    }
-    Ok(())
+    files.into_iter().try_for_each(|file| register::mark_merged(tx, file))
 }
 
 /// What to merge next: runs of files first, the oldest month first; then runs of one class, smaller ones of

@@ -477,7 +477,7 @@ impl Observed {
 }
 
 /// What was observed of one month: rows in memory, and runs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Part {
     rows: Vec<Row>,
     runs: Vec<RunFacts>,

@@ -2,19 +2,20 @@
 //! Recording a file: its runs are written first, then register, runs and findings count in one transaction.
 //! After a crash the file is wholly recorded or not at all, and recording it again changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ledger::sql::{EngineError, Tx, Value};
 use model::time::Timestamp;
 
 use super::base::History;
 use super::error::HistoryError;
+use super::folder::RunFolder;
 use super::format::{Kinds, RunHead, RunWriter};
 use super::month::Month;
-use super::observed::Observed;
+use super::observed::{Observed, Part};
 use super::register::{self, File, FileFacts, FileState, clean};
-use super::row::Sources;
-use super::rows::Merged;
+use super::rows::{Merged, Stream};
 use super::runs::{self, LEVEL_FILE, Run, int};
 use crate::limits::FINDINGS_PER_FILE_MAX;
 use crate::report::Hit;
@@ -64,6 +65,28 @@ impl Recorded {
             | Recorded::Known { new_findings } => new_findings,
         }
     }
+}
+
+/// A log that was hunted in, to be recorded.
+#[derive(Debug)]
+pub struct LogToRecord<'l> {
+    /// What is known of it.
+    pub facts: &'l FileFacts,
+    /// What it held.
+    pub observed: Observed,
+    /// What was found in it.
+    pub findings: &'l [Hit],
+}
+
+/// The number of a log in the register and what recording it came to, or why it is not recorded.
+pub type Outcome = Result<(i64, Recorded), HistoryError>;
+
+/// What one log adds to a run.
+struct OfLog<'c> {
+    claim: &'c Claim,
+    part: Part,
+    /// Where the runs of the part lie.
+    folder: Arc<dyn RunFolder>,
 }
 
 /// What is to be done with a file.
@@ -136,25 +159,91 @@ impl History<'_> {
         worker: i64,
         now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
-        let mut claim = None;
+        let log = LogToRecord { facts, observed: std::mem::take(observed), findings };
+        let mut logs = [log];
+        let recorded = self.record_all(&mut logs, worker, now);
+        let [log] = logs;
+        *observed = log.observed;
+        let taken = || HistoryError::Taken { path: facts.path.clone() };
+        recorded?.pop().ok_or_else(taken)?.map(|(_, recorded)| recorded)
+    }
+
+    /// Records several logs in two transactions, whatever their number: what each holds on the disk costs more than
+    /// what a small log says. Of logs of the same content, or of the same name, only one may be among them.
+    ///
+    /// Answers for each its number and what recording it came to, or why it is not recorded
+    /// ([`HistoryError::Grown`], [`HistoryError::Taken`]): the others are all the same.
+    pub fn record_all(
+        &self,
+        logs: &mut [LogToRecord<'_>],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Outcome>, HistoryError> {
+        let mut claims: Vec<Result<Claim, HistoryError>> = Vec::new();
         self.base.write(&mut |tx| {
-            claim = Some(self.claim_content(tx, facts, worker)?);
+            claims.clear();
+            for log in logs.iter() {
+                let claim = match self.claim_content(tx, log.facts, worker) {
+                    Err(fault) if !fault.is_of_one_log() => return Err(fault),
+                    Ok(claim) if claims.iter().flatten().any(|other| other.file() == claim.file()) => {
+                        Err(HistoryError::Taken { path: log.facts.path.clone() })
+                    }
+                    claim => claim,
+                };
+                claims.push(claim);
+            }
             Ok(())
         })?;
-        let claim = claim.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
-        let recorded = self.write_runs(&claim, facts, observed, now).and_then(|runs| {
-            let mut done = None;
-            self.base.write(&mut |tx| {
-                done = Some(self.commit(tx, &claim, facts, &runs, findings, worker, now)?);
-                Ok(())
-            })?;
-            done.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })
-        });
+        let recorded = self.write_and_commit(&mut claims, logs, worker, now);
         if let Err(fault) = &recorded {
-            // The database may be what fails: then the file is found running, and recorded when it comes again.
-            let _ = self.give_up(&claim, worker, &fault.to_string());
+            for claim in claims.iter().flatten() {
+                // The database may be what fails: then the file is found running, and recorded when it comes again.
+                let _ = self.give_up(claim, worker, &fault.to_string());
+            }
         }
         recorded
+    }
+
+    fn write_and_commit(
+        &self,
+        claims: &mut Vec<Result<Claim, HistoryError>>,
+        logs: &mut [LogToRecord<'_>],
+        worker: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Outcome>, HistoryError> {
+        let mut parts = Vec::new();
+        for (claim, log) in claims.iter().zip(logs.iter_mut()) {
+            let is_wanted = claim.as_ref().is_ok_and(|claim| !matches!(claim, Claim::Known(_)));
+            parts.push(if is_wanted { log.observed.months()? } else { BTreeMap::new() });
+        }
+        loop {
+            let again = if claims.len() > 1 { parts.clone() } else { Vec::new() };
+            let written = self.write_runs(claims, logs, std::mem::replace(&mut parts, again), now)?;
+            let (mut outcomes, mut taken) = (Vec::new(), None);
+            let done = self.base.write(&mut |tx| {
+                outcomes.clear();
+                for (nth, (claim, log)) in claims.iter().zip(logs.iter()).enumerate() {
+                    let Ok(claim) = claim else { continue };
+                    taken = Some(nth);
+                    outcomes.push((claim.file(), self.commit(tx, claim, log, worker, now)?));
+                }
+                runs::add(tx, self.folder.id(), &written)?;
+                Ok(mark_joint(tx, &written)?)
+            });
+            match (done, taken.and_then(|nth| claims.get_mut(nth))) {
+                // Its rows are among those of the others in what was written: all of it is written again without.
+                (Err(fault @ HistoryError::Taken { .. }), Some(claim)) => *claim = Err(fault),
+                (Err(fault), _) => return Err(fault),
+                (Ok(()), _) => {
+                    let mut outcomes = outcomes.into_iter();
+                    let taken = || HistoryError::Taken { path: String::new() };
+                    return Ok(std::mem::take(claims)
+                        .into_iter()
+                        .map(|claim| claim.and_then(|_| outcomes.next().ok_or_else(taken)))
+                        .collect());
+                }
+            }
+        }
     }
 
     /// Adds findings to a log whose content is recorded already; answers how many are new, `None` if it is not.
@@ -194,55 +283,74 @@ impl History<'_> {
         Ok(claim)
     }
 
+    /// Writes the runs of logs: one of a month for all that can grow no more, as merging would make it, and one of
+    /// its own for each other.
     fn write_runs(
         &self,
-        claim: &Claim,
-        facts: &FileFacts,
-        observed: &mut Observed,
+        claims: &[Result<Claim, HistoryError>],
+        logs: &[LogToRecord<'_>],
+        parts: Vec<BTreeMap<Month, Part>>,
         now: Timestamp,
     ) -> Result<Vec<Run>, HistoryError> {
-        if matches!(claim, Claim::Known(_)) {
-            return Ok(Vec::new());
-        }
         let with_filter = self.are_many(0)?;
-        let (file, folder) = (claim.file(), observed.folder());
+        let mut heads: BTreeMap<(RunHead, Option<usize>), Vec<OfLog<'_>>> = BTreeMap::new();
+        for (nth, ((claim, log), months)) in claims.iter().zip(logs).zip(parts).enumerate() {
+            let Ok(claim) = claim else { continue };
+            let is_settled = register::is_settled(log.facts.packed, log.facts.last, now, now);
+            let alone = (!matches!(claim, Claim::Add(_)) || !is_settled).then_some(nth);
+            for (month, part) in months {
+                let head = RunHead { month, source: log.facts.class.kind };
+                let folder = log.observed.folder();
+                heads.entry((head, alone)).or_default().push(OfLog { claim, part, folder });
+            }
+        }
         let mut written = Vec::new();
-        for (month, part) in observed.months()? {
-            let head = RunHead { month, source: facts.class.kind };
-            let mut rows = Merged::new(part.streams(&*folder)?)?;
-            let mut writer = RunWriter::new(self.folder, head, with_filter)?;
-            while let Some(mut row) = rows.next_row()? {
-                let wanted = match claim {
-                    Claim::Again(_, lost) => {
-                        lost.iter().any(|(of, kinds)| *of == month && kinds.has(row.kind))
-                    }
-                    _ => true,
-                };
-                if wanted {
-                    row.sources = Sources::one(file);
-                    writer.push(&row)?;
-                }
-            }
-            if writer.rows() > 0 {
-                let files = BTreeSet::from([file]);
-                written.push(Run { facts: writer.finish()?, level: LEVEL_FILE, files, made: now });
-            }
+        for ((head, _), logs) in heads {
+            written.extend(self.write_run(head, logs, with_filter, now)?);
         }
         Ok(written)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what counts in one transaction")]
+    fn write_run(
+        &self,
+        head: RunHead,
+        logs: Vec<OfLog<'_>>,
+        with_filter: bool,
+        now: Timestamp,
+    ) -> Result<Option<Run>, HistoryError> {
+        let mut writer = RunWriter::new(self.folder, head, with_filter)?;
+        let mut files = BTreeSet::new();
+        let mut streams = Vec::new();
+        let mut lost = None;
+        for OfLog { claim, part, folder } in logs {
+            files.insert(claim.file());
+            streams.push(Stream::of_file(claim.file(), Merged::new(part.streams(&*folder)?)?));
+            if let Claim::Again(_, of) = claim {
+                lost = Some(of);
+            }
+        }
+        let mut rows = Merged::new(streams)?;
+        while let Some(row) = rows.next_row()? {
+            let is_of = |(month, kinds): &(Month, Kinds)| *month == head.month && kinds.has(row.kind);
+            if lost.is_none_or(|lost| lost.iter().any(is_of)) {
+                writer.push(&row)?;
+            }
+        }
+        if writer.rows() == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Run { facts: writer.finish()?, level: LEVEL_FILE, files, made: now }))
+    }
+
     fn commit(
         &self,
         tx: &mut dyn Tx,
         claim: &Claim,
-        facts: &FileFacts,
-        written: &[Run],
-        findings: &[Hit],
+        log: &LogToRecord<'_>,
         worker: i64,
         now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
-        let file = claim.file();
+        let (file, facts) = (claim.file(), log.facts);
         let ours = register::file(tx.as_read(), file)?.filter(|row| row.worker == worker);
         let ours = ours.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
         match claim {
@@ -263,8 +371,7 @@ impl History<'_> {
         if let Claim::Again(..) = claim {
             runs::found_again(tx, file)?;
         }
-        runs::add(tx, self.folder.id(), written)?;
-        let new_findings = count_findings(tx, file, findings)?.new;
+        let new_findings = count_findings(tx, file, log.findings)?.new;
         Ok(match claim {
             Claim::Add(_) => Recorded::Added { new_findings },
             Claim::Again(..) => Recorded::Again { new_findings },
@@ -283,6 +390,13 @@ impl History<'_> {
             Ok(())
         })
     }
+}
+
+/// A log whose rows stand with those of others in one run cannot be taken back alone.
+fn mark_joint(tx: &mut dyn Tx, written: &[Run]) -> Result<(), EngineError> {
+    let joint = written.iter().filter(|run| run.files.len() > 1);
+    let files: BTreeSet<i64> = joint.flat_map(|run| run.files.iter().copied()).collect();
+    files.into_iter().try_for_each(|file| register::mark_merged(tx, file))
 }
 
 /// Removes the runs that what is recorded, or given up, was written to on the way.

@@ -13,6 +13,7 @@ use super::month::{DAY_SECONDS, day_of_time};
 use super::runs::int;
 use super::{READER_VERSION, SCANNER_VERSION};
 use crate::event::{SourceClass, SourceKind};
+use crate::limits::SETTLED_SECONDS;
 use crate::reader::Packing;
 use crate::run::FileReport;
 
@@ -335,6 +336,18 @@ impl History<'_> {
             Ok(zone)
         })
     }
+}
+
+/// Whether a log grows no more, as far as that can be known: it grows at its end, so that one that ends long ago, and
+/// one that is packed, does not.
+pub(super) fn is_settled(packed: bool, last: Option<Timestamp>, recorded: Timestamp, now: Timestamp) -> bool {
+    let end = last.map_or(recorded, |last| last.min(recorded));
+    packed || end.micros() <= now.micros().saturating_sub(SETTLED_SECONDS * 1_000_000)
+}
+
+/// Notes that rows of a file stand in runs with those of others.
+pub(super) fn mark_merged(tx: &mut dyn Tx, file: i64) -> Result<(), EngineError> {
+    tx.execute("UPDATE hunt_files SET merged = 1 WHERE id = ?1", &[Value::Int(file)]).map(drop)
 }
 
 /// Registers a file on which work begins; answers its id.

@@ -10,17 +10,24 @@ use model::observable::ObservableKind;
 use super::error::HistoryError;
 use super::folder::RunFolder;
 use super::format::{OpenRun, RunFacts, RunRows};
-use super::row::Row;
+use super::row::{Row, Sources};
 
 /// Rows in the order of their keys.
 pub(crate) enum Stream {
     Rows(std::vec::IntoIter<Row>),
     Run(Box<RunRows>),
+    /// Rows that are of one file, whatever they say.
+    OfFile(i64, Box<Merged>),
 }
 
 impl Stream {
     pub(crate) fn rows(rows: Vec<Row>) -> Stream {
         Stream::Rows(rows.into_iter())
+    }
+
+    /// Rows of one file of the register.
+    pub(crate) fn of_file(file: i64, rows: Merged) -> Stream {
+        Stream::OfFile(file, Box::new(rows))
     }
 
     pub(crate) fn run(folder: &dyn RunFolder, facts: &RunFacts) -> Result<Stream, HistoryError> {
@@ -41,6 +48,10 @@ impl Stream {
         match self {
             Stream::Rows(rows) => Ok(rows.next()),
             Stream::Run(rows) => rows.next_row(),
+            Stream::OfFile(file, rows) => {
+                let row = rows.next_row()?;
+                Ok(row.map(|row| Row { sources: Sources::one(*file), ..row }))
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 //! Rules over events: the rules of an event's log source, of those the ones whose needs it fills, of those the
 //! ones that hold.
 
-use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -80,7 +80,8 @@ pub struct Engine {
     routes: HashMap<Facets, Arc<Route>>,
     filled: Filled,
     candidates: Vec<usize>,
-    counts: Vec<RuleCount>,
+    /// What rules came to, by their number: most come to nothing, and there is an engine for each file.
+    counts: BTreeMap<usize, RuleCount>,
     gathered: HashMap<(u32, u64), Detection>,
     file: Arc<str>,
     events: u64,
@@ -100,7 +101,7 @@ impl Engine {
         let excepted: Vec<Vec<usize>> = rules.headers().map(of).collect();
         let correlator = Correlator::new(Arc::clone(&rules.plans), options.order, options.now.micros());
         Engine {
-            counts: vec![RuleCount::default(); excepted.len()],
+            counts: BTreeMap::new(),
             excepted: excepted.into(),
             options: Arc::new(options),
             correlator,
@@ -126,7 +127,7 @@ impl Engine {
             routes: HashMap::new(),
             filled: Filled::default(),
             candidates: Vec::new(),
-            counts: vec![RuleCount::default(); self.excepted.len()],
+            counts: BTreeMap::new(),
             gathered: HashMap::new(),
             file: "".into(),
             events: 0,
@@ -138,10 +139,11 @@ impl Engine {
     /// workers are taken makes no difference. What is dropped instead of taken over is as if it was never read.
     pub fn absorb(&mut self, worker: &mut Engine, emit: &mut dyn FnMut(Detection)) {
         worker.end_file(emit);
-        for (count, other) in self.counts.iter_mut().zip(&mut worker.counts) {
-            count.matches += std::mem::take(&mut other.matches);
-            count.excepted += std::mem::take(&mut other.excepted);
-            count.last = count.last.max(other.last.take());
+        for (rule, other) in std::mem::take(&mut worker.counts) {
+            let count = self.counts.entry(rule).or_default();
+            count.matches += other.matches;
+            count.excepted += other.excepted;
+            count.last = count.last.max(other.last);
         }
         self.events += std::mem::take(&mut worker.events);
         self.without_rules += std::mem::take(&mut worker.without_rules);
@@ -195,10 +197,9 @@ impl Engine {
         if self.is_excepted(rule as usize, view) {
             return;
         }
-        if let Some(count) = self.counts.get_mut(rule as usize) {
-            count.matches += 1;
-            count.last = count.last.max(view.event.time);
-        }
+        let count = self.counts.entry(rule as usize).or_default();
+        count.matches += 1;
+        count.last = count.last.max(view.event.time);
         for (which, nth) in &entry.feeds {
             self.feed(*which, *nth, view, emit);
         }
@@ -238,8 +239,8 @@ impl Engine {
         let exceptions = self.excepted.get(which).map_or(&[][..], Vec::as_slice);
         let covered =
             exceptions.iter().any(|nth| self.options.exceptions.get(*nth).is_some_and(|e| e.covers(view)));
-        if covered && let Some(count) = self.counts.get_mut(which) {
-            count.excepted += 1;
+        if covered {
+            self.counts.entry(which).or_default().excepted += 1;
         }
         covered
     }
@@ -284,10 +285,9 @@ impl Engine {
             if !entry.told {
                 continue;
             }
-            if let Some(count) = self.counts.get_mut(self.rules.entries.len() + which) {
-                count.matches += 1;
-                count.last = count.last.max(Some(episode.last));
-            }
+            let count = self.counts.entry(self.rules.entries.len() + which).or_default();
+            count.matches += 1;
+            count.last = count.last.max(Some(episode.last));
             emit(of_episode(&entry.header, &plan.correlation, episode));
         }
     }
@@ -363,11 +363,13 @@ impl Engine {
 
     /// What each rule came to since this was last asked; rules that came to nothing are left out.
     pub fn take_counts(&mut self) -> Vec<RuleCount> {
+        if self.counts.is_empty() {
+            return Vec::new();
+        }
         let ids: Vec<&str> = self.rules.headers().map(|header| header.id.as_str()).collect();
-        let counts = self.counts.iter_mut().map(std::mem::take).zip(ids);
+        let counts = std::mem::take(&mut self.counts).into_iter();
         counts
-            .filter(|(count, _)| count.matches > 0 || count.excepted > 0)
-            .map(|(count, id)| RuleCount { id: id.to_owned(), ..count })
+            .filter_map(|(rule, count)| Some(RuleCount { id: (*ids.get(rule)?).to_owned(), ..count }))
             .collect()
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use hunt::detection::Means;
 use hunt::history::{files, findings};
+use hunt::indicator::{Indicator, SHIPPED};
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::draft::{State, drafts, of_finding};
 use hunt::report::{
@@ -110,6 +111,16 @@ pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result
     Ok(())
 }
 
+/// Whether what was found under the id of an indicator is this one: somebody's list may use the id for other values.
+fn is_all_of(hits: &[Hit], indicator: &Indicator) -> bool {
+    let value = indicator.observable.display();
+    let is_below = |found: &str| {
+        found.strip_suffix(value.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+    };
+    let mut of_it = hits.iter().filter(|hit| hit.finding.indicator == indicator.id);
+    of_it.all(|hit| hit.finding.kind == indicator.observable.kind() && is_below(&hit.finding.value))
+}
+
 /// Fills in what the ledger says of the indicators that were found. Of an object that it does not hold, and of which
 /// nothing else is known, the marking is unknown.
 pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure> {
@@ -132,9 +143,22 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
         Ok::<_, EngineError>(all)
     })?;
     summary.indicators.extend(known);
-    for id in ids {
+    let mut left: BTreeSet<String> =
+        ids.into_iter().filter(|id| !summary.indicators.contains_key(id)).collect();
+    if !left.is_empty() {
+        // What every copy of this program holds hides nothing, though the ledger does not have it.
+        for shipped in SHIPPED.iter().flat_map(|pack| pack.read().indicators) {
+            if left.contains(&shipped.id) && is_all_of(&summary.hits, &shipped) {
+                left.remove(&shipped.id);
+                let unknown = IndicatorFacts::unmarked_or_unknown(&shipped.id);
+                let facts = IndicatorFacts { name: shipped.name, shipped: true, ..unknown };
+                summary.indicators.insert(shipped.id, facts);
+            }
+        }
+    }
+    for id in left {
         let unknown = IndicatorFacts::unmarked_or_unknown(&id);
-        summary.indicators.entry(id).or_insert(unknown);
+        summary.indicators.insert(id, unknown);
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ pub fn run(command: &HistoryCommand) -> Result<Exit, Failure> {
         HistoryCommand::Tidy { data } => {
             let node = Node::open(data)?;
             let opened = Opened::open(&node)?;
-            opened.tidy(Zeal::All, usize::MAX)?;
+            opened.tidy(Zeal::All, || true)?;
             status_of(&opened, false)
         }
         HistoryCommand::Adopt { data } => {

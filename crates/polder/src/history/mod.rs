@@ -7,10 +7,12 @@ mod seen;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use hunt::history::{
-    Act, Base, FileFacts, History, HistoryError, Keep, Observed, Reading, Recorded, RunFolder, Step, Writing,
-    Zeal, audit_name,
+    Act, Base, FileFacts, History, HistoryError, Keep, LogToRecord, Observed, Outcome, Reading, Recorded,
+    RunFolder, Step, Writing, Zeal, audit_name,
 };
 use hunt::report::Hit;
 use hunt::rule::{self, RuleCount};
@@ -28,8 +30,8 @@ pub use seen::seen;
 use crate::failure::Failure;
 use crate::node::{Node, now};
 
-/// Most steps of merging after a hunt; what is left is merged after the next.
-const STEPS_AFTER_HUNT: usize = 64;
+/// How long merging goes on after a hunt; what is left is merged after the next.
+const AFTER_HUNT: Duration = Duration::from_secs(5);
 
 /// A node's database as the history needs it.
 struct Local<'a>(&'a Store);
@@ -96,6 +98,11 @@ impl<'n> Opened<'n> {
         self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
     }
 
+    /// Records several logs together.
+    pub fn record_all(&self, logs: &mut [LogToRecord<'_>]) -> Result<Vec<Outcome>, HistoryError> {
+        self.history().record_all(logs, i64::from(std::process::id()), now())
+    }
+
     /// Records what cannot be read once more; what was observed is kept where that fails.
     pub fn record_or_keep(
         &self,
@@ -106,14 +113,20 @@ impl<'n> Opened<'n> {
         self.history().record_or_keep(facts, observed, findings, i64::from(std::process::id()), now())
     }
 
-    /// Says what rules came to in a log of the register.
-    pub fn count(&self, log: i64, counts: &[RuleCount]) -> Result<(), Failure> {
-        Ok(self.node.store.local(|tx| rule::put_counts(tx, log, counts))?)
+    /// Says what rules came to in logs of the register, by their numbers.
+    pub fn count(&self, logs: &[(i64, Vec<RuleCount>)]) -> Result<(), Failure> {
+        if logs.is_empty() {
+            return Ok(());
+        }
+        Ok(self
+            .node
+            .store
+            .local(|tx| logs.iter().try_for_each(|(log, counts)| rule::put_counts(tx, *log, counts)))?)
     }
 
-    /// Merges, drops what is over, and removes what counts no more: some bounded steps.
-    pub fn tidy(&self, zeal: Zeal, steps_max: usize) -> Result<(), Failure> {
-        for _ in 0..steps_max {
+    /// Merges while it may go on, in bounded steps; drops what is over, and removes what counts no more.
+    pub fn tidy(&self, zeal: Zeal, mut goes_on: impl FnMut() -> bool) -> Result<(), Failure> {
+        while goes_on() {
             match self.history().merge_step(zeal, now())? {
                 Step::Idle => break,
                 Step::Merged { .. } => {}
@@ -129,9 +142,10 @@ impl<'n> Opened<'n> {
         self.sweep().map(drop)
     }
 
-    /// What is due after a hunt.
-    pub fn tidy_after_hunt(&self) -> Result<(), Failure> {
-        self.tidy(Zeal::WhenItPays, STEPS_AFTER_HUNT)
+    /// What is due after a hunt. Nobody waits for it who has stopped the hunt.
+    pub fn tidy_after_hunt(&self, stop: &AtomicBool) -> Result<(), Failure> {
+        let begun = Instant::now();
+        self.tidy(Zeal::WhenItPays, || !stop.load(Ordering::Relaxed) && begun.elapsed() < AFTER_HUNT)
     }
 
     /// Removes files of runs that count no more, unless another process may be reading them; answers whether it

@@ -169,7 +169,7 @@ impl<'j> Job<'j> {
         let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress, opened: &opened };
         let mut gathering =
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
-        each.run(&paths, 1, &mut Taking::new(&mut gathering, None))
+        each.run(&paths, 1, &mut Taking::new(&mut gathering, again.recording(), None))
     }
 }
 
@@ -484,7 +484,8 @@ impl<'f> Following<'f> {
         self.judge(open_since())?;
         if now.micros() - self.recorded.micros() >= RECORD_EVERY_MICROS {
             // Nothing is on its way into the history then that could be swept.
-            let tidied = |()| self.job.history.map_or(Ok(()), Opened::tidy_after_hunt);
+            let tidied =
+                |()| self.job.history.map_or(Ok(()), |history| history.tidy_after_hunt(&self.job.stop));
             let recorded = self.record().and_then(tidied);
             self.endure(recorded)?;
         }
@@ -744,7 +745,7 @@ fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zon
     followed.before.join(&followed.log.take_read());
     if let Some(number) = history.history().number_of(&facts)? {
         let counts: Vec<RuleCount> = followed.counts.values().cloned().collect();
-        history.count(number, &counts)?;
+        history.count(&[(number, counts)])?;
         followed.counts.clear();
     }
     Ok(())

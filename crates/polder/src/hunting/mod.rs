@@ -11,6 +11,7 @@ mod pool;
 mod progress;
 mod record;
 mod sought;
+mod taking;
 mod tidings;
 mod unfinished;
 
@@ -23,7 +24,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
-use hunt::detection::Detection;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
@@ -47,17 +47,14 @@ use crate::notify;
 use gather::{Gathered, Gathering};
 use pool::Message;
 use progress::Progress;
+use record::Again;
 use sought::Quarry;
+use taking::{ReadFile, Taking};
 use unfinished::{Identity, Keeper};
 
 pub use live::Listen;
 pub use record::look_back;
 pub use unfinished::{Dropped as DroppedHunts, drop_all as drop_unfinished};
-
-/// Bytes of findings of one file that are held until it ends; of more the number is told.
-const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// About what a finding takes besides its line.
-const HIT_BYTES: usize = 512;
 
 /// Why a file was not read that the hunt did not come to.
 const STOPPED: &str = "the hunt was stopped";
@@ -93,7 +90,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let Gathered { mut summary, partial, counts, onward } =
         job.hunt_all(&paths, gathering, keeper.as_mut())?;
     if let (Some(node), Some(history)) = (&node, &history) {
-        settle(node, history, &counts, newest, &mut summary)?;
+        settle(node, history, &counts, newest, &job.stop, &mut summary)?;
     }
     if !args.paths.is_empty() {
         outputs::write(&args.output, node.as_ref(), &summary)?;
@@ -130,6 +127,7 @@ fn settle(
     history: &Opened<'_>,
     counts: &BTreeMap<(i64, String), RuleCount>,
     newest: i64,
+    stop: &AtomicBool,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     node.store
@@ -137,7 +135,7 @@ fn settle(
     coverage::declared(history, summary)?;
     node.store.read(|read| set_dismissed_aside(read, summary))?;
     fill_indicators(node, summary)?;
-    history.tidy_after_hunt()?;
+    history.tidy_after_hunt(stop)?;
     // Indicators that arrived meanwhile were looked up before these logs were in the history.
     node.store.local(|tx| back::look_back_from(tx, newest))?;
     if let Some(told) = look_back(node)?.in_words() {
@@ -203,6 +201,11 @@ impl<'j> Job<'j> {
         self.args.reading.tz.clone().unwrap_or(Zone::UTC)
     }
 
+    /// Where logs are recorded, and the zone by which they were read.
+    fn recording(&self) -> Option<(&'j Opened<'j>, Zone)> {
+        self.history.map(|history| (history, self.zone()))
+    }
+
     fn hunt_all<'a>(
         &'a self,
         paths: &[PathBuf],
@@ -225,7 +228,7 @@ impl<'j> Job<'j> {
             progress: &progress,
             opened: &opened,
         };
-        let mut taking = Taking::new(&mut gathering, keeper);
+        let mut taking = Taking::new(&mut gathering, self.recording(), keeper);
         let begun = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| progress.show(&self.stop));
@@ -249,67 +252,6 @@ struct Each<'e, 'q> {
     opened: &'e Mutex<HashMap<usize, Identity>>,
 }
 
-/// What came of the file whose turn it is. It is taken in when the file ends: of one that is stopped nothing may count
-/// that counts again when it is gone on with.
-#[derive(Default)]
-struct OfFile {
-    hits: Vec<Hit>,
-    bytes: usize,
-    more_hits: u64,
-    detections: Vec<Detection>,
-    more_detections: u64,
-}
-
-impl OfFile {
-    fn add(&mut self, part: Part) {
-        let bytes: usize = part.hits.iter().map(|hit| hit.finding.text.len() + HIT_BYTES).sum();
-        if self.bytes.saturating_add(bytes) > HELD_BYTES_MAX {
-            self.more_hits += part.hits.len() as u64;
-        } else {
-            self.bytes += bytes;
-            self.hits.extend(part.hits);
-        }
-        self.detections.extend(part.detections);
-        if self.detections.len() >= 2 * gather::DETECTIONS_MAX {
-            self.more_detections += gather::keep_the_gravest(&mut self.detections);
-        }
-    }
-}
-
-/// Where what comes of the files goes.
-struct Taking<'t, 'q> {
-    gathering: &'t mut Gathering<'q>,
-    /// `None` where it is not to be kept how far the hunt has come, or no more.
-    keeper: Option<&'t mut Keeper>,
-    /// The keeper after the hunt was stopped.
-    stopped: Option<&'t mut Keeper>,
-    of_file: OfFile,
-}
-
-impl<'t, 'q> Taking<'t, 'q> {
-    fn new(gathering: &'t mut Gathering<'q>, keeper: Option<&'t mut Keeper>) -> Taking<'t, 'q> {
-        Taking { gathering, keeper, stopped: None, of_file: OfFile::default() }
-    }
-
-    /// Takes in what was found in a file that came to its end.
-    fn take(&mut self, hits: Vec<Hit>, of_file: OfFile) {
-        self.gathering.hits(hits);
-        self.gathering.summary.more_hits += of_file.more_hits;
-        self.gathering.summary.more_detections += of_file.more_detections;
-        of_file.detections.into_iter().for_each(|detection| self.gathering.detection(detection));
-    }
-
-    /// A file is done; how far the hunt has come is kept from time to time.
-    fn done(&mut self, path: &Path, opened: Option<Identity>) {
-        let Some(identity) = opened else { return };
-        self.gathering.done(path, identity.place);
-        if let Some(keeper) = &mut self.keeper {
-            keeper.done(path, identity);
-            keeper.keep_if_due(self.gathering);
-        }
-    }
-}
-
 impl<'q> Each<'_, 'q> {
     /// Hunts in all files; takes what comes of them, in their order.
     fn run(&self, paths: &[PathBuf], workers: usize, taking: &mut Taking<'_, 'q>) -> Result<(), Failure> {
@@ -317,29 +259,24 @@ impl<'q> Each<'_, 'q> {
             Some(path) => self.file(path, Some(nth), 0, on_part),
             None => Ok(Vec::new()),
         };
+        let again = |path: &Path, log: &str, from: u64| self.again(path, log, from);
         pool::run(paths.len(), workers, &hunt, &mut |nth, message| {
-            let path = paths.get(nth).map_or(Path::new(""), PathBuf::as_path);
+            let path = paths.get(nth).cloned().unwrap_or_default();
             match message {
                 Message::Part(part) => {
                     taking.of_file.add(part);
                     Ok(())
                 }
-                Message::End(Ok(hunts)) => self.end(path, nth, hunts, taking),
+                Message::End(Ok(hunts)) => self.end(path, nth, hunts, taking, &again),
                 // A log that was rotated away, or may not be read, does not keep the others from being read.
                 Message::End(Err(failure)) if self.job.several => {
                     eprintln!("polder: {failure}; the other files are read all the same");
-                    if let Some(history) = self.job.history {
-                        record::not_read(history, path, &failure.message)?;
-                    }
-                    taking.gathering.not_read(path.display().to_string(), failure.message);
-                    let mut of_file = std::mem::take(&mut taking.of_file);
-                    taking.take(std::mem::take(&mut of_file.hits), of_file);
-                    taking.done(path, self.opened(nth));
-                    Ok(())
+                    taking.not_read(path, self.opened(nth), failure.message, &again)
                 }
                 Message::End(Err(failure)) => Err(failure),
             }
-        })
+        })?;
+        taking.settle(&again)
     }
 
     /// What a file was when it was opened.
@@ -347,51 +284,26 @@ impl<'q> Each<'_, 'q> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(&nth)
     }
 
-    /// A file came to its end: each log in it is recorded.
+    /// A file came to its end.
     fn end(
         &self,
-        path: &Path,
+        path: PathBuf,
         nth: usize,
         hunts: Vec<Hunt<'q>>,
         taking: &mut Taking<'_, 'q>,
+        again: &Again<'_, 'q>,
     ) -> Result<(), Failure> {
-        let mut of_file = std::mem::take(&mut taking.of_file);
-        let found = std::mem::take(&mut of_file.hits);
-        let is_stopped = self.job.stop.load(Ordering::Relaxed);
-        if hunts.is_empty() && is_stopped {
+        let of_file = std::mem::take(&mut taking.of_file);
+        hunts.iter().flat_map(|hunt| &hunt.report.diagnostics).for_each(|d| eprintln!("{d}"));
+        let not_begun = hunts.is_empty() && self.job.stop.load(Ordering::Relaxed);
+        if not_begun || hunts.iter().any(|hunt| hunt.report.stopped) {
+            taking.stop(again)?;
+        }
+        if not_begun {
             taking.gathering.summary.stopped = true;
             taking.gathering.not_read(path.display().to_string(), STOPPED.to_owned());
         }
-        let stopped = hunts.iter().any(|hunt| hunt.report.stopped) || (hunts.is_empty() && is_stopped);
-        // What comes from here on is not to be kept: it is hunted again.
-        if stopped && let Some(keeper) = taking.keeper.take() {
-            keeper.keep(taking.gathering);
-            taking.stopped = Some(keeper);
-        }
-        let mut of_logs: HashMap<&str, Vec<Hit>> = HashMap::new();
-        for hit in found.iter().filter(|_| self.job.history.is_some()) {
-            of_logs.entry(&hit.finding.file).or_default().push(hit.clone());
-        }
-        for mut hunt in hunts {
-            hunt.report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
-            let mut number = None;
-            if let Some(history) = self.job.history.filter(|_| !hunt.report.stopped) {
-                let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
-                let observed = std::mem::take(&mut hunt.left.observed);
-                let zone = self.job.zone();
-                let recording =
-                    record::Recording { history, path, report: &hunt.report, findings: &findings, zone };
-                number = recording.record(observed, &|from| self.again(path, &hunt.report.file, from))?;
-            }
-            let counts = taking.gathering.end(&hunt.report, &mut hunt.left, number);
-            if let (Some(history), Some(number)) = (self.job.history, number) {
-                history.count(number, &counts)?;
-            }
-        }
-        drop(of_logs);
-        taking.take(found, of_file);
-        taking.done(path, self.opened(nth));
-        Ok(())
+        taking.read(ReadFile { path, opened: self.opened(nth), hunts, of_file }, again)
     }
 
     /// One log of a file again, for what it holds from some offset on.

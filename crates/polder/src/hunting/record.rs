@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use hunt::back;
 use hunt::confirm::{Confirm, warning};
-use hunt::history::{FileFacts, HistoryError, Observed, ShorterForm};
+use hunt::history::{FileFacts, HistoryError, LogToRecord, Observed, ShorterForm};
 use hunt::indicator::Indicator;
 use hunt::limits::{FINDINGS_PER_FILE_MAX, LOOK_BACK_INDICATORS_MAX};
 use hunt::reader::{Input, read_logs};
@@ -25,36 +25,57 @@ use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::Node;
 
+/// One log of a file once more, for what it holds from some offset on; `None` if it is not there any more.
+pub type Again<'w, 'q> = dyn Fn(&Path, &str, u64) -> Result<Option<Hunt<'q>>, Failure> + 'w;
+
 /// One log that was hunted in, on its way into the history.
-pub struct Recording<'r, 'n> {
-    pub history: &'r Opened<'n>,
+pub struct Recording<'r> {
     /// The file that holds it.
-    pub path: &'r Path,
-    pub report: &'r FileReport,
-    pub findings: &'r [Hit],
-    /// By which times that lack one were read.
-    pub zone: Zone,
+    path: &'r Path,
+    name: &'r str,
+    facts: FileFacts,
+    observed: Observed,
+    findings: Vec<Hit>,
 }
 
-impl Recording<'_, '_> {
-    /// Records it; answers its number in the register. A log whose beginning is counted already, together with others,
-    /// is read `again` from where that ended.
-    pub fn record<'q>(
-        &self,
+impl<'r> Recording<'r> {
+    /// `zone` is that by which times that lack one were read.
+    pub fn new(
+        path: &'r Path,
+        report: &'r FileReport,
         observed: Observed,
-        again: &dyn Fn(u64) -> Result<Option<Hunt<'q>>, Failure>,
-    ) -> Result<Option<i64>, Failure> {
-        let name = &self.report.file;
-        if self.findings.len() > FINDINGS_PER_FILE_MAX {
+        findings: Vec<Hit>,
+        zone: &Zone,
+    ) -> Recording<'r> {
+        let facts = FileFacts { zone: zone.to_string(), ..facts(path, report) };
+        Recording { path, name: &report.file, facts, observed, findings }
+    }
+
+    fn tell_left(&self) {
+        eprintln!(
+            "{}: another process records it, or it grows as it is read; it is not in the history yet, hunt in it again",
+            self.name
+        );
+    }
+}
+
+/// Records logs; answers the number of each in the register. A log whose beginning is counted already, together with
+/// others, is read `again` from where that ended.
+pub fn record(
+    history: &Opened<'_>,
+    mut recordings: Vec<Recording<'_>>,
+    again: &Again<'_, '_>,
+) -> Result<Vec<Option<i64>>, Failure> {
+    for Recording { path, name, facts, findings, .. } in &mut recordings {
+        if findings.len() > FINDINGS_PER_FILE_MAX {
             eprintln!(
                 "{name}: {} findings, of which the first {FINDINGS_PER_FILE_MAX} are kept; an indicator that matches so \
                  much is suspect",
-                self.findings.len()
+                findings.len()
             );
         }
-        let mut facts = FileFacts { zone: self.zone.to_string(), ..facts(self.path, self.report) };
-        if let Some(shorter) = self.history.history().shorter_form(&facts)?
-            && !begins_with(self.path, &shorter)
+        if let Some(shorter) = history.history().shorter_form(facts)?
+            && !begins_with(path, &shorter)
         {
             eprintln!(
                 "{name}: what was recorded of it before has been changed since; it counts as another log, and what was \
@@ -62,28 +83,47 @@ impl Recording<'_, '_> {
             );
             facts.apart = true;
         }
-        match self.history.record(&facts, observed, self.findings) {
-            Err(HistoryError::Grown { from, .. }) => {
-                let Some(rest) = again(from)? else { return Ok(None) };
-                let zone = self.zone.to_string();
-                let facts = FileFacts { from, zone, ..self::facts(self.path, &rest.report) };
-                match self.history.record(&facts, rest.left.observed, self.findings) {
-                    Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => self.tell_left(),
-                    recorded => drop(recorded?),
-                }
+    }
+    let mut logs: Vec<LogToRecord<'_>> = recordings
+        .iter_mut()
+        .map(|Recording { facts, observed, findings, .. }| LogToRecord {
+            facts,
+            observed: std::mem::take(observed),
+            findings,
+        })
+        .collect();
+    let outcomes = history.record_all(&mut logs)?;
+    drop(logs);
+    let mut numbers = Vec::new();
+    for (recording, outcome) in recordings.iter().zip(outcomes) {
+        numbers.push(match outcome {
+            Ok((number, _)) => Some(number),
+            Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again)?,
+            Err(HistoryError::Taken { .. }) => {
+                recording.tell_left();
+                history.history().number_of(&recording.facts)?
             }
-            Err(HistoryError::Taken { .. }) => self.tell_left(),
-            recorded => drop(recorded?),
-        }
-        Ok(self.history.history().number_of(&facts)?)
+            Err(fault) => return Err(fault.into()),
+        });
     }
+    Ok(numbers)
+}
 
-    fn tell_left(&self) {
-        eprintln!(
-            "{}: another process records it, or it grows as it is read; it is not in the history yet, hunt in it again",
-            self.report.file
-        );
+/// Records what was added to a log since it was recorded.
+fn record_rest(
+    history: &Opened<'_>,
+    recording: &Recording<'_>,
+    from: u64,
+    again: &Again<'_, '_>,
+) -> Result<Option<i64>, Failure> {
+    let Recording { path, name, facts, findings, .. } = recording;
+    let Some(rest) = again(path, name, from)? else { return Ok(None) };
+    let facts = FileFacts { from, zone: facts.zone.clone(), ..self::facts(path, &rest.report) };
+    match history.record(&facts, rest.left.observed, findings) {
+        Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => recording.tell_left(),
+        recorded => drop(recorded?),
     }
+    Ok(history.history().number_of(&facts)?)
 }
 
 /// Whether the file begins with all of what was recorded of it. Where that cannot be told it is another.

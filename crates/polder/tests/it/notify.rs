@@ -242,6 +242,41 @@ fn a_report_mails_nothing_of_an_indicator_the_ledger_does_not_hold() {
     }
 }
 
+/// What ships with every copy is no secret, though no ledger holds it; under its id somebody may mean something else.
+#[test]
+fn a_report_mails_what_ships_with_the_program_by_name() {
+    let bench = Bench::new();
+    // SHA-256 of a module of COATHANGER, by the Dutch services' report of 6 February 2024.
+    let shipped = hunt::indicator::SHIPPED.iter().flat_map(|pack| pack.read().indicators);
+    let shipped = shipped.filter(|one| one.observable.kind() == model::observable::ObservableKind::Sha256);
+    let (first, second) = {
+        let mut all = shipped.map(|one| (one.id, one.observable.display()));
+        (all.next().unwrap(), all.next().unwrap())
+    };
+    bench.write("a.log", format!("2026-03-01T10:00:00Z host=gate-1 sha256={}\n", first.1));
+    bench.run(&["hunt", "--data", "d", "a.log"]).expect(0);
+    let other = format!(
+        r#"{{"type":"indicator","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"a thief","pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
+        second.0
+    );
+    bench.write("other.json", other);
+    bench.write("b.log", "2026-03-01T10:00:00Z host=gate-2 in 203.0.113.7\n");
+    bench.run(&["hunt", "--data", "d", "--indicators", "other.json", "b.log"]).expect(0);
+    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
+    private(&bench, "hook.secret", &format!("{SECRET}\n"));
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/hook\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    let args = ["finding", "report", "--data", "d", "--out", "report.txt", "--notify", "notify.toml"];
+    bench.run(&args).expect(0);
+    let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+    assert!(body.contains(&first.1), "{body}");
+    for word in ["203.0.113.7", "a thief", "gate-2", second.0.as_str()] {
+        assert!(!body.contains(word), "{word}: {body}");
+    }
+}
+
 #[test]
 fn settings_that_would_tell_too_much_are_refused() {
     let bench = Bench::new();

@@ -12,7 +12,7 @@ use super::support::{NOW, Node};
 use super::{MONDAY, TUESDAY, covered, merge_all};
 
 /// Everything that the runs say, month by month.
-fn content(node: &Node) -> Vec<(String, Row)> {
+pub fn content(node: &Node) -> Vec<(String, Row)> {
     let mut all = Vec::new();
     for run in node.history().runs().unwrap() {
         let open = hunt::history::OpenRun::open(&*node.folder, &run.facts).unwrap();
@@ -27,7 +27,7 @@ fn content(node: &Node) -> Vec<(String, Row)> {
 
 /// Lets `work` fail at each write to the folder and at each transaction in turn; after a restart the same work,
 /// done again, leads to the same history.
-fn stopped_everywhere(prepare: &dyn Fn(&Node), work: &dyn Fn(&Node) -> Result<(), HistoryError>) {
+pub fn stopped_everywhere(prepare: &dyn Fn(&Node), work: &dyn Fn(&Node) -> Result<(), HistoryError>) {
     let whole = Node::new();
     prepare(&whole);
     work(&whole).unwrap();

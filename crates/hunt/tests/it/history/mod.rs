@@ -7,6 +7,7 @@ mod keeping;
 mod laws;
 mod limits;
 mod support;
+mod together;
 
 use std::sync::atomic::Ordering;
 

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What comes of the files, on its way into the history and the report.
+//!
+//! A file that was read waits for some others, if it is small: what is written down of each is little, and making it
+//! durable takes as long as that of a large one. All that wait are recorded together, and count together.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hunt::detection::Detection;
+use hunt::report::Hit;
+use hunt::rule::RuleCount;
+use hunt::run::{Hunt, Part};
+use model::zone::Zone;
+
+use super::gather::{self, Gathering};
+use super::record::{self, Again, Recording};
+use super::unfinished::{Identity, Keeper};
+use crate::failure::Failure;
+use crate::history::Opened;
+
+/// Bytes of findings of one file that are held until it ends; of more the number is told.
+const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// About what a finding takes besides its line.
+const HIT_BYTES: usize = 512;
+
+/// Files that wait at most to be recorded together.
+const WAITING_FILES_MAX: usize = 128;
+/// Bytes that they may have unpacked, and their findings with them.
+const WAITING_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long one may wait for others, when one more comes.
+const WAITING_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What came of the file whose turn it is. It is taken in when the file ends: of one that is stopped nothing may count
+/// that counts again when it is gone on with.
+#[derive(Default)]
+pub struct OfFile {
+    hits: Vec<Hit>,
+    bytes: usize,
+    more_hits: u64,
+    detections: Vec<Detection>,
+    more_detections: u64,
+}
+
+impl OfFile {
+    pub fn add(&mut self, part: Part) {
+        let bytes: usize = part.hits.iter().map(|hit| hit.finding.text.len() + HIT_BYTES).sum();
+        if self.bytes.saturating_add(bytes) > HELD_BYTES_MAX {
+            self.more_hits += part.hits.len() as u64;
+        } else {
+            self.bytes += bytes;
+            self.hits.extend(part.hits);
+        }
+        self.detections.extend(part.detections);
+        if self.detections.len() >= 2 * gather::DETECTIONS_MAX {
+            self.more_detections += gather::keep_the_gravest(&mut self.detections);
+        }
+    }
+}
+
+/// A file that was read to its end.
+pub struct ReadFile<'q> {
+    pub path: PathBuf,
+    /// What it was when it was opened.
+    pub opened: Option<Identity>,
+    /// Of each log in it.
+    pub hunts: Vec<Hunt<'q>>,
+    pub of_file: OfFile,
+}
+
+impl ReadFile<'_> {
+    fn bytes(&self) -> u64 {
+        let unpacked: u64 = self.hunts.iter().map(|hunt| hunt.report.unpacked_bytes).sum();
+        unpacked.saturating_add(self.of_file.bytes as u64)
+    }
+
+    /// Whether a log in it has the content or the name of one in another: which of them counts is known when the other
+    /// is recorded.
+    fn is_about_the_same(&self, other: &ReadFile<'_>) -> bool {
+        self.hunts.iter().any(|hunt| {
+            other.hunts.iter().any(|other| {
+                (hunt.report.sha256, hunt.report.bytes) == (other.report.sha256, other.report.bytes)
+                    || hunt.report.file == other.report.file
+            })
+        })
+    }
+}
+
+/// Where what comes of the files goes.
+pub struct Taking<'t, 'q> {
+    pub gathering: &'t mut Gathering<'q>,
+    /// Where logs are recorded, and the zone by which times that lack one were read.
+    pub history: Option<(&'t Opened<'t>, Zone)>,
+    /// `None` where it is not to be kept how far the hunt has come, or no more.
+    pub keeper: Option<&'t mut Keeper>,
+    /// The keeper after the hunt was stopped.
+    pub stopped: Option<&'t mut Keeper>,
+    /// What came so far of the file whose turn it is.
+    pub of_file: OfFile,
+    waiting: Vec<ReadFile<'q>>,
+    waiting_bytes: u64,
+    since: Instant,
+}
+
+impl<'t, 'q> Taking<'t, 'q> {
+    pub fn new(
+        gathering: &'t mut Gathering<'q>,
+        history: Option<(&'t Opened<'t>, Zone)>,
+        keeper: Option<&'t mut Keeper>,
+    ) -> Taking<'t, 'q> {
+        Taking {
+            gathering,
+            history,
+            keeper,
+            stopped: None,
+            of_file: OfFile::default(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// A file came to its end. It waits for others, unless enough wait.
+    pub fn read(&mut self, file: ReadFile<'q>, again: &Again<'_, 'q>) -> Result<(), Failure> {
+        if self.waiting.iter().any(|other| file.is_about_the_same(other)) {
+            self.settle(again)?;
+        }
+        if self.waiting.is_empty() {
+            self.since = Instant::now();
+        }
+        self.waiting_bytes = self.waiting_bytes.saturating_add(file.bytes());
+        self.waiting.push(file);
+        if self.waiting.len() >= WAITING_FILES_MAX
+            || self.waiting_bytes >= WAITING_BYTES_MAX
+            || self.since.elapsed() >= WAITING_TIME_MAX
+        {
+            self.settle(again)?;
+        }
+        Ok(())
+    }
+
+    /// The hunt was stopped: what comes from here on is not to be kept, it is hunted in again.
+    pub fn stop(&mut self, again: &Again<'_, 'q>) -> Result<(), Failure> {
+        self.settle(again)?;
+        if let Some(keeper) = self.keeper.take() {
+            keeper.keep(self.gathering);
+            self.stopped = Some(keeper);
+        }
+        Ok(())
+    }
+
+    /// A file that cannot be read.
+    pub fn not_read(
+        &mut self,
+        path: PathBuf,
+        opened: Option<Identity>,
+        why: String,
+        again: &Again<'_, 'q>,
+    ) -> Result<(), Failure> {
+        let of_file = std::mem::take(&mut self.of_file);
+        self.settle(again)?;
+        if let Some((history, _)) = &self.history {
+            record::not_read(history, &path, &why)?;
+        }
+        self.gathering.not_read(path.display().to_string(), why);
+        self.take(of_file);
+        self.done(path, opened);
+        self.keep_if_due();
+        Ok(())
+    }
+
+    /// Takes in all that wait: their logs are recorded, what was found in them is told.
+    pub fn settle(&mut self, again: &Again<'_, 'q>) -> Result<(), Failure> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut numbers = self.record(&mut waiting, again)?.into_iter();
+        let mut counts: Vec<(i64, Vec<RuleCount>)> = Vec::new();
+        for ReadFile { path, opened, hunts, of_file } in waiting {
+            for mut hunt in hunts {
+                let number = if hunt.report.stopped { None } else { numbers.next().flatten() };
+                let of_log = self.gathering.end(&hunt.report, &mut hunt.left, number);
+                counts.extend(number.map(|number| (number, of_log)));
+            }
+            self.take(of_file);
+            self.done(path, opened);
+        }
+        if let Some((history, _)) = &self.history {
+            history.count(&counts)?;
+        }
+        self.keep_if_due();
+        Ok(())
+    }
+
+    /// Records the logs of files that came to their end; answers the number of each.
+    fn record(
+        &self,
+        waiting: &mut [ReadFile<'q>],
+        again: &Again<'_, 'q>,
+    ) -> Result<Vec<Option<i64>>, Failure> {
+        let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
+        let mut recordings = Vec::new();
+        for ReadFile { path, hunts, of_file, .. } in waiting {
+            let mut of_logs: HashMap<&str, Vec<Hit>> = HashMap::new();
+            for hit in &of_file.hits {
+                of_logs.entry(&hit.finding.file).or_default().push(hit.clone());
+            }
+            for hunt in hunts.iter_mut().filter(|hunt| !hunt.report.stopped) {
+                let observed = std::mem::take(&mut hunt.left.observed);
+                let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
+                recordings.push(Recording::new(path, &hunt.report, observed, findings, zone));
+            }
+        }
+        record::record(history, recordings, again)
+    }
+
+    /// Takes in what was found in a file.
+    fn take(&mut self, of_file: OfFile) {
+        self.gathering.hits(of_file.hits);
+        self.gathering.summary.more_hits += of_file.more_hits;
+        self.gathering.summary.more_detections += of_file.more_detections;
+        of_file.detections.into_iter().for_each(|detection| self.gathering.detection(detection));
+    }
+
+    /// A file is done.
+    fn done(&mut self, path: PathBuf, opened: Option<Identity>) {
+        let Some(identity) = opened else { return };
+        self.gathering.done(&path, identity.place);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.done(&path, identity);
+        }
+    }
+
+    /// How far the hunt has come is kept from time to time: when nothing is taken in by half.
+    fn keep_if_due(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep_if_due(self.gathering);
+        }
+    }
+}
