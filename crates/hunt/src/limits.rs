@@ -210,6 +210,10 @@ pub const STIX_SIGHTINGS_MAX: usize = 10_000;
 pub const NOTICE_FINDINGS_MAX: usize = 10;
 /// Largest notice, in bytes.
 pub const NOTICE_BYTES_MAX: usize = 32 * 1024;
+/// Days for which a detection is kept after a hunt told it last: a year and a month.
+pub const DETECTIONS_KEPT_DAYS: i64 = 396;
+/// Detections that are kept; of more those that matter least go.
+pub const DETECTIONS_KEPT_MAX: i64 = 50_000;
 /// Most notices that wait to be sent.
 pub const OUTBOX_WAITING_MAX: usize = 1_000;
 /// Tries to send a notice before a person must look.

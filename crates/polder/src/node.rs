@@ -83,6 +83,7 @@ pub fn schema() -> Schema {
     local.extend_from_slice(hunt::confirm::warning::TABLES);
     local.extend_from_slice(hunt::report::draft::TABLES);
     local.extend_from_slice(hunt::report::outbox::TABLES);
+    local.extend_from_slice(hunt::report::kept::TABLES);
     Schema {
         views: vec![
             Box::new(ledger::definitions::DefinitionView),

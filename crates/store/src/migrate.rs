@@ -152,6 +152,22 @@ pub(crate) static STEPS: &[Step] = &[
             ],
         },
     },
+    Step {
+        what: "what hunts detected is kept",
+        work: Work::Local {
+            table: "hunt_outbox",
+            sqlite: &[
+                "CREATE TABLE hunt_detections (id BLOB PRIMARY KEY, level INTEGER NOT NULL, told INTEGER NOT NULL, \
+                 body BLOB NOT NULL) STRICT",
+                "CREATE TABLE hunt_sought (id INTEGER PRIMARY KEY, told INTEGER NOT NULL, body BLOB NOT NULL) STRICT",
+            ],
+            postgres: &[
+                "CREATE TABLE hunt_detections (id BYTEA PRIMARY KEY, level BIGINT NOT NULL, told BIGINT NOT NULL, \
+                 body BYTEA NOT NULL)",
+                "CREATE TABLE hunt_sought (id BIGINT PRIMARY KEY, told BIGINT NOT NULL, body BYTEA NOT NULL)",
+            ],
+        },
+    },
 ];
 
 const COUNTS_BY_LOG: &[&str] = &["DROP TABLE hunt_rule_counts", "DROP TABLE IF EXISTS hunt_rule_checkpoint"];

@@ -6,6 +6,7 @@ mod csv;
 pub mod draft;
 pub mod group;
 mod html;
+pub mod kept;
 mod lines;
 mod notice;
 mod ocsf;

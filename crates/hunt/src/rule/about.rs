@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 
+use model::observable::{is_external, parse_address};
+
 use super::view::View;
-use crate::event::Event;
+use crate::event::{Event, SourceKind};
 
 /// Kinds with the names of their fields; of each kind the first that an event has counts.
 static KINDS: [(&str, &[&str]); 4] = [
@@ -55,23 +57,74 @@ static KINDS: [(&str, &[&str]); 4] = [
         &[
             "Computer",
             "host.name",
+            "winlog.computer_name",
             "Hostname",
             "hostname",
             "WorkstationName",
             "Workstation",
             "devname",
             "host",
-            "winlog.computer_name",
         ],
     ),
     ("process", &["Image", "NewProcessName", "exe"]),
 ];
 
+/// Of the names of hosts those that a host gives to itself, wherever its log is read: the first so many.
+const OWN_NAMES: usize = 3;
+
+/// Fields of an address of one's own in what a firewall, a resolver or a proxy tells of others.
+static ENDS: [&str; 20] = [
+    "src_ip",
+    "id.orig_h",
+    "srcip",
+    "src",
+    "SourceIp",
+    "source.ip",
+    "source_ip",
+    "c-ip",
+    "client_ip",
+    "client",
+    "SourceAddress",
+    "dest_ip",
+    "id.resp_h",
+    "dstip",
+    "dst",
+    "DestinationIp",
+    "destination.ip",
+    "dst_ip",
+    "dest",
+    "DestAddress",
+];
+
+/// What an event names of a kind: of each kind the first of its fields.
+fn of_kind<'a>(event: &'a Event, kind: &str, names: &[&str]) -> Option<Cow<'a, str>> {
+    let first = |names: &[&str]| names.iter().find_map(|name| event.text(name));
+    if kind != "host" || !tells_of_others(event.class.kind) {
+        return first(names);
+    }
+    // The device to look at is the one that the connection is of, not the one that wrote it down.
+    let (own, others) = names.split_at_checked(OWN_NAMES).unwrap_or((names, &[]));
+    let ends = || ENDS.iter().filter_map(|name| event.text(name));
+    first(own).or_else(|| ends().find(|address| is_internal(address))).or_else(|| first(others))
+}
+
+/// Logs of what passes, written by who is no party to it.
+fn tells_of_others(kind: SourceKind) -> bool {
+    use SourceKind::{Dns, File, Flow, Ids, Proxy, Tls};
+    matches!(kind, Dns | File | Flow | Ids | Proxy | Tls)
+}
+
+fn is_internal(address: &str) -> bool {
+    parse_address(address.trim()).is_some_and(|address| !is_external(address))
+}
+
 /// The account, address, host and process that an event names, each with its kind; what it does not name is left
 /// out.
 pub fn about_event(event: &Event) -> Vec<(&'static str, String)> {
-    let of = |names: &[&str]| names.iter().find_map(|name| event.text(name)).map(Cow::into_owned);
-    KINDS.iter().filter_map(|(kind, names)| Some((*kind, of(names)?))).collect()
+    KINDS
+        .iter()
+        .filter_map(|(kind, names)| Some((*kind, of_kind(event, kind, names)?.into_owned())))
+        .collect()
 }
 
 /// All accounts that an event names.
@@ -87,7 +140,7 @@ pub type About<'a> = [Option<(&'static str, Cow<'a, str>)>; 4];
 pub fn about<'a>(view: &View<'a>) -> About<'a> {
     std::array::from_fn(|nth| {
         let (kind, names) = KINDS.get(nth)?;
-        Some((*kind, names.iter().find_map(|name| view.event.text(name))?))
+        Some((*kind, of_kind(view.event, kind, names)?))
     })
 }
 
@@ -107,4 +160,36 @@ pub fn is_same(kept: &[(&'static str, String)], about: &About<'_>) -> bool {
 pub fn kind_of(field: &str) -> &'static str {
     let named = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(field));
     KINDS.iter().find(|(_, names)| named(names)).map_or("value", |(kind, _)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SourceClass;
+
+    fn host(kind: SourceKind, fields: &[(&str, &str)]) -> Option<String> {
+        let mut event = Event { class: SourceClass { kind, ..SourceClass::default() }, ..Event::default() };
+        for (name, value) in fields {
+            event.fields.insert((*name).to_owned(), (*value).into());
+        }
+        about_event(&event).into_iter().find(|(kind, _)| *kind == "host").map(|(_, host)| host)
+    }
+
+    /// A page told people to take the firewall off the network.
+    #[test]
+    fn the_device_of_a_connection_is_not_the_one_that_wrote_it_down() {
+        let fortigate = [("devname", "FGT60F"), ("srcip", "10.0.0.5"), ("dstip", "203.0.113.7")];
+        assert_eq!(host(SourceKind::Flow, &fortigate).as_deref(), Some("10.0.0.5"));
+        let from_outside = [("devname", "FGT60F"), ("srcip", "203.0.113.7"), ("dstip", "10.0.0.6")];
+        assert_eq!(host(SourceKind::Flow, &from_outside).as_deref(), Some("10.0.0.6"));
+        let zeek = [("id.orig_h", "10.1.0.12"), ("id.resp_h", "10.1.0.53"), ("query", "evil.example")];
+        assert_eq!(host(SourceKind::Dns, &zeek).as_deref(), Some("10.1.0.12"));
+        // Its own address is all that is outside: then it is the gateway itself.
+        let outside = [("devname", "FGT60F"), ("srcip", "198.51.100.1"), ("dstip", "203.0.113.7")];
+        assert_eq!(host(SourceKind::Flow, &outside).as_deref(), Some("FGT60F"));
+        let sysmon = [("Computer", "PC1.example.org"), ("SourceIp", "10.0.0.5")];
+        assert_eq!(host(SourceKind::Flow, &sysmon).as_deref(), Some("PC1.example.org"));
+        let gateway = [("devname", "gw1"), ("remip", "203.0.113.7")];
+        assert_eq!(host(SourceKind::Vpn, &gateway).as_deref(), Some("gw1"));
+    }
 }

@@ -12,8 +12,8 @@ use hunt::indicator::{Indicator, SHIPPED};
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::draft::{State, drafts, of_finding};
 use hunt::report::{
-    Hit, IndicatorFacts, Summary, csv, html, json_lines, ocsf, one_page_html, one_page_text, recorded_files,
-    stix, table, timesketch,
+    Hit, IndicatorFacts, Summary, csv, html, json_lines, kept, ocsf, one_page_html, one_page_text,
+    recorded_files, stix, table, timesketch,
 };
 use ledger::sql::{EngineError, Read};
 use uuid::Uuid;
@@ -72,6 +72,14 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
         let mut kinds = std::collections::BTreeMap::<_, u64>::new();
         for indicator in hunt::query::indicators(read)? {
             *kinds.entry(indicator.observable.kind()).or_default() += 1;
+        }
+        summary.detections = kept::kept(read)?;
+        if let Some((last, sought)) = kept::sought(read)? {
+            summary.sought = sought;
+            summary.sought.notes.push(format!(
+                "rules, patterns and detectors are those of the last hunt, of {} UTC",
+                last.to_string()[..16].replace('T', " ")
+            ));
         }
         summary.sought.indicators = kinds.into_iter().collect();
         Ok::<_, EngineError>(())

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use hunt::history::{Act, Declared, Forgotten, Run, Zeal, day_of_time, day_text};
-use hunt::report::{draft, outbox};
+use hunt::report::{draft, kept, outbox};
 use ledger::sql::EngineError;
 use model::diagnostic::shown;
 use model::observable::ObservableKind;
@@ -249,9 +249,10 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     let forgotten = opened.history().forget(&observable, &keyed, &keep, args.findings, now())?;
     opened.history().veil_audit(&plain, &keyed)?;
     // What somebody noted of findings of it says the value, and so do notices that wait to be sent.
-    let (notes, notices) = node.store.local(|tx| {
+    let (notes, notices, detections) = node.store.local(|tx| {
         let notes = draft::forget(tx, &observable)?;
-        Ok::<_, EngineError>((notes, outbox::forget(tx, &observable, now())?))
+        let notices = outbox::forget(tx, &observable, now())?;
+        Ok::<_, EngineError>((notes, notices, kept::forget(tx, &observable)?))
     })?;
     // A hunt that was stopped keeps lines of logs, and one under way will.
     let hunts = drop_unfinished(&node)?;
@@ -261,7 +262,7 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
         Scrub::Remains(places) => places,
     };
     opened.history().audit_outcome(entry, &counted(forgotten.count, "time"))?;
-    let erased = Erased { forgotten, notes, notices, hunts, swept, remains };
+    let erased = Erased { forgotten, notes, notices, detections, hunts, swept, remains };
     erased.warn();
     if args.json {
         say!("{}", erased.json(observable.kind()));
@@ -278,6 +279,8 @@ struct Erased {
     notes: u64,
     /// Notices that were to be sent.
     notices: u64,
+    /// Detections of earlier hunts that named or quoted it.
+    detections: u64,
     /// Hunts that keep lines of logs.
     hunts: DroppedHunts,
     /// Whether the old files of runs are removed.
@@ -289,7 +292,7 @@ struct Erased {
 impl Erased {
     fn is_something(&self) -> bool {
         let Forgotten { count, erased_findings, redacted_findings, .. } = self.forgotten;
-        count + erased_findings + redacted_findings + self.notes + self.notices > 0
+        count + erased_findings + redacted_findings + self.notes + self.notices + self.detections > 0
     }
 
     /// Where the value still is.
@@ -334,12 +337,12 @@ impl Erased {
     }
 
     fn json(&self, kind: ObservableKind) -> serde_json::Value {
-        let Erased { forgotten, notes, notices, hunts, swept, remains } = self;
+        let Erased { forgotten, notes, notices, detections, hunts, swept, remains } = self;
         json!({
             "kind": kind.name(), "count": forgotten.count, "runs": forgotten.runs,
             "findings_left": forgotten.findings, "findings_erased": forgotten.erased_findings,
             "findings_redacted": forgotten.redacted_findings, "findings_holding": forgotten.holding_findings,
-            "notes_erased": notes, "notices_erased": notices, "hunts_dropped": hunts.stopped,
+            "notes_erased": notes, "notices_erased": notices, "detections_erased": detections, "hunts_dropped": hunts.stopped,
             "hunts_under_way": hunts.under_way, "runs_elsewhere": forgotten.elsewhere, "files_removed": swept, "remains": remains,
         })
     }
@@ -352,6 +355,7 @@ impl Erased {
             (redacted_findings, "finding", "of other values quoted it: [erased] stands there now"),
             (self.notes, "note", "on findings of it erased"),
             (self.notices, "notice", "that waited to be sent erased"),
+            (self.detections, "detection", "of earlier hunts that named or quoted it erased"),
         ] {
             if count > 0 {
                 say!("{} {done}", counted(count, what));

@@ -13,6 +13,8 @@ use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::now;
 
+use super::counted;
+
 /// Logs that are named where their kind could not be told.
 const NAMED_MAX: usize = 5;
 
@@ -57,7 +59,7 @@ pub fn fill(summary: &mut Summary) {
         let shown = kinds.iter().any(|source| shows(*source, *kind));
         if !shown && !unknown && !kinds.is_empty() {
             summary.coverage.cannot_show.push(CannotShow {
-                what: format!("{} ({count} indicators)", kind.name()),
+                what: format!("{} ({})", kind.name(), counted(*count, "indicator")),
                 why: format!("none of these logs shows such a value; {} would", showing(*kind)),
             });
         }

@@ -20,6 +20,7 @@ use super::coverage;
 use super::follow;
 use super::sought::Quarry;
 use super::unfinished::Begun;
+use crate::failure::Failure;
 use crate::node::now;
 
 /// Findings that a report holds; of more the number is told.
@@ -36,6 +37,8 @@ pub struct Gathered {
     pub counts: BTreeMap<(i64, String), RuleCount>,
     /// What following goes on from; as it was asked for.
     pub onward: Onward,
+    /// Why not all of it is in the history.
+    pub unrecorded: Option<Failure>,
 }
 
 /// What following goes on from: what detectors and correlations remember of the files.
@@ -298,7 +301,7 @@ impl<'q> Gathering<'q> {
         found.into_iter().for_each(|detection| self.detection(detection));
         self.keep_the_gravest();
         coverage::fill(&mut self.summary);
-        Gathered { summary: self.summary, partial: self.partial, counts, onward }
+        Gathered { summary: self.summary, partial: self.partial, counts, onward, unrecorded: None }
     }
 
     /// What correlations came to. A hunt that goes on later counts them then.

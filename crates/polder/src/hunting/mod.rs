@@ -27,7 +27,7 @@ use hunt::back;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
-use hunt::report::{Hit, Summary};
+use hunt::report::{Hit, Summary, kept};
 use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
@@ -58,6 +58,9 @@ pub use unfinished::{Dropped as DroppedHunts, drop_all as drop_unfinished};
 
 /// Why a file was not read that the hunt did not come to.
 const STOPPED: &str = "the hunt was stopped";
+/// What must be said where the history could not be written.
+const NOT_RECORDED: &str =
+    "not all of this could be recorded: the history lacks it until the same command has run again";
 /// What must be said of indicators that are newer than a hunt that went on.
 const NEWER_LOOK_BACK: &str = "indicators that arrived after it was begun are looked up in the history for the logs that were read until it was stopped: those of kinds that the history does not keep were not looked for in them";
 
@@ -87,10 +90,15 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         Some(node) => job.go_on(node, &mut newest, &mut paths, &mut gathering)?,
         None => None,
     };
-    let Gathered { mut summary, partial, counts, onward } =
+    let Gathered { mut summary, partial, counts, onward, unrecorded } =
         job.hunt_all(&paths, gathering, keeper.as_mut())?;
-    if let (Some(node), Some(history)) = (&node, &history) {
-        settle(node, history, &counts, newest, &job.stop, &mut summary)?;
+    let mut settled = unrecorded.map_or(Ok(()), Err);
+    if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
+        settled = settle(node, history, &counts, newest, &job.stop, &mut summary);
+    }
+    if let (Some(node), Err(_)) = (&node, &settled) {
+        fill_indicators(node, &mut summary)?;
+        summary.sought.notes.push(NOT_RECORDED.to_owned());
     }
     if !args.paths.is_empty() {
         outputs::write(&args.output, node.as_ref(), &summary)?;
@@ -98,6 +106,8 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     if let (Some(node), Some(settings)) = (&node, &settings) {
         notify::announce(node, &summary, settings)?;
     }
+    // Found or not: what was read is not in the history.
+    settled?;
     match keeper {
         Some(keeper) if summary.stopped && keeper.is_kept() => {
             eprintln!("stopped; the same command goes on from here");
@@ -132,6 +142,10 @@ fn settle(
 ) -> Result<(), Failure> {
     node.store
         .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
+    node.store.local(|tx| {
+        kept::keep(tx, &summary.detections, now())?;
+        kept::keep_sought(tx, &summary.sought, now())
+    })?;
     coverage::declared(history, summary)?;
     node.store.read(|read| set_dismissed_aside(read, summary))?;
     fill_indicators(node, summary)?;
@@ -236,9 +250,11 @@ impl<'j> Job<'j> {
             progress.finish();
             done
         })?;
+        let unrecorded = taking.unrecorded;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
-        Ok(gathering.finish(self.goes_on().then(follow::open_since)))
+        let gathered = gathering.finish(self.goes_on().then(follow::open_since));
+        Ok(Gathered { unrecorded, ..gathered })
     }
 }
 

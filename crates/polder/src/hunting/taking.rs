@@ -17,7 +17,7 @@ use model::zone::Zone;
 use super::gather::{self, Gathering};
 use super::record::{self, Again, Recording};
 use super::unfinished::{Identity, Keeper};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::history::Opened;
 
 /// Bytes of findings of one file that are held until it ends; of more the number is told.
@@ -98,6 +98,8 @@ pub struct Taking<'t, 'q> {
     pub stopped: Option<&'t mut Keeper>,
     /// What came so far of the file whose turn it is.
     pub of_file: OfFile,
+    /// Why what was read since is not in the history: the hunt goes on, and is gone on with later from there.
+    pub unrecorded: Option<Failure>,
     waiting: Vec<ReadFile<'q>>,
     waiting_bytes: u64,
     since: Instant,
@@ -115,6 +117,7 @@ impl<'t, 'q> Taking<'t, 'q> {
             keeper,
             stopped: None,
             of_file: OfFile::default(),
+            unrecorded: None,
             waiting: Vec::new(),
             waiting_bytes: 0,
             since: Instant::now(),
@@ -177,7 +180,10 @@ impl<'t, 'q> Taking<'t, 'q> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let mut numbers = self.record(&mut waiting, again)?.into_iter();
+        let mut numbers = match self.record(&mut waiting, again) {
+            Ok(numbers) => numbers.into_iter(),
+            Err(failure) => self.go_on_without(failure)?,
+        };
         let mut counts: Vec<(i64, Vec<RuleCount>)> = Vec::new();
         for ReadFile { path, opened, hunts, of_file } in waiting {
             for mut hunt in hunts {
@@ -188,11 +194,27 @@ impl<'t, 'q> Taking<'t, 'q> {
             self.take(of_file);
             self.done(path, opened);
         }
-        if let Some((history, _)) = &self.history {
-            history.count(&counts)?;
+        let counted = self.history.as_ref().map_or(Ok(()), |(history, _)| history.count(&counts));
+        if let Err(failure) = counted {
+            self.go_on_without(failure)?;
         }
         self.keep_if_due();
         Ok(())
+    }
+
+    /// The history cannot be written: the disk is full, the database is away. What is found is told all the same.
+    /// What was kept before stays, for a hunt that goes on from there.
+    fn go_on_without(&mut self, failure: Failure) -> Result<std::vec::IntoIter<Option<i64>>, Failure> {
+        if failure.exit != Exit::Machine {
+            return Err(failure);
+        }
+        eprintln!(
+            "polder: {failure}; the hunt goes on, and what is read from here on is not recorded: the same command does \
+             that when there is room again"
+        );
+        self.unrecorded = Some(failure);
+        (self.history, self.keeper) = (None, None);
+        Ok(Vec::new().into_iter())
     }
 
     /// Records the logs of files that came to their end; answers the number of each.

@@ -434,6 +434,41 @@ fn a_disk_that_is_full_at_every_write() {
     assert_eq!(faults(&bench, &[]), Vec::<String>::new());
 }
 
+/// A disk that fills up while logs are hunted in: what was found is told all the same, the report says that it is not
+/// recorded, and the same command records it, once, when there is room.
+#[test]
+fn a_full_disk_keeps_no_finding_from_being_told() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    let names: String = (0..2_000).map(|n| format!("2026-03-01T10:00:00Z www{n}.example.org\n")).collect();
+    fs::create_dir_all(bench.path("logs")).unwrap();
+    bench.write("logs/a.log", "2026-03-01T10:00:00Z to 203.0.113.7\n");
+    bench.write("logs/b.log", names);
+    let sound = directory_of(&bench.path("d"));
+    let (mut refused, mut told) = (0, 0);
+    for blocks in (0..).step_by(32) {
+        put_back(&bench.path("d"), &sound);
+        fs::remove_dir_all(bench.path("d/history")).ok();
+        fs::remove_dir_all(bench.path("d/unfinished")).ok();
+        let args = "hunt --data d --no-packs --indicators list.txt logs --json";
+        let script = format!("ulimit -f {blocks}; exec {PROGRAM} {args}");
+        let output =
+            Command::new("sh").arg("-c").arg(&script).current_dir(bench.dir.path()).output().unwrap();
+        let ran = Ran::of(output);
+        if ran.code == 0 {
+            break;
+        }
+        refused += 1;
+        assert_eq!(ran.code, 6, "with {blocks} blocks: {} {}", ran.out, ran.err);
+        told += u64::from(ran.out.contains("203.0.113.7") && ran.out.contains("the history lacks it"));
+        assert!(blocks < 8_000, "it never works: {}", ran.err);
+        bench.run(&args.split(' ').collect::<Vec<_>>()).expect(0);
+        let seen = bench.run(&["seen", "--data", "d", "203.0.113.7", "--json"]).expect(0).json();
+        assert_eq!(seen[0]["count"], 1, "with {blocks} blocks: {}", seen[0]);
+    }
+    assert!(told >= 3 && told <= refused, "{told} of {refused}");
+}
+
 /// Files of a directory, without those in folders.
 fn directory_of(path: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());

@@ -574,6 +574,7 @@ fn a_database_of_format_9_is_brought_forward() {
     bench.database("d", |database| {
         database.run(
             "ALTER TABLE hunt_files DROP COLUMN zone; DROP TABLE hunt_forgotten;
+             DROP TABLE hunt_detections; DROP TABLE hunt_sought;
              ALTER TABLE hunt_findings DROP COLUMN clipped, DROP COLUMN host, DROP COLUMN account,
                  DROP COLUMN source, DROP COLUMN kept;
              UPDATE polder_format SET format = 9",

@@ -14,6 +14,7 @@ on_both_engines! {
     findings_of_an_earlier_format_are_kept,
     dismissed_findings_are_not_reported_as_found,
     the_report_tells_of_files_what_the_register_does,
+    a_report_made_later_tells_what_was_detected,
     a_forgotten_value_is_nowhere,
     forgotten_is_not_never,
     sharing_says_what_already_holds,
@@ -107,7 +108,12 @@ fn findings_of_an_earlier_format_are_kept(engine: &Engine) {
         "PRAGMA user_version = 10"
     };
     let store = Store::open(bench.location("d"), Schema::default()).unwrap();
-    for sql in DROPPED.iter().chain([&"DROP TABLE hunt_forgotten", &marked]) {
+    for sql in DROPPED.iter().chain([
+        &"DROP TABLE hunt_forgotten",
+        &"DROP TABLE hunt_detections",
+        &"DROP TABLE hunt_sought",
+        &marked,
+    ]) {
         store.local(|tx| tx.execute(sql, &[])).map_err(|e: EngineError| e).unwrap();
     }
     drop(store);
@@ -198,6 +204,36 @@ fn the_report_tells_of_files_what_the_register_does(engine: &Engine) {
 const VALUE: &str = "198.51.100.9";
 
 /// Not in findings of other values, not in a notice that waits, and the receipt says where it was.
+/// A report of what is recorded said that no account needs a new password, after a hunt that had found some.
+fn a_report_made_later_tells_what_was_detected(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let sign_in = |nth: usize| {
+        format!(
+            "<86>1 2026-03-02T02:11:{:02}Z gate sshd 99 - - Failed password for user{} from 198.51.100.7 port 4 ssh2\n",
+            nth,
+            nth % 12
+        )
+    };
+    bench.write("gate.log", (0..24).map(sign_in).collect::<String>());
+    let report = |code| bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(code);
+    let detected = |text: &str| text.lines().filter(|line| line.contains("\"type\":\"detection\"")).count();
+    report(1);
+    let hunted = bench.run(&["hunt", "--data", "d", "gate.log", "--json"]).expect(0);
+    let told = detected(&hunted.out);
+    assert!(told > 0, "{}", hunted.out);
+    assert_eq!(detected(&report(0).out), told);
+    bench.run(&["hunt", "--data", "d", "gate.log"]).expect(0);
+    assert_eq!(detected(&report(0).out), told, "the same is told once");
+    let page = ["finding", "report", "--data", "d", "--format", "page-text", "--language", "nl"];
+    bench.run(&page).expect(0).says(&["iets gevonden waar u vandaag iets aan moet doen"]);
+    // Who is forgotten is forgotten there, too.
+    let forget = ["forget", "--data", "d", "198.51.100.7", "--purpose", "a request", "--json"];
+    let receipt = bench.run(&forget).expect(0).json().remove(0);
+    assert_eq!(receipt["detections_erased"], told, "{receipt}");
+    assert_eq!(detected(&report(1).out), 0);
+    assert_eq!(bench.holding("d", b"user11"), Vec::<String>::new());
+}
+
 fn a_forgotten_value_is_nowhere(engine: &Engine) {
     let bench = Bench::on(engine);
     bench.write("list.txt", format!("203.0.113.7\n{VALUE}\n"));

@@ -50,10 +50,10 @@ pub fn html(summary: &Summary) -> String {
             @if let Some(time) = timeline(summary) {
                 section aria-labelledby="timeline" { h2 #timeline { "When" } (charts::timeline(&time)) }
             }
-            (sections::detections(summary))
             (tables::by_indicator(summary))
             (tables::by_host(summary))
             (tables::findings(summary))
+            (sections::detections(summary))
             (sections::coverage(summary))
             (sections::not_readable(summary))
             (sections::sought(summary))
@@ -128,9 +128,9 @@ fn contents(summary: &Summary) -> Markup {
     let links: [(&str, &str, bool); 8] = [
         ("first", "What to do", findings || detections),
         ("timeline", "When", timeline(summary).is_some()),
-        ("detections", "Detections", detections),
         ("indicators", "By indicator", findings),
         ("findings", "Findings", findings),
+        ("detections", "Detections", detections),
         ("coverage", "What was looked at", true),
         ("unread", "What could not be read", true),
         ("sought", "What was looked for", true),

@@ -123,7 +123,7 @@ main,header,footer{max-width:none;padding-left:0;padding-right:0}
 nav{display:none}
 h2,h3,caption,.top,thead,h2+p{break-after:avoid}
 tbody tr:first-child,h2+*{break-before:avoid}
-tr,.card,figure,.quiet,dl.figures,.strip{break-inside:avoid}
+tr,.card,figure,dl.figures,.strip{break-inside:avoid}
 thead{display:table-header-group}
 .scroll{overflow:visible}
 p,li{orphans:3;widows:3}

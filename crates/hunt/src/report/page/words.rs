@@ -124,6 +124,9 @@ const ENGLISH: Fixed = Fixed {
     footer: "For internal use only. All times are UTC. The full report names every line that this rests on.",
 };
 
+/// Valid accounts: somebody signed in.
+const SIGNED_IN: &str = "T1078";
+
 /// What is worth saying of a technique of ATT&CK to somebody who has never heard of it.
 const TECHNIQUES: &[(&str, &str, &str)] = &[
     ("T1110", "er zijn wachtwoorden geprobeerd", "passwords were tried"),
@@ -145,7 +148,7 @@ const TECHNIQUES: &[(&str, &str, &str)] = &[
     ),
     ("T1136", "er is een account bijgemaakt", "an account was added"),
     (
-        "T1078",
+        SIGNED_IN,
         "er is ingelogd op een manier die niet bij deze gebruiker past",
         "there was a sign-in that does not fit this user",
     ),
@@ -349,10 +352,10 @@ impl Language {
 
     /// What is said of somebody about whom there are findings and detections.
     pub(super) fn reason(self, techniques: &[&str], title: Option<&str>, findings: u64) -> String {
-        let known = techniques.iter().find_map(|technique| {
-            let whole = technique.split('.').next().unwrap_or(technique);
-            TECHNIQUES.iter().find(|(id, ..)| *id == whole)
-        });
+        let whole = techniques.iter().map(|technique| technique.split('.').next().unwrap_or(technique));
+        let known = || whole.clone().filter_map(|whole| TECHNIQUES.iter().find(|(id, ..)| *id == whole));
+        // Who was let in matters more than how often the door was tried.
+        let known = known().find(|(id, ..)| *id == SIGNED_IN).or_else(|| known().next());
         let mut reasons = Vec::new();
         match (known, title) {
             (Some((_, dutch, english)), _) => reasons.push(self.pick(dutch, english).to_owned()),

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Detections that hunts told, kept so that a report can be made later; and what the last hunt looked for. Local
+//! state, which stays home as findings do.
+
+use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
+use model::observable::Observable;
+use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::summary::Sought;
+use crate::detection::Detection;
+use crate::limits::{DETECTIONS_KEPT_DAYS, DETECTIONS_KEPT_MAX};
+use crate::quote::Quotes;
+use crate::state::{Bytes, State};
+
+/// The tables.
+pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT];
+
+static DETECTIONS: Table = Table {
+    name: "hunt_detections",
+    kind: TableKind::Local,
+    columns: &["id", "level", "told", "body"],
+    sqlite: &["CREATE TABLE hunt_detections (
+            id BLOB PRIMARY KEY, level INTEGER NOT NULL, told INTEGER NOT NULL, body BLOB NOT NULL
+        ) STRICT"],
+    postgres: &["CREATE TABLE hunt_detections (
+            id BYTEA PRIMARY KEY, level BIGINT NOT NULL, told BIGINT NOT NULL, body BYTEA NOT NULL
+        )"],
+};
+
+static SOUGHT: Table = Table {
+    name: "hunt_sought",
+    kind: TableKind::Local,
+    columns: &["id", "told", "body"],
+    sqlite: &[
+        "CREATE TABLE hunt_sought (id INTEGER PRIMARY KEY, told INTEGER NOT NULL, body BLOB NOT NULL) STRICT",
+    ],
+    postgres: &[
+        "CREATE TABLE hunt_sought (id BIGINT PRIMARY KEY, told BIGINT NOT NULL, body BYTEA NOT NULL)",
+    ],
+};
+
+/// What the same detection has in common, whenever it is told: what says it, of whom, and since when.
+fn id_of(detection: &Detection) -> [u8; 32] {
+    let Detection { means, id, about, first, .. } = detection;
+    Sha256::digest(format!("{means:?}\n{id}\n{about:?}\n{first:?}")).into()
+}
+
+fn body_of<T: State>(what: &T) -> Vec<u8> {
+    let mut body = Vec::new();
+    what.write(&mut body);
+    body
+}
+
+fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {
+    let mut bytes = Bytes(body);
+    match T::read(&mut bytes) {
+        Ok(read) if bytes.0.is_empty() => Ok(read),
+        _ => Err(EngineError::shape(format!("{table}.body cannot be read"))),
+    }
+}
+
+/// Keeps what a hunt told, in place of what was told of the same before. Those that were told more than
+/// [`DETECTIONS_KEPT_DAYS`] ago go, and of more than [`DETECTIONS_KEPT_MAX`] those that matter least.
+pub fn keep(tx: &mut dyn Tx, detections: &[Detection], now: Timestamp) -> Result<(), EngineError> {
+    for detection in detections {
+        tx.execute(
+            "INSERT INTO hunt_detections (id, level, told, body) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET level = excluded.level, told = excluded.told, body = excluded.body",
+            &[
+                Value::Blob(&id_of(detection)),
+                Value::Int(detection.level as i64),
+                Value::Int(now.micros()),
+                Value::Blob(&body_of(detection)),
+            ],
+        )?;
+    }
+    let oldest = now.micros().saturating_sub(DETECTIONS_KEPT_DAYS * 86_400_000_000);
+    tx.execute("DELETE FROM hunt_detections WHERE told < ?1", &[Value::Int(oldest)])?;
+    let mut count = 0;
+    tx.query("SELECT count(*) FROM hunt_detections", &[], &mut |row| {
+        count = row.int(0)?;
+        Ok(Flow::Stop)
+    })?;
+    if count > DETECTIONS_KEPT_MAX {
+        let least = "DELETE FROM hunt_detections WHERE id IN
+             (SELECT id FROM hunt_detections ORDER BY level, told, id LIMIT ?1)";
+        tx.execute(least, &[Value::Int(count - DETECTIONS_KEPT_MAX)])?;
+    }
+    Ok(())
+}
+
+/// What is kept, the gravest first.
+pub fn kept(read: &mut dyn Read) -> Result<Vec<Detection>, EngineError> {
+    let mut all = Vec::new();
+    read.query("SELECT body FROM hunt_detections ORDER BY level DESC, id", &[], &mut |row| {
+        all.push(read_body("hunt_detections", row.blob(0)?)?);
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
+}
+
+/// Keeps what the last hunt looked for besides indicators: rules, patterns, detectors.
+pub fn keep_sought(tx: &mut dyn Tx, sought: &Sought, now: Timestamp) -> Result<(), EngineError> {
+    let body = body_of(&(sought.patterns, sought.rules, sought.detectors.clone()));
+    tx.execute(
+        "INSERT INTO hunt_sought (id, told, body) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET told = excluded.told, body = excluded.body",
+        &[Value::Int(now.micros()), Value::Blob(&body)],
+    )?;
+    Ok(())
+}
+
+/// What the last hunt looked for besides indicators, and when; `None` before the first.
+pub fn sought(read: &mut dyn Read) -> Result<Option<(Timestamp, Sought)>, EngineError> {
+    let mut found = None;
+    read.query("SELECT told, body FROM hunt_sought", &[], &mut |row| {
+        let (patterns, rules, detectors) = read_body("hunt_sought", row.blob(1)?)?;
+        let sought = Sought { patterns, rules, detectors, ..Sought::default() };
+        found = Some((Timestamp::from_micros(row.int(0)?), sought));
+        Ok(Flow::Stop)
+    })?;
+    Ok(found)
+}
+
+/// Erases the detections that name or quote a value; answers how many.
+pub fn forget(tx: &mut dyn Tx, observable: &Observable) -> Result<u64, EngineError> {
+    let quotes = Quotes::of(observable);
+    let mut ids = Vec::new();
+    tx.query("SELECT id, body FROM hunt_detections", &[], &mut |row| {
+        let detection: Detection = read_body("hunt_detections", row.blob(1)?)?;
+        let mut texts = detection.about.iter().map(|(_, value)| value);
+        let mut lines = detection.evidence.iter().map(|line| &line.text);
+        let told = [&detection.title, &detection.threshold, &detection.baseline];
+        if texts.any(|text| quotes.are_in(text))
+            || lines.any(|line| quotes.are_in(line))
+            || told.into_iter().any(|text| quotes.are_in(text))
+        {
+            ids.push(row.blob(0)?.to_vec());
+        }
+        Ok(Flow::Continue)
+    })?;
+    for id in &ids {
+        tx.execute("DELETE FROM hunt_detections WHERE id = ?1", &[Value::Blob(id)])?;
+    }
+    Ok(ids.len() as u64)
+}
