@@ -92,21 +92,26 @@ impl Claim {
     }
 }
 
+/// A file that was read, to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadFile<'r> {
+    /// What is known of it; from `facts.from` on where only a part of it was read.
+    pub facts: &'r FileFacts,
+    /// What was found in it.
+    pub findings: &'r [Hit],
+    /// Any number but 0 that only this process has.
+    pub worker: i64,
+    /// The time now.
+    pub now: Timestamp,
+}
+
 impl History<'_> {
-    /// Records one file, or the part of it from `facts.from` on. `worker` is any number but 0 that only this
-    /// process has.
+    /// Records one file, or a part of it.
     ///
     /// A file that has grown since what it held was merged with others is refused ([`HistoryError::Grown`]): it
     /// is hunted again from where the error says.
-    pub fn record(
-        &self,
-        facts: &FileFacts,
-        mut observed: Observed,
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
-    ) -> Result<Recorded, HistoryError> {
-        let recorded = self.try_record(facts, &mut observed, findings, worker, now);
+    pub fn record(&self, file: &ReadFile<'_>, mut observed: Observed) -> Result<Recorded, HistoryError> {
+        let recorded = self.try_record(file, &mut observed);
         remove_spilled(&observed);
         recorded
     }
@@ -115,44 +120,35 @@ impl History<'_> {
     /// recorded later, and begins anew where it does not.
     pub fn record_or_keep(
         &self,
-        facts: &FileFacts,
+        file: &ReadFile<'_>,
         observed: &mut Observed,
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
         let mut copy = observed.copy()?;
-        let recorded = self.try_record(facts, &mut copy, findings, worker, now)?;
+        let recorded = self.try_record(file, &mut copy)?;
         remove_spilled(observed);
         *observed = observed.another();
         Ok(recorded)
     }
 
-    fn try_record(
-        &self,
-        facts: &FileFacts,
-        observed: &mut Observed,
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
-    ) -> Result<Recorded, HistoryError> {
+    fn try_record(&self, file: &ReadFile<'_>, observed: &mut Observed) -> Result<Recorded, HistoryError> {
+        let path = &file.facts.path;
         let mut claim = None;
         self.base.write(&mut |tx| {
-            claim = Some(self.claim_content(tx, facts, worker)?);
+            claim = Some(self.claim_content(tx, file.facts, file.worker)?);
             Ok(())
         })?;
-        let claim = claim.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
-        let recorded = self.write_runs(&claim, facts, observed, now).and_then(|runs| {
+        let claim = claim.ok_or_else(|| HistoryError::Taken { path: path.clone() })?;
+        let recorded = self.write_runs(&claim, file.facts, observed, file.now).and_then(|runs| {
             let mut done = None;
             self.base.write(&mut |tx| {
-                done = Some(self.commit(tx, &claim, facts, &runs, findings, worker, now)?);
+                done = Some(self.commit(tx, &claim, file, &runs)?);
                 Ok(())
             })?;
-            done.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })
+            done.ok_or_else(|| HistoryError::Taken { path: path.clone() })
         });
         if let Err(fault) = &recorded {
             // The database may be what fails: then the file is found running, and recorded when it comes again.
-            let _ = self.give_up(&claim, worker, &fault.to_string());
+            let _ = self.give_up(&claim, file.worker, &fault.to_string());
         }
         recorded
     }
@@ -231,17 +227,14 @@ impl History<'_> {
         Ok(written)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what counts in one transaction")]
     fn commit(
         &self,
         tx: &mut dyn Tx,
         claim: &Claim,
-        facts: &FileFacts,
+        read: &ReadFile<'_>,
         written: &[Run],
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
+        let ReadFile { facts, findings, worker, now } = *read;
         let file = claim.file();
         let ours = register::file(tx.as_read(), file)?.filter(|row| row.worker == worker);
         let ours = ours.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
