@@ -118,6 +118,14 @@ pub const TIME_SEARCH_BYTES: usize = 16 * 1024;
 pub const FILE_DIAGNOSTICS_MAX: usize = 100;
 /// Most findings for one file that are kept in the database; the report still counts all.
 pub const FINDINGS_PER_FILE_MAX: usize = 1_000_000;
+/// Most findings that wait in memory to be stored while logs are followed; beyond that all of them go to a file.
+pub const FINDINGS_WAITING_MAX: usize = 100_000;
+/// Most bytes of memory that they take.
+pub const FINDINGS_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most findings that are written to that file, and read back, at once.
+pub const FINDINGS_WAITING_PART_MAX: usize = 10_000;
+/// Most bytes of them.
+pub const FINDINGS_WAITING_PART_BYTES_MAX: usize = FINDINGS_WAITING_BYTES_MAX;
 /// Most bytes of memory in which a scanning thread collects observables; more goes to runs on the way.
 pub const OBSERVED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most bytes of values, and of names of files, that wait for a row group of a run; more than that is the next.
