@@ -142,7 +142,7 @@ fn look_up(base: &Memory, folder: &Disk) {
     };
     let look_back = |what: &str, make: &dyn Fn(u64) -> Indicator| {
         timed(what, 1_000, |nth| {
-            history.look_back(&[make(nth)], &keep).unwrap();
+            history.look_back(&[make(nth)], &keep, usize::MAX).unwrap();
         });
     };
     let pick = |nth: u64| mix(nth) % OBSERVABLES + nth % 2 * 10 * OBSERVABLES;
@@ -160,7 +160,7 @@ fn look_up(base: &Memory, folder: &Disk) {
         .collect();
     let started = processor_seconds();
     let history = History::new(base, folder);
-    let found = history.look_back(&feed, &keep).unwrap().found;
+    let found = history.look_back(&feed, &keep, usize::MAX).unwrap().found;
     println!("feed of {FEED}: {:.2} s, {} seen", processor_seconds() - started, found.len());
 }
 

@@ -258,6 +258,12 @@ pub const HASHES_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const LEAKED_LINE_BYTES_MAX: usize = 256;
 /// Indicators that are looked up in the history at once when they are new.
 pub const LOOK_BACK_INDICATORS_MAX: usize = 100_000;
+/// Most files that the answer about them names, each as often as an indicator was seen in it; beyond that fewer
+/// indicators are looked up at once.
+pub const LOOK_BACK_SOURCES_MAX: usize = 500_000;
+/// Most bytes of findings of one file that are held while it is looked through for new indicators; where there are more
+/// it is read more than once.
+pub const LOOK_BACK_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest MaxMind file of places or networks; the largest that are sold have some 500 MiB.
 pub const PLACE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most text that is made of one window of an event log at once.

@@ -300,7 +300,7 @@ fn a_new_indicator_looks_back() {
         indicator("org.example", Mode::WithSubdomains),
         indicator("http://8.8.9.9:8080/x", Mode::Exact),
     ];
-    let found = node.history().look_back(&indicators, &Keep::default()).unwrap().found;
+    let found = node.history().look_back(&indicators, &Keep::default(), usize::MAX).unwrap().found;
     let told: Vec<(usize, u64, bool, String)> =
         found.iter().map(|l| (l.indicator, l.sighted.seen.count, l.exact, l.files.join("+"))).collect();
     let expected =
