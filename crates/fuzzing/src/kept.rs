@@ -11,6 +11,7 @@ use hunt::history::{Kinds, MemoryFolder, Month, OpenRun, Row, RunFacts, RunHead,
 use hunt::pattern::{PatternIndicator, PatternRun, PatternSet};
 use hunt::rule::{Engine, Options as RuleOptions, Rules, read_rules};
 use hunt::unfinished::Unfinished;
+use hunt::waiting::Waiting;
 use model::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -84,6 +85,8 @@ fn rows(run: &Arc<OpenRun>) -> (Vec<Row>, bool) {
 
 /// What an unfinished hunt begins with.
 const HUNT_MAGIC: &[u8] = b"PLDRHU01";
+/// What findings that wait begin with.
+const WAITING_MAGIC: &[u8] = b"PLDRWF01";
 /// What a checkpoint of the detectors begins with.
 const DETECTORS_MAGIC: &[u8] = b"pdetect\0\x01";
 /// Bytes of a checkpoint of the rules before what was counted: magic and fingerprint.
@@ -117,7 +120,7 @@ static PATTERNS: LazyLock<PatternSet> = LazyLock::new(|| {
 });
 
 /// A hunt that was stopped. The first byte says which part of it the rest is, without its sum: `h` the whole, `d` the
-/// detectors, `p` the patterns, `r` the rules. What is taken is written as what reads the same, and the hunt goes on
+/// detectors, `p` the patterns, `r` the rules, `w` findings that wait to be stored. What is taken is written as what reads the same, and the hunt goes on
 /// from there.
 pub(crate) fn unfinished(data: &[u8]) {
     let Some((part, body)) = data.split_first() else { return };
@@ -126,6 +129,7 @@ pub(crate) fn unfinished(data: &[u8]) {
         b'd' => detectors(body),
         b'p' => patterns(body),
         b'r' => rules(body),
+        b'w' => waiting(body),
         _ => {}
     }
 }
@@ -137,6 +141,13 @@ fn whole(body: &[u8]) {
     let again = must(Unfinished::from_bytes(&written).ok(), "what is written can be read");
     assert_eq!(again.to_bytes(), written, "what is written reads the same");
     let _ = (read.summary.period(), read.summary.label(), read.summary.is_partial(), read.summary.rate());
+}
+
+fn waiting(body: &[u8]) {
+    let sum: [u8; 32] = Sha256::digest(body).into();
+    let Ok(read) = Waiting::from_bytes(&[WAITING_MAGIC, &sum, body].concat()) else { return };
+    let written = read.to_bytes();
+    assert_eq!(Waiting::from_bytes(&written), Ok(read), "what is written reads the same");
 }
 
 fn detectors(body: &[u8]) {

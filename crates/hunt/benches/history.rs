@@ -27,8 +27,8 @@ use std::time::Instant;
 
 use hunt::event::{SourceClass, SourceKind};
 use hunt::history::{
-    Base, FileFacts, Flags, History, HistoryError, Keep, NewRun, Observed, Question, Reading, RunFile,
-    RunFolder, Step, TABLES, Writing, Zeal,
+    Base, FileFacts, Flags, History, HistoryError, Keep, NewRun, Observed, Question, ReadFile, Reading,
+    RunFile, RunFolder, Step, TABLES, Writing, Zeal,
 };
 use hunt::indicator::{Indicator, Mode, read_list};
 use hunt::run::{Keeping, hunt_into};
@@ -58,6 +58,10 @@ fn main() {
     }
 }
 
+fn read(facts: &FileFacts) -> ReadFile<'_> {
+    ReadFile { facts, findings: &[], worker: 1, now: NOW }
+}
+
 /// What one log makes.
 fn one_log(base: &Memory, folder: &Arc<Disk>, log: &str) {
     let set = IndicatorSet::build(read_list(b"203.0.113.254\n", "list").indicators);
@@ -76,7 +80,7 @@ fn one_log(base: &Memory, folder: &Arc<Disk>, log: &str) {
     let history = History::new(base, &**folder);
     let facts = FileFacts { packed: true, ..FileFacts::of_report(&hunt.report, SourceClass::default()) };
     let started = processor_seconds();
-    history.record(&facts, hunt.left.observed, &[], 1, NOW).unwrap();
+    history.record(&read(&facts), hunt.left.observed).unwrap();
     println!("recorded in {:.2} s", processor_seconds() - started);
     tell_size(&history, "as recorded");
     merge_all(&history);
@@ -105,7 +109,7 @@ fn three_years(base: &Memory, folder: &Disk) {
             class,
             ..FileFacts::default()
         };
-        history.record(&facts, observed, &[], 1, NOW).unwrap();
+        history.record(&read(&facts), observed).unwrap();
     }
     println!("{files} files recorded in {:.1} s", processor_seconds() - started);
     tell_size(&history, "as recorded");
@@ -138,7 +142,7 @@ fn look_up(base: &Memory, folder: &Disk) {
     };
     let look_back = |what: &str, make: &dyn Fn(u64) -> Indicator| {
         timed(what, 1_000, |nth| {
-            history.look_back(&[make(nth)], &keep).unwrap();
+            history.look_back(&[make(nth)], &keep, usize::MAX).unwrap();
         });
     };
     let pick = |nth: u64| mix(nth) % OBSERVABLES + nth % 2 * 10 * OBSERVABLES;
@@ -156,7 +160,7 @@ fn look_up(base: &Memory, folder: &Disk) {
         .collect();
     let started = processor_seconds();
     let history = History::new(base, folder);
-    let found = history.look_back(&feed, &keep).unwrap().found;
+    let found = history.look_back(&feed, &keep, usize::MAX).unwrap().found;
     println!("feed of {FEED}: {:.2} s, {} seen", processor_seconds() - started, found.len());
 }
 

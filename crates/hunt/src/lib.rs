@@ -43,3 +43,4 @@ pub mod time;
 pub mod unfinished;
 pub mod unpack;
 pub mod view;
+pub mod waiting;

@@ -118,6 +118,14 @@ pub const TIME_SEARCH_BYTES: usize = 16 * 1024;
 pub const FILE_DIAGNOSTICS_MAX: usize = 100;
 /// Most findings for one file that are kept in the database; the report still counts all.
 pub const FINDINGS_PER_FILE_MAX: usize = 1_000_000;
+/// Most findings that wait in memory to be stored while logs are followed; beyond that all of them go to a file.
+pub const FINDINGS_WAITING_MAX: usize = 100_000;
+/// Most bytes of memory that they take.
+pub const FINDINGS_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most findings that are written to that file, and read back, at once.
+pub const FINDINGS_WAITING_PART_MAX: usize = 10_000;
+/// Most bytes of them.
+pub const FINDINGS_WAITING_PART_BYTES_MAX: usize = FINDINGS_WAITING_BYTES_MAX;
 /// Most bytes of memory in which a scanning thread collects observables; more goes to runs on the way.
 pub const OBSERVED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most bytes of values, and of names of files, that wait for a row group of a run; more than that is the next.
@@ -254,6 +262,12 @@ pub const HASHES_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const LEAKED_LINE_BYTES_MAX: usize = 256;
 /// Indicators that are looked up in the history at once when they are new.
 pub const LOOK_BACK_INDICATORS_MAX: usize = 100_000;
+/// Most files that the answer about them names, each as often as an indicator was seen in it; beyond that fewer
+/// indicators are looked up at once.
+pub const LOOK_BACK_SOURCES_MAX: usize = 500_000;
+/// Most bytes of findings of one file that are held while it is looked through for new indicators; where there are more
+/// it is read more than once.
+pub const LOOK_BACK_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest MaxMind file of places or networks; the largest that are sold have some 500 MiB.
 pub const PLACE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most text that is made of one window of an event log at once.

@@ -104,6 +104,8 @@ pub struct LookBack {
     pub found: Vec<LookedBack>,
     /// Runs that could not be read: what they hold is in no answer.
     pub unread: Vec<Unread>,
+    /// How many indicators were looked up, the first ones; the others are to be asked about anew.
+    pub asked: usize,
 }
 
 /// What the history knows of an indicator.
@@ -183,37 +185,63 @@ impl History<'_> {
     /// Looks indicators up at once, the moment that they are appended: what was seen of each, and the files that
     /// are to be opened again. Many are looked up in one pass over the history, few by a read of some pages
     /// each. For runs that are damaged whoever asks calls [`History::set_aside`].
-    pub fn look_back(&self, indicators: &[Indicator], keep: &Keep) -> Result<LookBack, HistoryError> {
+    ///
+    /// An answer names at most `sources_max` files, each as often as an indicator was seen in it: where there are more,
+    /// fewer indicators are looked up, but at least one.
+    pub fn look_back(
+        &self,
+        indicators: &[Indicator],
+        keep: &Keep,
+        sources_max: usize,
+    ) -> Result<LookBack, HistoryError> {
         let questions: Vec<(Question, bool)> = indicators.iter().map(question_of).collect();
         let runs = self.runs()?;
-        let (mut all, mut unread) = (BTreeMap::new(), Vec::new());
-        if questions.len() > LOOKUPS_MAX {
-            let asked = questions.iter().map(|(question, _)| question);
-            all = self.join(&runs, asked, keep, &mut unread)?;
-        } else {
-            for (nth, (question, _)) in questions.iter().enumerate() {
-                let mut sighted = Sighted::default();
-                self.look(&runs, question, keep, &mut sighted)?;
-                unread.append(&mut sighted.unread);
-                if sighted.seen.count > 0 {
-                    all.insert(nth, sighted);
-                }
+        let mut room = Room { history: self, sources_max, of_heads: BTreeMap::new(), register: None };
+        let mut asked = questions.len();
+        loop {
+            let some = questions.get(..asked).unwrap_or_default();
+            match self.answer(&runs, some, keep, &mut room)? {
+                Some((all, unread, asked)) => return room.answer(all, unread, &questions, asked),
+                None => asked = (asked / 2).max(1),
             }
         }
-        unread.sort_by(|a, b| a.name.cmp(&b.name));
-        unread.dedup_by(|a, b| a.name == b.name);
-        let register: BTreeMap<i64, File> = if all.is_empty() {
-            BTreeMap::new()
-        } else {
-            self.read(|read| Ok(register::files(read)?))?.into_iter().map(|file| (file.id, file)).collect()
-        };
-        let found = all.into_iter().map(|(indicator, sighted)| LookedBack {
-            indicator,
-            files: paths(&sighted, &register),
-            exact: questions.get(indicator).is_some_and(|(_, exact)| *exact),
-            sighted,
-        });
-        Ok(LookBack { found: found.collect(), unread })
+    }
+
+    /// What was seen of each, what could not be read, and how many were asked for; `None` where that is too much to be
+    /// held at once.
+    fn answer(
+        &self,
+        runs: &[Run],
+        questions: &[(Question, bool)],
+        keep: &Keep,
+        room: &mut Room<'_>,
+    ) -> Result<Option<Answer>, HistoryError> {
+        let mut unread = Vec::new();
+        if questions.len() > LOOKUPS_MAX {
+            let asked = questions.iter().map(|(question, _)| question);
+            let Some(all) = self.join(runs, asked, keep, &mut unread, room.sources_max)? else {
+                return Ok(None);
+            };
+            let mut sources = 0;
+            for sighted in all.values() {
+                sources += room.sources(sighted)?;
+            }
+            return Ok((sources <= room.sources_max).then_some((all, unread, questions.len())));
+        }
+        let (mut all, mut sources) = (BTreeMap::new(), 0);
+        for (nth, (question, _)) in questions.iter().enumerate() {
+            let mut sighted = Sighted::default();
+            self.look(runs, question, keep, &mut sighted)?;
+            sources += room.sources(&sighted)?;
+            if nth > 0 && sources > room.sources_max {
+                return Ok(Some((all, unread, nth)));
+            }
+            unread.append(&mut sighted.unread);
+            if sighted.seen.count > 0 {
+                all.insert(nth, sighted);
+            }
+        }
+        Ok(Some((all, unread, questions.len())))
     }
 
     /// The files of an answer, by path, at most [`SOURCES_MAX`], and how many there are besides.
@@ -241,16 +269,19 @@ impl History<'_> {
         Ok((all, more))
     }
 
-    /// All questions in one sequential pass over the history; by place those of which something was seen.
+    /// All questions in one sequential pass over the history; by place those of which something was seen. `None` where
+    /// the answers name more than so many files.
     fn join<'q>(
         &self,
         runs: &[Run],
         questions: impl Iterator<Item = &'q Question>,
         keep: &Keep,
         unread: &mut Vec<Unread>,
-    ) -> Result<BTreeMap<usize, Sighted>, HistoryError> {
+        sources_max: usize,
+    ) -> Result<Option<BTreeMap<usize, Sighted>>, HistoryError> {
         let asked = Asked::of(questions, keep);
         let mut all: HashMap<usize, Sighted> = HashMap::new();
+        let mut sources = 0;
         for run in runs {
             let head = run.facts.head;
             let mut pass = || -> Result<(), HistoryError> {
@@ -260,7 +291,10 @@ impl History<'_> {
                     asked.pass(rows, kind, &mut |question, row| {
                         let sighted = all.entry(question).or_default();
                         sighted.values += 1;
+                        sources -= sighted.files.len();
                         sighted.add(head.month, head.source, row);
+                        sources += sighted.files.len();
+                        sources <= sources_max
                     })?;
                 }
                 Ok(())
@@ -269,8 +303,66 @@ impl History<'_> {
                 Err(HistoryError::Damaged { name, what }) => unread.push(Unread { name, head, reason: what }),
                 passed => passed?,
             }
+            if sources > sources_max {
+                return Ok(None);
+            }
         }
-        Ok(all.into_iter().collect())
+        Ok(Some(all.into_iter().collect()))
+    }
+}
+
+/// What was seen of indicators by their places, what could not be read, and how many were asked for.
+type Answer = (BTreeMap<usize, Sighted>, Vec<Unread>, usize);
+
+/// How much an answer about many indicators may hold.
+struct Room<'r> {
+    history: &'r History<'r>,
+    sources_max: usize,
+    /// How many files any of which may hold what too many do to name them.
+    of_heads: BTreeMap<RunHead, usize>,
+    /// The register, once it is asked for.
+    register: Option<BTreeMap<i64, File>>,
+}
+
+impl Room<'_> {
+    fn register(&mut self) -> Result<&BTreeMap<i64, File>, HistoryError> {
+        if self.register.is_none() {
+            let files = self.history.read(|read| Ok(register::files(read)?))?;
+            self.register = Some(files.into_iter().map(|file| (file.id, file)).collect());
+        }
+        Ok(self.register.get_or_insert_default())
+    }
+
+    /// How many files an answer names, and how many besides may hold the value.
+    fn sources(&mut self, sighted: &Sighted) -> Result<usize, HistoryError> {
+        let mut sources = sighted.files.len();
+        for head in &sighted.many {
+            if !self.of_heads.contains_key(head) {
+                let one = BTreeSet::from([*head]);
+                let count = self.register()?.values().filter(|file| is_of(file, &one)).count();
+                self.of_heads.insert(*head, count);
+            }
+            sources += self.of_heads.get(head).copied().unwrap_or(0);
+        }
+        Ok(sources)
+    }
+
+    fn answer(
+        &mut self,
+        all: BTreeMap<usize, Sighted>,
+        mut unread: Vec<Unread>,
+        questions: &[(Question, bool)],
+        asked: usize,
+    ) -> Result<LookBack, HistoryError> {
+        unread.sort_by(|a, b| a.name.cmp(&b.name));
+        unread.dedup_by(|a, b| a.name == b.name);
+        let mut found = Vec::new();
+        for (indicator, sighted) in all {
+            let files = paths(&sighted, self.register()?);
+            let exact = questions.get(indicator).is_some_and(|(_, exact)| *exact);
+            found.push(LookedBack { indicator, files, exact, sighted });
+        }
+        Ok(LookBack { found, unread, asked })
     }
 }
 
@@ -452,12 +544,13 @@ impl Asked {
         asked
     }
 
-    /// Goes over the rows of one kind of a run, and reads no more than their values where nothing asks for them.
+    /// Goes over the rows of one kind of a run, and reads no more than their values where nothing asks for them. `each`
+    /// answers whether it goes on.
     fn pass(
         &self,
         mut rows: RunRows,
         kind: ObservableKind,
-        each: &mut dyn FnMut(usize, &Row),
+        each: &mut dyn FnMut(usize, &Row) -> bool,
     ) -> Result<(), HistoryError> {
         let mut matched = Vec::new();
         while rows.advance()? {
@@ -471,7 +564,9 @@ impl Asked {
             }
             if !matched.is_empty() {
                 let row = rows.row()?;
-                matched.drain(..).for_each(|nth| each(nth, &row));
+                if !matched.drain(..).all(|nth| each(nth, &row)) {
+                    return Ok(());
+                }
             }
         }
         Ok(())

@@ -61,7 +61,7 @@ pub use lookup::{LookBack, LookedBack, Question, Sighted, Source, Unread};
 pub use merge::{Step, Zeal};
 pub use month::{Month, day_of_time, day_text, parse_day};
 pub use observed::{Keep, Observed};
-pub use record::{Added, LogToRecord, Outcome, Recorded};
+pub use record::{Added, LogToRecord, Outcome, ReadFile, Recorded};
 pub use register::{File, FileFacts, FileState, ShorterForm, files};
 pub use retain::Dropped;
 pub use row::{Days, Flags, Row, Seen, Sources, Tally};

@@ -115,21 +115,26 @@ impl Claim {
     }
 }
 
+/// A file that was read, to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadFile<'r> {
+    /// What is known of it; from `facts.from` on where only a part of it was read.
+    pub facts: &'r FileFacts,
+    /// What was found in it.
+    pub findings: &'r [Hit],
+    /// Any number but 0 that only this process has.
+    pub worker: i64,
+    /// The time now.
+    pub now: Timestamp,
+}
+
 impl History<'_> {
-    /// Records one file, or the part of it from `facts.from` on. `worker` is any number but 0 that only this
-    /// process has.
+    /// Records one file, or a part of it.
     ///
     /// A file that has grown since what it held was merged with others is refused ([`HistoryError::Grown`]): it
     /// is hunted again from where the error says.
-    pub fn record(
-        &self,
-        facts: &FileFacts,
-        mut observed: Observed,
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
-    ) -> Result<Recorded, HistoryError> {
-        let recorded = self.try_record(facts, &mut observed, findings, worker, now);
+    pub fn record(&self, file: &ReadFile<'_>, mut observed: Observed) -> Result<Recorded, HistoryError> {
+        let recorded = self.try_record(file, &mut observed);
         remove_spilled(&observed);
         recorded
     }
@@ -138,29 +143,19 @@ impl History<'_> {
     /// recorded later, and begins anew where it does not.
     pub fn record_or_keep(
         &self,
-        facts: &FileFacts,
+        file: &ReadFile<'_>,
         observed: &mut Observed,
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
     ) -> Result<Recorded, HistoryError> {
         let mut copy = observed.copy()?;
-        let recorded = self.try_record(facts, &mut copy, findings, worker, now)?;
+        let recorded = self.try_record(file, &mut copy)?;
         remove_spilled(observed);
         *observed = observed.another();
         Ok(recorded)
     }
 
-    fn try_record(
-        &self,
-        facts: &FileFacts,
-        observed: &mut Observed,
-        findings: &[Hit],
-        worker: i64,
-        now: Timestamp,
-    ) -> Result<Recorded, HistoryError> {
-        let log = LogToRecord { facts, observed: std::mem::take(observed), findings };
-        let mut logs = [log];
+    fn try_record(&self, file: &ReadFile<'_>, observed: &mut Observed) -> Result<Recorded, HistoryError> {
+        let ReadFile { facts, findings, worker, now } = *file;
+        let mut logs = [LogToRecord { facts, observed: std::mem::take(observed), findings }];
         let recorded = self.record_all(&mut logs, worker, now);
         let [log] = logs;
         *observed = log.observed;

@@ -324,6 +324,14 @@ impl History<'_> {
         })
     }
 
+    /// Whether the log of this number is recorded under this name.
+    pub fn is_recorded_as(&self, number: i64, path: &str) -> Result<bool, HistoryError> {
+        self.read(|read| {
+            let sql = "SELECT id FROM hunt_files WHERE id = ?1 AND path = ?2 AND recorded <> 0";
+            Ok(first_int(read, sql, &[Value::Int(number), Value::Text(&clean(path))])?.is_some())
+        })
+    }
+
     /// By which zone the log that was recorded last under this name was read; empty if nobody knows any more.
     pub fn zone_of(&self, path: &str) -> Result<String, HistoryError> {
         self.read(|read| {

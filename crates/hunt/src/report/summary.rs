@@ -140,7 +140,7 @@ impl Summary {
 }
 
 /// A finding, and where it was.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// The match.
     pub finding: Finding,

@@ -25,3 +25,4 @@ mod standard;
 mod support;
 mod unfinished;
 mod view;
+mod waiting;

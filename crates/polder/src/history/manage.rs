@@ -17,7 +17,7 @@ use super::folder::FileFolder;
 use super::{Opened, date, seen};
 use crate::cli::{Data, Forget, HistoryCommand, SourcesCommand};
 use crate::failure::{Exit, Failure};
-use crate::hunting::{DroppedHunts, counted, drop_unfinished};
+use crate::hunting::{DroppedHunts, counted, drop_unfinished, store_left_behind, with_findings_that_wait};
 use crate::node::{Node, now};
 use crate::out::say;
 
@@ -243,6 +243,8 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     }
     let node = Node::open(&args.data)?;
     let opened = Opened::open(&node)?;
+    // Findings that could not be stored quote lines: they are stored, and then erased with the others.
+    store_left_behind(&node, &opened)?;
     let (plain, keyed) = (opened.audit_name(&observable, false)?, opened.audit_name(&observable, true)?);
     let entry = opened.audit(Act::Forget, &keyed, &args.purpose)?;
     let keep = hunt::history::Keep { account_key: Some(*opened.key()?), ..opened.keep()? };
@@ -255,7 +257,8 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
         Ok::<_, EngineError>((notes, notices, kept::forget(tx, &observable)?))
     })?;
     // A hunt that was stopped keeps lines of logs, and one under way will.
-    let hunts = drop_unfinished(&node)?;
+    let mut hunts = drop_unfinished(&node)?;
+    hunts.under_way += with_findings_that_wait(&node)?;
     let swept = opened.sweep()?;
     let remains = match node.store.scrub()? {
         Scrub::Gone => Vec::new(),

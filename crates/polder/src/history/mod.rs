@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hunt::history::{
-    Act, Base, FileFacts, History, HistoryError, Keep, LogToRecord, Observed, Outcome, Reading, Recorded,
-    RunFolder, Step, Writing, Zeal, audit_name,
+    Act, Base, FileFacts, History, HistoryError, Keep, LogToRecord, Observed, Outcome, ReadFile, Reading,
+    Recorded, RunFolder, Step, Writing, Zeal, audit_name,
 };
 use hunt::report::Hit;
 use hunt::rule::{self, RuleCount};
@@ -95,7 +95,7 @@ impl<'n> Opened<'n> {
         observed: Observed,
         findings: &[Hit],
     ) -> Result<Recorded, HistoryError> {
-        self.history().record(facts, observed, findings, i64::from(std::process::id()), now())
+        self.history().record(&read_file(facts, findings), observed)
     }
 
     /// Records several logs together.
@@ -110,7 +110,7 @@ impl<'n> Opened<'n> {
         observed: &mut Observed,
         findings: &[Hit],
     ) -> Result<Recorded, HistoryError> {
-        self.history().record_or_keep(facts, observed, findings, i64::from(std::process::id()), now())
+        self.history().record_or_keep(&read_file(facts, findings), observed)
     }
 
     /// Says what rules came to in logs of the register, by their numbers.
@@ -171,6 +171,11 @@ impl<'n> Opened<'n> {
     fn audit(&self, act: Act, what: &str, purpose: &str) -> Result<i64, Failure> {
         Ok(self.history().audit(&who(), act, what, purpose, now())?)
     }
+}
+
+/// A file that this process read just now.
+fn read_file<'r>(facts: &'r FileFacts, findings: &'r [Hit]) -> ReadFile<'r> {
+    ReadFile { facts, findings, worker: i64::from(std::process::id()), now: now() }
 }
 
 /// Keeps runs from being removed, for as long as it lives, and names them.

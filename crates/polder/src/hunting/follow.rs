@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hunting in what arrives: files that grow, syslog.
 //!
-//! Findings and detections are printed as they come. Findings are stored every few minutes; what the history keeps of a
-//! file is recorded when following ends, by reading the file once more as `polder hunt` does; of syslog, which nobody
-//! can read once more, every hour and at the end.
+//! Findings and detections are printed as they come. Findings are stored every few minutes ([`super::storing`]); what the
+//! history keeps of a file is recorded when following ends, by reading the file once more as `polder hunt` does; of
+//! syslog, which nobody can read once more, every hour and at the end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -15,22 +15,21 @@ use std::time::Duration;
 
 use hunt::detection::{Detection, Means};
 use hunt::detector::{Counts, Detectors};
-use hunt::history::{Added, FileFacts};
-use hunt::limits::FINDINGS_PER_FILE_MAX;
+use hunt::history::Observed;
 use hunt::pattern::PatternRun;
 use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
 use hunt::report::words::second_or_dash;
 use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
-use hunt::rule::{Engine, Order, RuleCount};
-use hunt::run::{Keeping, LiveLog, Stretch};
+use hunt::rule::{Engine, Order};
+use hunt::run::{Keeping, LiveLog};
 use hunt::time::Clock;
 use model::diagnostic::shown;
 use model::time::Timestamp;
-use model::zone::Zone;
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
 use super::gather::{Onward, facts_of, is_told};
 use super::live::{Chunk, Live, Place};
+use super::storing::{Followed, Room, Storing};
 use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
 use crate::failure::{Exit, Failure};
@@ -45,14 +44,26 @@ use crate::out::say;
 const LATENESS_MICROS: i64 = 5 * 60 * 1_000_000;
 /// When correlations count.
 pub const ORDER: Order = Order::Live { lateness_micros: LATENESS_MICROS };
-/// How often what was observed is recorded.
-const RECORD_EVERY_MICROS: i64 = 3_600 * 1_000_000;
-/// How often findings are stored.
-const STORE_EVERY_MICROS: i64 = 5 * 60 * 1_000_000;
 /// With so many findings of a log that wait to be stored they do not wait.
-const FINDINGS_WAITING_MAX: usize = 10_000;
+const STORED_AT_ONCE: usize = 10_000;
 /// How long nothing is waited for before the stop is looked at.
 const WAIT: Duration = Duration::from_millis(200);
+
+/// What is done how often.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// How often what was observed is recorded and runs are merged, in microseconds.
+    record_micros: i64,
+    /// How often findings are stored, in microseconds.
+    store_micros: i64,
+    /// How many findings wait in memory.
+    room: Room,
+}
+
+impl Pace {
+    const LIVE: Pace =
+        Pace { record_micros: 3_600 * 1_000_000, store_micros: 5 * 60 * 1_000_000, room: Room::LIVE };
+}
 
 /// From when on hours are open to events that come late.
 pub fn open_since() -> Timestamp {
@@ -132,7 +143,7 @@ impl<'j> Job<'j> {
             let post = node.zip(settings).map(|(node, settings)| Post::start(scope, node, settings));
             let notices = node.zip(settings).zip(post);
             let notices = notices.map(|((node, settings), post)| Notices { node, settings, post });
-            let mut following = Following::new(self, onward, node, notices);
+            let mut following = Following::new(self, onward, node, notices, Pace::LIVE)?;
             let done = following.run(&mut live);
             // What waits is stored whatever happened.
             let finished = following.finish();
@@ -156,7 +167,7 @@ impl<'j> Job<'j> {
     }
 
     /// What files hold now goes into the history.
-    fn record_files<'p>(&self, files: impl Iterator<Item = &'p PathBuf>) -> Result<(), Failure> {
+    pub fn record_files<'p>(&self, files: impl Iterator<Item = &'p PathBuf>) -> Result<(), Failure> {
         // One that was rotated and not begun anew is no fault.
         let paths: Vec<PathBuf> = files.filter(|path| path.is_file()).cloned().collect();
         if self.history.is_none() || paths.is_empty() {
@@ -226,6 +237,10 @@ struct Following<'f> {
     /// late for correlations, and that some are ahead.
     left_out_told: [bool; 4],
     logs: HashMap<String, Followed<'f>>,
+    storing: Storing<'f>,
+    /// Where what the history keeps of syslog is collected; asked for once, as the database may be away when a log begins.
+    observed: Option<Observed>,
+    pace: Pace,
     /// Matches that wait in the engine, and since when there are so many.
     waiting: (usize, Timestamp),
     recorded: Timestamp,
@@ -242,34 +257,20 @@ struct Following<'f> {
     is_faulty: bool,
 }
 
-struct Followed<'f> {
-    log: LiveLog<'f, 'f>,
-    /// Of syslog: what was received since it was recorded.
-    received: Option<(Sha256, u64)>,
-    /// Of syslog: how much of it came.
-    at: Place,
-    /// What was read of it before it was last recorded.
-    before: Stretch,
-    /// What was found and is not stored yet.
-    findings: Vec<Hit>,
-    /// What was found in files that had the name before and is not stored yet, by their numbers in the history.
-    of_before: Vec<(i64, Vec<Hit>)>,
-    /// Of syslog: what rules came to since it was recorded, by their ids.
-    counts: BTreeMap<String, RuleCount>,
-    /// Of a file: its number in the history, once something of it is recorded.
-    file: Option<i64>,
-}
-
 impl<'f> Following<'f> {
     fn new(
         job: &'f Job<'f>,
         mut onward: Onward,
         node: Option<&'f Node>,
         notices: Option<Notices<'f>>,
-    ) -> Following<'f> {
+        pace: Pace,
+    ) -> Result<Following<'f>, Failure> {
         let (engine, detectors) = (onward.engine.take(), onward.detectors.take());
-        Following {
+        Ok(Following {
             job,
+            storing: Storing::new(job, node, pace.room),
+            observed: job.history.map(Opened::observed).transpose()?,
+            pace,
             node,
             notices,
             tidings: Tidings::default(),
@@ -287,7 +288,7 @@ impl<'f> Following<'f> {
             dismissed: Dismissed::default(),
             left_aside: 0,
             is_faulty: false,
-        }
+        })
     }
 
     /// Asks what persons have dismissed: it is not told.
@@ -337,7 +338,10 @@ impl<'f> Following<'f> {
             return Ok(());
         }
         if !self.logs.contains_key(&chunk.name) {
-            let followed = self.begin(&chunk)?;
+            let mut followed = self.begin(&chunk);
+            // Where the database is away it is asked when findings are stored.
+            let asked = self.job.history.map_or(Ok(()), |history| followed.ask(history));
+            self.endure(asked)?;
             self.logs.insert(chunk.name.clone(), followed);
         }
         let Some(followed) = self.logs.get_mut(&chunk.name) else { return Ok(()) };
@@ -349,7 +353,7 @@ impl<'f> Following<'f> {
             followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
         } else if offset == 0 {
             // Another file under the name: what was found in the one before is its own.
-            part_with(self.job, &chunk.name, followed);
+            followed.part_with(self.job.history.is_some());
         }
         if let Some((hash, bytes)) = &mut followed.received {
             hash.update(&chunk.bytes);
@@ -369,44 +373,28 @@ impl<'f> Following<'f> {
                 sum.id = count.id;
             }
         }
-        if self.job.history.is_some() {
-            followed.findings.extend(part.hits.iter().cloned());
-        }
-        if followed.findings.len() >= FINDINGS_WAITING_MAX && !self.is_faulty {
-            let stored = store(self.job, &chunk.name, followed, true).map(drop);
+        if self.storing.take(followed, &part.hits) >= STORED_AT_ONCE && !self.is_faulty {
+            let stored = self.storing.store_log(followed, true).map(drop);
             self.endure(stored)?;
         }
+        self.storing.make_room(&mut self.logs);
         self.tell(&part.hits, part.detections)
     }
 
-    fn begin(&self, chunk: &Chunk) -> Result<Followed<'f>, Failure> {
-        let is_syslog = chunk.is_received;
-        let head = match is_syslog {
+    fn begin(&self, chunk: &Chunk) -> Followed<'f> {
+        let path = Path::new(&chunk.name);
+        let head = match chunk.is_received {
             true => chunk.bytes.clone(),
             // It may have been rotated away since.
-            false => head_of(Path::new(&chunk.name)).unwrap_or_else(|_| chunk.bytes.clone()),
+            false => head_of(path).unwrap_or_else(|_| chunk.bytes.clone()),
         };
-        let keeping = match self.job.history.filter(|_| is_syslog) {
-            Some(history) => Some(Keeping { observed: history.observed()?, from: 0 }),
-            None => None,
-        };
+        let observed = self.observed.as_ref().filter(|_| chunk.is_received);
+        let keeping = observed.map(|observed| Keeping { observed: observed.another(), from: 0 });
         // A log lives as long as the hunt: its name is kept for good.
         let name: &'static str = Box::leak(chunk.name.clone().into_boxed_str());
         let clock = Clock { zone: self.job.zone(), reference: Some(now()), year_turns: Some(0) };
         let log = LiveLog::new(name, &head, clock, &self.job.lookout(), keeping);
-        Ok(Followed {
-            log,
-            received: is_syslog.then(|| (Sha256::new(), 0)),
-            findings: Vec::new(),
-            of_before: Vec::new(),
-            counts: BTreeMap::new(),
-            at: Place::default(),
-            before: Stretch::default(),
-            file: match self.job.history.filter(|_| !is_syslog) {
-                Some(history) => history.history().recorded_as(&record::name_of(Path::new(name)))?,
-                None => None,
-            },
-        })
+        Followed::new(log, record::name_of(path), chunk.is_received)
     }
 
     /// Prints what was found, and takes it in for the next notice.
@@ -482,14 +470,14 @@ impl<'f> Following<'f> {
     fn do_what_is_due(&mut self) -> Result<(), Failure> {
         let now = now();
         self.judge(open_since())?;
-        if now.micros() - self.recorded.micros() >= RECORD_EVERY_MICROS {
+        if now.micros() - self.recorded.micros() >= self.pace.record_micros {
             // Nothing is on its way into the history then that could be swept.
             let tidied =
                 |()| self.job.history.map_or(Ok(()), |history| history.tidy_after_hunt(&self.job.stop));
             let recorded = self.record().and_then(tidied);
             self.endure(recorded)?;
         }
-        if now.micros() - self.stored.micros() >= STORE_EVERY_MICROS {
+        if now.micros() - self.stored.micros() >= self.pace.store_micros {
             let stored = self.store();
             self.is_faulty &= stored.is_err();
             self.endure(stored)?;
@@ -551,24 +539,13 @@ impl<'f> Following<'f> {
     /// Records what listeners received.
     fn record(&mut self) -> Result<(), Failure> {
         self.recorded = now();
-        let Some(history) = self.job.history else { return Ok(()) };
-        let mut done = Ok(());
-        for followed in self.logs.values_mut() {
-            done = done.and(record_received(history, followed, &self.job.zone()));
-        }
-        done
+        self.storing.record(&mut self.logs)
     }
 
     /// Stores the findings that wait.
     fn store(&mut self) -> Result<(), Failure> {
         self.stored = now();
-        let (mut stored, mut done) = (false, Ok(()));
-        for (name, followed) in &mut self.logs {
-            match store(self.job, name, followed, true) {
-                Ok(some) => stored |= some,
-                Err(fault) => done = done.and(Err(fault)),
-            }
-        }
+        let (stored, done) = self.storing.store(&mut self.logs);
         done?;
         if let (Some(node), true) = (self.node, stored) {
             for approved in approve(node)? {
@@ -637,7 +614,9 @@ impl<'f> Following<'f> {
         // One that fails does not keep the others from being done.
         let told = self.tell(&[], found);
         let (recorded, stored, sent) = (self.record(), self.store(), self.send());
-        told.and(recorded).and(stored).and(sent)
+        // What could not be stored now is not to be lost.
+        let kept = self.storing.end(&mut self.logs);
+        told.and(recorded).and(stored).and(kept).and(sent)
     }
 }
 
@@ -652,103 +631,6 @@ fn print(detection: &Detection) {
         counted(detection.count, "line"),
         line.unwrap_or_default()
     );
-}
-
-/// Stores the findings of a log that wait; answers whether there were any. A file that is not in the history yet is
-/// recorded first, where it may be.
-fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: bool) -> Result<bool, Failure> {
-    let Some(history) = job.history else { return Ok(false) };
-    let of_before = !followed.of_before.is_empty();
-    while let Some((file, findings)) = followed.of_before.last() {
-        tell_left(name, history.history().add_findings_to(*file, findings)?);
-        followed.of_before.pop();
-    }
-    if followed.findings.is_empty() {
-        return Ok(of_before);
-    }
-    if followed.received.is_some() {
-        record_received(history, followed, &job.zone())?;
-        return Ok(true);
-    }
-    if followed.file.is_none() && may_record {
-        let path = PathBuf::from(name);
-        job.record_files(std::iter::once(&path))?;
-        followed.file = history.history().recorded_as(&record::name_of(&path))?;
-    }
-    if let Some(file) = followed.file {
-        tell_left(name, history.history().add_findings_to(file, &followed.findings)?);
-        followed.findings.clear();
-        return Ok(true);
-    }
-    tell_not_stored(name, followed.findings.len());
-    followed.findings.clear();
-    Ok(of_before)
-}
-
-/// The name of a log is another file's: what was found in the one before is stored as its own when that is due.
-fn part_with(job: &Job<'_>, name: &str, followed: &mut Followed<'_>) {
-    let findings = std::mem::take(&mut followed.findings);
-    match followed.file.take() {
-        _ if findings.is_empty() => {}
-        Some(file) => followed.of_before.push((file, findings)),
-        None if job.history.is_some() => tell_not_stored(name, findings.len()),
-        None => {}
-    }
-}
-
-fn tell_left(name: &str, added: Added) {
-    if added.left > 0 {
-        eprintln!(
-            "polder: {name}: {} more than the {FINDINGS_PER_FILE_MAX} that are kept of a file; an indicator that matches so \
-             much is suspect",
-            counted(added.left, "finding")
-        );
-    }
-}
-
-fn tell_not_stored(name: &str, findings: usize) {
-    eprintln!(
-        "polder: {name}: {} are not stored, as nothing of the file is in the history; hunt in it again",
-        counted(findings as u64, "finding")
-    );
-}
-
-/// Puts what was received of a listener since the last time into the history, as a log of its own. Where that fails all
-/// of it waits.
-fn record_received(history: &Opened<'_>, followed: &mut Followed<'_>, zone: &Zone) -> Result<(), Failure> {
-    let Some((hash, bytes)) = followed.received.clone().filter(|(_, bytes)| *bytes > 0) else {
-        return Ok(());
-    };
-    let read = followed.log.read().clone();
-    let sha256: [u8; 32] = hash.finalize().into();
-    let (first, last) = (read.timeline.first, read.timeline.last);
-    let facts = FileFacts {
-        path: format!("{} from {}", followed.log.name(), first.or(last).unwrap_or_else(now)),
-        sha256,
-        head_sha256: sha256,
-        size: bytes,
-        class: followed.log.class(),
-        whole: true,
-        lines: read.lines,
-        unread: read.unparsed.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
-        first,
-        last,
-        days: read.days.into_iter().collect(),
-        backward_jumps: read.timeline.jumps_back,
-        counted_to: bytes,
-        zone: zone.to_string(),
-        ..FileFacts::default()
-    };
-    history.record_or_keep(&facts, followed.log.observed(), &followed.findings)?;
-    followed.received = Some((Sha256::new(), 0));
-    followed.findings.clear();
-    followed.before.join(&followed.log.take_read());
-    if let Some(number) = history.history().number_of(&facts)? {
-        let counts: Vec<RuleCount> = followed.counts.values().cloned().collect();
-        history.count(&[(number, counts)])?;
-        followed.counts.clear();
-    }
-    Ok(())
 }
 
 /// What a notice rests on of a log: what was read of it since following began.
@@ -777,20 +659,4 @@ fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A file that could not be read to its end was followed from anywhere, and nobody was told.
-    #[test]
-    fn where_a_file_ends_is_known_or_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.log");
-        std::fs::write(&path, "one\ntwo\nthr").unwrap();
-        let place = |offset, lines| Place { offset, lines };
-        assert_eq!(end_of(&path, u64::MAX).unwrap(), place(8, 2));
-        assert_eq!(end_of(&path, 7).unwrap(), place(4, 1), "what was read of it");
-        let (reached, error) = end_of(dir.path(), u64::MAX).unwrap_err();
-        assert_eq!((reached, error.kind()), (Place::default(), std::io::ErrorKind::IsADirectory));
-        assert!(head_of(&dir.path().join("none")).is_err());
-    }
-}
+mod tests;

@@ -11,9 +11,11 @@ mod pool;
 mod progress;
 mod record;
 mod sought;
+mod storing;
 mod taking;
 mod tidings;
 mod unfinished;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -54,6 +56,7 @@ use unfinished::{Identity, Keeper};
 
 pub use live::Listen;
 pub use record::look_back;
+pub use storing::{store_left_behind, with_findings_that_wait};
 pub use unfinished::{Dropped as DroppedHunts, drop_all as drop_unfinished};
 
 /// Why a file was not read that the hunt did not come to.
@@ -72,6 +75,9 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let node = dir.map(|dir| Node::open(&cli::Data { dir: dir.clone() })).transpose()?;
     let settings = args.output.notify.as_deref().map(notify::settings).transpose()?;
     let history = node.as_ref().map(Opened::open).transpose()?;
+    if let (Some(node), Some(history)) = (&node, &history) {
+        store_left_behind(node, history)?;
+    }
     let quarry = sought::quarry(&args.quarry, node.as_ref())?;
     let mut paths = Vec::new();
     for path in &args.paths {

@@ -9,18 +9,22 @@ use std::sync::atomic::AtomicBool;
 
 use hunt::back;
 use hunt::confirm::{Confirm, warning};
-use hunt::history::{FileFacts, HistoryError, LogToRecord, Observed, ShorterForm};
+use hunt::history::{FileFacts, HistoryError, LogToRecord, LookedBack as Seen, Observed, ShorterForm};
 use hunt::indicator::Indicator;
-use hunt::limits::{FINDINGS_PER_FILE_MAX, LOOK_BACK_INDICATORS_MAX};
+use hunt::limits::{
+    FINDINGS_PER_FILE_MAX, LOOK_BACK_BYTES_MAX, LOOK_BACK_INDICATORS_MAX, LOOK_BACK_SOURCES_MAX,
+};
 use hunt::reader::{Input, read_logs};
 use hunt::report::Hit;
 use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
+use model::diagnostic::Diagnostic;
 use model::zone::Zone;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
+use super::waiting::bytes_of;
 use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::Node;
@@ -229,19 +233,35 @@ pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
 }
 
 fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) -> Result<LookedBack, Failure> {
-    let looked = history.history().look_back(indicators, &history.keep()?)?;
-    for unread in &looked.unread {
-        let files = history.history().set_aside(&unread.name)?;
-        eprintln!(
-            "a run of the history is damaged ({}) and was set aside; {files} files are to be hunted again",
-            unread.reason
-        );
+    let keep = history.keep()?;
+    let (mut told, mut rest) = (LookedBack::default(), indicators);
+    while !rest.is_empty() {
+        let looked = history.history().look_back(rest, &keep, LOOK_BACK_SOURCES_MAX)?;
+        let (some, others) = rest.split_at(looked.asked.clamp(1, rest.len()));
+        for unread in &looked.unread {
+            let files = history.history().set_aside(&unread.name)?;
+            eprintln!(
+                "a run of the history is damaged ({}) and was set aside; {files} files are to be hunted again",
+                unread.reason
+            );
+        }
+        told.seen += looked.found.len() as u64;
+        open_again(history, some, &looked.found, confirm, &mut told)?;
+        rest = others;
     }
-    let found = looked.found;
-    let mut told = LookedBack { seen: found.len() as u64, ..LookedBack::default() };
-    // Each file is opened once, for all that it may hold.
+    Ok(told)
+}
+
+/// Opens the files that hold what was seen, each once for all of it.
+fn open_again(
+    history: &Opened<'_>,
+    indicators: &[Indicator],
+    found: &[Seen],
+    confirm: &Confirm,
+    told: &mut LookedBack,
+) -> Result<(), Failure> {
     let mut wanted: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for looked in &found {
+    for looked in found {
         for file in &looked.files {
             wanted.entry(file).or_default().insert(looked.indicator);
         }
@@ -267,7 +287,7 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) ->
             Recovered::Gone => told.gone += 1,
         }
     }
-    Ok(told)
+    Ok(())
 }
 
 /// By which zone a registered log was read: UTC if that was not written down. A name that this program's database of
@@ -314,23 +334,6 @@ fn recover(
     set: IndicatorSet,
     confirm: &Confirm,
 ) -> Result<Recovered, Failure> {
-    // Neither through a link nor into a pipe: whoever writes logs may have put one there since.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) {
-        Ok(file) => file,
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(Recovered::Gone),
-        Err(error) => {
-            eprintln!(
-                "polder: {}: it cannot be opened: {error}; new indicators were not looked up in its lines, hunt in it \
-                 again",
-                path.display()
-            );
-            return Ok(Recovered::Read { findings: 0, whole: false });
-        }
-    };
-    if !file.metadata().is_ok_and(|facts| facts.is_file()) {
-        return Ok(Recovered::Gone);
-    }
     let stop = AtomicBool::new(false);
     let lookout = Lookout {
         set: &set,
@@ -341,28 +344,92 @@ fn recover(
         stop: &stop,
     };
     let clock = Clock { zone, reference: Some(super::written(path)), year_turns: None };
-    let mut logs = Vec::new();
-    let name = path.display().to_string();
-    let archive = read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
-        let mut findings = Vec::new();
-        let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| {
-            let room = FINDINGS_PER_FILE_MAX.saturating_sub(findings.len());
-            findings.extend(part.hits.into_iter().take(room));
-        });
-        logs.push((hunt.report, findings));
-    });
-    let mut whole = true;
-    if let Some(facts) = archive {
-        facts.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
-        whole &= facts.whole;
-    }
-    for (report, _) in &logs {
-        report.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
-        whole &= report.whole;
-    }
-    let mut added = 0;
-    for (report, findings) in logs.iter().filter(|(_, findings)| !findings.is_empty()) {
-        added += history.history().add_findings(&facts(path, report), findings)?.unwrap_or(0);
+    let (mut added, mut whole, mut from) = (0, true, Some(Begin::default()));
+    while let Some(begin) = from {
+        // Neither through a link nor into a pipe: whoever writes logs may have put one there since.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) {
+            Ok(file) => file,
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(Recovered::Gone),
+            Err(error) => {
+                eprintln!(
+                    "polder: {}: it cannot be opened: {error}; new indicators were not looked up in its lines, hunt in it \
+                     again",
+                    path.display()
+                );
+                return Ok(Recovered::Read { findings: added, whole: false });
+            }
+        };
+        if !file.metadata().is_ok_and(|facts| facts.is_file()) {
+            return Ok(Recovered::Gone);
+        }
+        let mut pass = Pass::of(path, file, begin, &clock, &lookout);
+        if begin == Begin::default() {
+            pass.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+        }
+        whole &= pass.whole;
+        from = pass.rest.take();
+        for (report, findings) in pass.logs.iter().filter(|(_, findings)| !findings.is_empty()) {
+            added += history.history().add_findings(&facts(path, report), findings)?.unwrap_or(0);
+        }
     }
     Ok(Recovered::Read { findings: added, whole })
+}
+
+/// A line of one of the logs of a file: the number of the log, that of the line, and how many findings of the log lie
+/// before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Begin {
+    log: usize,
+    line: u64,
+    before: usize,
+}
+
+/// What reading a file once came to.
+struct Pass {
+    logs: Vec<(FileReport, Vec<Hit>)>,
+    diagnostics: Vec<Diagnostic>,
+    /// Whether all of it was read.
+    whole: bool,
+    /// From where on findings had no room.
+    rest: Option<Begin>,
+}
+
+impl Pass {
+    /// Holds the findings from some line on, as far as there is room for them.
+    fn of(path: &Path, file: fs::File, begin: Begin, clock: &Clock, lookout: &Lookout<'_>) -> Pass {
+        let mut pass = Pass { logs: Vec::new(), diagnostics: Vec::new(), whole: true, rest: None };
+        let (mut number, mut bytes) = (0, 0);
+        let name = path.display().to_string();
+        let archive = read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
+            let mut findings: Vec<Hit> = Vec::new();
+            let before = if number == begin.log { begin.before } else { 0 };
+            let first = if number == begin.log { begin.line } else { 0 };
+            let hunt = hunt_source(source, name, clock, lookout, 1, None, &mut |part| {
+                for hit in
+                    part.hits.into_iter().filter(|hit| number >= begin.log && hit.finding.line >= first)
+                {
+                    let is_next_line =
+                        findings.last().is_none_or(|last| last.finding.line < hit.finding.line);
+                    if bytes > LOOK_BACK_BYTES_MAX && is_next_line && pass.rest.is_none() {
+                        let before = before + findings.len();
+                        pass.rest = Some(Begin { log: number, line: hit.finding.line, before });
+                    }
+                    if pass.rest.is_none() && before + findings.len() < FINDINGS_PER_FILE_MAX {
+                        bytes += bytes_of(&hit);
+                        findings.push(hit);
+                    }
+                }
+            });
+            pass.whole &= hunt.report.whole;
+            pass.diagnostics.extend(hunt.report.diagnostics.iter().cloned());
+            pass.logs.push((hunt.report, findings));
+            number += 1;
+        });
+        if let Some(facts) = archive {
+            pass.diagnostics.splice(0..0, facts.diagnostics);
+            pass.whole &= facts.whole;
+        }
+        pass
+    }
 }

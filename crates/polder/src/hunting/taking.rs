@@ -23,7 +23,7 @@ use crate::history::Opened;
 /// Bytes of findings of one file that are held until it ends; of more the number is told.
 const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// About what a finding takes besides its line.
-const HIT_BYTES: usize = 512;
+pub const HIT_BYTES: usize = 512;
 
 /// Files that wait at most to be recorded together.
 const WAITING_FILES_MAX: usize = 128;

@@ -331,6 +331,22 @@ fn a_look_back_opens_plain_files_alone() {
     bench.run(&["finding", "list", "--data", "d"]).expect(1);
 }
 
+/// All findings of a look back in one file were held in memory at once; beyond a limit the file is read again.
+#[test]
+fn a_look_back_holds_no_more_than_it_may() {
+    let bench = Bench::new();
+    // Lines that quote more than 64 MiB in all. One value in too many lines would be suspect.
+    let (long, count) = ("x".repeat(4_000), 20_000);
+    let value = |nth: usize| format!("8.8.{}.{}", nth % 1_000 / 250, nth % 250);
+    let lines: String =
+        (0..count).map(|nth| format!("2024-01-01T00:00:00Z {nth} to {} {long}\n", value(nth))).collect();
+    bench.write("x.log.zst", zstd::encode_all(lines.as_bytes(), 1).unwrap());
+    bench.run(&["hunt", "--no-packs", "--data", "d", "x.log.zst"]).expect(1);
+    bench.write("all.txt", (0..1_000).map(|nth| value(nth) + "\n").collect::<String>());
+    let ran = bench.run(&["import", "--data", "d", "all.txt", "--format", "text"]).expect(0);
+    ran.says(&[&format!("1000 of 1000 new indicators were seen in own logs before: {count} new findings")]);
+}
+
 /// A log that cannot be read any more is told: the lines in it may be those that a new indicator is about.
 #[test]
 fn a_look_back_tells_what_it_could_not_read() {

@@ -10,6 +10,7 @@ use loggen::render::{Out, SignIn, okta};
 use model::time::Timestamp;
 use serde_json::Value;
 
+use crate::engine::OwnServer;
 use crate::faults::harm;
 use crate::notify::{SECRET, private, web};
 use crate::support::*;
@@ -356,6 +357,72 @@ fn following_outlives_a_fault_of_the_database() {
     let of = |log: &str| listed.out.lines().filter(|line| line.contains(log)).count();
     assert_eq!((of("f.log:"), of("syslog-tcp:")), (3, many));
     bench.run(&["seen", "--data", "d", "203.0.113.99"]).expect(0).says(&["syslog-tcp:"]);
+}
+
+/// Following ended when the database was away as the first line of a log came.
+#[test]
+fn a_log_that_begins_while_the_database_is_away_is_followed() {
+    let name = "live::a_log_that_begins_while_the_database_is_away_is_followed";
+    let Some(given) = Engine::postgresql(name) else { return };
+    let mut own = OwnServer::start(&given);
+    let bench = Bench::on(&own.engine());
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", "nothing yet\n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let following = Following::start(&bench, &["--no-packs", "--syslog", &format!("tcp:{port}")]);
+    own.kill();
+    following.append("2024-01-01T00:00:00Z to 203.0.113.7 in the file\n");
+    following.wait("out", "in the file");
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    sender.write_all(b"<13>1 2024-01-01T00:00:00Z gw app - - - to 203.0.113.7 and 203.0.113.99\n").unwrap();
+    drop(sender);
+    following.wait("out", "203.0.113.99");
+    own.run();
+    let ran = following.stop(0).says(&["following goes on", "2 findings and 0 detections while following"]);
+    assert_eq!(ran.err.matches("cannot be reached").count(), 1, "it is told once: {}", ran.err);
+    let listed = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    let of = |log: &str| listed.out.lines().filter(|line| line.contains(log)).count();
+    assert_eq!((of("f.log:"), of("syslog-tcp:")), (1, 1), "{}", listed.out);
+    bench.run(&["seen", "--data", "d", "203.0.113.99"]).expect(0).says(&["syslog-tcp:"]);
+}
+
+/// What following found while the database was away, and could not store before it was stopped, was lost.
+#[test]
+fn findings_of_a_follow_that_ends_while_the_database_is_away_are_stored_by_the_next_hunt() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 1));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let following = Following::start(&bench, &["--no-packs", "--syslog", &format!("tcp:{port}")]);
+    harm(
+        &bench,
+        "CREATE TRIGGER fault BEFORE INSERT ON hunt_findings BEGIN SELECT RAISE(ABORT, 'a fault that was laid'); END",
+    );
+    let mut sender = std::net::TcpStream::connect(port).unwrap();
+    sender.write_all(b"<13>1 2024-01-01T00:00:00Z gw app - - - to 198.51.100.9\n").unwrap();
+    drop(sender);
+    following.wait("out", "198.51.100.9");
+    following.append(&lines_with("203.0.113.7", 2));
+    following.wait("out", "\"line\":3");
+    following.stop(6).says(&["3 findings could not be stored and wait in"]);
+    let kept: Vec<_> = fs::read_dir(bench.path("d/waiting")).unwrap().collect();
+    assert_eq!(kept.len(), 1);
+    bench.write("other.log", "nothing\n");
+    let hunt = ["hunt", "--data", "d", "other.log", "--no-packs"];
+    bench.run(&hunt).expect(6).says(&["a fault that was laid"]);
+    harm(&bench, "DROP TRIGGER fault");
+    bench.run(&hunt).expect(1).says(&["3 findings that an earlier hunt had left behind are stored"]);
+    assert_eq!(fs::read_dir(bench.path("d/waiting")).unwrap().count(), 0);
+    let ran = bench.run(&hunt).expect(1);
+    assert!(!ran.err.contains("left behind"), "{}", ran.err);
+    let listed = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    let of = |log: &str| listed.out.lines().filter(|line| line.contains(log)).count();
+    assert_eq!((of("f.log:"), of("syslog-tcp:")), (3, 1), "{}", listed.out);
+    // They are lines of logs as all findings are: to forget the value erases them.
+    let forget = ["forget", "--data", "d", "198.51.100.9", "--findings", "--purpose", "a request"];
+    bench.run(&forget).expect(0).says(&["1 finding"]);
 }
 
 const REFUSED: &str = "title: A password was refused

@@ -2,7 +2,9 @@
 //! What is kept, for how long, what was taken away, who asked; and what 'never' rests on.
 
 use hunt::event::SourceKind;
-use hunt::history::{Act, Cadence, Declared, Flags, Keep, Kinds, Month, audit_name, day_text, parse_day};
+use hunt::history::{
+    Act, Cadence, Declared, Flags, Keep, Kinds, Month, ReadFile, audit_name, day_text, parse_day,
+};
 use hunt::indicator::{Indicator, Mode};
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
@@ -169,7 +171,9 @@ fn an_account_is_known_and_forgotten_whatever_its_case() {
     for name in [r"CORP\ANNA", r"corp\Anna", "ÜNAL"] {
         hunt.left.observed.add_value(&account(name), None, Flags::default());
     }
-    history.record(&facts, hunt.left.observed, &[], 1, NOW).unwrap();
+    history
+        .record(&ReadFile { facts: &facts, findings: &[], worker: 1, now: NOW }, hunt.left.observed)
+        .unwrap();
     let seen = |name: &str| {
         let question = hunt::history::Question { observable: account(name), with_subdomains: false };
         history.seen(&question, &keep).unwrap().seen.count
@@ -296,7 +300,7 @@ fn a_new_indicator_looks_back() {
         indicator("org.example", Mode::WithSubdomains),
         indicator("http://8.8.9.9:8080/x", Mode::Exact),
     ];
-    let found = node.history().look_back(&indicators, &Keep::default()).unwrap().found;
+    let found = node.history().look_back(&indicators, &Keep::default(), usize::MAX).unwrap().found;
     let told: Vec<(usize, u64, bool, String)> =
         found.iter().map(|l| (l.indicator, l.sighted.seen.count, l.exact, l.files.join("+"))).collect();
     let expected =

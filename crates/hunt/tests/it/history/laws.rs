@@ -155,7 +155,11 @@ proptest! {
 
     /// One pass over everything answers as many look-ups do.
     #[test]
-    fn a_feed_is_answered_like_its_indicators(of in occurrences(), asked in vec((0_u8..40, any::<bool>()), 1..30)) {
+    fn a_feed_is_answered_like_its_indicators(
+        of in occurrences(),
+        asked in vec((0_u8..40, any::<bool>()), 1..30),
+        sources_max in 0_usize..40,
+    ) {
         let node = Node::new();
         for file in 0..6 {
             node.record(&format!("{file}.log"), &log(file, &of), "").unwrap();
@@ -166,11 +170,11 @@ proptest! {
             .collect();
         indicators.push(indicator(Observable::guess("8.8.0.0/16").unwrap(), Mode::Exact));
         indicators.push(indicator(Observable::guess("org.example/x").unwrap_or(value(0)), Mode::Exact));
-        let few = node.history().look_back(&indicators, &Keep::default()).unwrap().found;
+        let few = node.history().look_back(&indicators, &Keep::default(), usize::MAX).unwrap().found;
         // Beyond the number that is looked up one by one.
         let filler = (0..hunt::limits::LOOKUPS_MAX).map(|n| indicator(Observable::from_address(n as u128), Mode::Exact));
         let many: Vec<Indicator> = indicators.iter().cloned().chain(filler).collect();
-        let joined = node.history().look_back(&many, &Keep::default()).unwrap().found;
+        let joined = node.history().look_back(&many, &Keep::default(), usize::MAX).unwrap().found;
         let brief = |all: &[hunt::history::LookedBack]| -> BTreeMap<usize, (hunt::history::Seen, Vec<String>)> {
             all.iter().map(|l| (l.indicator, (l.sighted.seen.clone(), l.files.clone()))).collect()
         };
@@ -178,6 +182,24 @@ proptest! {
         for looked in &few {
             prop_assert!(!looked.files.is_empty());
         }
+        // What is too much for one answer comes in several.
+        let is_bounded = |part: &hunt::history::LookBack| {
+            let sources: usize = part.found.iter().map(|looked| looked.files.len()).sum();
+            part.asked > 0 && (sources <= sources_max || part.asked == 1)
+        };
+        let (mut parts, mut at) = (Vec::new(), 0);
+        while at < indicators.len() {
+            let part = node.history().look_back(&indicators[at..], &Keep::default(), sources_max).unwrap();
+            prop_assert!(is_bounded(&part), "{part:?}");
+            let found = part.found.into_iter();
+            parts.extend(found.map(|l| hunt::history::LookedBack { indicator: at + l.indicator, ..l }));
+            at += part.asked;
+        }
+        prop_assert_eq!(brief(&parts), brief(&few));
+        let part = node.history().look_back(&many, &Keep::default(), sources_max).unwrap();
+        prop_assert!(is_bounded(&part));
+        let of_part: Vec<_> = few.iter().filter(|looked| looked.indicator < part.asked).cloned().collect();
+        prop_assert_eq!(brief(&part.found), brief(&of_part));
     }
 
 }

@@ -12,7 +12,7 @@ mod together;
 use std::sync::atomic::Ordering;
 
 use hunt::event::SourceKind;
-use hunt::history::{Added, Coverage, HistoryError, Keep, Recorded, Sighted, Step, Zeal};
+use hunt::history::{Added, Coverage, HistoryError, Keep, ReadFile, Recorded, Sighted, Step, Zeal};
 use ledger::sql::{EngineError, Flow, Value};
 use model::observable::ObservableKind;
 
@@ -237,7 +237,12 @@ fn what_cannot_be_recorded_waits() {
             let budgets = if of_folder { &node.folder.writes } else { &node.transactions };
             budgets.store(budget, Ordering::Relaxed);
             let observed = &mut hunt.left.observed;
-            let mut record = || node.history().record_or_keep(&facts, observed, &findings, 1, NOW);
+            let mut record = || {
+                node.history().record_or_keep(
+                    &ReadFile { facts: &facts, findings: &findings, worker: 1, now: NOW },
+                    observed,
+                )
+            };
             let fails = record().is_err();
             node.restart();
             if fails {
@@ -276,11 +281,15 @@ fn who_was_overtaken_does_not_count() {
     let (facts, hunt, _) = node.hunt("a.log", MONDAY, "", SourceKind::Unknown, 0);
     let (_, other, _) = node.hunt("a.log", MONDAY, "", SourceKind::Unknown, 0);
     assert!(matches!(
-        node.history().record(&facts, hunt.left.observed, &[], 1, NOW).unwrap(),
+        node.history()
+            .record(&ReadFile { facts: &facts, findings: &[], worker: 1, now: NOW }, hunt.left.observed)
+            .unwrap(),
         Recorded::Added { .. }
     ));
     assert!(matches!(
-        node.history().record(&facts, other.left.observed, &[], 2, NOW).unwrap(),
+        node.history()
+            .record(&ReadFile { facts: &facts, findings: &[], worker: 2, now: NOW }, other.left.observed)
+            .unwrap(),
         Recorded::Known { .. }
     ));
     assert_eq!(node.count(ObservableKind::Ip, "8.8.8.8"), 2);

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use hunt::event::{SourceClass, SourceKind};
 use hunt::history::{
-    Base, FileFacts, History, HistoryError, Keep, MemoryFolder, NewRun, Observed, Question, Reading,
-    Recorded, RunFile, RunFolder, Sighted, TABLES, Writing,
+    Base, FileFacts, History, HistoryError, Keep, MemoryFolder, NewRun, Observed, Question, ReadFile,
+    Reading, Recorded, RunFile, RunFolder, Sighted, TABLES, Writing,
 };
 use hunt::indicator::read_list;
 use hunt::report::Hit;
@@ -67,7 +67,8 @@ impl Node {
         from: u64,
     ) -> Result<Recorded, HistoryError> {
         let (facts, hunt, findings) = self.hunt(name, log, list, kind, from);
-        self.history().record(&facts, hunt.left.observed, &findings, 1, NOW)
+        self.history()
+            .record(&ReadFile { facts: &facts, findings: &findings, worker: 1, now: NOW }, hunt.left.observed)
     }
 
     pub fn hunt(
