@@ -6,7 +6,7 @@
     table.py raise OUT    lift the floors in .ci/floors to what a good run counted; never lowers one
     table.py skips OUT    run tests that only print that they skip, and keep what they say
 
-OUT is the folder in which .ci/run keeps what a run left: binaries.json, tests.log, yara.log, outside.xml,
+OUT is the folder in which .ci/run keeps what a run left: binaries.json, tests.log, yara.log, arm.log, outside.xml,
 mutants, tour, steps, skips.
 """
 
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = ROOT / ".ci" / "floors"
 MINUTES_MAX = 45
 # A failing suite explains why its step failed; then the step is not counted again.
-SUITES_OF_STEP = {"tests": ("/unit", "/it", "/doc", "postgresql"), "outside": ("outside",), "mutants": ("mutants",), "tour": ("tour",), "yara": ("yara",)}
+SUITES_OF_STEP = {"tests": ("/unit", "/it", "/doc", "postgresql"), "outside": ("outside",), "mutants": ("mutants",), "tour": ("tour",), "yara": ("yara",), "arm": ("arm",)}
 
 
 class Suite:
@@ -121,8 +121,9 @@ def count(out):
     suites = count_cargo(out)
     if on_server := count_on_server(out):
         suites["postgresql"] = on_server
-    if apart := count_yara(out):
-        suites["yara"] = apart
+    for name in ("yara", "arm"):
+        if apart := count_apart(out / f"{name}.log"):
+            suites[name] = apart
     if (out / "outside.xml").exists():
         outside = suites["outside"] = Suite()
         for case in xml.parse(out / "outside.xml").getroot().iter("testcase"):
@@ -168,9 +169,9 @@ def count_on_server(out):
     return suite
 
 
-def count_yara(out):
-    """All that extras/yara tests, in one suite: its workspace is another, so `binaries` does not know it."""
-    lines = read_lines(out / "yara.log")
+def count_apart(log):
+    """All that a part of extras tests, in one suite: its workspace is another, so `binaries` does not know it."""
+    lines = read_lines(log)
     begun = sum(bool(re.match(r" +(Running|Doc-tests) ", line)) for line in lines)
     results = [re.match(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;", line) for line in lines]
     results = [found for found in results if found]

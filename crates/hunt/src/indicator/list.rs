@@ -2,10 +2,12 @@
 //! Plain lists: one value a line.
 
 use model::diagnostic::Diagnostic;
-use model::observable::{Observable, refang};
+use model::observable::{Observable, ObservableKind, refang};
 
-use super::{Indicator, Reading, excerpt, list_mode, too_wide};
-use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_LINE_BYTES_MAX};
+use super::{Indicator, Mode, Reading, excerpt, list_mode, suffix};
+use crate::limits::{
+    LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_LINE_BYTES_MAX, NETWORK_V4_PREFIX_MIN, NETWORK_V6_PREFIX_MIN,
+};
 
 /// Reads a plain list: one value a line, `#` begins a comment, values may be defanged. A byte order mark
 /// and both kinds of line end are understood. `name` is the list's, for messages and for the indicators.
@@ -84,4 +86,26 @@ fn indicator(text: &str, place: &dyn Fn() -> String) -> Result<Indicator, Diagno
         valid_from: None,
         valid_until: None,
     })
+}
+
+/// Why a value is not hunted for although it can be read: it would match half of the world. Answers the
+/// code and what is wrong.
+pub(crate) fn too_wide(observable: &Observable, mode: Mode) -> Option<(&'static str, String)> {
+    match observable.kind() {
+        ObservableKind::Cidr => {
+            let network = observable.network()?;
+            let shortest = if network.is_v4() { NETWORK_V4_PREFIX_MIN } else { NETWORK_V6_PREFIX_MIN };
+            let wide = network.written_prefix() < shortest;
+            wide.then(|| {
+                ("network-too-wide", format!("`{network}` is a large part of the internet; /{shortest} is the widest that is hunted for"))
+            })
+        }
+        ObservableKind::Domain if mode == Mode::WithSubdomains => {
+            let name = observable.display();
+            suffix::is_public(&name).then(|| {
+                ("public-suffix", format!("`{name}` is a public suffix: names of many owners end with it"))
+            })
+        }
+        _ => None,
+    }
 }

@@ -2,6 +2,7 @@
 //! OCSF 1.3.0 Detection Finding (class 2004), one event a line. `docs/report.md` has the mapping.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use model::id::hex;
 use model::observable::ObservableKind;
@@ -81,9 +82,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Value {
     let mut event = event(summary, Level::High, without_nulls(info));
     let (type_id, type_name) = observable_type(finding.kind);
     event.insert("message".to_owned(), json!(title(hit, &facts.name)));
-    let mut observables = vec![
-        json!({ "name": "evidences[].data", "type_id": type_id, "type": type_name, "value": finding.value }),
-    ];
+    let mut observables = vec![observable("evidences[].data.value", type_id, type_name, &finding.value)];
     observables.extend(hit.host.iter().map(|host| observable("device.hostname", 1, "Hostname", host)));
     observables.extend(hit.account.iter().map(|a| observable("evidences[].user.name", 4, "User Name", a)));
     event.insert("observables".to_owned(), Value::Array(observables));
@@ -100,7 +99,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Value {
     }
     event.insert("evidences".to_owned(), json!([evidence]));
     if let Some(host) = &hit.host {
-        event.insert("device".to_owned(), json!({ "hostname": host, "type_id": 0, "type": "Unknown" }));
+        put_device(&mut event, host);
     }
     event.insert("remediation".to_owned(), json!({ "desc": advice(finding.kind) }));
     event.insert(
@@ -137,14 +136,7 @@ fn detection(summary: &Summary, detection: &Detection) -> Value {
             event.insert(member.to_owned(), json!(millis(time)));
         }
     }
-    let observables: Vec<Value> = [
-        ("host", "device.hostname", 1, "Hostname"),
-        ("address", "evidences[].src_endpoint.ip", 2, "IP Address"),
-        ("account", "evidences[].user.name", 4, "User Name"),
-    ]
-    .iter()
-    .flat_map(|(kind, name, id, of)| about(detection, kind).map(|value| observable(name, *id, of, value)))
-    .collect();
+    let (subjects, observables): (Vec<Value>, Vec<Value>) = subjects(detection).unzip();
     if !observables.is_empty() {
         event.insert("observables".to_owned(), Value::Array(observables));
     }
@@ -152,12 +144,13 @@ fn detection(summary: &Summary, detection: &Detection) -> Value {
         .evidence
         .iter()
         .map(|e| json!({ "data": { "file": e.file, "line": e.place.line, "offset": e.place.offset, "text": e.text } }))
+        .chain(subjects)
         .collect();
     if !evidences.is_empty() {
         event.insert("evidences".to_owned(), Value::Array(evidences));
     }
     if let Some(host) = about(detection, "host").next() {
-        event.insert("device".to_owned(), json!({ "hostname": host, "type_id": 0, "type": "Unknown" }));
+        put_device(&mut event, host);
     }
     if !detection.advice.is_empty() {
         event.insert("remediation".to_owned(), json!({ "desc": detection.advice }));
@@ -169,6 +162,40 @@ fn detection(summary: &Summary, detection: &Detection) -> Value {
         }),
     );
     Value::Object(event)
+}
+
+/// Whom a detection is about: each as an artefact, and the observable that points to it.
+fn subjects(detection: &Detection) -> impl Iterator<Item = (Value, Value)> {
+    let hosts = about(detection, "host").map(|host| {
+        (json!({ "device": device(host) }), observable("evidences[].device.hostname", 1, "Hostname", host))
+    });
+    // What a log calls an address may be a name.
+    let addresses = about(detection, "address").map(|text| match text.parse::<IpAddr>() {
+        Ok(_) => (
+            json!({ "src_endpoint": { "ip": text } }),
+            observable("evidences[].src_endpoint.ip", 2, "IP Address", text),
+        ),
+        Err(_) => (
+            json!({ "src_endpoint": { "hostname": text } }),
+            observable("evidences[].src_endpoint.hostname", 1, "Hostname", text),
+        ),
+    });
+    let accounts = about(detection, "account").map(|name| {
+        (json!({ "user": { "name": name } }), observable("evidences[].user.name", 4, "User Name", name))
+    });
+    hosts.chain(addresses).chain(accounts)
+}
+
+fn device(hostname: &str) -> Value {
+    json!({ "hostname": hostname, "type_id": 0, "type": "Unknown" })
+}
+
+/// An own host that the event is about. The class has that member by a profile alone, which must be named.
+fn put_device(event: &mut Map<String, Value>, hostname: &str) {
+    event.insert("device".to_owned(), device(hostname));
+    if let Some(Value::Object(metadata)) = event.get_mut("metadata") {
+        metadata.insert("profiles".to_owned(), json!(["host"]));
+    }
 }
 
 /// A technique of ATT&CK; one with a dot is a sub-technique.

@@ -9,6 +9,7 @@ mod bad_input;
 mod crash;
 mod crown;
 mod documents;
+mod encrypted;
 mod engine;
 mod faults;
 mod finding;

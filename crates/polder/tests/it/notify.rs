@@ -41,6 +41,14 @@ pub fn private(bench: &Bench, name: &str, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+/// The signature of a notice that was sent at a time.
+pub fn signed(time: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("{time}.").as_bytes());
+    mac.update(body);
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn listed(bench: &Bench) -> Vec<Value> {
     bench.run(&["notify", "list", "--data", "d", "--json"]).expect(0).json()
 }
@@ -85,11 +93,7 @@ fn a_webhook_is_signed_and_tried_again() {
         assert!(head.starts_with(&format!("POST /hook?a=b HTTP/1.1\r\nHost: {address}\r\n")), "{head}");
         let signature = head.lines().find_map(|line| line.strip_prefix("X-Polder-Signature: t=")).unwrap();
         let (time, signature) = signature.split_once(",v1=").unwrap();
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(format!("{time}.").as_bytes());
-        mac.update(body);
-        let wanted: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(signature, wanted);
+        assert_eq!(signature, signed(time, body));
         let body: Value = serde_json::from_slice(body).unwrap();
         assert_eq!((&body["type"], &body["findings_in_all"]), (&json!("hunt-notice"), &json!(3)));
         assert_eq!(body["label"], "TLP:AMBER+STRICT");

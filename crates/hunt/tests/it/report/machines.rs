@@ -109,7 +109,8 @@ fn ocsf_has_what_the_class_requires() {
         );
         assert!([1, 2].contains(&event["finding_info"]["analytic"]["type_id"].as_u64().unwrap()));
         for evidence in event["evidences"].as_array().into_iter().flatten() {
-            assert!(evidence["data"].is_object(), "at least one artefact");
+            let artefacts = ["data", "device", "src_endpoint", "user"];
+            assert!(artefacts.iter().any(|name| evidence[*name].is_object()), "at least one artefact");
         }
         for observable in event["observables"].as_array().into_iter().flatten() {
             assert!(observable["name"].is_string() && observable["type_id"].is_u64());
@@ -117,6 +118,40 @@ fn ocsf_has_what_the_class_requires() {
     }
     assert_eq!(all[12]["finding_info"]["attacks"][0]["sub_technique"]["uid"], "T1110.003");
     assert_eq!((&all[12]["severity"], &all[12]["severity_id"]), (&json!("Critical"), &json!(5)));
+}
+
+/// The values that a path of an event stands for; `[]` is every item of a list.
+fn pointed_at<'e>(event: &'e Value, path: &str) -> Vec<&'e Value> {
+    path.split('.').fold(vec![event], |found, step| {
+        let members = found.into_iter().map(|value| &value[step.trim_end_matches("[]")]);
+        match step.ends_with("[]") {
+            true => members.flat_map(|list| list.as_array().into_iter().flatten()).collect(),
+            false => members.collect(),
+        }
+    })
+}
+
+#[test]
+fn ocsf_observables_point_to_what_the_event_holds() {
+    for summary in [sample::firm(), sample::hostile()] {
+        for event in lines(&printed(|out| ocsf(&summary, out).unwrap())) {
+            for observable in event["observables"].as_array().into_iter().flatten() {
+                let there = pointed_at(&event, observable["name"].as_str().unwrap());
+                assert!(there.contains(&&observable["value"]), "{observable}: {event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ocsf_with_a_device_names_the_profile_that_has_it() {
+    let events = lines(&printed(|out| ocsf(&sample::firm(), out).unwrap()));
+    for event in &events {
+        let wanted = if event["device"].is_object() { json!(["host"]) } else { Value::Null };
+        assert_eq!(event["metadata"]["profiles"], wanted, "{event}");
+    }
+    assert!(events.iter().any(|event| event["device"].is_object()));
+    assert!(events.iter().any(|event| event["device"].is_null()));
 }
 
 #[test]
