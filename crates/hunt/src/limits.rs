@@ -23,8 +23,13 @@ pub const PATTERN_QUALIFIERS_MAX: usize = 16;
 pub const PATTERN_STEPS_MAX: usize = 64;
 /// Most repetitions that `REPEATS` may ask for.
 pub const PATTERN_REPEATS_MAX: usize = 1_000_000;
-/// Most combinations of observations that are tried for one pattern before it is given up.
+/// Most steps in which combinations of observations are tried before a pattern is given up: less than a second, and
+/// what the search remembers stays below some 300 MB.
 pub const PATTERN_TRIES_MAX: u64 = 5_000_000;
+/// Most steps for all patterns of a run: less than a minute.
+pub const PATTERNS_TRIES_MAX: u64 = 500_000_000;
+/// Steps that each pattern has even where others took all of these.
+pub const PATTERN_TRIES_MIN: u64 = 100_000;
 /// Most patterns that are matched in one run, besides those that the scan compiles.
 pub const PATTERNS_MAX: usize = 100_000;
 /// Most literals by which one observation expression is found; one with more is asked of every event.

@@ -6,6 +6,7 @@
 //! are looked for at once, and only the expressions whose literal was found are asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use model::diagnostic::Diagnostic;
@@ -18,12 +19,13 @@ use super::event::{EVENT_TYPE, objects_of};
 use super::fold::folded;
 use super::matching::{Matcher, Span};
 use super::observed::Observation;
+use super::search::Patience;
 use super::{MatchError, Pattern, PatternError};
 use crate::detection::{Detection, Evidence, Level, Means};
 use crate::event::{Event, SourceKind};
 use crate::limits::{
     EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_LITERALS_MAX,
-    PATTERN_OBSERVATIONS_MAX, PATTERNS_MAX,
+    PATTERN_OBSERVATIONS_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX, PATTERNS_TRIES_MAX,
 };
 
 /// Shortest literal that is worth looking for.
@@ -319,7 +321,7 @@ impl<'a> PatternRun<'a> {
 
     fn holds_alone(&self, ready: &Ready, kept: &Kept) -> bool {
         let hits = hits_of(ready, std::slice::from_ref(kept));
-        matches!(ready.matcher.bound(&[kept.span], &hits), Ok(Some(_)))
+        matches!(ready.matcher.bound(&[kept.span], &hits, &mut Patience::of_one()), Ok(Some(_)))
     }
 
     fn store(&mut self, nth: usize, event: &Event, kept: Kept) {
@@ -353,8 +355,17 @@ impl<'a> PatternRun<'a> {
     }
 
     /// Ends: what events show together, and what was left out.
-    pub fn finish(mut self) -> (Vec<Detection>, Vec<Diagnostic>) {
+    pub fn finish(self) -> (Vec<Detection>, Vec<Diagnostic>) {
+        self.finish_unless(&AtomicBool::new(false))
+    }
+
+    /// The same. Where `stop` comes to be raised, patterns whose answer takes long are given up, and told; where it is
+    /// raised already, all of them take little.
+    pub fn finish_unless(mut self, stop: &AtomicBool) -> (Vec<Detection>, Vec<Diagnostic>) {
         let (mut detections, mut diagnostics) = (Vec::new(), Vec::new());
+        let (never, is_stopped) = (AtomicBool::new(false), stop.load(Ordering::Relaxed));
+        let (mut left, stop) =
+            if is_stopped { (PATTERN_TRIES_MAX, &never) } else { (PATTERNS_TRIES_MAX, stop) };
         for (nth, ready) in self.set.ready.iter().enumerate() {
             let mut kept = self.kept.get_mut(nth).map(std::mem::take).unwrap_or_default();
             // Runs end in any order; the answer must not depend on it.
@@ -369,7 +380,12 @@ impl<'a> PatternRun<'a> {
                     *lost += over as u64;
                 }
             }
-            if let Err(error) = self.bind_all(nth, ready, kept, &mut detections) {
+            // One that takes all there is must not keep the answers of the others from being known.
+            let mut patience = Patience { steps: left.max(PATTERN_TRIES_MIN), stop };
+            let steps = patience.steps;
+            let bound = self.bind_all(nth, ready, kept, &mut patience, &mut detections);
+            left = left.saturating_sub(steps - patience.steps);
+            if let Err(error) = bound {
                 let what = error.to_string();
                 diagnostics.push(Diagnostic::warning("pattern-gave-up", ready.indicator.id.clone(), what));
             }
@@ -384,11 +400,13 @@ impl<'a> PatternRun<'a> {
         nth: usize,
         ready: &Ready,
         mut kept: Vec<Kept>,
+        patience: &mut Patience<'_>,
         into: &mut Vec<Detection>,
     ) -> Result<(), MatchError> {
         while !kept.is_empty() && self.told.get(nth).is_some_and(|told| *told < PATTERN_DETECTIONS_MAX) {
             let spans: Vec<Span> = kept.iter().map(|kept| kept.span).collect();
-            let Some(bound) = ready.matcher.bound(&spans, &hits_of(ready, &kept))? else { break };
+            let hits = hits_of(ready, &kept);
+            let Some(bound) = ready.matcher.bound(&spans, &hits, patience)? else { break };
             let bound: BTreeSet<usize> = bound.into_iter().collect();
             let (mut shown, mut rest) = (Vec::new(), Vec::new());
             for (at, kept) in kept.into_iter().enumerate() {

@@ -238,7 +238,7 @@ impl<'j> Job<'j> {
         })?;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
-        Ok(gathering.finish(self.goes_on().then(follow::open_since)))
+        Ok(gathering.finish(self.goes_on().then(follow::open_since), &self.stop))
     }
 }
 
