@@ -12,7 +12,7 @@ use super::compare::Asked;
 use super::observed::Observation;
 use super::search::{Patience, search};
 use super::{MatchError, Pattern};
-use crate::limits::PATTERN_REPEATS_MAX;
+use crate::limits::{PATTERN_REGEX_BYTES_MAX, PATTERN_REPEATS_MAX};
 
 /// Microseconds of a second.
 const SECOND: f64 = 1_000_000.0;
@@ -38,8 +38,11 @@ pub(super) enum Node {
 
 impl Matcher {
     /// Makes a pattern ready. Errors are patterns that the grammar takes and that mean nothing: a day that no
-    /// month has, zero seconds, a regular expression that is none.
+    /// month has, zero seconds, a regular expression that is none, several that are too large together.
     pub fn new(pattern: &Pattern) -> Result<Matcher, MatchError> {
+        if pattern.regex_bytes() > PATTERN_REGEX_BYTES_MAX {
+            return Err(MatchError::RegexesTooLarge { limit: PATTERN_REGEX_BYTES_MAX });
+        }
         let mut leaves = Vec::new();
         let root = node(pattern.expression(), &mut leaves)?;
         Ok(Matcher { root, leaves })

@@ -201,6 +201,13 @@ impl Pattern {
         Pattern { expression }
     }
 
+    /// About how many bytes its regular expressions take once they are compiled.
+    pub(crate) fn regex_bytes(&self) -> usize {
+        let mut sum = 0_usize;
+        check::each_test(&self.expression, &mut |test| sum = sum.saturating_add(compare::regex_bytes(test)));
+        sum
+    }
+
     /// What it says.
     pub fn expression(&self) -> &Expression {
         &self.expression

@@ -25,7 +25,8 @@ use crate::detection::{Detection, Evidence, Level, Means};
 use crate::event::{Event, SourceKind};
 use crate::limits::{
     EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_LITERALS_MAX,
-    PATTERN_OBSERVATIONS_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX, PATTERNS_TRIES_MAX,
+    PATTERN_OBSERVATIONS_MAX, PATTERN_REGEX_BYTES_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX,
+    PATTERNS_REGEX_BYTES_MAX, PATTERNS_TRIES_MAX,
 };
 
 /// Shortest literal that is worth looking for.
@@ -74,10 +75,26 @@ pub struct PatternSet {
 impl PatternSet {
     /// Makes patterns ready; what cannot be matched is a diagnostic.
     pub fn build(indicators: Vec<PatternIndicator>) -> PatternSet {
+        PatternSet::build_within(indicators, PATTERNS_REGEX_BYTES_MAX)
+    }
+
+    /// The same; the regular expressions of all take so many bytes at most.
+    fn build_within(mut indicators: Vec<PatternIndicator>, regex_bytes: usize) -> PatternSet {
+        for indicator in &mut indicators {
+            indicator.pattern = Pattern::of(folded(indicator.pattern.expression()));
+        }
+        let fits = smallest_within(&indicators, regex_bytes);
         let mut diagnostics = Vec::new();
         let mut ready: Vec<Ready> = Vec::new();
-        for mut indicator in indicators {
-            indicator.pattern = Pattern::of(folded(indicator.pattern.expression()));
+        for (indicator, fits) in indicators.into_iter().zip(fits) {
+            if !fits {
+                let what = format!(
+                    "the regular expressions of all patterns would take more than {regex_bytes} bytes; those of this \
+                     one are among the largest, and it is not matched"
+                );
+                diagnostics.push(Diagnostic::error("pattern-regexes-too-large", indicator.id, what));
+                continue;
+            }
             if ready.len() >= PATTERNS_MAX {
                 let what = format!("there are more than {PATTERNS_MAX} patterns; the rest is not matched");
                 diagnostics.push(Diagnostic::error("too-many-patterns", indicator.id, what));
@@ -186,6 +203,22 @@ impl PatternSet {
         }
         candidates
     }
+}
+
+/// For each pattern whether it is among the smallest whose regular expressions together take so many bytes: one whose own
+/// are large must not keep those of others from being matched.
+fn smallest_within(indicators: &[PatternIndicator], regex_bytes: usize) -> Vec<bool> {
+    let sizes = indicators.iter().map(|indicator| indicator.pattern.regex_bytes());
+    let mut rising: Vec<(usize, usize)> = sizes.enumerate().map(|(nth, size)| (size, nth)).collect();
+    rising.sort_unstable();
+    let (mut fits, mut sum) = (vec![true; indicators.len()], 0_usize);
+    for (size, nth) in rising {
+        sum = sum.saturating_add(size);
+        // What is larger than a single one may be is refused for that.
+        let fit = size == 0 || sum <= regex_bytes || size > PATTERN_REGEX_BYTES_MAX;
+        fits.get_mut(nth).into_iter().for_each(|fits| *fits = fit);
+    }
+    fits
 }
 
 /// Calls back with each observation expression, in the order of the matcher's leaves.
@@ -530,5 +563,42 @@ impl PatternIndicator {
             valid_from: None,
             valid_until: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One indicator of 33 KB took half a gigabyte: each expression had a limit, and their sum had none.
+    #[test]
+    fn a_pattern_of_many_costly_expressions_is_refused() {
+        let pattern = |times: usize| {
+            let one = |nth: usize| format!("[x:y MATCHES '(a|b|c){{1,900}}x{nth}']");
+            Pattern::parse(&(0..times).map(one).collect::<Vec<_>>().join(" OR ")).unwrap()
+        };
+        assert!(Matcher::new(&pattern(20)).is_ok());
+        let error = Matcher::new(&pattern(800)).unwrap_err();
+        assert_eq!(error, MatchError::RegexesTooLarge { limit: PATTERN_REGEX_BYTES_MAX });
+        let like = vec!["[x:y LIKE 'a%']"; 5_000].join(" OR ");
+        assert!(Matcher::new(&Pattern::parse(&like).unwrap()).is_err(), "LIKE is one, too");
+    }
+
+    /// Whoever sends a large one does not keep those of others from being matched.
+    #[test]
+    fn of_too_many_costly_patterns_the_largest_are_left_out() {
+        let indicator = |id: &str, pattern: &str| PatternIndicator::parse(id, "n", pattern).unwrap();
+        let all = [
+            indicator("large", r"[process:name MATCHES '^\\w{12}$']"),
+            indicator("plain", "[process:name = 'a'] AND [process:name = 'b']"),
+            indicator("small", "[process:name MATCHES '^a+$']"),
+            indicator("also-large", r"[process:name MATCHES '^\\w{10}$']"),
+        ];
+        let room = all[3].pattern.regex_bytes() + all[2].pattern.regex_bytes();
+        let set = PatternSet::build_within(all.to_vec(), room);
+        let ready: Vec<_> = set.ready.iter().map(|ready| ready.indicator.id.as_str()).collect();
+        assert_eq!(ready, ["plain", "small", "also-large"]);
+        let said: Vec<_> = set.diagnostics().iter().map(|d| (d.code, d.place.as_str())).collect();
+        assert_eq!(said, [("pattern-regexes-too-large", "large")]);
     }
 }
