@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::expansion;
 use super::header::Header;
+use super::nesting;
 use super::sigma::{self, Body};
 use crate::limits::{
     RULE_BYTES_MAX, RULE_CONDITION_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX,
@@ -173,6 +174,9 @@ fn read_document(text: &str, place: &str, diagnostics: &mut Vec<Diagnostic>) -> 
         let message = "it uses `action:`, which the specification dropped with version 2".to_owned();
         return Err(refused("rule-action", message).with_fix("write each rule in full"));
     }
+    nesting::check(text).map_err(|message| {
+        refused("rule-nested", message).with_fix("nest less, and write lists one value a line")
+    })?;
     expansion::check(text).map_err(|message| {
         refused("rule-anchors", message).with_fix("write out what the anchors (`&name`, `*name`) stand for")
     })?;

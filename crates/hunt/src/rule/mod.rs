@@ -44,6 +44,7 @@ mod keep;
 mod load;
 mod names;
 mod needs;
+mod nesting;
 mod pack;
 mod prefilter;
 mod set;
