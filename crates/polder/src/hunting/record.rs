@@ -11,12 +11,15 @@ use hunt::back;
 use hunt::confirm::{Confirm, warning};
 use hunt::history::{FileFacts, HistoryError, LogToRecord, Observed, ShorterForm};
 use hunt::indicator::Indicator;
-use hunt::limits::{FINDINGS_PER_FILE_MAX, LOOK_BACK_INDICATORS_MAX};
+use hunt::limits::{
+    FINDINGS_PER_FILE_MAX, LOOK_BACK_FINDINGS_AT_ONCE, LOOK_BACK_HELD_BYTES_MAX, LOOK_BACK_INDICATORS_MAX,
+};
 use hunt::reader::{Input, read_logs};
 use hunt::report::Hit;
-use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
+use hunt::run::{FileReport, Hunt, Lookout, Part, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
+use model::diagnostic::shown;
 use model::zone::Zone;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
@@ -35,7 +38,15 @@ pub struct Recording<'r> {
     name: &'r str,
     facts: FileFacts,
     observed: Observed,
-    findings: Vec<Hit>,
+    findings: &'r [Hit],
+}
+
+/// About what a finding takes besides its line.
+const HIT_BYTES: usize = 512;
+
+/// About how many bytes a finding takes while it is held.
+pub fn held_bytes(hit: &Hit) -> usize {
+    hit.finding.text.len() + HIT_BYTES
 }
 
 impl<'r> Recording<'r> {
@@ -44,7 +55,7 @@ impl<'r> Recording<'r> {
         path: &'r Path,
         report: &'r FileReport,
         observed: Observed,
-        findings: Vec<Hit>,
+        findings: &'r [Hit],
         zone: &Zone,
     ) -> Recording<'r> {
         let facts = FileFacts { zone: zone.to_string(), ..facts(path, report) };
@@ -341,28 +352,113 @@ fn recover(
         stop: &stop,
     };
     let clock = Clock { zone, reference: Some(super::written(path)), year_turns: None };
-    let mut logs = Vec::new();
+    let (mut whole, mut added, mut failed) = (true, 0, None);
     let name = path.display().to_string();
+    // What is found in a log counts when it has ended: before that nobody knows whether it is the one that is registered.
     let archive = read_logs(Input::File(Box::new(file)), &name, &mut |name, source| {
-        let mut findings = Vec::new();
-        let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| {
-            let room = FINDINGS_PER_FILE_MAX.saturating_sub(findings.len());
-            findings.extend(part.hits.into_iter().take(room));
-        });
-        logs.push((hunt.report, findings));
+        if failed.is_some() {
+            return;
+        }
+        let mut found = Found::default();
+        let hunt = hunt_source(source, name, &clock, &lookout, 1, None, &mut |part| found.add(part));
+        hunt.report.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
+        whole &= hunt.report.whole && found.left == 0;
+        found.tell_left(name);
+        match found.record(history, &facts(path, &hunt.report)) {
+            Ok(new) => added += new,
+            Err(failure) => failed = Some(failure),
+        }
     });
-    let mut whole = true;
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
     if let Some(facts) = archive {
         facts.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
         whole &= facts.whole;
     }
-    for (report, _) in &logs {
-        report.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
-        whole &= report.whole;
-    }
-    let mut added = 0;
-    for (report, findings) in logs.iter().filter(|(_, findings)| !findings.is_empty()) {
-        added += history.history().add_findings(&facts(path, report), findings)?.unwrap_or(0);
-    }
     Ok(Recovered::Read { findings: added, whole })
+}
+
+/// What is found in one log that is read again. It is held until the log ends, so it is bounded.
+#[derive(Default)]
+struct Found {
+    hits: Vec<Hit>,
+    bytes: usize,
+    /// Findings for which there was no room.
+    left: u64,
+}
+
+impl Found {
+    fn add(&mut self, part: Part) {
+        for hit in part.hits {
+            let bytes = self.bytes.saturating_add(held_bytes(&hit));
+            if self.hits.len() >= FINDINGS_PER_FILE_MAX || bytes > LOOK_BACK_HELD_BYTES_MAX {
+                self.left += 1;
+                continue;
+            }
+            self.bytes = bytes;
+            self.hits.push(hit);
+        }
+    }
+
+    fn tell_left(&self, name: &str) {
+        let Found { hits, left, .. } = self;
+        if *left > 0 {
+            eprintln!(
+                "polder: {}: {left} more findings of new indicators than the first {}, which are kept; an indicator that \
+                 matches so much is suspect, hunt in the log again for all of them",
+                shown(name),
+                hits.len()
+            );
+        }
+    }
+
+    /// Writes them down; answers how many are new.
+    fn record(&self, history: &Opened<'_>, facts: &FileFacts) -> Result<u64, Failure> {
+        let mut new = 0;
+        for some in self.hits.chunks(LOOK_BACK_FINDINGS_AT_ONCE) {
+            let Some(added) = history.history().add_findings(facts, some)? else { break };
+            new += added;
+        }
+        Ok(new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hunt::event::SourceKind;
+    use hunt::finding::Finding;
+    use model::observable::ObservableKind;
+
+    use super::*;
+
+    /// A few megabytes of a packed log, and indicators of a peer, took gigabytes of whoever served.
+    #[test]
+    fn what_a_look_back_finds_in_one_log_is_bounded() {
+        let hit = Hit {
+            finding: Finding {
+                file: "a.log".to_owned(),
+                line: 1,
+                offset: 0,
+                time: None,
+                kind: ObservableKind::Ip,
+                value: "203.0.113.7".to_owned(),
+                indicator: "indicator--1".to_owned(),
+                indicator_index: 0,
+                text: "x".repeat(1024 * 1024),
+                lossy: false,
+                clipped: false,
+            },
+            host: None,
+            account: None,
+            source: SourceKind::default(),
+            kept: String::new(),
+        };
+        let mut found = Found::default();
+        for _ in 0..70 {
+            found.add(Part { hits: vec![hit.clone()], ..Part::default() });
+        }
+        assert_eq!((found.hits.len(), found.left), (63, 7));
+        assert!(found.bytes <= LOOK_BACK_HELD_BYTES_MAX);
+    }
 }
