@@ -340,14 +340,16 @@ fn like(text: &str) -> String {
     pattern
 }
 
-/// About how many bytes the regular expression of a test takes once it is compiled.
+/// About how many bytes the regular expression of a test takes once it is compiled. One that is larger than a single one
+/// may be is refused, by its name, when it is; until then it takes no more than that, forwards and backwards.
 pub(super) fn regex_bytes(test: &Test) -> usize {
     let size = match &test.operator {
         Operator::Like(text) => regexes::size_of(&like(text)),
         Operator::Matches(text) => regexes::size_of(&text.nfc().collect::<String>()),
         _ => return 0,
     };
-    if is_of_bytes(test) { size.saturating_mul(2) } else { size }
+    let size = size.min(4 * REGEX_BYTES_MAX);
+    if is_of_bytes(test) { 2 * size } else { size }
 }
 
 /// Whether the path leads to bytes.
