@@ -33,6 +33,7 @@ pub mod pattern;
 pub mod query;
 mod quote;
 pub mod reader;
+mod regexes;
 pub mod report;
 pub mod rule;
 pub mod run;

@@ -23,8 +23,13 @@ pub const PATTERN_QUALIFIERS_MAX: usize = 16;
 pub const PATTERN_STEPS_MAX: usize = 64;
 /// Most repetitions that `REPEATS` may ask for.
 pub const PATTERN_REPEATS_MAX: usize = 1_000_000;
-/// Most combinations of observations that are tried for one pattern before it is given up.
+/// Most steps in which combinations of observations are tried before a pattern is given up: less than a second, and
+/// what the search remembers stays below some 300 MB.
 pub const PATTERN_TRIES_MAX: u64 = 5_000_000;
+/// Most steps for all patterns of a run: less than a minute.
+pub const PATTERNS_TRIES_MAX: u64 = 500_000_000;
+/// Steps that each pattern has even where others took all of these.
+pub const PATTERN_TRIES_MIN: u64 = 100_000;
 /// Most patterns that are matched in one run, besides those that the scan compiles.
 pub const PATTERNS_MAX: usize = 100_000;
 /// Most literals by which one observation expression is found; one with more is asked of every event.
@@ -35,6 +40,13 @@ pub const PATTERN_OBSERVATIONS_MAX: usize = 10_000;
 pub const PATTERN_DETECTIONS_MAX: u64 = 1_000;
 /// Largest compiled regular expression of a pattern or a warning list.
 pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
+/// Most that the regular expressions of one pattern take together, in bytes as `regexes.rs` estimates them: some 1,500 of
+/// `LIKE`, which are small.
+pub const PATTERN_REGEX_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most that those of all patterns of a run take; of more than that the largest are left out.
+pub const PATTERNS_REGEX_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Most that a thread remembers of what it matched one regular expression of a pattern with: there may be many.
+pub const REGEX_CACHE_BYTES_MAX: usize = 256 * 1024;
 /// Largest file of observed data that a pattern is tried on.
 pub const OBSERVED_DATA_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most objects of observed data that a pattern is tried on.
@@ -165,6 +177,18 @@ pub const RULES_PER_FILE_MAX: usize = 10_000;
 pub const RULES_MAX: usize = 50_000;
 /// Longest id or name of a rule.
 pub const RULE_NAME_BYTES_MAX: usize = 256;
+/// Most that the regular expressions of one rule take together, in bytes as `regexes.rs` estimates them. The most of a
+/// rule of SigmaHQ is 8 MB: emoji, one by one.
+pub const RULE_REGEX_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most that those of all rules that are loaded at once take: of SigmaHQ's 3,754 rules that is
+/// 31 MB.
+pub const RULES_REGEX_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Deepest nesting of lists and maps in a rule, by indentation or brackets; rules in the wild nest six deep. The parser of
+/// YAML needs time in the square of it.
+pub const RULE_NESTING_MAX: usize = 64;
+/// Most brackets that open in a rule, wherever they stand; the most of a rule of SigmaHQ are 124. However they hide from who
+/// counts their nesting, they nest no deeper, which is a tenth of a second.
+pub const RULE_BRACKETS_MAX: usize = 4_096;
 /// Longest condition of a rule.
 pub const RULE_CONDITION_BYTES_MAX: usize = 8 * 1024;
 /// Deepest nesting of parentheses in the condition of a rule.
@@ -260,6 +284,8 @@ pub const CROWN_TEXT_BYTES_MAX: usize = 1_024;
 pub const HASHES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Longest line of a file of leaked passwords: the longest hash, a count and what ends a line.
 pub const LEAKED_LINE_BYTES_MAX: usize = 256;
+/// Most bytes of findings of one file that are held until it ends; of more the number is told.
+pub const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Indicators that are looked up in the history at once when they are new.
 pub const LOOK_BACK_INDICATORS_MAX: usize = 100_000;
 /// Most files that the answer about them names, each as often as an indicator was seen in it; beyond that fewer

@@ -11,7 +11,8 @@ use hunt::event::Reader;
 use hunt::limits::{EXCEPTIONS_MAX, RULE_FILE_BYTES_MAX};
 use hunt::reader::Source;
 use hunt::rule::{
-    self, Choice, Engine, Exception, Kept, Loading, Options, PACKS, Rule, Rules, pack_rules, read_rules,
+    self, Choice, Engine, Exception, Kept, Loading, Options, PACKS, RegexRoom, Rule, Rules, pack_rules,
+    read_rules_within,
 };
 use hunt::time::Clock;
 use model::diagnostic::{Diagnostic, shown};
@@ -108,10 +109,11 @@ fn load(paths: &[PathBuf]) -> Result<Loading, Failure> {
         collect(path, true, &mut files)?;
     }
     let mut all = Loading::default();
+    let mut room = RegexRoom::default();
     let mut seen = std::collections::HashSet::new();
     for path in &files {
         let bytes = read_small(path, RULE_FILE_BYTES_MAX as u64 + 1)?;
-        let loading = read_rules(&bytes, &path.display().to_string());
+        let loading = read_rules_within(&bytes, &path.display().to_string(), &mut room);
         all.refused += loading.refused;
         all.diagnostics.extend(loading.diagnostics);
         for rule in loading.rules {

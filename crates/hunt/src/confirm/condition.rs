@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::warning::WarningLists;
 use crate::indicator::excerpt;
-use crate::limits::CONDITIONS_MAX;
+use crate::limits::{CONDITIONS_MAX, PATTERN_REGEX_BYTES_MAX, PATTERNS_REGEX_BYTES_MAX};
 use crate::pattern::{Matcher, Observation, Pattern};
 
 /// When the value of an indicator is legitimate.
@@ -51,6 +51,7 @@ pub enum Judgement {
 #[derive(Debug, Default)]
 pub struct Conditions {
     by_indicator: BTreeMap<String, Vec<Ready>>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 #[derive(Debug)]
@@ -61,10 +62,27 @@ struct Ready {
 
 impl Conditions {
     /// Makes conditions ready. [`read_conditions`] has refused those whose pattern cannot be matched; one that
-    /// comes otherwise is left out, so that it excuses nothing.
+    /// comes otherwise is left out, so that it excuses nothing. So are those whose regular expressions are too large
+    /// together with those of all before; they are told.
     pub fn new(conditions: Vec<Condition>) -> Conditions {
+        Conditions::within(conditions, PATTERNS_REGEX_BYTES_MAX)
+    }
+
+    fn within(conditions: Vec<Condition>, most: usize) -> Conditions {
         let mut by_indicator: BTreeMap<String, Vec<Ready>> = BTreeMap::new();
+        let (mut diagnostics, mut regex_bytes) = (Vec::new(), 0_usize);
         for condition in conditions {
+            let size = condition.pattern.as_ref().map_or(0, Pattern::regex_bytes);
+            if size > most.saturating_sub(regex_bytes) {
+                let what = format!(
+                    "the regular expressions of all conditions would take more than {most} bytes; \
+                     one of this indicator is left out"
+                );
+                let diagnostic = Diagnostic::warning("condition-not-understood", condition.indicator, what);
+                diagnostics.push(diagnostic.with_fix("the indicator is hunted for without it"));
+                continue;
+            }
+            regex_bytes += size;
             let matcher = match condition.pattern.as_ref().map(Matcher::new) {
                 Some(Err(_)) => continue,
                 Some(Ok(matcher)) => Some(matcher),
@@ -73,7 +91,12 @@ impl Conditions {
             let of = by_indicator.entry(condition.indicator.clone()).or_default();
             of.push(Ready { condition, matcher });
         }
-        Conditions { by_indicator }
+        Conditions { by_indicator, diagnostics }
+    }
+
+    /// Conditions that are left out, and why.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
     }
 
     pub(super) fn of(&self, indicator: &str) -> &[impl Sized] {
@@ -158,13 +181,26 @@ pub fn read_conditions(object: &Value, indicator: &str) -> (Vec<Condition>, Vec<
         refuse("x_polder_legitimate is no list".to_owned());
         return (conditions, diagnostics);
     };
+    let mut regex_bytes = 0_usize;
     for (nth, value) in list.iter().enumerate() {
         if nth >= CONDITIONS_MAX {
             refuse(format!("x_polder_legitimate has more than {CONDITIONS_MAX} conditions"));
             break;
         }
         match Condition::from_json(value, indicator) {
-            Ok(condition) => conditions.push(condition),
+            Ok(condition) => {
+                let size = condition.pattern.as_ref().map_or(0, Pattern::regex_bytes);
+                regex_bytes = regex_bytes.saturating_add(size);
+                if regex_bytes > PATTERN_REGEX_BYTES_MAX {
+                    refuse(format!(
+                        "condition {}: the regular expressions of all would take more than {PATTERN_REGEX_BYTES_MAX} \
+                         bytes",
+                        nth + 1
+                    ));
+                    break;
+                }
+                conditions.push(condition);
+            }
             Err(what) => refuse(format!("condition {}: {what}", nth + 1)),
         }
     }
@@ -227,5 +263,31 @@ impl Condition {
         }
         object.insert("reason".to_owned(), Value::from(self.reason.as_str()));
         Value::Object(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A condition is a pattern, too, and an indicator may have a hundred.
+    #[test]
+    fn conditions_of_costly_expressions_are_bounded() {
+        let costly = [r"[x:y MATCHES '\\w{15}']"; 9].join(" OR ");
+        let condition = |pattern: &str| json!({ "pattern": pattern, "reason": "r" });
+        let object = json!({ "x_polder_legitimate": [condition("[x:y = 1]"), condition(&costly), condition(&costly)] });
+        let (read, said) = read_conditions(&object, "indicator--1");
+        let said: Vec<_> = said.iter().map(|d| (d.code, d.place.as_str())).collect();
+        assert_eq!((read.len(), said), (2, vec![("condition-not-understood", "indicator--1")]));
+        let conditions = Conditions::within(read, 1024 * 1024);
+        let said: Vec<_> = conditions.diagnostics().iter().map(|d| (d.code, d.place.as_str())).collect();
+        assert_eq!(
+            said,
+            [("condition-not-understood", "indicator--1")],
+            "nor may those of all indicators together"
+        );
+        assert_eq!(conditions.of("indicator--1").len(), 1, "it excuses nothing, and the other does");
     }
 }

@@ -55,6 +55,11 @@ impl Confirm {
         Confirm { conditions: condition::Conditions::new(conditions), lists }
     }
 
+    /// Conditions that are left out, and why.
+    pub fn diagnostics(&self) -> &[model::diagnostic::Diagnostic] {
+        self.conditions.diagnostics()
+    }
+
     /// Whether the match of an indicator in an event is a finding. `value` is what was seen, as it prints: of a
     /// domain with its subdomains the whole name.
     ///

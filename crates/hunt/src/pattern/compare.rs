@@ -21,7 +21,8 @@ use super::ast::{Comparison, Literal, Number, Operator, Path, Step, Test};
 use super::lex::{is_time, time, unbase64};
 use super::observed::Observation;
 use crate::indicator::excerpt;
-use crate::limits::REGEX_BYTES_MAX;
+use crate::limits::{REGEX_BYTES_MAX, REGEX_CACHE_BYTES_MAX};
+use crate::regexes;
 
 /// A comparison expression that is ready to be asked.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ enum Question {
     Exists,
     In(Vec<Literal>),
     Order(Literal, fn(Ordering) -> bool),
-    /// A pattern over text, and the same over bytes where it has no character above U+00FF.
+    /// A pattern over text, and the same over bytes where it is asked of bytes and has no character above U+00FF.
     Regex(Regex, Option<BytesRegex>),
     /// Whether the value lies in the network.
     Subset(String),
@@ -127,8 +128,8 @@ impl AskedTest {
                 }
                 Question::In(values)
             }
-            Operator::Like(text) => regex(&like(text), true)?,
-            Operator::Matches(text) => regex(&text.nfc().collect::<String>(), false)?,
+            Operator::Like(text) => regex(&like(text), true, is_of_bytes(test))?,
+            Operator::Matches(text) => regex(&text.nfc().collect::<String>(), false, is_of_bytes(test))?,
             Operator::Subset(text) => Question::Subset(text.clone()),
             Operator::Superset(text) => Question::Superset(text.clone()),
         };
@@ -339,8 +340,27 @@ fn like(text: &str) -> String {
     pattern
 }
 
+/// About how many bytes the regular expression of a test takes once it is compiled. One that is larger than a single one
+/// may be is refused, by its name, when it is; until then it takes no more than that, forwards and backwards.
+pub(super) fn regex_bytes(test: &Test) -> usize {
+    let size = match &test.operator {
+        Operator::Like(text) => regexes::size_of(&like(text)),
+        Operator::Matches(text) => regexes::size_of(&text.nfc().collect::<String>()),
+        _ => return 0,
+    };
+    let size = size.min(4 * REGEX_BYTES_MAX);
+    if is_of_bytes(test) { 2 * size } else { size }
+}
+
+/// Whether the path leads to bytes.
+fn is_of_bytes(test: &Test) -> bool {
+    let is_bytes =
+        |step: &Step| matches!(step, Step::Key(key) if key.ends_with("_hex") || key.ends_with("_bin"));
+    test.path.steps.last().is_some_and(is_bytes)
+}
+
 /// Section 9.6.1 asks for DOTALL.
-fn regex(pattern: &str, like: bool) -> Result<Question, MatchError> {
+fn regex(pattern: &str, like: bool, of_bytes: bool) -> Result<Question, MatchError> {
     let wrong = |error: &regex::Error| {
         let reason = match error {
             regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
@@ -350,11 +370,12 @@ fn regex(pattern: &str, like: bool) -> Result<Question, MatchError> {
     };
     let text = RegexBuilder::new(pattern)
         .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
         .dot_matches_new_line(true)
         .build()
         .map_err(|e| wrong(&e))?;
-    let narrow = pattern.chars().all(|c| u32::from(c) < 256);
-    let bytes = if narrow {
+    let narrow = || pattern.chars().all(|c| u32::from(c) < 256);
+    let bytes = if of_bytes && narrow() {
         let raw = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\x{:02x}", u32::from(c)) };
         // Text in bytes is UTF-8 for LIKE; MATCHES speaks of the bytes themselves.
         let unicode = like;
@@ -362,6 +383,7 @@ fn regex(pattern: &str, like: bool) -> Result<Question, MatchError> {
         let built = BytesRegexBuilder::new(&pattern)
             .unicode(unicode)
             .size_limit(REGEX_BYTES_MAX)
+            .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
             .dot_matches_new_line(true)
             .build();
         Some(built.map_err(|e| wrong(&e))?)

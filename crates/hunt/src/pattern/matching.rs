@@ -5,15 +5,14 @@
 //! A binding gives each observation expression observations of its own. An observation that was made several
 //! times stands for as many. Where first and last differ, each is free to have happened at any time between.
 
-use std::ops::ControlFlow;
-
 use model::time::Timestamp;
 
 use super::ast::{Expression, Qualifier};
 use super::compare::Asked;
 use super::observed::Observation;
+use super::search::{Patience, search};
 use super::{MatchError, Pattern};
-use crate::limits::{PATTERN_REPEATS_MAX, PATTERN_TRIES_MAX};
+use crate::limits::{PATTERN_REGEX_BYTES_MAX, PATTERN_REPEATS_MAX};
 
 /// Microseconds of a second.
 const SECOND: f64 = 1_000_000.0;
@@ -27,7 +26,7 @@ pub struct Matcher {
 
 /// An expression whose observations are numbered.
 #[derive(Debug)]
-enum Node {
+pub(super) enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Followed(Vec<Node>),
@@ -39,8 +38,11 @@ enum Node {
 
 impl Matcher {
     /// Makes a pattern ready. Errors are patterns that the grammar takes and that mean nothing: a day that no
-    /// month has, zero seconds, a regular expression that is none.
+    /// month has, zero seconds, a regular expression that is none, several that are too large together.
     pub fn new(pattern: &Pattern) -> Result<Matcher, MatchError> {
+        if pattern.regex_bytes() > PATTERN_REGEX_BYTES_MAX {
+            return Err(MatchError::RegexesTooLarge { limit: PATTERN_REGEX_BYTES_MAX });
+        }
         let mut leaves = Vec::new();
         let root = node(pattern.expression(), &mut leaves)?;
         Ok(Matcher { root, leaves })
@@ -60,6 +62,11 @@ impl Matcher {
             }
         }
         single(&self.root)
+    }
+
+    #[cfg(test)]
+    pub(super) fn root(&self) -> &Node {
+        &self.root
     }
 
     /// The observation expressions, in the order in which they stand.
@@ -91,30 +98,23 @@ impl Matcher {
             }
             hits.push(of_leaf);
         }
-        self.bound(&Spans::of(observed), &hits)
+        self.bound(&Spans::of(observed), &hits, &mut Patience::of_one())
     }
 
-    /// The same, when it is known which observations each leaf holds in.
+    /// The same, when it is known which observations each leaf holds in. What is searched is taken from `patience`.
     pub(crate) fn bound(
         &self,
         spans: &[Span],
         hits: &[Vec<usize>],
+        patience: &mut Patience<'_>,
     ) -> Result<Option<Vec<usize>>, MatchError> {
         if let Some(answer) = quick(&self.root, spans, hits) {
             return Ok(answer);
         }
-        let mut search = Search { spans, hits, bound: Vec::new(), within: Vec::new(), tries: 0 };
-        let found = search.each(&self.root, &mut |_| ControlFlow::Break(()));
-        if found.is_break() && search.tries <= PATTERN_TRIES_MAX {
-            let mut matched = search.bound;
-            matched.sort_unstable();
-            matched.dedup();
-            return Ok(Some(matched));
+        if !can_hold(&self.root, spans, hits) {
+            return Ok(None);
         }
-        if search.tries > PATTERN_TRIES_MAX {
-            return Err(MatchError::TooManyTries { limit: PATTERN_TRIES_MAX });
-        }
-        Ok(None)
+        search(&self.root, spans, hits, patience)
     }
 }
 
@@ -180,7 +180,7 @@ impl Spans {
 }
 
 /// Whether a time between first and last lies in the half-open window (section 9.4, START and STOP).
-fn in_window(span: Span, start: Timestamp, stop: Timestamp) -> bool {
+pub(super) fn in_window(span: Span, start: Timestamp, stop: Timestamp) -> bool {
     start < stop && span.first < stop && span.last >= start
 }
 
@@ -223,185 +223,73 @@ fn quick(node: &Node, spans: &[Span], hits: &[Vec<usize>]) -> Option<Option<Vec<
 /// So many observations of these that can all have been made within a time.
 ///
 /// If any choice of them can, one can whose window begins at the earliest end of an observation in it: a
-/// window that is moved right from there loses that one, and moved left wins none.
+/// window that is moved right from there loses that one, and moved left wins none. In a window are those that begin
+/// before it ends, but for those that end before it begins.
 fn enough(fitting: &[usize], spans: &[Span], times: usize, within: i64) -> Option<Vec<usize>> {
     let span = |nth: &usize| spans.get(*nth).copied();
-    let mut starts: Vec<i64> = fitting.iter().filter_map(|nth| Some(span(nth)?.last.micros())).collect();
-    starts.sort_unstable();
-    starts.dedup();
-    if within == i64::MAX {
-        starts.truncate(1);
-    }
+    let mut by_last: Vec<Span> = fitting.iter().filter_map(span).collect();
+    by_last.sort_by_key(|span| span.last);
     let mut by_first: Vec<usize> = fitting.to_vec();
     by_first.sort_by_key(|nth| span(nth).map(|span| span.first));
-    for start in starts {
+    let starts = if within == i64::MAX { by_last.get(..1).unwrap_or_default() } else { &by_last };
+    let (mut begun, mut ended) = (by_first.iter().filter_map(span).peekable(), by_last.iter().peekable());
+    let mut count = 0_u128;
+    for start in starts.iter().map(|span| span.last.micros()) {
         let end = start.saturating_add(within);
-        let mut chosen = Vec::new();
-        let mut count = 0_u64;
+        while let Some(span) = begun.next_if(|span| span.first.micros() <= end) {
+            count += u128::from(span.number);
+        }
+        while let Some(span) = ended.next_if(|span| span.last.micros() < start) {
+            count = count.saturating_sub(u128::from(span.number));
+        }
+        if count < times as u128 {
+            continue;
+        }
+        let (mut chosen, mut count) = (Vec::new(), 0_u64);
         for nth in &by_first {
-            let Some(span) = span(nth) else { continue };
-            if span.first.micros() > end {
+            let Some(span) = span(nth).filter(|span| span.last.micros() >= start) else { continue };
+            chosen.push(*nth);
+            count = count.saturating_add(span.number);
+            if count >= times as u64 {
                 break;
             }
-            if span.last.micros() >= start {
-                chosen.push(*nth);
-                count = count.saturating_add(span.number);
-            }
-            if count >= times as u64 {
-                chosen.sort_unstable();
-                return Some(chosen);
-            }
         }
+        chosen.sort_unstable();
+        return Some(chosen);
     }
     None
 }
 
-/// What is bound so far, and under which limits of time.
-struct Search<'a> {
-    spans: &'a [Span],
-    hits: &'a [Vec<usize>],
-    /// Observations, one for each that an expression took; one that was made n times may stand n times.
-    bound: Vec<usize>,
-    /// Where in `bound` an expression begins that must lie within so many microseconds.
-    within: Vec<(usize, i64)>,
-    tries: u64,
+/// Whether there are observations enough for an expression, whatever their times: where a leaf has none, or all have
+/// fewer than are to be bound, nothing need be searched.
+fn can_hold(root: &Node, spans: &[Span], hits: &[Vec<usize>]) -> bool {
+    let number = |nth: &usize| spans.get(*nth).map_or(0, |span| span.number);
+    let mut all: Vec<usize> = hits.iter().flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let room = all.iter().map(number).fold(0_u64, u64::saturating_add);
+    fewest(root, &|leaf| {
+        let hits = hits.get(leaf).map_or(&[][..], Vec::as_slice);
+        hits.iter().map(number).fold(0_u64, u64::saturating_add)
+    })
+    .is_some_and(|fewest| fewest <= room)
 }
 
-type Flow = ControlFlow<()>;
-type Then<'t, 'a> = dyn FnMut(&mut Search<'a>) -> Flow + 't;
-
-impl<'a> Search<'a> {
-    /// Calls back with each way to bind an expression after what is bound already.
-    fn each(&mut self, node: &Node, then: &mut Then<'_, 'a>) -> Flow {
-        match node {
-            Node::Leaf(leaf) => self.each_leaf(*leaf, 0, then),
-            Node::Any(parts) => {
-                for part in parts {
-                    self.each(part, then)?;
-                }
-                Flow::Continue(())
-            }
-            Node::All(parts) => self.each_all(parts, then),
-            Node::Followed(parts) => self.each_followed(parts, self.bound.len(), then),
-            Node::Repeats(inner, times) => self.each_repeat(inner, *times, 0, then),
-            Node::StartStop(inner, start, stop) => {
-                let begin = self.bound.len();
-                self.each(inner, &mut |search| {
-                    let all = search.spans_from(begin).all(|span| in_window(span, *start, *stop));
-                    if all { then(search) } else { Flow::Continue(()) }
-                })
-            }
-            Node::Within(inner, micros) => {
-                let limit = (self.bound.len(), *micros);
-                self.within.push(limit);
-                let flow = self.each(inner, &mut |search| {
-                    // What is bound after this expression is not under its limit.
-                    search.within.pop();
-                    let flow = then(search);
-                    search.within.push(limit);
-                    flow
-                });
-                self.within.pop();
-                flow
+/// How many observations an expression binds at least; `None` where a part of it has too few of its own.
+fn fewest(node: &Node, room_of: &dyn Fn(usize) -> u64) -> Option<u64> {
+    match node {
+        Node::Leaf(leaf) => (room_of(*leaf) > 0).then_some(1),
+        Node::Any(parts) => parts.iter().filter_map(|part| fewest(part, room_of)).min(),
+        Node::All(parts) | Node::Followed(parts) => {
+            parts.iter().try_fold(0_u64, |sum, part| Some(sum.saturating_add(fewest(part, room_of)?)))
+        }
+        Node::StartStop(inner, ..) | Node::Within(inner, _) => fewest(inner, room_of),
+        Node::Repeats(inner, times) => {
+            let all = fewest(inner, room_of)?.saturating_mul(*times as u64);
+            match **inner {
+                Node::Leaf(leaf) => (room_of(leaf) >= all).then_some(all),
+                _ => Some(all),
             }
         }
-    }
-
-    fn spans_from(&self, begin: usize) -> impl Iterator<Item = Span> {
-        let bound = self.bound.get(begin..).unwrap_or_default();
-        bound.iter().filter_map(|nth| self.spans.get(*nth).copied())
-    }
-
-    /// Observations of a leaf from a number on. Those of one number are alike: one that is free stands for all.
-    fn each_leaf(&mut self, leaf: usize, from: usize, then: &mut Then<'_, 'a>) -> Flow {
-        let hits: &'a [usize] = self.hits.get(leaf).map_or(&[], Vec::as_slice);
-        for &nth in hits.get(hits.partition_point(|nth| *nth < from)..).unwrap_or_default() {
-            self.tries += 1;
-            if self.tries > PATTERN_TRIES_MAX {
-                return Flow::Break(());
-            }
-            let number = self.spans.get(nth).map_or(0, |span| span.number);
-            let used = self.bound.iter().filter(|bound| **bound == nth).count() as u64;
-            if used >= number {
-                continue;
-            }
-            self.bound.push(nth);
-            if self.can_be_within() {
-                then(self)?;
-            }
-            self.bound.pop();
-        }
-        Flow::Continue(())
-    }
-
-    /// Whether all limits of time can still be kept; more observations make it only harder.
-    fn can_be_within(&self) -> bool {
-        self.within.iter().all(|(begin, micros)| {
-            let earliest_last = self.spans_from(*begin).map(|span| span.last.micros()).min();
-            let latest_first = self.spans_from(*begin).map(|span| span.first.micros()).max();
-            match (earliest_last, latest_first) {
-                (Some(last), Some(first)) => first <= last.saturating_add(*micros),
-                _ => true,
-            }
-        })
-    }
-
-    fn each_all(&mut self, parts: &[Node], then: &mut Then<'_, 'a>) -> Flow {
-        match parts.split_first() {
-            None => then(self),
-            Some((part, rest)) => self.each(part, &mut |search| search.each_all(rest, then)),
-        }
-    }
-
-    /// The latest beginning before must not be after the earliest end of what follows.
-    fn each_followed(&mut self, parts: &[Node], begin: usize, then: &mut Then<'_, 'a>) -> Flow {
-        let Some((part, rest)) = parts.split_first() else { return then(self) };
-        let middle = self.bound.len();
-        self.each(part, &mut |search| {
-            let before = search.bound.get(begin..middle).unwrap_or_default();
-            let firsts = before.iter().filter_map(|nth| search.spans.get(*nth)).map(|span| span.first);
-            let latest = firsts.max();
-            let earliest = search.spans_from(middle).map(|span| span.last).min();
-            if latest > earliest && earliest.is_some() {
-                return Flow::Continue(());
-            }
-            search.each_followed(rest, begin, then)
-        })
-    }
-
-    /// Turns of a repetition in rising order of their first observation: another order binds the same.
-    fn each_repeat(&mut self, inner: &Node, times: usize, from: usize, then: &mut Then<'_, 'a>) -> Flow {
-        if times == 0 {
-            return then(self);
-        }
-        if let Node::Leaf(leaf) = inner {
-            if !self.has_room(*leaf, from, times) {
-                return Flow::Continue(());
-            }
-            return self.each_leaf(*leaf, from, &mut |search| {
-                let from = search.bound.last().copied().unwrap_or(0);
-                search.each_repeat(inner, times - 1, from, then)
-            });
-        }
-        let begin = self.bound.len();
-        self.each(inner, &mut |search| match search.bound.get(begin).copied() {
-            Some(first) if first >= from => search.each_repeat(inner, times - 1, first, then),
-            _ => Flow::Continue(()),
-        })
-    }
-
-    /// Whether a leaf has so many observations from a number on that are not bound yet.
-    fn has_room(&self, leaf: usize, from: usize, times: usize) -> bool {
-        let hits = self.hits.get(leaf).map_or(&[][..], Vec::as_slice);
-        let mut room = 0_u64;
-        for nth in hits.get(hits.partition_point(|nth| *nth < from)..).unwrap_or_default() {
-            let number = self.spans.get(*nth).map_or(0, |span| span.number);
-            let used = self.bound.iter().filter(|bound| *bound == nth).count() as u64;
-            room = room.saturating_add(number.saturating_sub(used));
-            if room >= times as u64 {
-                return true;
-            }
-        }
-        false
     }
 }

@@ -20,6 +20,7 @@ mod matching;
 mod observed;
 mod parse;
 mod roles;
+mod search;
 mod set;
 
 pub use ast::{Comparison, Expression, Literal, Number, Operator, Path, Qualifier, Step, Test, Time};
@@ -121,10 +122,24 @@ pub enum MatchError {
         /// How many are allowed.
         limit: usize,
     },
+    /// Its regular expressions are too large together.
+    #[error(
+        "its regular expressions would take more than {limit} bytes together; repeat less in them, or split it"
+    )]
+    RegexesTooLarge {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The hunt was stopped before the answer was known.
+    #[error("the hunt was stopped before it was known whether the pattern holds; hunt again")]
+    Stopped,
     /// Combinations of observations were tried up to the limit, and the answer is not known.
-    #[error("more than {limit} combinations of observations were tried; narrow the pattern")]
+    #[error(
+        "combinations of observations were tried in {limit} steps, and whether one satisfies it is not known; narrow the \
+         pattern"
+    )]
     TooManyTries {
-        /// How many are tried.
+        /// How many steps are taken.
         limit: u64,
     },
     /// A property that is not of the kind that its name says.
@@ -184,6 +199,13 @@ impl Pattern {
     /// A pattern of an expression.
     pub fn of(expression: Expression) -> Pattern {
         Pattern { expression }
+    }
+
+    /// About how many bytes its regular expressions take once they are compiled.
+    pub(crate) fn regex_bytes(&self) -> usize {
+        let mut sum = 0_usize;
+        check::each_test(&self.expression, &mut |test| sum = sum.saturating_add(compare::regex_bytes(test)));
+        sum
     }
 
     /// What it says.

@@ -6,6 +6,7 @@
 //! are looked for at once, and only the expressions whose literal was found are asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use model::diagnostic::Diagnostic;
@@ -18,12 +19,14 @@ use super::event::{EVENT_TYPE, objects_of};
 use super::fold::folded;
 use super::matching::{Matcher, Span};
 use super::observed::Observation;
+use super::search::Patience;
 use super::{MatchError, Pattern, PatternError};
 use crate::detection::{Detection, Evidence, Level, Means};
 use crate::event::{Event, SourceKind};
 use crate::limits::{
     EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_LITERALS_MAX,
-    PATTERN_OBSERVATIONS_MAX, PATTERNS_MAX,
+    PATTERN_OBSERVATIONS_MAX, PATTERN_REGEX_BYTES_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX,
+    PATTERNS_REGEX_BYTES_MAX, PATTERNS_TRIES_MAX,
 };
 
 /// Shortest literal that is worth looking for.
@@ -72,10 +75,26 @@ pub struct PatternSet {
 impl PatternSet {
     /// Makes patterns ready; what cannot be matched is a diagnostic.
     pub fn build(indicators: Vec<PatternIndicator>) -> PatternSet {
+        PatternSet::build_within(indicators, PATTERNS_REGEX_BYTES_MAX)
+    }
+
+    /// The same; the regular expressions of all take so many bytes at most.
+    fn build_within(mut indicators: Vec<PatternIndicator>, regex_bytes: usize) -> PatternSet {
+        for indicator in &mut indicators {
+            indicator.pattern = Pattern::of(folded(indicator.pattern.expression()));
+        }
+        let fits = smallest_within(&indicators, regex_bytes);
         let mut diagnostics = Vec::new();
         let mut ready: Vec<Ready> = Vec::new();
-        for mut indicator in indicators {
-            indicator.pattern = Pattern::of(folded(indicator.pattern.expression()));
+        for (indicator, fits) in indicators.into_iter().zip(fits) {
+            if !fits {
+                let what = format!(
+                    "the regular expressions of all patterns would take more than {regex_bytes} bytes; those of this \
+                     one are among the largest, and it is not matched"
+                );
+                diagnostics.push(Diagnostic::error("pattern-regexes-too-large", indicator.id, what));
+                continue;
+            }
             if ready.len() >= PATTERNS_MAX {
                 let what = format!("there are more than {PATTERNS_MAX} patterns; the rest is not matched");
                 diagnostics.push(Diagnostic::error("too-many-patterns", indicator.id, what));
@@ -184,6 +203,22 @@ impl PatternSet {
         }
         candidates
     }
+}
+
+/// For each pattern whether it is among the smallest whose regular expressions together take so many bytes: one whose own
+/// are large must not keep those of others from being matched.
+fn smallest_within(indicators: &[PatternIndicator], regex_bytes: usize) -> Vec<bool> {
+    let sizes = indicators.iter().map(|indicator| indicator.pattern.regex_bytes());
+    let mut rising: Vec<(usize, usize)> = sizes.enumerate().map(|(nth, size)| (size, nth)).collect();
+    rising.sort_unstable();
+    let (mut fits, mut sum) = (vec![true; indicators.len()], 0_usize);
+    for (size, nth) in rising {
+        sum = sum.saturating_add(size);
+        // What is larger than a single one may be is refused for that.
+        let fit = size == 0 || sum <= regex_bytes || size > PATTERN_REGEX_BYTES_MAX;
+        fits.get_mut(nth).into_iter().for_each(|fits| *fits = fit);
+    }
+    fits
 }
 
 /// Calls back with each observation expression, in the order of the matcher's leaves.
@@ -319,7 +354,7 @@ impl<'a> PatternRun<'a> {
 
     fn holds_alone(&self, ready: &Ready, kept: &Kept) -> bool {
         let hits = hits_of(ready, std::slice::from_ref(kept));
-        matches!(ready.matcher.bound(&[kept.span], &hits), Ok(Some(_)))
+        matches!(ready.matcher.bound(&[kept.span], &hits, &mut Patience::of_one()), Ok(Some(_)))
     }
 
     fn store(&mut self, nth: usize, event: &Event, kept: Kept) {
@@ -353,8 +388,17 @@ impl<'a> PatternRun<'a> {
     }
 
     /// Ends: what events show together, and what was left out.
-    pub fn finish(mut self) -> (Vec<Detection>, Vec<Diagnostic>) {
+    pub fn finish(self) -> (Vec<Detection>, Vec<Diagnostic>) {
+        self.finish_unless(&AtomicBool::new(false))
+    }
+
+    /// The same. Where `stop` comes to be raised, patterns whose answer takes long are given up, and told; where it is
+    /// raised already, all of them take little.
+    pub fn finish_unless(mut self, stop: &AtomicBool) -> (Vec<Detection>, Vec<Diagnostic>) {
         let (mut detections, mut diagnostics) = (Vec::new(), Vec::new());
+        let (never, is_stopped) = (AtomicBool::new(false), stop.load(Ordering::Relaxed));
+        let (mut left, stop) =
+            if is_stopped { (PATTERN_TRIES_MAX, &never) } else { (PATTERNS_TRIES_MAX, stop) };
         for (nth, ready) in self.set.ready.iter().enumerate() {
             let mut kept = self.kept.get_mut(nth).map(std::mem::take).unwrap_or_default();
             // Runs end in any order; the answer must not depend on it.
@@ -369,7 +413,12 @@ impl<'a> PatternRun<'a> {
                     *lost += over as u64;
                 }
             }
-            if let Err(error) = self.bind_all(nth, ready, kept, &mut detections) {
+            // One that takes all there is must not keep the answers of the others from being known.
+            let mut patience = Patience { steps: left.max(PATTERN_TRIES_MIN), stop };
+            let steps = patience.steps;
+            let bound = self.bind_all(nth, ready, kept, &mut patience, &mut detections);
+            left = left.saturating_sub(steps - patience.steps);
+            if let Err(error) = bound {
                 let what = error.to_string();
                 diagnostics.push(Diagnostic::warning("pattern-gave-up", ready.indicator.id.clone(), what));
             }
@@ -384,11 +433,13 @@ impl<'a> PatternRun<'a> {
         nth: usize,
         ready: &Ready,
         mut kept: Vec<Kept>,
+        patience: &mut Patience<'_>,
         into: &mut Vec<Detection>,
     ) -> Result<(), MatchError> {
         while !kept.is_empty() && self.told.get(nth).is_some_and(|told| *told < PATTERN_DETECTIONS_MAX) {
             let spans: Vec<Span> = kept.iter().map(|kept| kept.span).collect();
-            let Some(bound) = ready.matcher.bound(&spans, &hits_of(ready, &kept))? else { break };
+            let hits = hits_of(ready, &kept);
+            let Some(bound) = ready.matcher.bound(&spans, &hits, patience)? else { break };
             let bound: BTreeSet<usize> = bound.into_iter().collect();
             let (mut shown, mut rest) = (Vec::new(), Vec::new());
             for (at, kept) in kept.into_iter().enumerate() {
@@ -512,5 +563,42 @@ impl PatternIndicator {
             valid_from: None,
             valid_until: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One indicator of 33 KB took half a gigabyte: each expression had a limit, and their sum had none.
+    #[test]
+    fn a_pattern_of_many_costly_expressions_is_refused() {
+        let pattern = |times: usize| {
+            let one = |nth: usize| format!("[x:y MATCHES '(a|b|c){{1,900}}x{nth}']");
+            Pattern::parse(&(0..times).map(one).collect::<Vec<_>>().join(" OR ")).unwrap()
+        };
+        assert!(Matcher::new(&pattern(20)).is_ok());
+        let error = Matcher::new(&pattern(800)).unwrap_err();
+        assert_eq!(error, MatchError::RegexesTooLarge { limit: PATTERN_REGEX_BYTES_MAX });
+        let like = vec!["[x:y LIKE 'a%']"; 5_000].join(" OR ");
+        assert!(Matcher::new(&Pattern::parse(&like).unwrap()).is_err(), "LIKE is one, too");
+    }
+
+    /// Whoever sends a large one does not keep those of others from being matched.
+    #[test]
+    fn of_too_many_costly_patterns_the_largest_are_left_out() {
+        let indicator = |id: &str, pattern: &str| PatternIndicator::parse(id, "n", pattern).unwrap();
+        let all = [
+            indicator("large", r"[process:name MATCHES '^\\w{12}$']"),
+            indicator("plain", "[process:name = 'a'] AND [process:name = 'b']"),
+            indicator("small", "[process:name MATCHES '^a+$']"),
+            indicator("also-large", r"[process:name MATCHES '^\\w{10}$']"),
+        ];
+        let room = all[3].pattern.regex_bytes() + all[2].pattern.regex_bytes();
+        let set = PatternSet::build_within(all.to_vec(), room);
+        let ready: Vec<_> = set.ready.iter().map(|ready| ready.indicator.id.as_str()).collect();
+        assert_eq!(ready, ["plain", "small", "also-large"]);
+        let said: Vec<_> = set.diagnostics().iter().map(|d| (d.code, d.place.as_str())).collect();
+        assert_eq!(said, [("pattern-regexes-too-large", "large")]);
     }
 }

@@ -9,7 +9,7 @@ use model::time::Timestamp;
 
 use super::engine::RuleCount;
 use super::exception::Exception;
-use super::load::{Rule, read_rules};
+use super::load::{RegexRoom, Rule, read_rules_within};
 use super::pack::{PACKS, pack_rules};
 use crate::detection::Level;
 use crate::limits::EXCEPTIONS_MAX;
@@ -149,9 +149,11 @@ pub fn kept(read: &mut dyn Read) -> Result<(Vec<Kept>, Vec<Diagnostic>), EngineE
         let origin = format!("pack {}", pack.name);
         all.extend(rules.into_iter().map(|rule| Kept { rule, origin: origin.clone(), imported: None }));
     }
+    let mut room = RegexRoom::default();
     let sql = "SELECT id, origin, licence, imported, text FROM hunt_rules ORDER BY id";
     read.query(sql, &[], &mut |row| {
-        let loading = read_rules(row.blob(4)?, &format!("rule {}", row.text(0)?));
+        let place = format!("rule {}", row.text(0)?);
+        let loading = read_rules_within(row.blob(4)?, &place, &mut room);
         said.extend(loading.diagnostics);
         for mut rule in loading.rules {
             if rule.header.licence.is_empty() {

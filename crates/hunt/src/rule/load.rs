@@ -11,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::expansion;
 use super::header::Header;
+use super::nesting;
 use super::sigma::{self, Body};
 use crate::limits::{
     RULE_BYTES_MAX, RULE_CONDITION_BYTES_MAX, RULE_CONDITION_DEPTH_MAX, RULE_FILE_BYTES_MAX,
-    RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX,
+    RULE_NAME_BYTES_MAX, RULES_PER_FILE_MAX, RULES_REGEX_BYTES_MAX,
 };
 
 /// One rule, correlation or filter, compiled.
@@ -53,6 +54,34 @@ impl Loading {
     }
 }
 
+/// What the regular expressions of rules may still take together, in bytes.
+#[derive(Debug)]
+pub struct RegexRoom(usize);
+
+impl Default for RegexRoom {
+    fn default() -> RegexRoom {
+        RegexRoom(RULES_REGEX_BYTES_MAX)
+    }
+}
+
+impl RegexRoom {
+    /// Takes what a rule needs. The error says what is wrong with one for which there is no room.
+    fn take(&mut self, rule: &Rule) -> Result<(), String> {
+        let Body::Rule(compiled, _) = &rule.body else { return Ok(()) };
+        match self.0.checked_sub(compiled.regex_bytes) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => Err(format!(
+                "`{}`: its regular expressions and those of the rules before it would take more than \
+                 {RULES_REGEX_BYTES_MAX} bytes",
+                short(&rule.header.title)
+            )),
+        }
+    }
+}
+
 /// Reads the Sigma rules of one file: YAML documents, each with its own place in diagnostics.
 ///
 /// ```
@@ -62,6 +91,11 @@ impl Loading {
 /// assert_eq!(loading.diagnostics[0].place, "mine.yml line 5");
 /// ```
 pub fn read_rules(bytes: &[u8], place: &str) -> Loading {
+    read_rules_within(bytes, place, &mut RegexRoom::default())
+}
+
+/// The same for one file of several that are run together: what their regular expressions take is counted in `room`.
+pub fn read_rules_within(bytes: &[u8], place: &str, room: &mut RegexRoom) -> Loading {
     let mut loading = Loading::default();
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.len() > RULE_FILE_BYTES_MAX {
@@ -90,7 +124,13 @@ pub fn read_rules(bytes: &[u8], place: &str) -> Loading {
                 Diagnostic::error("rule-again", place, format!("the id {} stands twice", rule.header.id))
                     .with_fix("give each rule an id of its own"),
             ),
-            Ok(rule) => loading.rules.push(rule),
+            Ok(rule) => match room.take(&rule) {
+                Ok(()) => loading.rules.push(rule),
+                Err(message) => loading.refuse(
+                    Diagnostic::error("rule-regexes-too-large", place, message)
+                        .with_fix("repeat less in the regular expressions, or leave rules out"),
+                ),
+            },
             Err(diagnostic) => loading.refuse(diagnostic),
         }
     }
@@ -134,6 +174,9 @@ fn read_document(text: &str, place: &str, diagnostics: &mut Vec<Diagnostic>) -> 
         let message = "it uses `action:`, which the specification dropped with version 2".to_owned();
         return Err(refused("rule-action", message).with_fix("write each rule in full"));
     }
+    nesting::check(text).map_err(|message| {
+        refused("rule-nested", message).with_fix("nest less, and write lists one value a line")
+    })?;
     expansion::check(text).map_err(|message| {
         refused("rule-anchors", message).with_fix("write out what the anchors (`&name`, `*name`) stand for")
     })?;
@@ -207,5 +250,66 @@ fn check_condition(text: &str) -> Result<(), String> {
     match deepest > RULE_CONDITION_DEPTH_MAX {
         true => Err(format!("a condition with parentheses nested deeper than {RULE_CONDITION_DEPTH_MAX}")),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(nth: usize, expression: &str, times: usize) -> String {
+        let values = vec![format!("    - '{expression}'\n"); times].concat();
+        format!(
+            "title: R{nth}\nid: r{nth}\nlogsource: {{product: test}}\ndetection:\n  s:\n   f|re:\n{values}  condition: s\n"
+        )
+    }
+
+    /// 18 KB of a rule took two gigabytes: each expression had a limit, and their sum had none.
+    #[test]
+    fn a_rule_of_many_costly_expressions_is_refused() {
+        let loading = read_rules(rule(1, r"(?i)(a|b|c){1,200}x\w{50}\w{30}", 400).as_bytes(), "t");
+        let codes: Vec<_> = loading.diagnostics.iter().map(|d| d.code).collect();
+        assert_eq!((loading.rules.len(), loading.refused, codes), (0, 1, vec!["rule-refused"]));
+        let message = &loading.diagnostics[0].message;
+        assert!(message.starts_with("`R1`: its regular expressions would take some"), "{message}");
+        assert_eq!(read_rules(rule(1, r"(?i)a\w+\d{3}", 30).as_bytes(), "t").refused, 0);
+    }
+
+    /// As many dashes as modifier `windash` takes are four hundred thousand spellings.
+    #[test]
+    fn a_rule_of_many_spellings_is_refused() {
+        let text = |value: &str| {
+            format!(
+                "title: R\nlogsource: {{product: t}}\ndetection: {{s: {{f|windash|contains: '{value}'}}, condition: s}}\n"
+            )
+        };
+        assert_eq!(read_rules(text(" -a -b -c").as_bytes(), "t").refused, 0);
+        assert_eq!(
+            read_rules(text(&format!(" -a -b -c -d -e -f -g -h{}", "x".repeat(500))).as_bytes(), "t").refused,
+            1
+        );
+    }
+
+    #[test]
+    fn the_sum_of_the_expressions_of_all_rules_is_bounded() {
+        let one = rule(1, r"\w{10}", 1);
+        let read = read_rules(one.as_bytes(), "t");
+        let size = read.rules.iter().map(|rule| match &rule.body {
+            Body::Rule(compiled, _) => compiled.regex_bytes,
+            _ => 0,
+        });
+        let mut room = RegexRoom(size.sum::<usize>() * 2 + 100_000);
+        assert!(room.0 > 500_000, "{room:?}");
+        let all = [one, rule(2, r"\w{10}", 1), rule(3, r"\w{10}", 1), rule(4, "a", 1)].join("---\n");
+        let loading = read_rules_within(all.as_bytes(), "t", &mut room);
+        let said: Vec<_> = loading.diagnostics.iter().map(|d| (d.code, d.place.as_str())).collect();
+        assert_eq!(loading.rules.len(), 3, "{said:?}");
+        assert_eq!(said, [("rule-regexes-too-large", "t line 19")]);
+        let again = read_rules_within(rule(5, r"\w{10}", 1).as_bytes(), "u", &mut room);
+        assert_eq!(
+            (again.refused, again.diagnostics[0].code),
+            (1, "rule-regexes-too-large"),
+            "of another file, too"
+        );
     }
 }

@@ -44,6 +44,7 @@ mod keep;
 mod load;
 mod names;
 mod needs;
+mod nesting;
 mod pack;
 mod prefilter;
 mod set;
@@ -62,6 +63,6 @@ pub use keep::{
     Choice, Chosen, Imported, Kept, TABLES, add_exception, chosen, counts, exceptions, import, kept,
     put_count, put_counts, remove_exception, switch, switches,
 };
-pub use load::{Loading, Rule, read_rules};
+pub use load::{Loading, RegexRoom, Rule, read_rules, read_rules_within};
 pub use pack::{PACKS, Pack, pack_rules};
 pub use set::{Rules, Size};

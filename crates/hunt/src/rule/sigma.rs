@@ -23,6 +23,8 @@ use super::header::{Header, Kind, Source};
 use super::needs::{Needs, Test};
 use super::view::View;
 use crate::detection::Level;
+use crate::limits::RULE_REGEX_BYTES_MAX;
+use crate::regexes;
 
 /// Answers whether a rule holds of an event.
 pub trait Matcher: Send + Sync {
@@ -36,6 +38,8 @@ pub struct Compiled {
     pub needs: Needs,
     /// The rule.
     pub matcher: Box<dyn Matcher>,
+    /// About how many bytes its regular expressions take.
+    pub regex_bytes: usize,
 }
 
 /// What a document of Sigma is.
@@ -93,10 +97,18 @@ fn compile(rule: &SigmaRule) -> Result<Compiled, String> {
     rule.detection.named.values_mut().for_each(|detection| mend(detection, &spell_base64));
     let mut mended = rule.clone();
     mended.detection.named.values_mut().for_each(|detection| mend(detection, &mend_item));
+    // rsigma compiles each up to its own limit of 10 MiB, however many there are.
+    let regex_bytes = mended.detection.named.values().map(regex_bytes_of).fold(0, usize::saturating_add);
+    if regex_bytes > RULE_REGEX_BYTES_MAX {
+        return Err(format!(
+            "its regular expressions would take some {regex_bytes} bytes; at most {RULE_REGEX_BYTES_MAX} are taken: repeat \
+             less in them, or split the rule"
+        ));
+    }
     let compiled = compile_rule(&mended).map_err(|error| error.to_string())?;
     let needs = Needs::any(rule.detection.conditions.iter().map(|c| needs_of(c, &rule.detection)));
     let question = Question::Any(compiled.conditions.iter().map(|c| question(c, &rule.detection)).collect());
-    Ok(Compiled { needs, matcher: Box::new(Asked { compiled, question }) })
+    Ok(Compiled { needs, matcher: Box::new(Asked { compiled, question }), regex_bytes })
 }
 
 /// rsigma 0.23.0 anchors a text with wildcards at the wrong end when `startswith` or `endswith` stands with it,
@@ -176,6 +188,53 @@ fn mend_item(item: &mut DetectionItem) {
         };
         *value = SigmaValue::from_raw_string(&text);
     }
+}
+
+/// About how many bytes the regular expressions of a detection take once they are compiled, and the spellings that
+/// modifier `windash` makes of a text.
+fn regex_bytes_of(detection: &Detection) -> usize {
+    let sum = |sizes: &mut dyn Iterator<Item = usize>| sizes.fold(0, usize::saturating_add);
+    match detection {
+        Detection::AllOf(items) => sum(&mut items.iter().map(regex_bytes_of_item)),
+        Detection::And(all) | Detection::AnyOf(all) => sum(&mut all.iter().map(regex_bytes_of)),
+        Detection::ArrayMatch { body, .. } => regex_bytes_of(body),
+        Detection::Conditional { named, .. } => sum(&mut named.values().map(regex_bytes_of)),
+        Detection::Keywords(values) => {
+            sum(&mut values.iter().map(|value| regex_bytes_of_value(value, &[Modifier::Contains])))
+        }
+    }
+}
+
+fn regex_bytes_of_item(item: &DetectionItem) -> usize {
+    let sizes = item.values.iter().map(|value| regex_bytes_of_value(value, &item.field.modifiers));
+    sizes.fold(0, usize::saturating_add)
+}
+
+fn regex_bytes_of_value(value: &SigmaValue, modifiers: &[Modifier]) -> usize {
+    let SigmaValue::String(text) = value else { return 0 };
+    if modifiers.contains(&Modifier::Re) {
+        return regexes::size_of(&pattern_of(text, modifiers));
+    }
+    if text.contains_wildcards() {
+        return regexes::size_of(&expression(text, modifiers));
+    }
+    if modifiers.contains(&Modifier::WindAsh) {
+        let dashes = text.original.bytes().filter(|byte| *byte == b'-').count();
+        let spellings = 5_usize.saturating_pow(u32::try_from(dashes).unwrap_or(u32::MAX));
+        return spellings.saturating_mul(text.original.len() + std::mem::size_of::<String>());
+    }
+    0
+}
+
+/// The regular expression that a text with modifier `re` is, with its flags.
+fn pattern_of(text: &SigmaString, modifiers: &[Modifier]) -> String {
+    let flags: String = [(Modifier::IgnoreCase, 'i'), (Modifier::Multiline, 'm'), (Modifier::DotAll, 's')]
+        .iter()
+        .filter(|(modifier, _)| modifiers.contains(modifier))
+        .map(|(_, flag)| *flag)
+        .collect();
+    let pattern = text.as_plain().unwrap_or_else(|| text.original.clone());
+    if flags.is_empty() { pattern } else { format!("(?{flags}){pattern}") }
 }
 
 /// The regular expression that a text with wildcards means.
@@ -449,17 +508,7 @@ fn needs_of_value(field: Option<&Arc<str>>, value: &SigmaValue, modifiers: &[Mod
     let inside = [Modifier::Contains, Modifier::StartsWith, Modifier::EndsWith];
     match value {
         SigmaValue::String(text) if modifiers.contains(&Modifier::Re) => {
-            let flags: String =
-                [(Modifier::IgnoreCase, 'i'), (Modifier::Multiline, 'm'), (Modifier::DotAll, 's')]
-                    .iter()
-                    .filter(|(modifier, _)| modifiers.contains(modifier))
-                    .map(|(_, flag)| *flag)
-                    .collect();
-            let pattern = text.as_plain().unwrap_or_else(|| text.original.clone());
-            match flags.is_empty() {
-                true => Needs::regex(field, &pattern),
-                false => Needs::regex(field, &format!("(?{flags}){pattern}")),
-            }
+            Needs::regex(field, &pattern_of(text, modifiers))
         }
         SigmaValue::String(text) => needs_of_text(field, text, modifiers),
         SigmaValue::Integer(number) if modifiers.iter().any(|m| inside.contains(m)) => {

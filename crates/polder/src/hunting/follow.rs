@@ -595,7 +595,7 @@ impl<'f> Following<'f> {
                 .values_mut()
                 .filter_map(|one| one.log.take_patterns())
                 .for_each(|run| patterns.merge(run));
-            let (detections, said) = patterns.finish();
+            let (detections, said) = patterns.finish_unless(&self.job.stop);
             found.extend(detections);
             said.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
         }

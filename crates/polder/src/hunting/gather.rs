@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
@@ -253,8 +254,8 @@ impl<'q> Gathering<'q> {
     }
 
     /// All logs were read: what counts over time is judged. With `follow_since` it is handed on as it stands for what
-    /// happens from then on.
-    pub fn finish(mut self, follow_since: Option<Timestamp>) -> Gathered {
+    /// happens from then on. Where `stop` is raised, patterns that take long are given up.
+    pub fn finish(mut self, follow_since: Option<Timestamp>, stop: &AtomicBool) -> Gathered {
         let mut onward = Onward { places: std::mem::take(&mut self.places), ..Onward::default() };
         let mut found = Vec::new();
         if let Some(engine) = &mut self.engine {
@@ -274,7 +275,10 @@ impl<'q> Gathering<'q> {
             }
         }
         if let Some(patterns) = self.patterns.take() {
-            let (detections, said) = patterns.finish();
+            let was_stopped = stop.load(Ordering::Relaxed);
+            let (detections, said) = patterns.finish_unless(stop);
+            let gave_up = said.iter().any(|diagnostic| diagnostic.code == "pattern-gave-up");
+            self.partial |= gave_up && !was_stopped && stop.load(Ordering::Relaxed);
             found.extend(detections);
             said.iter().for_each(|d| eprintln!("{d}"));
         }

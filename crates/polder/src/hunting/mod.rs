@@ -259,7 +259,7 @@ impl<'j> Job<'j> {
         let unrecorded = taking.unrecorded;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
-        let gathered = gathering.finish(self.goes_on().then(follow::open_since));
+        let gathered = gathering.finish(self.goes_on().then(follow::open_since), &self.stop);
         Ok(Gathered { unrecorded, ..gathered })
     }
 }

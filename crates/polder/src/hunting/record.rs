@@ -39,7 +39,7 @@ pub struct Recording<'r> {
     name: &'r str,
     facts: FileFacts,
     observed: Observed,
-    findings: Vec<Hit>,
+    findings: &'r [Hit],
 }
 
 impl<'r> Recording<'r> {
@@ -48,7 +48,7 @@ impl<'r> Recording<'r> {
         path: &'r Path,
         report: &'r FileReport,
         observed: Observed,
-        findings: Vec<Hit>,
+        findings: &'r [Hit],
         zone: &Zone,
     ) -> Recording<'r> {
         let facts = FileFacts { zone: zone.to_string(), ..facts(path, report) };

@@ -17,7 +17,9 @@ use hunt::indicator::{Indicator, Reading, SHIPPED, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, PLACE_FILE_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
 use hunt::report::Sought;
-use hunt::rule::{self, Choice, Engine, Exception, Kept, PACKS, Rule, Rules, pack_rules, read_rules};
+use hunt::rule::{
+    self, Choice, Engine, Exception, Kept, PACKS, RegexRoom, Rule, Rules, pack_rules, read_rules_within,
+};
 use hunt::scan::IndicatorSet;
 use hunt::standard::read_bundle;
 use model::diagnostic::Diagnostic;
@@ -84,6 +86,8 @@ struct Gathered {
     refused: BTreeMap<String, u64>,
     only_shipped: bool,
     partial: bool,
+    /// For the rules that are named.
+    regex_room: RegexRoom,
     /// Of lists and files with places.
     hash: Sha256,
 }
@@ -134,7 +138,7 @@ impl Gathered {
             let fault = |e| Failure::io("read", file, &e);
             let limit = RULE_FILE_BYTES_MAX as u64 + 1;
             fs::File::open(file).map_err(fault)?.take(limit).read_to_end(&mut bytes).map_err(fault)?;
-            let loading = read_rules(&bytes, &file.display().to_string());
+            let loading = read_rules_within(&bytes, &file.display().to_string(), &mut self.regex_room);
             self.said(&loading.diagnostics);
             self.rules.extend(loading.rules.into_iter().map(|mut rule| {
                 rule.told = min_level.is_none_or(|least| rule.header.level >= least);
@@ -203,6 +207,8 @@ impl Gathered {
         set.diagnostics().iter().for_each(|d| eprintln!("{d}"));
         let patterns = PatternSet::build(self.patterns);
         patterns.diagnostics().iter().for_each(|d| eprintln!("{d}"));
+        let confirm = Confirm::new(self.conditions, self.lists);
+        confirm.diagnostics().iter().for_each(|d| eprintln!("{d}"));
         let mut kinds: BTreeMap<ObservableKind, u64> = BTreeMap::new();
         for indicator in set.indicators() {
             *kinds.entry(indicator.observable.kind()).or_default() += 1;
@@ -228,7 +234,7 @@ impl Gathered {
         let options = rule::Options { exceptions: self.exceptions, ..rule::Options::archive(now()) };
         let rules = (Arc::new(rules), options);
         Ok(Quarry {
-            confirm: Confirm::new(self.conditions, self.lists),
+            confirm,
             // Without a rule that is told no line need be read for the rules.
             engine: (told > 0).then(|| Engine::new(Arc::clone(&rules.0), rules.1.clone())),
             rules,

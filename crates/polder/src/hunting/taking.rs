@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hunt::detection::Detection;
+use hunt::limits::HELD_BYTES_MAX;
 use hunt::report::Hit;
 use hunt::rule::RuleCount;
 use hunt::run::{Hunt, Part};
@@ -17,13 +18,9 @@ use model::zone::Zone;
 use super::gather::{self, Gathering};
 use super::record::{self, Again, Recording};
 use super::unfinished::{Identity, Keeper};
+use super::waiting::bytes_of;
 use crate::failure::{Exit, Failure};
 use crate::history::Opened;
-
-/// Bytes of findings of one file that are held until it ends; of more the number is told.
-const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// About what a finding takes besides its line.
-pub const HIT_BYTES: usize = 512;
 
 /// Files that wait at most to be recorded together.
 const WAITING_FILES_MAX: usize = 128;
@@ -45,7 +42,7 @@ pub struct OfFile {
 
 impl OfFile {
     pub fn add(&mut self, part: Part) {
-        let bytes: usize = part.hits.iter().map(|hit| hit.finding.text.len() + HIT_BYTES).sum();
+        let bytes: usize = part.hits.iter().map(bytes_of).sum();
         if self.bytes.saturating_add(bytes) > HELD_BYTES_MAX {
             self.more_hits += part.hits.len() as u64;
         } else {
@@ -226,10 +223,10 @@ impl<'t, 'q> Taking<'t, 'q> {
         let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
         let mut recordings = Vec::new();
         for ReadFile { path, hunts, of_file, .. } in waiting {
-            let mut of_logs: HashMap<&str, Vec<Hit>> = HashMap::new();
-            for hit in &of_file.hits {
-                of_logs.entry(&hit.finding.file).or_default().push(hit.clone());
-            }
+            // The logs of a file are read one after the other, so that the findings of each stand together.
+            let of_logs = of_file.hits.chunk_by(|a, b| a.finding.file == b.finding.file);
+            let mut of_logs: HashMap<&str, &[Hit]> =
+                of_logs.filter_map(|hits| Some((hits.first()?.finding.file.as_str(), hits))).collect();
             for hunt in hunts.iter_mut().filter(|hunt| !hunt.report.stopped) {
                 let observed = std::mem::take(&mut hunt.left.observed);
                 let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();

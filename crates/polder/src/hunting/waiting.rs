@@ -16,7 +16,6 @@ use hunt::report::Hit;
 use hunt::waiting::Waiting;
 use model::id::hex;
 
-use super::taking::HIT_BYTES;
 use crate::failure::Failure;
 use crate::keys;
 use crate::node::{Node, random};
@@ -30,7 +29,10 @@ const HEAD_BYTES: u64 = 8;
 /// Most bytes of one part that are read back: findings take less than in memory, lines of them not.
 const PART_BYTES_MAX: u64 = 4 * FINDINGS_WAITING_PART_BYTES_MAX as u64;
 
-/// About what findings take in memory.
+/// About what a finding takes besides its line.
+const HIT_BYTES: usize = 512;
+
+/// About what a finding takes in memory.
 pub fn bytes_of(hit: &Hit) -> usize {
     HIT_BYTES + hit.finding.text.len()
 }
