@@ -5,10 +5,7 @@
 //! file is recorded when following ends, by reading the file once more as `polder hunt` does; of syslog, which nobody
 //! can read once more, every hour and at the end.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -18,7 +15,7 @@ use hunt::detector::{Counts, Detectors};
 use hunt::history::{Added, FileFacts};
 use hunt::limits::FINDINGS_PER_FILE_MAX;
 use hunt::pattern::PatternRun;
-use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
+use hunt::reader::{Block, Packing, recognise};
 use hunt::report::words::second_or_dash;
 use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, Order, RuleCount};
@@ -29,8 +26,10 @@ use model::time::Timestamp;
 use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
 
+use super::files::head_of;
 use super::gather::{Onward, facts_of, is_told};
 use super::live::{Chunk, Live, Place};
+use super::tail::{end_of, is_another};
 use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
 use crate::failure::{Exit, Failure};
@@ -51,6 +50,8 @@ const RECORD_EVERY_MICROS: i64 = 3_600 * 1_000_000;
 const STORE_EVERY_MICROS: i64 = 5 * 60 * 1_000_000;
 /// With so many findings of a log that wait to be stored they do not wait.
 const FINDINGS_WAITING_MAX: usize = 10_000;
+/// Files that had a name before and whose numbers are known; more are not read on.
+const FILES_BEFORE_MAX: usize = 16;
 /// How long nothing is waited for before the stop is looked at.
 const WAIT: Duration = Duration::from_millis(200);
 
@@ -124,7 +125,7 @@ impl<'j> Job<'j> {
         settings: Option<&Settings>,
     ) -> Result<bool, Failure> {
         let listen = &self.args.reading.syslog;
-        let mut live = Live::start(files, listen, &self.stop)?;
+        let mut live = Live::start(files, &self.args.paths, listen, &self.stop)?;
         let (files_told, listeners) =
             (counted(files.len() as u64, "file"), counted(listen.len() as u64, "listener"));
         eprintln!("following {files_told} and {listeners}; stop with Ctrl-C");
@@ -166,40 +167,18 @@ impl<'j> Job<'j> {
         let lookout = again.lookout();
         let progress = std::sync::Arc::default();
         let opened = Mutex::default();
-        let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress, opened: &opened };
+        let streams = BTreeSet::new();
+        let each = Each {
+            job: &again,
+            lookout: &lookout,
+            threads: 1,
+            progress: &progress,
+            opened: &opened,
+            streams: &streams,
+        };
         let mut gathering =
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
         each.run(&paths, 1, &mut Taking::new(&mut gathering, again.recording(), None))
-    }
-}
-
-/// Whether a name is another file's now than when it was read. A file that was not read, or is not there, is none.
-fn is_another(path: &Path, read: Option<&(u64, u64)>) -> bool {
-    let now = std::fs::metadata(path).map(|facts| (facts.dev(), facts.ino()));
-    read.zip(now.ok()).is_some_and(|(read, now)| *read != now)
-}
-
-/// Where a file ends by whole lines, of its first `read_to` bytes. What was reached comes with an error.
-fn end_of(path: &Path, read_to: u64) -> Result<Place, (Place, std::io::Error)> {
-    let (mut end, mut at) = (Place::default(), 0_u64);
-    let mut file = match File::open(path) {
-        Ok(file) => file.take(read_to),
-        Err(error) => return Err((end, error)),
-    };
-    let mut buffer = vec![0; 1024 * 1024];
-    loop {
-        let count = match file.read(&mut buffer) {
-            Ok(0) => return Ok(end),
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err((end, error)),
-        };
-        let part = buffer.get(..count).unwrap_or_default();
-        end.lines += memchr::memchr_iter(b'\n', part).count() as u64;
-        if let Some(newline) = memchr::memrchr(b'\n', part) {
-            end.offset = at + newline as u64 + 1;
-        }
-        at += count as u64;
     }
 }
 
@@ -254,6 +233,8 @@ struct Followed<'f> {
     findings: Vec<Hit>,
     /// What was found in files that had the name before and is not stored yet, by their numbers in the history.
     of_before: Vec<(i64, Vec<Hit>)>,
+    /// The numbers of these files, the newest last; something may still be written to them.
+    files_before: Vec<Option<i64>>,
     /// Of syslog: what rules came to since it was recorded, by their ids.
     counts: BTreeMap<String, RuleCount>,
     /// Of a file: its number in the history, once something of it is recorded.
@@ -347,7 +328,7 @@ impl<'f> Following<'f> {
             (offset, first_line) = (followed.at.offset, followed.at.lines + 1);
             followed.at.offset += chunk.bytes.len() as u64;
             followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
-        } else if offset == 0 {
+        } else if offset == 0 && chunk.back == 0 {
             // Another file under the name: what was found in the one before is its own.
             part_with(self.job, &chunk.name, followed);
         }
@@ -370,7 +351,10 @@ impl<'f> Following<'f> {
             }
         }
         if self.job.history.is_some() {
-            followed.findings.extend(part.hits.iter().cloned());
+            match chunk.back {
+                0 => followed.findings.extend(part.hits.iter().cloned()),
+                back => keep_of_before(&chunk.name, followed, back, &part.hits),
+            }
         }
         if followed.findings.len() >= FINDINGS_WAITING_MAX && !self.is_faulty {
             let stored = store(self.job, &chunk.name, followed, true).map(drop);
@@ -393,12 +377,14 @@ impl<'f> Following<'f> {
         // A log lives as long as the hunt: its name is kept for good.
         let name: &'static str = Box::leak(chunk.name.clone().into_boxed_str());
         let clock = Clock { zone: self.job.zone(), reference: Some(now()), year_turns: Some(0) };
-        let log = LiveLog::new(name, &head, clock, &self.job.lookout(), keeping);
+        let begin = if is_syslog { LiveLog::of_listener } else { LiveLog::new };
+        let log = begin(name, &head, clock, &self.job.lookout(), keeping);
         Ok(Followed {
             log,
             received: is_syslog.then(|| (Sha256::new(), 0)),
             findings: Vec::new(),
             of_before: Vec::new(),
+            files_before: Vec::new(),
             counts: BTreeMap::new(),
             at: Place::default(),
             before: Stretch::default(),
@@ -688,11 +674,29 @@ fn store(job: &Job<'_>, name: &str, followed: &mut Followed<'_>, may_record: boo
 /// The name of a log is another file's: what was found in the one before is stored as its own when that is due.
 fn part_with(job: &Job<'_>, name: &str, followed: &mut Followed<'_>) {
     let findings = std::mem::take(&mut followed.findings);
+    followed.files_before.push(followed.file);
+    if followed.files_before.len() > FILES_BEFORE_MAX {
+        followed.files_before.remove(0);
+    }
     match followed.file.take() {
         _ if findings.is_empty() => {}
         Some(file) => followed.of_before.push((file, findings)),
         None if job.history.is_some() => tell_not_stored(name, findings.len()),
         None => {}
+    }
+}
+
+/// What was found in a file that had the name before, and to which something was written since, is stored as its own.
+fn keep_of_before(name: &str, followed: &mut Followed<'_>, back: usize, hits: &[Hit]) {
+    if hits.is_empty() {
+        return;
+    }
+    let Some(file) = followed.files_before.iter().rev().nth(back - 1).copied().flatten() else {
+        return tell_not_stored(name, hits.len());
+    };
+    match followed.of_before.iter_mut().find(|(known, _)| *known == file) {
+        Some((_, findings)) => findings.extend(hits.iter().cloned()),
+        None => followed.of_before.push((file, hits.to_vec())),
     }
 }
 
@@ -768,12 +772,6 @@ fn facts(followed: &Followed<'_>) -> report::FileFacts {
         format: Some(class.format),
         state: FileState::Whole,
     }
-}
-
-fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    File::open(path)?.take(HEAD_BYTES as u64 * 4).read_to_end(&mut head)?;
-    Ok(head)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind::{InvalidInput, IsADirectory, NotFound};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -18,9 +19,9 @@ use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
 use model::zone::Zone;
-use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
+use super::files::{self, Access};
 use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::Node;
@@ -128,7 +129,7 @@ fn record_rest(
 
 /// Whether the file begins with all of what was recorded of it. Where that cannot be told it is another.
 fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
-    let Ok(file) = fs::File::open(path) else { return false };
+    let Ok(file) = files::open(path, Access::Named) else { return false };
     let (mut hash, mut left) = (Sha256::new(), file.take(shorter.size));
     let mut buffer = vec![0; 256 * 1024];
     loop {
@@ -314,11 +315,12 @@ fn recover(
     set: IndicatorSet,
     confirm: &Confirm,
 ) -> Result<Recovered, Failure> {
-    // Neither through a link nor into a pipe: whoever writes logs may have put one there since.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) {
+    // Whoever writes logs may have put a link or a pipe there since.
+    let file = match files::open(path, Access::Found) {
         Ok(file) => file,
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(Recovered::Gone),
+        Err(error) if matches!(error.kind(), NotFound | InvalidInput | IsADirectory) => {
+            return Ok(Recovered::Gone);
+        }
         Err(error) => {
             eprintln!(
                 "polder: {}: it cannot be opened: {error}; new indicators were not looked up in its lines, hunt in it \
@@ -328,9 +330,6 @@ fn recover(
             return Ok(Recovered::Read { findings: 0, whole: false });
         }
     };
-    if !file.metadata().is_ok_and(|facts| facts.is_file()) {
-        return Ok(Recovered::Gone);
-    }
     let stop = AtomicBool::new(false);
     let lookout = Lookout {
         set: &set,
