@@ -2,9 +2,10 @@
 //! Syslog messages from a stream or a datagram, as lines (RFC 6587, RFC 5426).
 //!
 //! A stream carries each message behind its length in octets (RFC 6587 section 3.4.1) or before a line feed or NUL
-//! (section 3.4.2); which of the two is told frame by frame, by a digit at its start. A message is one line
-//! afterwards: line feeds and other control characters inside it are written as `#012`, three octal digits, as relays
-//! do.
+//! (section 3.4.2); which of the two is told by its first octet, and stays so: the text of a message must not begin a frame
+//! that swallows the messages of others. Where a length should stand and none does, the rest of the stream is by lines. A
+//! message is one line afterwards: line feeds and other control characters inside it are written as `#012`, three octal
+//! digits, as relays do.
 //!
 //! ```
 //! use hunt::framing::{Framer, Lines};
@@ -15,7 +16,7 @@
 //! assert_eq!(lines.bytes, b"<34>a#012b!\n<34>cd\n");
 //! ```
 
-use crate::limits::{SYSLOG_LENGTH_DIGITS_MAX, SYSLOG_MESSAGE_BYTES_MAX};
+use crate::limits::{SYSLOG_FRAME_BYTES_MAX, SYSLOG_LENGTH_DIGITS_MAX, SYSLOG_MESSAGE_BYTES_MAX};
 
 /// Messages as lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Lines {
     pub count: u64,
     /// Messages that were longer than [`SYSLOG_MESSAGE_BYTES_MAX`]: their beginning is a line, the rest is lost.
     pub cut: u64,
+    /// Streams that ceased to put lengths before their messages.
+    pub uncounted: u64,
 }
 
 impl Lines {
@@ -58,11 +61,11 @@ impl Lines {
 enum State {
     /// In a message of which so many octets are still to come.
     Counted(usize),
-    /// In a message that ends with a line feed or NUL.
+    /// In a message that ends with a line feed or NUL; the stream has no lengths.
     Delimited,
     /// In the digits of a length.
     Length,
-    /// Before the first octet of a frame.
+    /// Before the first octet of the stream, or of a frame that begins with a length.
     #[default]
     Start,
 }
@@ -71,6 +74,8 @@ enum State {
 #[derive(Clone, Debug, Default)]
 pub struct Framer {
     state: State,
+    /// Whether a message with a length came.
+    is_counted: bool,
     /// What came of the present message, or of its length.
     held: Vec<u8>,
     /// Whether octets of the present message were left out.
@@ -99,27 +104,39 @@ impl Framer {
                 self.held.push(byte);
             }
             (State::Length, b'0'..=b'9') if self.held.len() < SYSLOG_LENGTH_DIGITS_MAX => {
-                self.held.push(byte)
+                self.held.push(byte);
             }
-            (State::Length, b' ') => {
-                let length = self.held.iter().fold(0, |n, digit| n * 10 + usize::from(digit - b'0'));
+            (State::Length, b' ') if self.length() <= self.length_max() => {
+                self.state = State::Counted(self.length());
                 self.held.clear();
-                self.state = State::Counted(length);
             }
             (State::Counted(left), _) => {
                 self.push(byte);
                 self.state = State::Counted(left - 1);
                 if left == 1 {
                     self.finish(lines);
+                    (self.state, self.is_counted) = (State::Start, true);
                 }
             }
-            (State::Delimited | State::Length, b'\n' | 0) => self.finish(lines),
-            // Digits that no space followed begin a message without a length.
-            (State::Start | State::Length | State::Delimited, _) => {
+            // No length: the stream is by lines from here on.
+            (State::Start | State::Length, _) => {
+                lines.uncounted += u64::from(self.is_counted);
                 self.state = State::Delimited;
-                self.push(byte);
+                self.take(byte, lines);
             }
+            (State::Delimited, b'\n' | 0) => self.finish(lines),
+            (State::Delimited, _) => self.push(byte),
         }
+    }
+
+    /// The length of which the digits came.
+    fn length(&self) -> usize {
+        self.held.iter().fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
+    }
+
+    /// What else may be a number in the text of a first line. Who has put lengths before other messages means it.
+    fn length_max(&self) -> usize {
+        if self.is_counted { SYSLOG_FRAME_BYTES_MAX } else { SYSLOG_MESSAGE_BYTES_MAX }
     }
 
     fn push(&mut self, byte: u8) {
@@ -132,8 +149,8 @@ impl Framer {
 
     fn finish(&mut self, lines: &mut Lines) {
         lines.message(&self.held, self.cut);
-        *self = Framer { held: std::mem::take(&mut self.held), ..Framer::default() };
         self.held.clear();
+        self.cut = false;
     }
 }
 
@@ -150,13 +167,36 @@ mod tests {
 
     #[test]
     fn both_framings_of_rfc_6587_in_any_pieces() {
-        let stream = b"11 <13>a b\nc\x00d\n<13>plain\r\n5 <1>xy\n<13>12 stays\0<13>last";
-        let whole = framed(&[stream]);
-        let text = String::from_utf8(whole.bytes.clone()).unwrap();
-        assert_eq!(text, "<13>a b#012c#000d\n<13>plain\n<1>xy\n<13>12 stays\n<13>last\n");
-        for cut in 0..stream.len() {
-            assert_eq!(framed(&[&stream[..cut], &stream[cut..]]), whole, "cut at {cut}");
+        let counted = b"11 <13>a b\nc\x00d\n5 <1>xy\n\n12 <13>12 stays".as_slice();
+        let by_lines = b"<13>plain\r\n<13>12 stays\0\n5 <1>xy\n<13>last".as_slice();
+        for (stream, expected) in [
+            (counted, "<13>a b#012c#000d\n<1>xy\n<13>12 stays\n"),
+            (by_lines, "<13>plain\n<13>12 stays\n5 <1>xy\n<13>last\n"),
+        ] {
+            let whole = framed(&[stream]);
+            assert_eq!(
+                (String::from_utf8(whole.bytes.clone()).unwrap().as_str(), whole.uncounted),
+                (expected, 0)
+            );
+            for cut in 0..stream.len() {
+                assert_eq!(framed(&[&stream[..cut], &stream[cut..]]), whole, "cut at {cut}");
+            }
         }
+    }
+
+    /// Of a stream by lines one line that began with a number and a space swallowed up to 95 MiB of what came after it.
+    #[test]
+    fn a_number_at_the_start_of_a_line_swallows_nothing() {
+        let lines = framed(&[b"<13>attacker\n99999999 x\n300 y\n<13>other\n"]);
+        assert_eq!(lines.bytes, b"<13>attacker\n99999999 x\n300 y\n<13>other\n");
+        // Nor at the start of the stream, if it is longer than any message.
+        let lines = framed(&[b"65537 x\n<13>other\n9 z\n"]);
+        assert_eq!(lines.bytes, b"65537 x\n<13>other\n9 z\n");
+        // What is taken for a length all the same costs one message.
+        let lines = framed(&[b"10 x\n<13>other\n9 z\n"]);
+        assert_eq!((lines.bytes.as_slice(), lines.uncounted), (b"x#012<13>othe\nr\n9 z\n".as_slice(), 1));
+        let lines = framed(&[b"1 a9999999 x\n<13>other\n"]);
+        assert_eq!((lines.bytes.as_slice(), lines.uncounted), (b"a\n9999999 x\n<13>other\n".as_slice(), 1));
     }
 
     #[test]
@@ -175,8 +215,10 @@ mod tests {
         let lines = framed(&[&long, b"y\nnext\n"]);
         assert_eq!((lines.count, lines.cut), (2, 1));
         assert!(lines.bytes.ends_with(b"x\nnext\n"));
-        let counted = framed(&[format!("{} ", SYSLOG_MESSAGE_BYTES_MAX + 1).as_bytes(), &long, b"ynext\n"]);
-        assert_eq!((counted.count, counted.cut), (2, 1));
+        let head = format!("1 a{} ", SYSLOG_MESSAGE_BYTES_MAX + 1);
+        let counted = framed(&[head.as_bytes(), &long, b"y4 next"]);
+        assert_eq!((counted.count, counted.cut, counted.uncounted), (3, 1, 0));
+        assert!(counted.bytes.ends_with(b"x\nnext\n"));
     }
 
     #[test]

@@ -165,7 +165,10 @@ pub const EVIDENCE_LINES_MAX: usize = 20;
 /// Longest syslog message; no datagram is longer.
 pub const SYSLOG_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Most digits of a message's length in a stream (RFC 6587 section 3.4.1).
-pub const SYSLOG_LENGTH_DIGITS_MAX: usize = 8;
+pub const SYSLOG_LENGTH_DIGITS_MAX: usize = 7;
+/// Longest frame in a stream whose messages have lengths: of a message beyond [`SYSLOG_MESSAGE_BYTES_MAX`] the rest is
+/// passed over. A larger number is no length.
+pub const SYSLOG_FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// Largest file of rules.
 pub const RULE_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -60,6 +60,8 @@ pub(super) enum Form {
     Cef,
     CombinedLog,
     Csv(Header),
+    /// Each line is of the form that it tells by itself.
+    Each,
     FortiGate,
     Json(Shape),
     KeyValue,
@@ -84,7 +86,16 @@ pub struct BlockReader {
 impl Reader {
     /// Recognises a log by its first lines, whole ones such as a block has; its name is no more than a hint.
     pub fn new(head: &[u8], name: &str, clock: Clock) -> Reader {
-        let form = recognise(head, name);
+        Reader::of_form(recognise(head, name), head, clock)
+    }
+
+    /// For what many send to one listener: each line is read by the form that it tells by itself. No sender's lines, and no
+    /// header of his, say how those of others are read.
+    pub fn of_listener(head: &[u8], clock: Clock) -> Reader {
+        Reader::of_form(Form::Each, head, clock)
+    }
+
+    fn of_form(form: Form, head: &[u8], clock: Clock) -> Reader {
         let format = form.format();
         let years = Years::new(&clock);
         let layout = Layout { form, year: None, clock: clock.clone() };
@@ -132,7 +143,7 @@ impl Reader {
     pub fn block(&mut self, block: &Block) -> BlockReader {
         let mut layouts = vec![(block.offset, Arc::clone(&self.layout))];
         match &self.layout.form {
-            Form::Syslog | Form::Text => self.follow_years(block, &mut layouts),
+            Form::Each | Form::Syslog | Form::Text => self.follow_years(block, &mut layouts),
             Form::W3c(_) | Form::Zeek(_) => self.follow_headers(block, &mut layouts),
             _ => {}
         }
@@ -283,6 +294,7 @@ fn parse_as(layout: &Layout, line: &[u8]) -> Result<Option<Event>, Unread> {
         Form::Cef => cef::parse(line, layout).map(Some),
         Form::CombinedLog => web::parse(line, layout).map(Some),
         Form::Csv(header) => table::parse(header, line, layout),
+        Form::Each => text::parse_each(line, layout).map(Some),
         Form::FortiGate => pairs::parse_fortigate(line, layout).map(Some),
         Form::Json(_) => json::parse(line, layout).map(Some),
         Form::KeyValue => pairs::parse(line, layout).map(Some),
@@ -299,6 +311,7 @@ impl Form {
             Form::Cef => Format::Cef,
             Form::CombinedLog => Format::CombinedLog,
             Form::Csv(_) => Format::Csv,
+            Form::Each => Format::Syslog,
             Form::FortiGate => Format::FortiGate,
             Form::Json(_) => Format::Json,
             Form::KeyValue => Format::KeyValue,
@@ -317,7 +330,7 @@ impl Form {
             Form::Json(shape) => shape.class(),
             Form::W3c(_) => Some(w3c::CLASS),
             Form::Zeek(zeek) => Some(zeek.class()),
-            Form::Cef | Form::FortiGate | Form::KeyValue | Form::Syslog | Form::Text => None,
+            Form::Cef | Form::Each | Form::FortiGate | Form::KeyValue | Form::Syslog | Form::Text => None,
         }
     }
 }

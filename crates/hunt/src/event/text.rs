@@ -37,6 +37,16 @@ pub(super) fn parse_any(line: &[u8], layout: &Layout) -> Option<Event> {
     }
 }
 
+/// A line in the form that it tells by itself, pairs too, or else as text.
+pub(super) fn parse_each(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
+    match sniff(line) {
+        Some(Format::KeyValue) => {
+            pairs::parse(line.trim_ascii_start(), layout).or_else(|_| parse(line, layout))
+        }
+        _ => parse(line, layout),
+    }
+}
+
 /// A line of text as one field, `message`.
 pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
     if is_binary(line) {

@@ -53,14 +53,29 @@ impl<'n, 'a> LiveLog<'n, 'a> {
         lookout: &Lookout<'a>,
         keeping: Option<Keeping>,
     ) -> LiveLog<'n, 'a> {
+        LiveLog::read_by(Reader::new(head, name, clock), name, lookout, keeping)
+    }
+
+    /// What many send to one listener, of which the beginning is known: see [`Reader::of_listener`].
+    pub fn of_listener(
+        name: &'n str,
+        head: &[u8],
+        clock: Clock,
+        lookout: &Lookout<'a>,
+        keeping: Option<Keeping>,
+    ) -> LiveLog<'n, 'a> {
+        LiveLog::read_by(Reader::of_listener(head, clock), name, lookout, keeping)
+    }
+
+    fn read_by(
+        reader: Reader,
+        name: &'n str,
+        lookout: &Lookout<'a>,
+        keeping: Option<Keeping>,
+    ) -> LiveLog<'n, 'a> {
         // What detectors remember is of all logs: they are lent for each block.
         let lookout = Lookout { detectors: None, ..*lookout };
-        LiveLog {
-            name,
-            worker: Worker::new(name, &lookout, keeping),
-            reader: Reader::new(head, name, clock),
-            read: Stretch::default(),
-        }
+        LiveLog { name, worker: Worker::new(name, &lookout, keeping), reader, read: Stretch::default() }
     }
 
     /// Its name.

@@ -312,3 +312,35 @@ proptest! {
         prop_assert_eq!((joined.jumps_back, joined.jump_micros_max), (all.jumps_back, all.jump_micros_max));
     }
 }
+
+/// What one sender's first lines looked like said how those of all others were read.
+#[test]
+fn lines_of_a_listener_are_each_read_by_their_own_form() {
+    let lines = [
+        ("#Fields: date time c-ip cs-username", Format::Text),
+        ("#separator \\x09", Format::Text),
+        ("time,host,message", Format::Text),
+        (
+            "<86>1 2024-01-02T03:00:00Z gate sshd 9 - - Failed password for u from 198.51.100.7 port 4 ssh2",
+            Format::Syslog,
+        ),
+        ("{\"a\":1}", Format::Json),
+        ("user=anna action=deny src=192.0.2.7 dst=203.0.113.7", Format::KeyValue),
+        (
+            "192.0.2.7 - - [02/Jan/2024:03:00:00 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"x\"",
+            Format::CombinedLog,
+        ),
+    ];
+    let log: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let block = Block { bytes: log.clone().into_bytes(), offset: 0, first_line: 1 };
+    // Whoever is first.
+    for first in [log.as_bytes(), &log.as_bytes()[log.find("time,").unwrap()..]] {
+        let reader = Reader::of_listener(first, clock()).block(&block);
+        let mut formats = Vec::new();
+        reader.events(&block, &mut |line, read| {
+            assert_eq!(reader.class_of(line, Place::default()), None, "no line is passed by unread");
+            formats.push(read.unwrap().unwrap().class.format);
+        });
+        assert_eq!(formats, lines.map(|(_, format)| format));
+    }
+}

@@ -1,37 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which logs are hunted in.
+//! Which logs are hunted in, and how they are opened.
 
-use std::fs;
-use std::io;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use hunt::reader::HEAD_BYTES;
 use model::diagnostic::shown;
+use rustix::fs::{Mode, OFlags};
 
 use crate::failure::Failure;
 
-/// Files below a path, sorted, so that output has one order.
-pub fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if path == Path::new("-") || !path.is_dir() {
-        into.push(path.to_owned());
-        return Ok(());
+/// What is to be hunted in.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Files, those of a folder sorted, so that output has one order.
+    pub paths: Vec<PathBuf>,
+    /// What a person named that is neither a file nor a folder, as a pipe: it is read as it comes.
+    pub streams: BTreeSet<PathBuf>,
+    /// What could not be listed, and why: what lies in it is not hunted in.
+    pub unlisted: Vec<(PathBuf, String)>,
+}
+
+/// All that persons named, and what lies below. A folder that cannot be listed is no error, unless nothing else was named.
+pub fn collect(named: &[PathBuf]) -> Result<Listed, Failure> {
+    let mut listed = Listed::default();
+    for path in named {
+        match fs::metadata(path) {
+            Ok(facts) if facts.is_dir() => {
+                listed.folder(path);
+                if let ([_], [(folder, why), ..]) = (named, listed.unlisted.as_slice())
+                    && folder == path
+                {
+                    return Err(Failure::machine(why.clone()));
+                }
+                continue;
+            }
+            Ok(facts) if !facts.is_file() => drop(listed.streams.insert(path.clone())),
+            // What is not there is told when it is opened.
+            Ok(_) | Err(_) => {}
+        }
+        listed.paths.push(path.clone());
     }
-    let fault = |e: io::Error| Failure::io("list", path, &e);
-    let mut entries: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(path).map_err(fault)? {
-        let entry = entry.map_err(fault)?;
-        let kind = entry.file_type().map_err(fault)?;
-        // A link may lead round in a circle, a pipe may never end.
-        if kind.is_dir() || kind.is_file() {
-            entries.push(entry.path());
-        } else {
-            eprintln!(
-                "{}: not a file, not read; name it to read it",
-                shown(&entry.path().display().to_string())
-            );
+    Ok(listed)
+}
+
+impl Listed {
+    /// The files below a folder.
+    fn folder(&mut self, folder: &Path) {
+        let mut entries: Vec<(PathBuf, bool)> = Vec::new();
+        let all = match fs::read_dir(folder) {
+            Ok(all) => all,
+            Err(error) => return self.unlisted(folder, &error),
+        };
+        for entry in all {
+            let kind = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)));
+            match kind {
+                // A link may lead round in a circle, a pipe may never end.
+                Ok((path, kind)) if kind.is_dir() || kind.is_file() => entries.push((path, kind.is_dir())),
+                Ok((path, _)) => {
+                    let name = path.display().to_string();
+                    eprintln!("{}: not a file, not read; name it to read it", shown(&name));
+                }
+                // It was rotated away meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.unlisted(folder, &error);
+                    break;
+                }
+            }
+        }
+        entries.sort();
+        for (path, is_folder) in entries {
+            if is_folder { self.folder(&path) } else { self.paths.push(path) }
         }
     }
-    entries.sort();
-    entries.iter().try_for_each(|entry| collect(entry, into))
+
+    fn unlisted(&mut self, folder: &Path, error: &io::Error) {
+        self.unlisted.push((folder.to_owned(), Failure::io("list", folder, error).message));
+    }
+}
+
+/// Through what a log is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A person named it: through links, too.
+    Named,
+    /// It was found in a folder, or in the register: through no link. Who may write there could lead anywhere.
+    Found,
+}
+
+impl Access {
+    /// How a path is opened where these were named.
+    pub fn of(path: &Path, named: &[PathBuf]) -> Access {
+        if named.iter().any(|one| one == path) { Access::Named } else { Access::Found }
+    }
+
+    /// What a name stands for now.
+    pub fn facts(self, path: &Path) -> io::Result<fs::Metadata> {
+        match self {
+            Access::Named => fs::metadata(path),
+            Access::Found => fs::symlink_metadata(path),
+        }
+    }
+}
+
+/// Opens a log, which is a file: whatever else has its name by now is refused, and waited for by nobody. The error of a
+/// link, a pipe or a device is of the kind `InvalidInput`, that of a folder `IsADirectory`.
+pub fn open(path: &Path, access: Access) -> io::Result<File> {
+    let no_follow = match access {
+        Access::Named => OFlags::empty(),
+        Access::Found => OFlags::NOFOLLOW,
+    };
+    let invalid = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    // Without NONBLOCK a pipe would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | no_follow;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::LOOP) if access == Access::Found => {
+            return invalid("it is a link, which is not followed; name it to read it");
+        }
+        // A socket, or a device that nobody drives.
+        Err(rustix::io::Errno::NXIO) => return invalid("it is not a file"),
+        Err(error) => return Err(error.into()),
+    };
+    let facts = file.metadata()?;
+    if facts.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if facts.is_file() { Ok(file) } else { invalid("it is not a file") }
+}
+
+/// The beginning of a log, by which it is told how it is written. That it may be a link by now tells nobody anything.
+pub fn head_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    open(path, Access::Named)?.take(HEAD_BYTES as u64 * 4).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// Bytes of all of them; 0 if that cannot be told.
@@ -40,4 +145,33 @@ pub fn total_bytes(paths: &[PathBuf]) -> u64 {
         return 0;
     }
     paths.iter().filter_map(|path| fs::metadata(path).ok()).map(|facts| facts.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    /// A pipe in the place of a log was waited for, for ever.
+    #[test]
+    fn a_log_is_opened_only_if_it_is_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("a.log"), "line\n").unwrap();
+        symlink(at("a.log"), at("link")).unwrap();
+        assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        let kind = |name: &str, access| open(&at(name), access).err().map(|error| error.kind());
+        for access in [Access::Named, Access::Found] {
+            assert_eq!(kind("a.log", access), None);
+            assert_eq!(kind("pipe", access), Some(io::ErrorKind::InvalidInput));
+            assert_eq!(kind("", access), Some(io::ErrorKind::IsADirectory));
+            assert_eq!(kind("none", access), Some(io::ErrorKind::NotFound));
+        }
+        assert_eq!(kind("link", Access::Named), None);
+        assert_eq!(kind("link", Access::Found), Some(io::ErrorKind::InvalidInput));
+        assert_eq!(Access::of(&at("link"), &[at("link")]), Access::Named);
+        assert_eq!(Access::of(&at("link"), &[at("")]), Access::Found);
+    }
 }

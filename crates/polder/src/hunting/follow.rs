@@ -5,10 +5,7 @@
 //! history keeps of a file is recorded when following ends, by reading the file once more as `polder hunt` does; of
 //! syslog, which nobody can read once more, every hour and at the end.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -17,7 +14,7 @@ use hunt::detection::{Detection, Means};
 use hunt::detector::{Counts, Detectors};
 use hunt::history::Observed;
 use hunt::pattern::PatternRun;
-use hunt::reader::{Block, HEAD_BYTES, Packing, recognise};
+use hunt::reader::{Block, Packing, recognise};
 use hunt::report::words::second_or_dash;
 use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, Order};
@@ -27,9 +24,11 @@ use model::diagnostic::shown;
 use model::time::Timestamp;
 use sha2::Digest as _;
 
+use super::files::head_of;
 use super::gather::{Onward, facts_of, is_told};
 use super::live::{Chunk, Live, Place};
 use super::storing::{Followed, Room, Storing};
+use super::tail::{end_of, is_another};
 use super::tidings::{Post, Tidings};
 use super::{Each, Job, Taking, counted, finding_line, record};
 use crate::failure::{Exit, Failure};
@@ -135,7 +134,7 @@ impl<'j> Job<'j> {
         settings: Option<&Settings>,
     ) -> Result<bool, Failure> {
         let listen = &self.args.reading.syslog;
-        let mut live = Live::start(files, listen, &self.stop)?;
+        let mut live = Live::start(files, &self.args.paths, listen, &self.stop)?;
         let (files_told, listeners) =
             (counted(files.len() as u64, "file"), counted(listen.len() as u64, "listener"));
         eprintln!("following {files_told} and {listeners}; stop with Ctrl-C");
@@ -177,40 +176,18 @@ impl<'j> Job<'j> {
         let lookout = again.lookout();
         let progress = std::sync::Arc::default();
         let opened = Mutex::default();
-        let each = Each { job: &again, lookout: &lookout, threads: 1, progress: &progress, opened: &opened };
+        let streams = BTreeSet::new();
+        let each = Each {
+            job: &again,
+            lookout: &lookout,
+            threads: 1,
+            progress: &progress,
+            opened: &opened,
+            streams: &streams,
+        };
         let mut gathering =
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
         each.run(&paths, 1, &mut Taking::new(&mut gathering, again.recording(), None))
-    }
-}
-
-/// Whether a name is another file's now than when it was read. A file that was not read, or is not there, is none.
-fn is_another(path: &Path, read: Option<&(u64, u64)>) -> bool {
-    let now = std::fs::metadata(path).map(|facts| (facts.dev(), facts.ino()));
-    read.zip(now.ok()).is_some_and(|(read, now)| *read != now)
-}
-
-/// Where a file ends by whole lines, of its first `read_to` bytes. What was reached comes with an error.
-fn end_of(path: &Path, read_to: u64) -> Result<Place, (Place, std::io::Error)> {
-    let (mut end, mut at) = (Place::default(), 0_u64);
-    let mut file = match File::open(path) {
-        Ok(file) => file.take(read_to),
-        Err(error) => return Err((end, error)),
-    };
-    let mut buffer = vec![0; 1024 * 1024];
-    loop {
-        let count = match file.read(&mut buffer) {
-            Ok(0) => return Ok(end),
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err((end, error)),
-        };
-        let part = buffer.get(..count).unwrap_or_default();
-        end.lines += memchr::memchr_iter(b'\n', part).count() as u64;
-        if let Some(newline) = memchr::memrchr(b'\n', part) {
-            end.offset = at + newline as u64 + 1;
-        }
-        at += count as u64;
     }
 }
 
@@ -351,7 +328,7 @@ impl<'f> Following<'f> {
             (offset, first_line) = (followed.at.offset, followed.at.lines + 1);
             followed.at.offset += chunk.bytes.len() as u64;
             followed.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
-        } else if offset == 0 {
+        } else if offset == 0 && chunk.back == 0 {
             // Another file under the name: what was found in the one before is its own.
             followed.part_with(self.job.history.is_some());
         }
@@ -373,7 +350,7 @@ impl<'f> Following<'f> {
                 sum.id = count.id;
             }
         }
-        if self.storing.take(followed, &part.hits) >= STORED_AT_ONCE && !self.is_faulty {
+        if self.storing.take(followed, chunk.back, &part.hits) >= STORED_AT_ONCE && !self.is_faulty {
             let stored = self.storing.store_log(followed, true).map(drop);
             self.endure(stored)?;
         }
@@ -393,7 +370,8 @@ impl<'f> Following<'f> {
         // A log lives as long as the hunt: its name is kept for good.
         let name: &'static str = Box::leak(chunk.name.clone().into_boxed_str());
         let clock = Clock { zone: self.job.zone(), reference: Some(now()), year_turns: Some(0) };
-        let log = LiveLog::new(name, &head, clock, &self.job.lookout(), keeping);
+        let begin = if chunk.is_received { LiveLog::of_listener } else { LiveLog::new };
+        let log = begin(name, &head, clock, &self.job.lookout(), keeping);
         Followed::new(log, record::name_of(path), chunk.is_received)
     }
 
@@ -650,12 +628,6 @@ fn facts(followed: &Followed<'_>) -> report::FileFacts {
         format: Some(class.format),
         state: FileState::Whole,
     }
-}
-
-fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    File::open(path)?.take(HEAD_BYTES as u64 * 4).read_to_end(&mut head)?;
-    Ok(head)
 }
 
 #[cfg(test)]

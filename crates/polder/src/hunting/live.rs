@@ -4,11 +4,9 @@
 //! Threads read and hand on whole lines through one bounded queue. A TCP sender waits when it is full; UDP has no
 //! way to wait, and the kernel drops what does not fit (RFC 5426 section 4.3 warns of it).
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -16,8 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hunt::framing::{Framer, Lines};
-use hunt::limits::{LINE_BYTES_MAX, SYSLOG_MESSAGE_BYTES_MAX};
+use hunt::limits::SYSLOG_MESSAGE_BYTES_MAX;
 
+use super::files::Access;
+use super::tail::Tail;
 use crate::failure::Failure;
 
 /// How long a file that grows is left alone.
@@ -25,14 +25,15 @@ const POLL: Duration = Duration::from_millis(250);
 /// Chunks that wait.
 const QUEUE_CHUNKS_MAX: usize = 256;
 /// Bytes read of a file at once.
-const CHUNK_BYTES: usize = 1024 * 1024;
+pub const CHUNK_BYTES: usize = 1024 * 1024;
 /// TCP senders at once.
 const SENDERS_MAX: usize = 256;
 /// A sender that says nothing for so long is let go.
 const SENDER_IDLE: Duration = Duration::from_secs(600);
 /// How long those that read are waited for when it is stopped.
 const LAST_WAIT: Duration = Duration::from_secs(3);
-/// How long a datagram or a message of a stream is waited for before what came so far is handed on.
+/// How long what a listener received may wait for more, and how long it waits for a datagram or a stream. Whoever sends
+/// all the time must not hold back what others sent.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Whole lines of one source.
@@ -48,6 +49,9 @@ pub struct Chunk {
     pub first_line: u64,
     /// Whether a listener received it; its place is then that of the connection.
     pub is_received: bool,
+    /// How many files back it is of the name, of those that were handed on from their beginning: 0 for the one that has it
+    /// now, `usize::MAX` for one of which nothing was handed on while it had it.
+    pub back: usize,
     /// What must be told about it: a file was rotated, a message was too long.
     pub notice: Option<String>,
 }
@@ -90,9 +94,10 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins to read. Files are read from their end on, or from `from` where it says so.
+    /// Begins to read. Files are read from a place on; through links if they are `named`.
     pub fn start(
         files: &[(PathBuf, Place)],
+        named: &[PathBuf],
         listen: &[Listen],
         stop: &Arc<AtomicBool>,
     ) -> Result<Live, Failure> {
@@ -104,7 +109,8 @@ impl Live {
             }
         }
         if !files.is_empty() {
-            let mut tails: Vec<Tail> = files.iter().map(|(path, from)| Tail::new(path, *from)).collect();
+            let tail = |(path, from): &(PathBuf, Place)| Tail::new(path, Access::of(path, named), *from);
+            let mut tails: Vec<Tail> = files.iter().map(tail).collect();
             let stop = Arc::clone(stop);
             thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
@@ -163,7 +169,14 @@ fn read_out(tails: &mut [Tail], queue: &SyncSender<Chunk>) {
             }
         }
         if is_over {
-            return;
+            break;
+        }
+    }
+    for tail in tails {
+        while let Some(chunk) = tail.last_of_rests() {
+            if queue.send(chunk).is_err() {
+                return;
+            }
         }
     }
 }
@@ -177,155 +190,60 @@ pub struct Place {
     pub lines: u64,
 }
 
-/// A file that grows, is rotated or cut off.
-struct Tail {
-    path: PathBuf,
-    file: Option<File>,
-    /// Device and inode: another file under the same name is a new log.
-    identity: (u64, u64),
-    at: Place,
-    /// The beginning of a line whose end was not written yet.
-    carry: Vec<u8>,
-    notice: Option<String>,
-    /// Whether it was told that the file cannot be opened or read, and it still cannot.
-    is_closed: bool,
-}
-
-impl Tail {
-    fn new(path: &Path, from: Place) -> Tail {
-        let identity = std::fs::metadata(path).map(|m| (m.dev(), m.ino())).unwrap_or_default();
-        Tail {
-            path: path.to_owned(),
-            file: None,
-            identity,
-            at: from,
-            carry: Vec::new(),
-            notice: None,
-            is_closed: false,
-        }
-    }
-
-    /// What was added since; the rest of a rotated file before the new one.
-    fn next(&mut self) -> Option<Chunk> {
-        if self.file.is_none() {
-            match self.open() {
-                Ok(()) => {}
-                // Between a rotation and the next line the name is nobody's.
-                Err(error) if error.kind() == ErrorKind::NotFound => return None,
-                Err(_) if self.is_closed => return None,
-                Err(error) => {
-                    self.is_closed = true;
-                    let path = self.path.display();
-                    self.notice = Some(format!(
-                        "{path}: it cannot be opened: {error}; its lines are read as soon as it can be: let this account \
-                         read it"
-                    ));
-                    return Some(self.chunk(Vec::new()));
-                }
-            }
-        }
-        let mut bytes = std::mem::take(&mut self.carry);
-        let held = bytes.len();
-        let read = self.file.as_mut().map(|file| file.take(CHUNK_BYTES as u64).read_to_end(&mut bytes));
-        match read {
-            Some(Err(error)) => {
-                self.file = None;
-                if !self.is_closed {
-                    self.is_closed = true;
-                    self.notice = Some(format!("{}: cannot be read on: {error}", self.path.display()));
-                }
-            }
-            _ => self.is_closed = false,
-        }
-        if bytes.len() == held {
-            let rotated = self.rotated();
-            if rotated {
-                // Nothing more comes: what is left is the last line.
-                let chunk = (!bytes.is_empty()).then(|| self.chunk(bytes));
-                self.begin_anew();
-                return chunk;
-            }
-            self.carry = bytes;
-            return self.notice.is_some().then(|| self.chunk(Vec::new()));
-        }
-        let end = memchr::memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1);
-        if end == 0 && bytes.len() <= LINE_BYTES_MAX {
-            self.carry = bytes;
-            return None;
-        }
-        if end > 0 {
-            self.carry = bytes.split_off(end);
-        }
-        Some(self.chunk(bytes))
-    }
-
-    fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
-        let chunk = Chunk {
-            name: self.path.display().to_string(),
-            offset: self.at.offset,
-            first_line: self.at.lines + 1,
-            notice: self.notice.take(),
-            is_received: false,
-            bytes,
-        };
-        self.at.offset += chunk.bytes.len() as u64;
-        self.at.lines += memchr::memchr_iter(b'\n', &chunk.bytes).count() as u64;
-        chunk
-    }
-
-    fn open(&mut self) -> std::io::Result<()> {
-        let mut file = File::open(&self.path)?;
-        let facts = file.metadata()?;
-        if self.identity != (facts.dev(), facts.ino()) || facts.len() < self.at.offset {
-            self.identity = (facts.dev(), facts.ino());
-            self.at = Place::default();
-        }
-        file.seek(SeekFrom::Start(self.at.offset))?;
-        self.file = Some(file);
-        Ok(())
-    }
-
-    /// Whether the name is another file's now, or the file is shorter than what was read of it.
-    fn rotated(&mut self) -> bool {
-        let Ok(facts) = std::fs::metadata(&self.path) else { return false };
-        (facts.dev(), facts.ino()) != self.identity || facts.len() < self.at.offset
-    }
-
-    fn begin_anew(&mut self) {
-        self.notice =
-            Some(format!("{}: it was rotated or cut off; reading the new one", self.path.display()));
-        self.file = None;
-        self.at = Place::default();
-        self.identity = (0, 0);
-    }
-}
-
 /// Lines of a listener, counted through.
 struct Received {
     name: String,
     at: Place,
+    /// Since when lines wait.
+    since: Option<Instant>,
     queue: SyncSender<Chunk>,
 }
 
 impl Received {
-    /// Hands on what came; false when nobody takes it any more.
-    fn hand_on(&mut self, lines: &mut Lines) -> bool {
+    fn new(name: String, queue: SyncSender<Chunk>) -> Received {
+        Received { name, at: Place::default(), since: None, queue }
+    }
+
+    /// Hands on what came if it waits long enough or is enough; false when nobody takes it any more.
+    fn hand_on_if_due(&mut self, lines: &mut Lines) -> bool {
         if lines.count == 0 {
             return true;
         }
-        let Lines { bytes, count, cut } = std::mem::take(lines);
-        let notice = (cut > 0).then(|| {
-            format!(
-                "{}: {cut} messages were longer than {SYSLOG_MESSAGE_BYTES_MAX} bytes and were cut",
+        let waits = self.since.get_or_insert_with(Instant::now).elapsed();
+        if waits < QUIET && lines.bytes.len() < CHUNK_BYTES {
+            return true;
+        }
+        self.hand_on(lines)
+    }
+
+    /// Hands on what came; false when nobody takes it any more.
+    fn hand_on(&mut self, lines: &mut Lines) -> bool {
+        self.since = None;
+        let Lines { bytes, count, cut, uncounted } = std::mem::take(lines);
+        if count + uncounted == 0 {
+            return true;
+        }
+        let mut notices = Vec::new();
+        if cut > 0 {
+            let name = &self.name;
+            notices.push(format!(
+                "{name}: {cut} messages were longer than {SYSLOG_MESSAGE_BYTES_MAX} bytes and were cut"
+            ));
+        }
+        if uncounted > 0 {
+            notices.push(format!(
+                "{}: a sender that put lengths before its messages ceased to; until it connects again a message ends with \
+                 its line",
                 self.name
-            )
-        });
+            ));
+        }
         let chunk = Chunk {
             name: self.name.clone(),
             offset: self.at.offset,
             first_line: self.at.lines + 1,
-            notice,
+            notice: (!notices.is_empty()).then(|| notices.join("; ")),
             is_received: true,
+            back: 0,
             bytes,
         };
         self.at.offset += chunk.bytes.len() as u64;
@@ -340,24 +258,20 @@ fn listen_udp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBoo
     socket.set_read_timeout(Some(QUIET)).map_err(cannot)?;
     let bound = socket.local_addr().map_err(cannot)?;
     eprintln!("syslog over UDP on {bound}");
-    let mut received = Received { name: format!("syslog-udp:{bound}"), at: Place::default(), queue };
+    let mut received = Received::new(format!("syslog-udp:{bound}"), queue);
     thread::spawn(move || {
         let mut datagram = vec![0; SYSLOG_MESSAGE_BYTES_MAX];
         let mut lines = Lines::default();
         while !stop.load(Ordering::Relaxed) {
             match socket.recv(&mut datagram) {
                 Ok(length) => lines.datagram(datagram.get(..length).unwrap_or_default()),
-                Err(error) if is_quiet(&error) => {
-                    if !received.hand_on(&mut lines) {
-                        return;
-                    }
-                }
+                Err(error) if is_quiet(&error) => {}
                 Err(error) => {
                     eprintln!("polder: {}: {error}; it is listened to no more", received.name);
                     return;
                 }
             }
-            if lines.bytes.len() >= CHUNK_BYTES && !received.hand_on(&mut lines) {
+            if !received.hand_on_if_due(&mut lines) {
                 return;
             }
         }
@@ -390,8 +304,7 @@ fn listen_tcp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBoo
                 eprintln!("polder: syslog-tcp:{bound}: more than {SENDERS_MAX} senders; one was turned away");
                 continue;
             }
-            let name = format!("syslog-tcp:{bound}");
-            let received = Received { name, at: Place::default(), queue: queue.clone() };
+            let received = Received::new(format!("syslog-tcp:{bound}"), queue.clone());
             let (stop, senders) = (Arc::clone(&stop), Arc::clone(&senders));
             thread::spawn(move || {
                 receive(stream, received, &stop);
@@ -418,20 +331,15 @@ fn receive(mut stream: TcpStream, mut received: Received, stop: &AtomicBool) {
             Ok(length) => {
                 idle = Duration::ZERO;
                 framer.feed(buffer.get(..length).unwrap_or_default(), &mut lines);
-                if lines.bytes.len() >= CHUNK_BYTES && !received.hand_on(&mut lines) {
-                    return;
-                }
             }
-            Err(error) if is_quiet(&error) => {
-                idle += QUIET;
-                if !received.hand_on(&mut lines) {
-                    return;
-                }
-            }
+            Err(error) if is_quiet(&error) => idle += QUIET,
             Err(error) => {
                 eprintln!("polder: {}: a sender's connection ended: {error}", received.name);
                 break;
             }
+        }
+        if !received.hand_on_if_due(&mut lines) {
+            return;
         }
     }
     framer.end(&mut lines);
@@ -447,21 +355,6 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-
-    #[test]
-    fn a_file_that_cannot_be_opened_is_told_once_and_read_when_it_can() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.log");
-        let mut tail = Tail::new(&path, Place::default());
-        assert!(tail.next().is_none(), "it is not there yet");
-        std::os::unix::fs::symlink(&path, &path).unwrap();
-        let notice = tail.next().and_then(|chunk| chunk.notice).unwrap();
-        assert!(notice.contains("a.log: it cannot be opened"), "{notice}");
-        assert!(tail.next().is_none(), "once is enough");
-        std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, "line\n").unwrap();
-        assert_eq!(tail.next().unwrap().bytes, b"line\n");
-    }
 
     fn all(live: &mut Live, lines: u64) -> Vec<Chunk> {
         let (mut chunks, mut seen) = (Vec::new(), 0);
@@ -481,29 +374,6 @@ mod tests {
         chunks.iter().map(|c| String::from_utf8_lossy(&c.bytes).into_owned()).collect()
     }
 
-    #[test]
-    fn a_file_that_grows_is_read_by_whole_lines_over_a_rotation() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.log");
-        std::fs::write(&path, "old\nhalf").unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let from = Place { offset: 4, lines: 1 };
-        let mut live = Live::start(&[(path.clone(), from)], &[], &stop).unwrap();
-        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b" line\nsecond\nlast of the old one").unwrap();
-        let chunks = all(&mut live, 2);
-        assert_eq!(text(&chunks), "half line\nsecond\n");
-        assert_eq!((chunks[0].offset, chunks[0].first_line), (4, 2));
-        std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
-        std::fs::write(&path, "new\n").unwrap();
-        let chunks = all(&mut live, 1);
-        assert_eq!(text(&chunks), "last of the old onenew\n", "the last line is not lost: {chunks:?}");
-        let new = chunks.last().unwrap();
-        assert_eq!((new.offset, new.first_line), (0, 1));
-        assert!(new.notice.as_ref().is_some_and(|n| n.contains("rotated")), "{new:?}");
-        stop.store(true, Ordering::Relaxed);
-    }
-
     /// Of what was written and not yet read when it was stopped, only the first MiB of each file was told.
     #[test]
     fn a_backlog_is_read_to_its_end_when_it_is_stopped() {
@@ -511,24 +381,54 @@ mod tests {
         let (long, rotated) = (dir.path().join("a.log"), dir.path().join("b.log"));
         std::fs::write(&long, "a line of some length\n".repeat(3 * CHUNK_BYTES / 22)).unwrap();
         std::fs::write(&rotated, "old\n").unwrap();
-        let mut tails: Vec<Tail> =
-            [&long, &rotated].into_iter().map(|path| Tail::new(path, Place::default())).collect();
+        let tail = |path: &PathBuf| Tail::new(path, Access::Found, Place::default());
+        let mut tails: Vec<Tail> = [&long, &rotated].into_iter().map(tail).collect();
         assert_eq!(tails[1].next().unwrap().bytes, b"old\n");
         std::fs::rename(&rotated, dir.path().join("b.log.1")).unwrap();
+        std::fs::write(dir.path().join("b.log.1"), "old\nlast").unwrap();
         std::fs::write(&rotated, "new\n").unwrap();
         let (queue, chunks) = sync_channel(QUEUE_CHUNKS_MAX);
         // One after the other: the one would give the other time.
         tails.iter_mut().for_each(|tail| read_out(std::slice::from_mut(tail), &queue));
         drop(queue);
         let chunks: Vec<Chunk> = chunks.iter().collect();
-        let bytes = |path: &Path| -> usize {
-            let of = chunks.iter().filter(|chunk| Path::new(&chunk.name) == path);
+        let bytes = |path: &PathBuf| -> usize {
+            let of = chunks.iter().filter(|chunk| path.as_os_str() == chunk.name.as_str());
             of.map(|chunk| chunk.bytes.len()).sum()
         };
-        assert_eq!((bytes(&long), bytes(&rotated)), (3 * CHUNK_BYTES / 22 * 22, 4));
+        assert_eq!((bytes(&long), bytes(&rotated)), (3 * CHUNK_BYTES / 22 * 22, 8));
         assert!(
             !chunks.iter().any(|chunk| chunk.notice.as_ref().is_some_and(|n| n.contains("there is more")))
         );
+    }
+
+    /// What a listener had received was held back as long as anything came, 200 ms of silence apart.
+    #[test]
+    fn chatter_holds_nothing_back() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (udp, tcp) = (free(), free());
+        let mut live = Live::start(&[], &[], &[Listen::Udp(udp), Listen::Tcp(tcp)], &stop).unwrap();
+        let mut stream = TcpStream::connect(tcp).unwrap();
+        let (ended, over) = (Arc::clone(&stop), Duration::from_secs(20));
+        let chatter = thread::spawn(move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let begun = Instant::now();
+            while begun.elapsed() < over && !ended.load(Ordering::Relaxed) {
+                socket.send_to(b"<13>by udp", udp).unwrap();
+                // The other side may have ended.
+                let _ = stream.write_all(b"<13>by tcp\n");
+                thread::sleep(QUIET / 8);
+            }
+        });
+        let begun = Instant::now();
+        let mut names = std::collections::BTreeSet::new();
+        while names.len() < 2 && begun.elapsed() < over {
+            names.extend(live.next(Duration::from_millis(100)).0.map(|chunk| chunk.name));
+        }
+        assert!(begun.elapsed() < over / 2, "{:?}", begun.elapsed());
+        stop.store(true, Ordering::Relaxed);
+        chatter.join().unwrap();
     }
 
     #[test]
@@ -536,7 +436,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (udp, tcp) = (free(), free());
-        let mut live = Live::start(&[], &[Listen::Udp(udp), Listen::Tcp(tcp)], &stop).unwrap();
+        let mut live = Live::start(&[], &[], &[Listen::Udp(udp), Listen::Tcp(tcp)], &stop).unwrap();
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"<13>by udp", udp).unwrap();
         assert_eq!(text(&all(&mut live, 1)), "<13>by udp\n");
         let mut sender = TcpStream::connect(tcp).unwrap();

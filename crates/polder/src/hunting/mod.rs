@@ -12,12 +12,13 @@ mod progress;
 mod record;
 mod sought;
 mod storing;
+mod tail;
 mod taking;
 mod tidings;
 mod unfinished;
 mod waiting;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ use crate::history::Opened;
 use crate::node::{Node, now};
 use crate::notify;
 
+use files::Access;
 use gather::{Gathered, Gathering};
 use pool::Message;
 use progress::Progress;
@@ -79,14 +81,11 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         store_left_behind(node, history)?;
     }
     let quarry = sought::quarry(&args.quarry, node.as_ref())?;
-    let mut paths = Vec::new();
-    for path in &args.paths {
-        files::collect(path, &mut paths)?;
-    }
+    let files::Listed { mut paths, streams, unlisted } = files::collect(&args.paths)?;
     let mut summary = Summary::new(now());
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
-    let several = paths.len() > 1;
+    let several = paths.len() + unlisted.len() > 1;
     let job = Job { args, history: history.as_ref(), quarry: &quarry, several, stop: stop_when_told()? };
     // All of them are followed, also those that are done.
     let to_follow = paths.clone();
@@ -96,8 +95,18 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         Some(node) => job.go_on(node, &mut newest, &mut paths, &mut gathering)?,
         None => None,
     };
+    for (folder, why) in unlisted {
+        if let Some(history) = &history {
+            record::not_read(history, &folder, &why)?;
+        }
+        eprintln!("polder: {}; the other files are read all the same", shown(&why));
+        let name = folder.display().to_string();
+        // It may stand there already of before the hunt was stopped.
+        gathering.summary.files.retain(|file| file.path != name);
+        gathering.not_read(name, why);
+    }
     let Gathered { mut summary, partial, counts, onward, unrecorded } =
-        job.hunt_all(&paths, gathering, keeper.as_mut())?;
+        job.hunt_all(&paths, &streams, gathering, keeper.as_mut())?;
     let mut settled = unrecorded.map_or(Ok(()), Err);
     if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
         settled = settle(node, history, &counts, newest, &job.stop, &mut summary);
@@ -221,6 +230,11 @@ impl<'j> Job<'j> {
         self.args.reading.tz.clone().unwrap_or(Zone::UTC)
     }
 
+    /// How a log is opened.
+    fn access(&self, path: &Path) -> Access {
+        Access::of(path, &self.args.paths)
+    }
+
     /// Where logs are recorded, and the zone by which they were read.
     fn recording(&self) -> Option<(&'j Opened<'j>, Zone)> {
         self.history.map(|history| (history, self.zone()))
@@ -229,6 +243,7 @@ impl<'j> Job<'j> {
     fn hunt_all<'a>(
         &'a self,
         paths: &[PathBuf],
+        streams: &BTreeSet<PathBuf>,
         mut gathering: Gathering<'a>,
         keeper: Option<&mut Keeper>,
     ) -> Result<Gathered, Failure> {
@@ -247,6 +262,7 @@ impl<'j> Job<'j> {
             threads: (threads / workers).max(1),
             progress: &progress,
             opened: &opened,
+            streams,
         };
         let mut taking = Taking::new(&mut gathering, self.recording(), keeper);
         let begun = Instant::now();
@@ -272,6 +288,8 @@ struct Each<'e, 'q> {
     progress: &'e Arc<Progress>,
     /// What the files were when they were opened, by their number in the list.
     opened: &'e Mutex<HashMap<usize, Identity>>,
+    /// What is no file and was named: it is read as it comes.
+    streams: &'e BTreeSet<PathBuf>,
 }
 
 impl<'q> Each<'_, 'q> {
@@ -355,11 +373,16 @@ impl<'q> Each<'_, 'q> {
             stdin = io::stdin().lock();
             (Input::Stream(&mut stdin), "stdin".to_owned())
         } else {
-            let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
-            let facts = file.metadata().map_err(|e| Failure::io("read", path, &e))?;
-            if facts.is_dir() {
-                return Err(Failure::usage(format!("{name} is a directory now; it is left out")));
-            }
+            let file = match self.streams.contains(path) {
+                true => File::open(path),
+                false => files::open(path, self.job.access(path)),
+            };
+            let file = file.map_err(|e| match e.kind() {
+                io::ErrorKind::IsADirectory => {
+                    Failure::usage(format!("{name} is a directory now; it is left out"))
+                }
+                _ => Failure::io("read", path, &e),
+            })?;
             // What cannot be told from others, as a pipe, is read again.
             if let (Some(nth), Ok(identity)) = (nth, Identity::of(&file)) {
                 self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, identity);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How far a hunt has come, on a terminal: share, rate, time left.
 
-use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::io::{self, IsTerminal as _, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::out;
 
 /// How often the line is written anew.
 const EVERY: Duration = Duration::from_millis(500);
@@ -43,20 +45,15 @@ impl Progress {
         while !self.done.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(50));
             if stop.load(Ordering::Relaxed) {
-                eprintln!("\nstopping; what was found is written. Ctrl-C again ends it at once");
+                eprintln!("stopping; what was found is written. Ctrl-C again ends it at once");
                 return;
             }
             if terminal && shown.elapsed() >= EVERY {
                 shown = Instant::now();
-                let line = line(self.read.load(Ordering::Relaxed), self.total, begun.elapsed());
-                // A terminal that is gone is no reason to stop.
-                let _ = write!(io::stderr(), "\r\x1B[K{line}");
-                let _ = io::stderr().flush();
+                out::progress(&line(self.read.load(Ordering::Relaxed), self.total, begun.elapsed()));
             }
         }
-        if terminal {
-            let _ = write!(io::stderr(), "\r\x1B[K");
-        }
+        drop(out::aside());
     }
 }
 

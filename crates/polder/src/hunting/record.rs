@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind::{InvalidInput, IsADirectory, NotFound};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -21,9 +22,9 @@ use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
 use model::diagnostic::Diagnostic;
 use model::zone::Zone;
-use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
+use super::files::{self, Access};
 use super::waiting::bytes_of;
 use crate::failure::Failure;
 use crate::history::Opened;
@@ -132,7 +133,7 @@ fn record_rest(
 
 /// Whether the file begins with all of what was recorded of it. Where that cannot be told it is another.
 fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
-    let Ok(file) = fs::File::open(path) else { return false };
+    let Ok(file) = files::open(path, Access::Named) else { return false };
     let (mut hash, mut left) = (Sha256::new(), file.take(shorter.size));
     let mut buffer = vec![0; 256 * 1024];
     loop {
@@ -346,11 +347,12 @@ fn recover(
     let clock = Clock { zone, reference: Some(super::written(path)), year_turns: None };
     let (mut added, mut whole, mut from) = (0, true, Some(Begin::default()));
     while let Some(begin) = from {
-        // Neither through a link nor into a pipe: whoever writes logs may have put one there since.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(path, flags, Mode::empty()).map(fs::File::from) {
+        // Whoever writes logs may have put a link or a pipe there since.
+        let file = match files::open(path, Access::Found) {
             Ok(file) => file,
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => return Ok(Recovered::Gone),
+            Err(error) if matches!(error.kind(), NotFound | InvalidInput | IsADirectory) => {
+                return Ok(Recovered::Gone);
+            }
             Err(error) => {
                 eprintln!(
                     "polder: {}: it cannot be opened: {error}; new indicators were not looked up in its lines, hunt in it \
@@ -360,9 +362,6 @@ fn recover(
                 return Ok(Recovered::Read { findings: added, whole: false });
             }
         };
-        if !file.metadata().is_ok_and(|facts| facts.is_file()) {
-            return Ok(Recovered::Gone);
-        }
         let mut pass = Pass::of(path, file, begin, &clock, &lookout);
         if begin == Begin::default() {
             pass.diagnostics.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));

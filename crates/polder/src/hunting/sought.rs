@@ -131,9 +131,11 @@ impl Gathered {
     /// Rules that are named are told whatever their level, unless one is asked for.
     fn rules_below(&mut self, path: &Path, min_level: Option<Level>) -> Result<(), Failure> {
         let before = self.rules.len();
-        let mut files = Vec::new();
-        super::files::collect(path, &mut files)?;
-        for file in files.iter().filter(|file| *file == path || is_yaml(file)) {
+        let listed = super::files::collect(&[path.to_owned()])?;
+        if let Some((_, why)) = listed.unlisted.first() {
+            return Err(Failure::machine(why.clone()));
+        }
+        for file in listed.paths.iter().filter(|file| *file == path || is_yaml(file)) {
             let mut bytes = Vec::new();
             let fault = |e| Failure::io("read", file, &e);
             let limit = RULE_FILE_BYTES_MAX as u64 + 1;

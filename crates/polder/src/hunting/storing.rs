@@ -33,6 +33,9 @@ impl Room {
     pub const LIVE: Room = Room { findings: FINDINGS_WAITING_MAX, bytes: FINDINGS_WAITING_BYTES_MAX };
 }
 
+/// Files that had a name before and whose numbers are known; more are not read on.
+const FILES_BEFORE_MAX: usize = 16;
+
 /// Which log of the register a file is.
 #[derive(Clone, Copy, Debug, Default)]
 enum Number {
@@ -50,6 +53,9 @@ struct Waits {
     findings: Vec<Hit>,
     /// What was found in files that had the name before.
     before: Vec<(Number, Vec<Hit>)>,
+    /// Which logs these files are, the newest last, whether anything was found in them or not: something may still be
+    /// written to them.
+    files_before: Vec<Number>,
     number: Number,
     /// Findings that had no room here: recording the file finds them again.
     found_again: u64,
@@ -99,7 +105,8 @@ impl<'f> Followed<'f> {
 
     /// Which log of the register it is, where nobody asked yet.
     pub fn ask(&mut self, history: &Opened<'_>) -> Result<(), Failure> {
-        let before = self.waits.before.iter_mut().map(|(number, _)| number);
+        let before =
+            self.waits.before.iter_mut().map(|(number, _)| number).chain(&mut self.waits.files_before);
         let unasked =
             before.chain([&mut self.waits.number]).filter(|number| matches!(number, Number::Unasked));
         let mut unasked = unasked.peekable();
@@ -116,6 +123,10 @@ impl<'f> Followed<'f> {
         let findings = std::mem::take(&mut waits.findings);
         let found_again = std::mem::take(&mut waits.found_again);
         let number = std::mem::replace(&mut waits.number, Number::None);
+        waits.files_before.push(number);
+        if waits.files_before.len() > FILES_BEFORE_MAX {
+            waits.files_before.remove(0);
+        }
         if !is_kept {
             return;
         }
@@ -125,6 +136,30 @@ impl<'f> Followed<'f> {
                 waits.was_rotated_unasked |= matches!(number, Number::Unasked);
                 if !findings.is_empty() {
                     waits.before.push((number, findings));
+                }
+            }
+        }
+    }
+
+    /// What was found in a file that had the name before, and to which something was written since, is stored as its own.
+    fn keep_of_before(&mut self, back: usize, hits: &[Hit]) {
+        if hits.is_empty() {
+            return;
+        }
+        let waits = &mut self.waits;
+        let number =
+            waits.files_before.iter().rev().nth(back.saturating_sub(1)).copied().unwrap_or(Number::None);
+        match number {
+            Number::None => tell_not_stored(self.log.name(), hits.len() as u64),
+            Number::Unasked => waits.before.push((number, hits.to_vec())),
+            Number::Of(file) => {
+                match waits
+                    .before
+                    .iter_mut()
+                    .find(|(known, _)| matches!(known, Number::Of(one) if *one == file))
+                {
+                    Some((_, findings)) => findings.extend(hits.iter().cloned()),
+                    None => waits.before.push((number, hits.to_vec())),
                 }
             }
         }
@@ -179,10 +214,13 @@ impl<'f> Storing<'f> {
         Storing { job, node, room, file: None, stretches: HashMap::new(), lost: 0 }
     }
 
-    /// Has findings of a log wait. Answers how many of it wait in memory now.
-    pub fn take(&self, followed: &mut Followed<'_>, hits: &[Hit]) -> usize {
-        if self.job.history.is_some() {
-            followed.waits.findings.extend(hits.iter().cloned());
+    /// Has findings of a log wait, or with `back` those of a file that had its name so many files before. Answers how
+    /// many of the log wait in memory now.
+    pub fn take(&self, followed: &mut Followed<'_>, back: usize, hits: &[Hit]) -> usize {
+        match back {
+            _ if self.job.history.is_none() => {}
+            0 => followed.waits.findings.extend(hits.iter().cloned()),
+            back => followed.keep_of_before(back, hits),
         }
         followed.waits.findings.len()
     }

@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::keys;
 use crate::node::{Node, now};
 
+use super::files::{self, Access};
 use super::gather::Gathering;
 use super::sought::Quarry;
 
@@ -121,7 +122,7 @@ impl Keeper {
         let mut grown = Vec::new();
         paths.retain(|path| {
             let name = path.display().to_string();
-            let Ok(file) = open_plain(path) else { return true };
+            let Ok(file) = files::open(path, Access::Named) else { return true };
             let Ok(facts) = file.metadata() else { return true };
             let (place, content) = identity(&facts);
             for known in [by_place.get(&place), by_path.get(name.as_str())].into_iter().flatten() {
@@ -237,14 +238,6 @@ impl Identity {
         let (place, content) = identity(&file.metadata()?);
         Ok(Identity { place, content, head_sha256: head_of(file, content.0)? })
     }
-}
-
-/// For a look at its beginning: a pipe would wait for a writer.
-fn open_plain(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    File::open(path)
 }
 
 /// The hash of the beginning of a file that has so many bytes. What cannot be read at a place has none.

@@ -216,6 +216,28 @@ fn what_cannot_be_read_is_told() {
     bench.run(&["hunt", "--indicators", "empty.txt", "a.log"]).expect(2).says(&["no indicator"]);
 }
 
+/// One folder that may not be listed ended the whole hunt.
+#[test]
+fn a_folder_that_cannot_be_listed_keeps_no_other_from_being_read() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    // Whoever runs this may list all folders; none can list one whose name is longer than a path may be.
+    let name = "n".repeat(200);
+    let deep = |from: &str, levels| (0..levels).fold(bench.path(from), |path, _| path.join(&name));
+    fs::create_dir_all(deep("logs", 9)).unwrap();
+    fs::create_dir_all(deep("more", 12)).unwrap();
+    fs::rename(bench.path("more"), deep("logs", 9).join("more")).unwrap();
+    bench.write("logs/z.log", "2024-01-01T00:00:00Z to 203.0.113.7\n");
+    bench.write("b.log", "nothing\n");
+    let ran = bench.run(&["hunt", "--data", "d", "--no-packs", "logs", "b.log", "--json"]).expect(3);
+    ran.says(&["cannot list", "the other files are read all the same"]);
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json().len(), 1);
+    // It stands in the register: what lies in it was not looked at.
+    let seen = bench.run(&["seen", "--data", "d", "8.8.8.8", "--json"]).expect(3);
+    assert!(seen.out.contains("cannot list"), "{}", seen.out);
+}
+
 /// Exact tokens, never substrings.
 #[test]
 fn one_address_is_not_in_another() {

@@ -260,6 +260,52 @@ fn findings_of_a_rotated_file_are_stored() {
     assert_eq!(kept.out.lines().filter(|line| line.contains("f.log:")).count(), 2, "{}", kept.out);
 }
 
+/// What was still written to a file after it was rotated was not found; now it is, and stored with that file.
+#[test]
+fn what_is_written_to_a_rotated_file_is_found_and_stored() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n198.51.100.9\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench.write("f.log", lines_with("203.0.113.7", 1));
+    let following = Following::start(&bench, &["--no-packs"]);
+    let mut writer = OpenOptions::new().append(true).open(bench.path("f.log")).unwrap();
+    fs::rename(bench.path("f.log"), bench.path("g.log")).unwrap();
+    bench.write("f.log", lines_with("198.51.100.9", 1));
+    following.wait("out", "198.51.100.9");
+    writer.write_all(lines_with("203.0.113.7", 1).as_bytes()).unwrap();
+    following.wait("out", "203.0.113.7");
+    following.stop(0).says(&["f.log: it was rotated; reading the new one, and the old one"]);
+    let kept = bench.run(&["finding", "list", "--data", "d"]).expect(0);
+    let of = |value: &str| -> Vec<&str> {
+        let of = kept.out.lines().filter(|line| line.contains(value));
+        of.filter_map(|line| line.split("  ").next()?.rsplit('/').next()).collect()
+    };
+    assert_eq!(of("198.51.100.9"), ["f.log:1"], "{}", kept.out);
+    assert_eq!(of("203.0.113.7"), ["f.log:1", "f.log:2"], "{}", kept.out);
+}
+
+/// The first line that a listener received said how those of all others are read: after the header of another program's
+/// log no sign-in was judged.
+#[test]
+fn a_first_line_does_not_choose_how_those_of_others_are_read() {
+    for first in
+        ["#Fields: date time c-ip cs-username\n", "#separator \\x09\n#path\tconn\n#fields\tts\tuid\n"]
+    {
+        let bench = Bench::new();
+        bench.write("f.log", "nothing yet\n");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let following = Following::start(&bench, &["--syslog", &format!("tcp:{port}")]);
+        let mut sender = std::net::TcpStream::connect(port).unwrap();
+        sender.write_all(first.as_bytes()).unwrap();
+        // That it was handed on before the others.
+        std::thread::sleep(Duration::from_secs(1));
+        sender.write_all(spray(now() - MINUTE, "198.51.100.8").as_bytes()).unwrap();
+        drop(sender);
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(ids(&following.stop(0)), ["spray-one-source"]);
+    }
+}
+
 /// What the first pass read is not read again, nor is anything between the two missed.
 #[test]
 fn following_begins_where_the_files_ended() {

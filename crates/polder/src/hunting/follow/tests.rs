@@ -115,6 +115,7 @@ fn received(lines: &str) -> Chunk {
         bytes: lines.as_bytes().to_vec(),
         offset: 0,
         first_line: 1,
+        back: 0,
         is_received: true,
         notice: None,
     }
