@@ -16,7 +16,7 @@ use hunt::history::Observed;
 use hunt::pattern::PatternRun;
 use hunt::reader::{Block, Packing, recognise};
 use hunt::report::words::second_or_dash;
-use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary};
+use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary, kept};
 use hunt::rule::{Engine, Order};
 use hunt::run::{Keeping, LiveLog};
 use hunt::time::Clock;
@@ -25,7 +25,7 @@ use model::time::Timestamp;
 use sha2::Digest as _;
 
 use super::files::head_of;
-use super::gather::{Onward, facts_of, is_told};
+use super::gather::{DETECTIONS_MAX, Onward, facts_of, is_told, keep_the_gravest};
 use super::live::{Chunk, Live, Place};
 use super::storing::{Followed, Room, Storing};
 use super::tail::{end_of, is_another};
@@ -215,6 +215,8 @@ struct Following<'f> {
     left_out_told: [bool; 4],
     logs: HashMap<String, Followed<'f>>,
     storing: Storing<'f>,
+    /// What was detected and is not stored yet.
+    detected: Vec<Detection>,
     /// Where what the history keeps of syslog is collected; asked for once, as the database may be away when a log begins.
     observed: Option<Observed>,
     pace: Pace,
@@ -246,6 +248,7 @@ impl<'f> Following<'f> {
         Ok(Following {
             job,
             storing: Storing::new(job, node, pace.room),
+            detected: Vec::new(),
             observed: job.history.map(Opened::observed).transpose()?,
             pace,
             node,
@@ -396,6 +399,13 @@ impl<'f> Following<'f> {
             hits.iter().for_each(|hit| say!("{}", finding_line(hit)));
             detections.iter().for_each(print);
         }
+        if self.node.is_some() {
+            self.detected.extend(detections.iter().cloned());
+            // While the database is away; a report tells no more.
+            if self.detected.len() >= 2 * DETECTIONS_MAX {
+                keep_the_gravest(&mut self.detected);
+            }
+        }
         if let Some(notices) = &self.notices {
             detections.retain(|detection| detection.level >= notices.settings.level_min);
             self.tidings.take(&hits, &detections, now());
@@ -523,6 +533,10 @@ impl<'f> Following<'f> {
     /// Stores the findings that wait.
     fn store(&mut self) -> Result<(), Failure> {
         self.stored = now();
+        if let (Some(node), false) = (self.node, self.detected.is_empty()) {
+            node.store.local(|tx| kept::keep(tx, &self.detected, now()))?;
+            self.detected.clear();
+        }
         let (stored, done) = self.storing.store(&mut self.logs);
         done?;
         if let (Some(node), true) = (self.node, stored) {
