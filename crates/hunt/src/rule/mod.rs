@@ -63,5 +63,6 @@ pub use keep::{
     put_count, put_counts, remove_exception, switch, switches,
 };
 pub use load::{Loading, Rule, read_rules};
+pub(crate) use needs::{Needs, lowered};
 pub use pack::{PACKS, Pack, pack_rules};
 pub use set::{Rules, Size};
