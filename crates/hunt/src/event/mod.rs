@@ -28,6 +28,7 @@ use model::time::Timestamp;
 use serde_json::{Map, Value};
 
 pub use class::{Format, LogSource, SourceClass, SourceKind, kinds_shown};
+pub(crate) use reader::Rewriting;
 pub use reader::{BlockReader, Read, Reader, count_years};
 pub(crate) use table::separator_of_table;
 pub use unread::{Unread, UnreadLines};

@@ -71,6 +71,17 @@ pub(super) enum Form {
     Zeek(Zeek),
 }
 
+/// How values may differ from what stands in their line, escapes aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rewriting {
+    /// `"ab"cd` in a table is `abcd`.
+    DropsQuotes,
+    /// They stand as they are.
+    Nothing,
+    /// `ab+cd` as IIS writes a header is `ab cd`, too.
+    PlusIsSpace,
+}
+
 /// What a line came to: an event; `None` for a header, a comment or an empty line; or why it could not be read.
 pub type Read = Result<Option<Event>, Unread>;
 
@@ -258,6 +269,15 @@ impl BlockReader {
             class.format = format;
         }
         Some(class)
+    }
+
+    /// How values of a line may differ from what stands in it, escapes aside.
+    pub(crate) fn rewriting(&self, place: Place) -> Rewriting {
+        match self.layout_at(place.offset).map(|layout| &layout.form) {
+            Some(Form::Csv(_)) => Rewriting::DropsQuotes,
+            Some(Form::W3c(_)) => Rewriting::PlusIsSpace,
+            _ => Rewriting::Nothing,
+        }
     }
 
     /// Reads every line of the block: calls back with the line and what it came to, headers and empty lines

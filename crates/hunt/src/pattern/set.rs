@@ -2,8 +2,8 @@
 //! Many patterns over many events.
 //!
 //! Most events concern no pattern. Each observation expression has literals of which one must stand in an
-//! event for the expression to hold ([`literals`]); the longest of an `AND` are the rarest, as a rule. All
-//! are looked for at once, and only the expressions whose literal was found are asked.
+//! event for the expression to hold ([`in_objects`]). All are looked for at once, and only the expressions whose
+//! literal was found are asked. Most lines are not even read into events ([`Lines`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,25 +12,26 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use model::diagnostic::Diagnostic;
 use model::time::Timestamp;
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
 
-use super::ast::{Comparison, Expression, Literal, Operator, Test};
+use super::ast::{Comparison, Expression};
 use super::check::each_test;
 use super::event::{EVENT_TYPE, objects_of};
 use super::fold::folded;
+use super::lines::Lines;
+use super::literal::{in_line, in_objects};
 use super::matching::{Matcher, Span};
 use super::observed::Observation;
 use super::search::Patience;
 use super::{MatchError, Pattern, PatternError};
 use crate::detection::{Detection, Evidence, Level, Means};
-use crate::event::{Event, SourceKind};
+use crate::event::{Event, Rewriting, SourceKind};
 use crate::limits::{
-    EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_LITERALS_MAX,
-    PATTERN_OBSERVATIONS_MAX, PATTERN_REGEX_BYTES_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX,
-    PATTERNS_REGEX_BYTES_MAX, PATTERNS_TRIES_MAX,
+    EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_OBSERVATIONS_MAX,
+    PATTERN_REGEX_BYTES_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX, PATTERNS_REGEX_BYTES_MAX,
+    PATTERNS_TRIES_MAX,
 };
-
-/// Shortest literal that is worth looking for.
-const LITERAL_CHARS_MIN: usize = 3;
+use crate::rule::lowered;
 
 /// An indicator whose pattern is not equality alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,8 @@ pub struct PatternSet {
     always_types: BTreeSet<String>,
     /// Whether a pattern names fields of events as the logs have them.
     with_fields: bool,
+    /// Which lines are read into events for these patterns.
+    lines: Lines,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -121,6 +124,7 @@ impl PatternSet {
             always: Vec::new(),
             always_types: BTreeSet::new(),
             with_fields: false,
+            lines: Lines::Every,
             diagnostics,
         };
         set.index();
@@ -129,6 +133,7 @@ impl PatternSet {
 
     fn index(&mut self) {
         let mut by_literal: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+        let mut in_lines = Some(BTreeSet::new());
         for (nth, ready) in self.ready.iter().enumerate() {
             each_test(ready.indicator.pattern.expression(), &mut |test| {
                 self.with_fields |= test.path.object == EVENT_TYPE;
@@ -136,7 +141,11 @@ impl PatternSet {
             let mut leaves = Vec::new();
             each_leaf(ready.indicator.pattern.expression(), &mut |comparison| leaves.push(comparison));
             for (leaf, comparison) in leaves.into_iter().enumerate() {
-                match literals(comparison) {
+                in_lines = in_lines.zip(in_line(comparison)).map(|(mut all, texts)| {
+                    all.extend(texts);
+                    all
+                });
+                match in_objects(comparison) {
                     Some(literals) => {
                         for literal in literals {
                             by_literal.entry(literal).or_default().push((nth, leaf));
@@ -164,6 +173,23 @@ impl PatternSet {
         }
         self.always.sort_unstable();
         self.always.dedup();
+        self.lines = in_lines.map_or(Lines::Every, |texts| Lines::holding(&texts));
+    }
+
+    /// Whether a line may be part of a match, told from its bytes: where not, its event need not be shown to
+    /// [`PatternRun::event`].
+    pub(crate) fn concerns(&self, line: &[u8], rewriting: Rewriting) -> bool {
+        self.lines.may_match(line, rewriting)
+    }
+
+    /// Whether each line is read into an event for these patterns, as of one it is not known what stands in its lines.
+    pub fn asks_every_line(&self) -> bool {
+        matches!(self.lines, Lines::Every)
+    }
+
+    /// The same patterns, asked of every line: for tests and measurements. They find the same.
+    pub fn asking_every_line(self) -> PatternSet {
+        PatternSet { lines: Lines::Every, ..self }
     }
 
     /// How many patterns are hunted for.
@@ -190,16 +216,21 @@ impl PatternSet {
         if observation.objects.values().any(has_type) {
             candidates.extend(self.always.iter().copied());
         }
-        if let Some(finder) = &self.finder {
-            for object in observation.objects.values() {
-                each_text(object, &mut |text| {
-                    for hit in finder.find_overlapping_iter(text) {
-                        if let Some(wanted) = self.wanted_by.get(hit.pattern().as_usize()) {
-                            candidates.extend(wanted.iter().copied());
-                        }
-                    }
-                });
+        let mut look_in = |text: &str| {
+            for hit in self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(text)) {
+                if let Some(wanted) = self.wanted_by.get(hit.pattern().as_usize()) {
+                    candidates.extend(wanted.iter().copied());
+                }
             }
+        };
+        for object in observation.objects.values() {
+            each_text(object, &mut |text| {
+                look_in(text);
+                // LIKE and MATCHES compare in NFC, and cases of ASCII letters are found beyond ASCII: the Kelvin sign.
+                if !text.is_ascii() {
+                    look_in(lowered(&text.nfc().collect::<String>(), &mut String::new()));
+                }
+            });
         }
         candidates
     }
@@ -250,48 +281,6 @@ fn types(comparison: &Comparison, into: &mut BTreeSet<String>) {
     }
 }
 
-/// Texts of which one stands, in some case, in every observation in which the comparison holds; `None` where
-/// there are no such texts.
-fn literals(comparison: &Comparison) -> Option<Vec<String>> {
-    match comparison {
-        Comparison::Test(test) => of_test(test),
-        // One of its parts is enough to let it in: the one whose shortest literal is the longest.
-        Comparison::All(parts) => parts
-            .iter()
-            .filter_map(literals)
-            .max_by_key(|texts| texts.iter().map(String::len).min().unwrap_or(0)),
-        Comparison::Any(parts) => {
-            let all: Option<Vec<_>> = parts.iter().map(literals).collect();
-            let all: Vec<String> = all?.into_iter().flatten().collect();
-            (all.len() <= PATTERN_LITERALS_MAX).then_some(all)
-        }
-    }
-}
-
-fn of_test(test: &Test) -> Option<Vec<String>> {
-    // Bytes are compared decoded, as no text of the observation holds them; times in several spellings.
-    let bytes = |key: &super::Step| matches!(key, super::Step::Key(key) if key.ends_with("_hex") || key.ends_with("_bin"));
-    if test.negated || test.path.steps.iter().any(bytes) {
-        return None;
-    }
-    let text = |literal: &Literal| match literal {
-        Literal::Text(text) => Some(text.clone()),
-        _ => None,
-    };
-    let texts = match &test.operator {
-        Operator::Equal(literal) => vec![text(literal)?],
-        Operator::In(values) => values.iter().map(text).collect::<Option<Vec<_>>>()?,
-        Operator::Like(like) => {
-            let runs = like.split(['%', '_']).max_by_key(|run| run.len());
-            // NFC may change what is not ASCII.
-            vec![runs.filter(|run| run.is_ascii())?.to_owned()]
-        }
-        _ => return None,
-    };
-    let long = texts.iter().all(|text| text.chars().count() >= LITERAL_CHARS_MIN);
-    (long && texts.len() <= PATTERN_LITERALS_MAX && !texts.is_empty()).then_some(texts)
-}
-
 /// An event that may take part in a pattern of several observations.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -320,6 +309,11 @@ impl<'a> PatternRun<'a> {
     pub fn new(set: &'a PatternSet) -> PatternRun<'a> {
         let count = set.ready.len();
         PatternRun { set, kept: vec![Vec::new(); count], lost: vec![0; count], told: vec![0; count] }
+    }
+
+    /// What it matches.
+    pub fn set(&self) -> &'a PatternSet {
+        self.set
     }
 
     /// Takes an event of a log; `line` is its text. Answers what it shows by itself.

@@ -64,5 +64,6 @@ pub use keep::{
     put_count, put_counts, remove_exception, switch, switches,
 };
 pub use load::{Loading, RegexRoom, Rule, read_rules, read_rules_within};
+pub(crate) use needs::{Needs, lowered};
 pub use pack::{PACKS, Pack, pack_rules};
 pub use set::{Rules, Size};

@@ -32,6 +32,16 @@ pub enum Test {
     Starts(String),
 }
 
+impl Test {
+    /// The text that must stand in the value, in some case.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Test::Contains(text) | Test::Ends(text) | Test::Equals(text) | Test::Starts(text) => Some(text),
+            Test::Number(_) => None,
+        }
+    }
+}
+
 /// A test on a field; without a name, on any text of the event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Literal {

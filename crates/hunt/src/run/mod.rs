@@ -100,7 +100,7 @@ pub struct FileReport {
     pub lines: u64,
     /// Lines that were too long to be read.
     pub unread_lines: u64,
-    /// Lines that a rule needed and that could not be read into fields, by reason. They were scanned for
+    /// Lines that a rule or a pattern needed and that could not be read into fields, by reason. They were scanned for
     /// indicators all the same.
     pub unparsed: UnreadLines,
     /// Findings.
@@ -108,7 +108,7 @@ pub struct FileReport {
     /// Matches that are no findings, by reason.
     pub left_out: BTreeMap<String, u64>,
     /// Earliest time of a line that was looked at: with a history those with observables, else those with
-    /// matches, those that rules needed and the first and last of each block.
+    /// matches, those that rules or patterns needed and the first and last of each block.
     pub first_time: Option<Timestamp>,
     /// Latest time, likewise.
     pub last_time: Option<Timestamp>,

@@ -15,7 +15,7 @@ use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
 use crate::finding::finding;
 use crate::history::{Observed, day_of_time};
 use crate::indicator::Indicator;
-use crate::pattern::PatternRun;
+use crate::pattern::{PatternRun, PatternSet};
 use crate::reader::Block;
 use crate::report::Hit;
 use crate::rule::{Engine, about_event};
@@ -166,20 +166,31 @@ impl<'n, 'a> Worker<'n, 'a> {
     /// Reads into events what rules, patterns and detectors need, and asks them.
     fn judge(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
         let feeds = self.feeds();
+        let patterns = self.patterns.as_ref().map(PatternRun::set);
         let mut place = Place { line: block.first_line, offset: block.offset };
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
             let end = memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..end).unwrap_or_default();
             let [by_rules, by_detectors] = self.needs(lines, line, place);
-            if by_rules || by_detectors || self.patterns.is_some() || feeds {
+            let by_patterns = patterns.is_some_and(|set| set.concerns(line, lines.rewriting(place)));
+            if by_rules || by_detectors || by_patterns || feeds {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
-                        scanned.timeline.add(event.time);
+                        // What stands between the few lines that patterns pick is not silence.
+                        if by_rules
+                            || by_detectors
+                            || feeds
+                            || patterns.is_some_and(PatternSet::asks_every_line)
+                        {
+                            scanned.timeline.add(event.time);
+                        } else {
+                            scanned.timeline.reach(event.time);
+                        }
                         if feeds && self.from.is_some_and(|from| place.offset >= from) {
                             feed(&mut self.observed, &event);
                         }
-                        let judges = [by_rules, by_detectors];
+                        let judges = [by_rules, by_detectors, by_patterns];
                         self.ask(&event, line, judges, &mut |found| scanned.part.detections.push(found));
                     }
                     Ok(None) => {}
@@ -208,20 +219,20 @@ impl<'n, 'a> Worker<'n, 'a> {
         &mut self,
         event: &Event,
         line: &[u8],
-        [by_rules, by_detectors]: [bool; 2],
+        [by_rules, by_detectors, by_patterns]: [bool; 3],
         found: &mut dyn FnMut(Detection),
     ) {
         if by_rules && let Some(engine) = &mut self.engine {
             engine.observe(event, line, self.name, found);
         }
-        if !by_detectors && self.patterns.is_none() {
+        if !by_detectors && !by_patterns {
             return;
         }
         let text = String::from_utf8_lossy(line);
         if by_detectors && let Some(detectors) = &mut self.detectors {
             detectors.observe(event, &text, self.name, found);
         }
-        if let Some(patterns) = &mut self.patterns {
+        if by_patterns && let Some(patterns) = &mut self.patterns {
             patterns.event(self.name, &text, event).into_iter().for_each(found);
         }
     }

@@ -15,6 +15,7 @@ mod logs;
 mod packs;
 mod parquet;
 mod paths;
+mod pattern_lines;
 mod patterns;
 mod reader;
 mod report;
