@@ -16,6 +16,8 @@ mod tidings;
 mod unfinished;
 mod waiting;
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
@@ -374,9 +376,14 @@ impl<'q> Each<'_, 'q> {
             keeper.keep(taking.gathering);
             taking.stopped = Some(keeper);
         }
-        let mut of_logs: HashMap<&str, Vec<Hit>> = HashMap::new();
-        for hit in found.iter().filter(|_| self.job.history.is_some()) {
-            of_logs.entry(&hit.finding.file).or_default().push(hit.clone());
+        // Logs come one after the other; only two members of an archive that have one name may stand apart.
+        let mut of_logs: HashMap<&str, Cow<'_, [Hit]>> = HashMap::new();
+        for hits in found.chunk_by(|hit, next| hit.finding.file == next.finding.file) {
+            let Some(first) = hits.first() else { continue };
+            match of_logs.entry(&first.finding.file) {
+                Entry::Vacant(entry) => drop(entry.insert(Cow::Borrowed(hits))),
+                Entry::Occupied(mut entry) => entry.get_mut().to_mut().extend_from_slice(hits),
+            }
         }
         for mut hunt in hunts {
             hunt.report.diagnostics.iter().for_each(|d| eprintln!("{d}"));
