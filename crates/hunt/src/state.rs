@@ -16,17 +16,26 @@ pub(crate) struct Damaged;
 /// What is left to read.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
-impl Bytes<'_> {
+impl<'a> Bytes<'a> {
     fn byte(&mut self) -> Result<u8, Damaged> {
         let (first, rest) = self.0.split_first().ok_or(Damaged)?;
         self.0 = rest;
         Ok(*first)
     }
 
-    fn count(&mut self) -> Result<usize, Damaged> {
+    /// How many elements follow.
+    pub(crate) fn count(&mut self) -> Result<usize, Damaged> {
         let count = usize::try_from(u64::read(self)?).map_err(|_| Damaged)?;
         // Each element has at least one byte, so a length cannot ask for memory that the bytes do not back.
         if count > self.0.len() { Err(Damaged) } else { Ok(count) }
+    }
+
+    /// A text as it stands in the bytes.
+    pub(crate) fn text(&mut self) -> Result<&'a str, Damaged> {
+        let count = self.count()?;
+        let (text, rest) = self.0.split_at_checked(count).ok_or(Damaged)?;
+        self.0 = rest;
+        std::str::from_utf8(text).map_err(|_| Damaged)
     }
 }
 
@@ -132,10 +141,7 @@ impl State for String {
     }
 
     fn read(bytes: &mut Bytes<'_>) -> Result<String, Damaged> {
-        let count = bytes.count()?;
-        let (text, rest) = bytes.0.split_at_checked(count).ok_or(Damaged)?;
-        bytes.0 = rest;
-        String::from_utf8(text.to_vec()).map_err(|_| Damaged)
+        bytes.text().map(str::to_owned)
     }
 }
 

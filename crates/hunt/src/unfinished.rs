@@ -13,7 +13,9 @@ use crate::report::Summary;
 use crate::state::{Bytes, Raw, State, state};
 
 /// What the bytes begin with; the last digit is their version.
-const MAGIC: &[u8; 8] = b"PLDRHU01";
+const MAGIC: &[u8; 8] = b"PLDRHU02";
+/// What it is without the version.
+const FAMILY: &[u8] = b"PLDRHU";
 
 /// A file that was hunted in, told from others as the file system does: it may be renamed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub struct Unfinished<'s> {
     /// The newest record of the ledger whose indicators it looks for; later ones look back.
     pub newest: i64,
     /// Files that are done.
-    pub done: Vec<DoneFile>,
+    pub done: Cow<'s, [DoneFile]>,
     /// Logs in the register, by the name that they have in the summary.
     pub logs: Vec<(String, i64)>,
     /// Whether something could not be read.
@@ -57,10 +59,16 @@ pub struct Unfinished<'s> {
     pub detectors: Option<Vec<u8>>,
 }
 
-/// The bytes are no hunt that was stopped, or of another program, or damaged.
+/// Why bytes are no hunt that can be gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what was kept of the stopped hunt cannot be read")]
-pub struct Unreadable;
+pub enum Unreadable {
+    /// They are no hunt that was stopped, or damaged.
+    #[error("what was kept of the stopped hunt cannot be read")]
+    Damaged,
+    /// They were written by an earlier or a later program.
+    #[error("what was kept of the stopped hunt is of another version of this program")]
+    OtherVersion,
+}
 
 impl Unfinished<'_> {
     /// As bytes.
@@ -70,12 +78,17 @@ impl Unfinished<'_> {
         self.begun.write(&mut body);
         self.spent_millis.write(&mut body);
         self.newest.write(&mut body);
-        self.done.write(&mut body);
+        self.done.len().write(&mut body);
+        self.done.iter().for_each(|done| done.write(&mut body));
         self.logs.write(&mut body);
         self.partial.write(&mut body);
         self.summary.write(&mut body);
         for state in [&self.rules, &self.patterns, &self.detectors] {
-            state.clone().map(Raw).write(&mut body);
+            state.is_some().write(&mut body);
+            if let Some(state) = state {
+                state.len().write(&mut body);
+                body.extend_from_slice(state);
+            }
         }
         let sum: [u8; 32] = Sha256::digest(&body).into();
         [MAGIC.as_slice(), &sum, &body].concat()
@@ -83,14 +96,17 @@ impl Unfinished<'_> {
 
     /// The hunt that such bytes are of.
     pub fn from_bytes(bytes: &[u8]) -> Result<Unfinished<'static>, Unreadable> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(Unreadable)?;
-        let (sum, body) = rest.split_first_chunk::<32>().ok_or(Unreadable)?;
+        let rest = bytes.strip_prefix(MAGIC).ok_or(match bytes.starts_with(FAMILY) {
+            true => Unreadable::OtherVersion,
+            false => Unreadable::Damaged,
+        })?;
+        let (sum, body) = rest.split_first_chunk::<32>().ok_or(Unreadable::Damaged)?;
         if <[u8; 32]>::from(Sha256::digest(body)) != *sum {
-            return Err(Unreadable);
+            return Err(Unreadable::Damaged);
         }
         let mut left = Bytes(body);
-        let read = read(&mut left).ok_or(Unreadable)?;
-        if left.0.is_empty() { Ok(read) } else { Err(Unreadable) }
+        let read = read(&mut left).ok_or(Unreadable::Damaged)?;
+        if left.0.is_empty() { Ok(read) } else { Err(Unreadable::Damaged) }
     }
 }
 
@@ -104,7 +120,7 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Unfinished<'static>> {
         begun: one(bytes)?,
         spent_millis: one(bytes)?,
         newest: one(bytes)?,
-        done: one(bytes)?,
+        done: Cow::Owned(one(bytes)?),
         logs: one(bytes)?,
         partial: one(bytes)?,
         summary: Cow::Owned(one(bytes)?),

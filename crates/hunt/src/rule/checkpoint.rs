@@ -7,17 +7,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::correlator::{Correlator, Episode, Group, Hit, Lost, Measured};
 use super::engine::Engine;
 use super::set::Rules;
-use crate::event::{Place, SourceKind};
+use crate::event::Place;
 use crate::limits::EVIDENCE_LINES_MAX;
+use crate::state::{Bytes, Damaged, State, state};
 
 /// What a checkpoint begins with; the last digit is its version.
-const MAGIC: &[u8; 8] = b"PLDRUL01";
+const MAGIC: &[u8; 8] = b"PLDRUL02";
 
 /// Why a checkpoint cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,32 +30,30 @@ pub enum CheckpointError {
     Unreadable,
 }
 
+state!(Lost { late, untimed, incomplete, overflowed, groups });
+
 impl Engine {
     /// What the correlations have counted so far. What was gathered of an unfinished file is not in it.
     pub fn checkpoint(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&fingerprint(&self.rules));
+        fingerprint(&self.rules).write(&mut out);
         let state = &self.correlator;
-        for number in [state.horizon, state.newest] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        let Lost { late, untimed, incomplete, overflowed, groups } = state.lost;
-        for number in [late, untimed, incomplete, overflowed, groups] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
+        state.horizon.write(&mut out);
+        state.newest.write(&mut out);
+        state.lost.write(&mut out);
         put_all(&mut out, state.waiting.iter(), state.waiting.len(), put_hit);
         let mut groups: Vec<_> = state.groups.iter().collect();
         groups.sort_by_key(|(key, _)| *key);
         put_all(&mut out, groups.into_iter(), state.groups.len(), |out, ((correlation, name), group)| {
-            out.extend_from_slice(&correlation.to_le_bytes());
+            correlation.write(out);
             put_text(out, name);
             put_all(out, group.window.hits.iter(), group.window.hits.len(), put_hit);
             put_all(out, group.window.chains().iter(), group.window.chains().len(), |out, chain| {
-                out.push(u8::from(chain.is_some()));
-                out.extend_from_slice(&chain.unwrap_or(0).to_le_bytes());
+                chain.write(out);
             });
-            out.push(u8::from(group.open.is_some()) | u8::from(group.reported) << 1);
+            group.reported.write(out);
+            group.open.is_some().write(out);
             if let Some(episode) = &group.open {
                 put_episode(out, episode);
             }
@@ -67,15 +65,13 @@ impl Engine {
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::Unreadable)?;
         let rest = rest.strip_prefix(&fingerprint(&self.rules)).ok_or(CheckpointError::OtherRules)?;
-        let mut input = Input { rest, files: HashMap::new() };
-        let read = read(&mut input, self);
-        match read.filter(|_| input.rest.is_empty()) {
-            Some(correlator) => {
-                self.correlator = correlator;
-                Ok(())
-            }
-            None => Err(CheckpointError::Unreadable),
+        let mut input = Input { bytes: Bytes(rest), files: HashMap::new() };
+        let correlator = read(&mut input, self).map_err(|Damaged| CheckpointError::Unreadable)?;
+        if !input.bytes.0.is_empty() {
+            return Err(CheckpointError::Unreadable);
         }
+        self.correlator = correlator;
+        Ok(())
     }
 }
 
@@ -94,153 +90,116 @@ fn put_all<T>(
     len: usize,
     mut put: impl FnMut(&mut Vec<u8>, T),
 ) {
-    out.extend_from_slice(&(len as u64).to_le_bytes());
+    len.write(out);
     all.for_each(|one| put(out, one));
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    text.len().write(out);
     out.extend_from_slice(text.as_bytes());
 }
 
 fn put_hit(out: &mut Vec<u8>, hit: &Hit) {
-    out.extend_from_slice(&hit.correlation.to_le_bytes());
-    out.extend_from_slice(&hit.rule.to_le_bytes());
-    out.extend_from_slice(&hit.time.to_le_bytes());
+    hit.correlation.write(out);
+    hit.rule.write(out);
+    hit.time.write(out);
     put_text(out, &hit.group);
     match &hit.measured {
-        Measured::Nothing => out.push(0),
+        Measured::Nothing => 0_u8.write(out),
         Measured::Number(number) => {
-            out.push(1);
-            out.extend_from_slice(&number.to_bits().to_le_bytes());
+            1_u8.write(out);
+            number.write(out);
         }
         Measured::Text(text) => {
-            out.push(2);
+            2_u8.write(out);
             put_text(out, text);
         }
     }
     put_text(out, &hit.file);
-    out.extend_from_slice(&hit.place.line.to_le_bytes());
-    out.extend_from_slice(&hit.place.offset.to_le_bytes());
-    out.push(hit.kind.code());
+    hit.place.write(out);
+    hit.kind.write(out);
     put_text(out, &hit.text);
 }
 
 fn put_episode(out: &mut Vec<u8>, episode: &Episode) {
     put_text(out, &episode.group);
-    out.extend_from_slice(&episode.first.micros().to_le_bytes());
-    out.extend_from_slice(&episode.last.micros().to_le_bytes());
-    out.extend_from_slice(&episode.matches.to_le_bytes());
-    out.extend_from_slice(&episode.peak.to_bits().to_le_bytes());
+    episode.first.write(out);
+    episode.last.write(out);
+    episode.matches.write(out);
+    episode.peak.write(out);
     put_all(out, episode.values.iter(), episode.values.len(), |out, value| put_text(out, value));
     put_all(out, episode.evidence.iter(), episode.evidence.len(), put_hit);
 }
 
 /// Bytes that are read from their beginning. File names stand once for each match, and are held once.
 struct Input<'a> {
-    rest: &'a [u8],
+    bytes: Bytes<'a>,
     files: HashMap<&'a str, Arc<str>>,
 }
 
 impl<'a> Input<'a> {
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
+    fn one<T: State>(&mut self) -> Result<T, Damaged> {
+        T::read(&mut self.bytes)
     }
 
-    fn int(&mut self) -> Option<i64> {
-        self.bytes().map(i64::from_le_bytes)
-    }
-
-    fn long(&mut self) -> Option<u64> {
-        self.bytes().map(u64::from_le_bytes)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.bytes::<1>().map(|[byte]| byte)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let len = usize::try_from(u32::from_le_bytes(self.bytes()?)).ok()?;
-        let (text, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        std::str::from_utf8(text).ok()
-    }
-
-    /// Each takes one byte at least, so that a count cannot ask for more memory than there are bytes.
-    fn all<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let len = usize::try_from(self.long()?).ok().filter(|len| *len <= self.rest.len())?;
-        (0..len).map(|_| read(self)).collect()
+    fn all<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T, Damaged>) -> Result<Vec<T>, Damaged> {
+        let count = self.bytes.count()?;
+        (0..count).map(|_| read(self)).collect()
     }
 }
 
-fn read(input: &mut Input<'_>, engine: &Engine) -> Option<Correlator> {
+fn read(input: &mut Input<'_>, engine: &Engine) -> Result<Correlator, Damaged> {
     let Correlator { order, now, .. } = engine.correlator;
     let mut state = Correlator::new(Arc::clone(&engine.rules.plans), order, now);
-    (state.horizon, state.newest) = (input.int()?, input.int()?);
-    state.lost = Lost {
-        late: input.long()?,
-        untimed: input.long()?,
-        incomplete: input.long()?,
-        overflowed: input.long()?,
-        groups: input.long()?,
-    };
+    (state.horizon, state.newest) = (input.one()?, input.one()?);
+    state.lost = input.one()?;
     state.wait_for(input.all(read_hit)?);
     let groups = input.all(|input| {
-        let correlation = u32::from_le_bytes(input.bytes()?);
-        let plan = engine.rules.plans.get(correlation as usize)?;
-        let name: Box<str> = input.text()?.into();
+        let correlation: u32 = input.one()?;
+        let plan = engine.rules.plans.get(correlation as usize).ok_or(Damaged)?;
+        let name: Box<str> = input.bytes.text()?.into();
         let mut group = Group::default();
         for hit in input.all(read_hit)? {
             group.window.push(hit, &plan.correlation);
         }
-        let chains = input.all(|input| {
-            let there = input.byte()? == 1;
-            let began = input.int()?;
-            Some(there.then_some(began))
-        })?;
-        group.window.set_chains(chains)?;
-        let flags = input.byte().filter(|flags| *flags < 4)?;
-        group.reported = flags & 2 != 0;
-        if flags & 1 != 0 {
+        let chains = input.all(Input::one)?;
+        group.window.set_chains(chains).ok_or(Damaged)?;
+        group.reported = input.one()?;
+        if input.one()? {
             group.open = Some(read_episode(input, correlation)?);
         }
-        Some(((correlation, name), group))
+        Ok(((correlation, name), group))
     })?;
     state.groups = groups.into_iter().collect();
-    Some(state)
+    Ok(state)
 }
 
-fn read_hit(input: &mut Input<'_>) -> Option<Hit> {
-    let correlation = u32::from_le_bytes(input.bytes()?);
-    let rule = u16::from_le_bytes(input.bytes()?);
-    let time = input.int()?;
-    let group = input.text()?.into();
-    let measured = match input.byte()? {
+fn read_hit(input: &mut Input<'_>) -> Result<Hit, Damaged> {
+    let (correlation, rule, time) = (input.one()?, input.one()?, input.one()?);
+    let group = input.bytes.text()?.into();
+    let measured = match input.one::<u8>()? {
         0 => Measured::Nothing,
-        1 => Measured::Number(Some(f64::from_bits(input.long()?)).filter(|number| number.is_finite())?),
-        2 => Measured::Text(input.text()?.into()),
-        _ => return None,
+        1 => Measured::Number(Some(input.one()?).filter(|number: &f64| number.is_finite()).ok_or(Damaged)?),
+        2 => Measured::Text(input.bytes.text()?.into()),
+        _ => return Err(Damaged),
     };
-    let file = input.text()?;
+    let file = input.bytes.text()?;
     let file = Arc::clone(input.files.entry(file).or_insert_with(|| file.into()));
-    let place = Place { line: input.long()?, offset: input.long()? };
-    let kind = SourceKind::from_code(input.byte()?.into())?;
-    Some(Hit { correlation, rule, time, group, measured, file, place, kind, text: input.text()?.into() })
+    let (place, kind): (Place, _) = (input.one()?, input.one()?);
+    Ok(Hit { correlation, rule, time, group, measured, file, place, kind, text: input.bytes.text()?.into() })
 }
 
-fn read_episode(input: &mut Input<'_>, correlation: u32) -> Option<Episode> {
-    Some(Episode {
+fn read_episode(input: &mut Input<'_>, correlation: u32) -> Result<Episode, Damaged> {
+    let few = |len: usize| if len <= EVIDENCE_LINES_MAX { Ok(()) } else { Err(Damaged) };
+    let episode = Episode {
         correlation,
-        group: input.text()?.into(),
-        first: Timestamp::from_micros(input.int()?),
-        last: Timestamp::from_micros(input.int()?),
-        matches: input.long()?,
-        peak: f64::from_bits(input.long()?),
-        values: input
-            .all(|input| input.text().map(Box::from))
-            .filter(|all| all.len() <= EVIDENCE_LINES_MAX)?,
-        evidence: input.all(read_hit).filter(|all| all.len() <= EVIDENCE_LINES_MAX)?,
-    })
+        group: input.bytes.text()?.into(),
+        first: input.one()?,
+        last: input.one()?,
+        matches: input.one()?,
+        peak: input.one()?,
+        values: input.all(|input| input.bytes.text().map(Box::from))?,
+        evidence: input.all(read_hit)?,
+    };
+    few(episode.values.len()).and(few(episode.evidence.len())).map(|()| episode)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use hunt::pattern::{PatternIndicator, PatternRun, PatternSet};
 use hunt::report::Summary;
-use hunt::unfinished::{DoneFile, Unfinished};
+use hunt::unfinished::{DoneFile, Unfinished, Unreadable};
 use model::time::Timestamp;
 use proptest::prelude::*;
 
@@ -17,12 +17,12 @@ fn unfinished(summary: &Summary) -> Unfinished<'_> {
         begun: Timestamp::from_micros(-1),
         spent_millis: 1_234,
         newest: 99,
-        done: vec![DoneFile {
+        done: Cow::Owned(vec![DoneFile {
             path: "a b\u{e9}.log".to_owned(),
             place: (1, u64::MAX),
             content: (0, i64::MIN),
             head_sha256: [9; 32],
-        }],
+        }]),
         logs: vec![("a.log".to_owned(), 3)],
         partial: true,
         summary: Cow::Borrowed(summary),
@@ -56,6 +56,8 @@ fn what_is_kept_comes_back() {
 fn what_is_damaged_or_no_hunt_is_refused() {
     let bytes = unfinished(&sample::firm()).to_bytes();
     assert!(Unfinished::from_bytes(b"").is_err());
+    let earlier = [b"PLDRHU01", &bytes[8..]].concat();
+    assert_eq!(Unfinished::from_bytes(&earlier).err(), Some(Unreadable::OtherVersion));
     for at in (0..bytes.len()).step_by(bytes.len() / 97 + 1) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
@@ -86,7 +88,7 @@ fn patterns_go_on_by_their_indicator_and_text() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Unfinished::from_bytes(&[&b"PLDRHU01"[..], &bytes].concat());
+        let _ = Unfinished::from_bytes(&[&b"PLDRHU02"[..], &bytes].concat());
         let set = set(&[("indicator--1", "[url:value = 'http://a.example/']")]);
         let _ = PatternRun::restore(&set, &bytes);
     }

@@ -143,7 +143,7 @@ impl<'q> Gathering<'q> {
         }
         self.logs = from.logs.into_iter().collect();
         // Of two under one name the later counts.
-        self.places.extend(from.done.into_iter().map(|done| (done.path, done.place)));
+        self.places.extend(from.done.into_owned().into_iter().map(|done| (done.path, done.place)));
         self.partial |= from.partial;
         Ok(())
     }
@@ -156,7 +156,7 @@ impl<'q> Gathering<'q> {
             begun: begun.at,
             spent_millis: u64::try_from(begun.spent().as_millis()).unwrap_or(u64::MAX),
             newest: begun.newest,
-            done: begun.done.clone(),
+            done: Cow::Borrowed(&begun.done),
             logs: logs.collect(),
             partial: self.partial,
             summary: Cow::Borrowed(&self.summary),

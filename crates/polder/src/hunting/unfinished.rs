@@ -102,7 +102,7 @@ impl Keeper {
             asked: quarry.asked,
             at: found.as_ref().map_or_else(now, |found| found.begun),
             newest: found.as_ref().map_or(newest, |found| found.newest),
-            done: found.as_ref().map(|found| found.done.clone()).unwrap_or_default(),
+            done: found.as_ref().map(|found| found.done.to_vec()).unwrap_or_default(),
             spent_before: Duration::from_millis(found.as_ref().map_or(0, |found| found.spent_millis)),
             since: Instant::now(),
         };

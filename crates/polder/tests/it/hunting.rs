@@ -426,27 +426,23 @@ fn what_arrives_is_hunted_in() {
     let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listen = format!("udp:{free}");
     let args = ["hunt", "--data", "d", "f.log", "--follow", "--syslog", listen.as_str(), "--no-packs"];
-    let running = bench
-        .command(&args)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let said = |name: &str| fs::read_to_string(bench.path(name)).unwrap();
+    let to = |name: &str| fs::File::create(bench.path(name)).unwrap();
+    let mut running = bench.command(&args).stdout(to("out")).stderr(to("err")).spawn().unwrap();
+    let wait = |name: &str, words: &str| {
+        let is_said = (0..600).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            said(name).contains(words)
+        });
+        assert!(is_said, "{}\n{}", said("out"), said("err"));
+    };
+    wait("err", "stop with Ctrl-C");
     let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    // Until it listens.
-    for _ in 0..100 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let _ = sender.send_to(b"<13>Nov 28 17:00:00 gw app: from 198.51.100.9", free);
-        if bench.run(&["finding", "list", "--data", "d"]).code == 0 {
-            break;
-        }
-        let mut file = fs::OpenOptions::new().append(true).open(&log).unwrap();
-        std::io::Write::write_all(&mut file, b"2024-01-01T00:00:00Z to 203.0.113.7\n").unwrap();
-        if fs::metadata(&log).unwrap().len() > 1_000 {
-            break;
-        }
-    }
-    std::thread::sleep(std::time::Duration::from_millis(800));
+    sender.send_to(b"<13>Nov 28 17:00:00 gw app: from 198.51.100.9", free).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    std::io::Write::write_all(&mut file, b"2024-01-01T00:00:00Z to 203.0.113.7\n").unwrap();
+    wait("out", "198.51.100.9");
+    wait("out", "203.0.113.7");
     assert!(
         std::process::Command::new("kill")
             .args(["-INT", &running.id().to_string()])
@@ -454,9 +450,8 @@ fn what_arrives_is_hunted_in() {
             .unwrap()
             .success()
     );
-    let ran = Ran::of(running.wait_with_output().unwrap());
-    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
-    assert!(ran.out.contains("203.0.113.7") && ran.out.contains("198.51.100.9"), "{}\n{}", ran.out, ran.err);
+    let ended = running.wait().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}\n{}", said("out"), said("err"));
     let kept = bench.run(&["finding", "list", "--data", "d"]).expect(0);
     assert!(kept.out.contains("203.0.113.7") && kept.out.contains("198.51.100.9"), "{}", kept.out);
 }
