@@ -168,6 +168,31 @@ pub(crate) static STEPS: &[Step] = &[
             ],
         },
     },
+    Step {
+        what: "the register of log files knows a log that was packed since",
+        work: Work::Local { table: "hunt_files", sqlite: CONTENT_SQLITE, postgres: CONTENT_POSTGRES },
+    },
+];
+
+/// What a packed file held nobody wrote down.
+const CONTENT_OF_PLAIN: &str =
+    "UPDATE hunt_files SET content_sha256 = sha256, content_size = size WHERE packed = 0 AND recorded <> 0";
+const CONTENT_INDEX: &str = "CREATE INDEX hunt_files_held ON hunt_files (content_sha256)";
+
+const CONTENT_SQLITE: &[&str] = &[
+    "ALTER TABLE hunt_files ADD COLUMN content_sha256 BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE hunt_files ADD COLUMN content_size INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN packed_path TEXT NOT NULL DEFAULT ''",
+    CONTENT_OF_PLAIN,
+    CONTENT_INDEX,
+];
+
+const CONTENT_POSTGRES: &[&str] = &[
+    r#"ALTER TABLE hunt_files ADD COLUMN content_sha256 BYTEA NOT NULL DEFAULT '',
+       ADD COLUMN content_size BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN packed_path TEXT COLLATE "C" NOT NULL DEFAULT ''"#,
+    CONTENT_OF_PLAIN,
+    CONTENT_INDEX,
 ];
 
 const COUNTS_BY_LOG: &[&str] = &["DROP TABLE hunt_rule_counts", "DROP TABLE IF EXISTS hunt_rule_checkpoint"];

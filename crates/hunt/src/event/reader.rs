@@ -294,6 +294,12 @@ impl BlockReader {
         }
     }
 
+    /// Whether a header names a column so, of a table that lines of the block belong to.
+    pub(crate) fn has_column(&self, is_wanted: &dyn Fn(&str) -> bool) -> bool {
+        let mut names = self.layouts.iter().flat_map(|(_, layout)| layout.form.columns());
+        names.any(|name| is_wanted(name))
+    }
+
     fn layout_at(&self, offset: u64) -> Option<&Layout> {
         let after = self.layouts.partition_point(|(from, _)| *from <= offset);
         self.layouts.get(after.saturating_sub(1)).map(|(_, layout)| layout.as_ref())
@@ -339,6 +345,16 @@ impl Form {
             Form::Text => Format::Text,
             Form::W3c(_) => Format::W3c,
             Form::Zeek(_) => Format::ZeekTsv,
+        }
+    }
+
+    /// The names that a header gives to the columns, if there is one.
+    fn columns(&self) -> &[String] {
+        match self {
+            Form::Csv(header) => &header.names,
+            Form::W3c(fields) => &fields.names,
+            Form::Zeek(zeek) => &zeek.names,
+            _ => &[],
         }
     }
 

@@ -20,7 +20,7 @@ const NAME_WORDS_MAX: usize = 8;
 pub(super) struct Header {
     line: Vec<u8>,
     separator: u8,
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     export: Export,
 }
 

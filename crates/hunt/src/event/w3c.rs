@@ -19,7 +19,7 @@ pub(super) const CLASS: SourceClass = SourceClass {
 /// The directives so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// `#Date:`, for logs that write the clock alone.
     date: Option<(i64, i64, i64)>,
 }

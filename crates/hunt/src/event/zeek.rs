@@ -18,7 +18,7 @@ pub(super) struct Zeek {
     empty: Vec<u8>,
     unset: Vec<u8>,
     path: Vec<u8>,
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     types: Vec<Type>,
 }
 

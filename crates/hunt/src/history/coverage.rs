@@ -19,6 +19,9 @@ use super::runs;
 use crate::event::{SourceKind, kinds_shown};
 use crate::limits::SOURCES_MAX;
 
+/// The scan since which JA4 are kept.
+const FINGERPRINTS_SINCE: i64 = 2;
+
 /// What the history rests on, for one kind of value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -36,6 +39,11 @@ pub struct Coverage {
     pub last: Option<Timestamp>,
     /// Whether values of the kind are kept at all.
     pub is_kept: bool,
+    /// Whether the value is one that is kept only where its place in a line tells what it is
+    /// ([`is_kept_by_place`](super::is_kept_by_place)). For who asks about a value to say.
+    pub is_kept_by_place: bool,
+    /// Files that an earlier program read, which did not keep such values at all.
+    pub older_files: u64,
     /// Kinds of logs that can show such a value.
     pub shows: Vec<SourceCoverage>,
     /// Kinds of logs that cannot: that it is not in them says nothing.
@@ -112,6 +120,8 @@ impl Coverage {
     /// Whether the value may have been there without being seen: 'never' is then not the whole answer.
     pub fn has_holes(&self) -> bool {
         !self.is_kept
+            || self.is_kept_by_place
+            || self.older_files > 0
             || !self.unread.is_empty()
             || !self.missing.is_empty()
             || !self.dropped.is_empty()
@@ -133,12 +143,17 @@ impl History<'_> {
         // A network is shown where its addresses are.
         let kind = if kind == ObservableKind::Cidr { ObservableKind::Ip } else { kind };
         let folder = self.folder.id();
+        let mut older_files = 0;
         let (files, sources, dropped, aside, elsewhere) = self.read(|read| {
             let files = register::files(read)?;
+            if kind == ObservableKind::Ja4 {
+                older_files = register::files_before(read, FINGERPRINTS_SINCE)?;
+            }
             let (sources, dropped) = (declared::declared(read)?, retain::dropped(read)?);
             Ok((files, sources, dropped, runs::aside(read)?, runs::elsewhere(read, folder)?))
         })?;
-        let mut coverage = Coverage { is_kept: keep.kinds.has(kind), elsewhere, ..Coverage::default() };
+        let mut coverage =
+            Coverage { is_kept: keep.kinds.has(kind), elsewhere, older_files, ..Coverage::default() };
         coverage.add_files(&files);
         for source in by_source(&files) {
             if source.source == SourceKind::Unknown {

@@ -8,7 +8,7 @@ use model::time::Timestamp;
 use super::base::History;
 use super::error::HistoryError;
 use super::format::{Match, OpenRun, RunWriter};
-use super::observed::Keep;
+use super::observed::{Keep, other_kind};
 use super::register::{clean, first_int};
 use super::runs::{self, Run};
 use crate::quote::{Quotes, is_same};
@@ -56,11 +56,19 @@ impl History<'_> {
         // A kind that is no longer kept may have been kept before.
         let mut every = keep.clone();
         every.kinds = every.kinds.with(super::Kinds::one(observable.kind()));
+        if let Some(other) = other_kind(observable) {
+            every.kinds = every.kinds.with(super::Kinds::one(other.kind()));
+        }
         let (mut old, mut new) = (Vec::new(), Vec::new());
-        let values = every.stored_any(observable);
+        // 32 digits stand under either kind that they may be.
+        let other = other_kind(observable);
+        let values: Vec<(ObservableKind, Vec<u8>)> = std::iter::once(observable)
+            .chain(&other)
+            .flat_map(|value| every.stored_any(value).into_iter().map(|stored| (value.kind(), stored)))
+            .collect();
         if !values.is_empty() {
-            for run in self.runs()?.into_iter().filter(|run| run.has(observable.kind())) {
-                match self.without(&run, observable.kind(), &values, now) {
+            for run in self.runs()? {
+                match self.without(&run, &values, now) {
                     Ok(None) => {}
                     Ok(Some((count, rewritten))) => {
                         forgotten.count += count;
@@ -117,14 +125,13 @@ impl History<'_> {
     fn without(
         &self,
         run: &Run,
-        kind: ObservableKind,
-        values: &[Vec<u8>],
+        values: &[(ObservableKind, Vec<u8>)],
         now: Timestamp,
     ) -> Result<Option<(u64, Option<Run>)>, HistoryError> {
         let mut may_hold = Vec::new();
-        for value in values {
-            if OpenRun::may_hold(self.folder, &run.facts, kind, value, value)? != Match::No {
-                may_hold.push(value);
+        for (kind, value) in values.iter().filter(|(kind, _)| run.has(*kind)) {
+            if OpenRun::may_hold(self.folder, &run.facts, *kind, value, value)? != Match::No {
+                may_hold.push((*kind, value));
             }
         }
         if may_hold.is_empty() {
@@ -133,7 +140,7 @@ impl History<'_> {
         let open = self.open(&run.facts)?;
         let mut count = 0;
         let mut found = Vec::new();
-        for value in may_hold {
+        for (kind, value) in may_hold {
             if let Some(row) = open.row(kind, value)? {
                 count += row.tally.count;
                 found.push(row);
@@ -255,6 +262,13 @@ fn fates(
 ) -> Result<Page, EngineError> {
     let mut page = Page::default();
     let mut looked_at = 0;
+    let other = other_kind(observable);
+    let is_value = |kind: i64, value: &str| {
+        std::iter::once(observable).chain(&other).any(|own| {
+            kind == own.kind().code()
+                && Observable::parse(own.kind(), value).is_ok_and(|of| is_same(&of, own))
+        })
+    };
     let sql = "SELECT file, byte_offset, indicator, value, kind, text, host, account FROM hunt_findings
          WHERE (file, byte_offset, indicator, value) > (?1, ?2, ?3, ?4)
          ORDER BY file, byte_offset, indicator, value LIMIT ?5";
@@ -267,9 +281,7 @@ fn fates(
     ];
     read.query(sql, &args, &mut |row| {
         let value = row.text(3)?;
-        let is_own = row.int(4)? == observable.kind().code()
-            && Observable::parse(observable.kind(), value).is_ok_and(|of| is_same(&of, observable));
-        let fate = if is_own {
+        let fate = if is_value(row.int(4)?, value) {
             Some(Fate::Own)
         } else {
             page.holding += u64::from(quotes.are_in(value));

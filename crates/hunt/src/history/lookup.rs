@@ -10,7 +10,7 @@ use super::base::History;
 use super::error::HistoryError;
 use super::format::{Match, OpenRun, RunHead, RunRows, hash};
 use super::month::Month;
-use super::observed::Keep;
+use super::observed::{Keep, is_kept_by_place, other_kind};
 use super::register::{self, File};
 use super::row::{Row, Seen, Sources};
 use super::runs::Run;
@@ -47,6 +47,8 @@ pub struct Sighted {
     /// [`LOOKUPS_MAX`] are told apart; of indicators that were looked up in one pass, a value counts again in
     /// each run.
     pub values: u64,
+    /// Of 32 digits, which may be an MD5 or a JA3: how many of the occurrences are of the kind that was not asked for.
+    pub of_other_kind: u64,
     /// The files in which it was seen, sorted by id: with what is known of each alone, as long as no run holds
     /// it together with others.
     pub files: Vec<(i64, Option<Seen>)>,
@@ -100,6 +102,9 @@ pub struct Source {
 /// What the history knows of many indicators.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookBack {
+    /// Those of which nothing was seen, though the history keeps such values only in part: by their place in what was
+    /// asked.
+    pub in_part: Vec<usize>,
     /// Those of which something was seen, by their place in what was asked.
     pub found: Vec<LookedBack>,
     /// Runs that could not be read: what they hold is in no answer.
@@ -144,7 +149,10 @@ impl History<'_> {
             for run in runs.iter().filter(|run| run.has(span.kind)) {
                 let looked = self.look_in(run, &span, &mut |head, row| {
                     if values.len() < LOOKUPS_MAX {
-                        values.insert(row.value.clone());
+                        values.insert(span.counts_as.clone().unwrap_or_else(|| row.value.clone()));
+                    }
+                    if span.counts_as.is_some() {
+                        into.of_other_kind += row.tally.count;
                     }
                     into.add(head.month, head.source, row);
                 });
@@ -196,7 +204,9 @@ impl History<'_> {
     ) -> Result<LookBack, HistoryError> {
         let questions: Vec<(Question, bool)> = indicators.iter().map(question_of).collect();
         let runs = self.runs()?;
-        let mut room = Room { history: self, sources_max, of_heads: BTreeMap::new(), register: None };
+        let is_empty = runs.is_empty();
+        let mut room =
+            Room { history: self, is_empty, sources_max, of_heads: BTreeMap::new(), register: None };
         let mut asked = questions.len();
         loop {
             let some = questions.get(..asked).unwrap_or_default();
@@ -317,6 +327,8 @@ type Answer = (BTreeMap<usize, Sighted>, Vec<Unread>, usize);
 /// How much an answer about many indicators may hold.
 struct Room<'r> {
     history: &'r History<'r>,
+    /// Whether the history holds nothing.
+    is_empty: bool,
     sources_max: usize,
     /// How many files any of which may hold what too many do to name them.
     of_heads: BTreeMap<RunHead, usize>,
@@ -356,13 +368,17 @@ impl Room<'_> {
     ) -> Result<LookBack, HistoryError> {
         unread.sort_by(|a, b| a.name.cmp(&b.name));
         unread.dedup_by(|a, b| a.name == b.name);
+        let is_in_part = |question: &Question| !self.is_empty && is_kept_by_place(&question.observable);
+        let in_part = (0..asked).zip(questions);
+        let in_part = in_part.filter(|(nth, (q, _))| !all.contains_key(nth) && is_in_part(q));
+        let in_part: Vec<usize> = in_part.map(|(nth, _)| nth).collect();
         let mut found = Vec::new();
         for (indicator, sighted) in all {
             let files = paths(&sighted, self.register()?);
             let exact = questions.get(indicator).is_some_and(|(_, exact)| *exact);
             found.push(LookedBack { indicator, files, exact, sighted });
         }
-        Ok(LookBack { found, unread, asked })
+        Ok(LookBack { found, in_part, unread, asked })
     }
 }
 
@@ -400,8 +416,11 @@ fn host_of(observable: &Observable) -> Option<Observable> {
 fn paths(sighted: &Sighted, register: &BTreeMap<i64, File>) -> Vec<String> {
     let named = sighted.files.iter().filter_map(|(id, _)| register.get(id));
     let maybe = register.values().filter(|file| is_of(file, &sighted.many));
-    let all: BTreeSet<&str> = named.chain(maybe).map(|file| file.path.as_str()).collect();
-    all.into_iter().map(str::to_owned).collect()
+    // Once it is packed another log may lie under its own name.
+    let path =
+        |file: &'_ File| if file.packed_path.is_empty() { &file.path } else { &file.packed_path }.clone();
+    let all: BTreeSet<String> = named.chain(maybe).map(path).collect();
+    all.into_iter().collect()
 }
 
 fn is_of(file: &File, heads: &BTreeSet<RunHead>) -> bool {
@@ -417,6 +436,8 @@ struct Span {
     kind: ObservableKind,
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
+    /// What was asked for, where this is the same under another kind.
+    counts_as: Option<Vec<u8>>,
 }
 
 impl Span {
@@ -436,17 +457,26 @@ impl Span {
                 kind: ObservableKind::Ip,
                 from: end(network.first()),
                 to: end(network.last()),
+                counts_as: None,
             }];
         }
         let kind = observable.kind();
         let mut spans = Vec::new();
         for value in keep.stored_any(observable) {
             let one = Bound::Included(value.clone());
-            spans.push(Span { kind, from: one.clone(), to: one });
+            spans.push(Span { kind, from: one.clone(), to: one, counts_as: None });
             if question.with_subdomains && kind == ObservableKind::Domain {
                 // `nl.nxp.` up to before `nl.nxp/`, the next byte after the dot.
                 let (from, to) = ([&*value, b"."].concat(), [&*value, b"/"].concat());
-                spans.push(Span { kind, from: Bound::Included(from), to: Bound::Excluded(to) });
+                let (from, to) = (Bound::Included(from), Bound::Excluded(to));
+                spans.push(Span { kind, from, to, counts_as: None });
+            }
+        }
+        if let Some(other) = other_kind(observable) {
+            for value in keep.stored_any(&other) {
+                let one = Bound::Included(value);
+                let counts_as = Some(observable.canonical().to_vec());
+                spans.push(Span { kind: other.kind(), from: one.clone(), to: one, counts_as });
             }
         }
         spans
@@ -530,6 +560,12 @@ impl Asked {
                 of_length.entry(network.first()).or_default().push(nth);
                 asked.kinds.insert(ObservableKind::Ip);
                 continue;
+            }
+            if let Some(other) = other_kind(observable) {
+                for value in keep.stored_any(&other) {
+                    asked.kinds.insert(other.kind());
+                    asked.points.push((other.kind(), value, nth));
+                }
             }
             for value in keep.stored_any(observable) {
                 asked.kinds.insert(observable.kind());

@@ -60,9 +60,9 @@ pub use format::{GROUP_ROWS, Kinds, Match, OpenRun, PAGE_ROWS, RunFacts, RunHead
 pub use lookup::{LookBack, LookedBack, Question, Sighted, Source, Unread};
 pub use merge::{Step, Zeal};
 pub use month::{Month, day_of_time, day_text, parse_day};
-pub use observed::{Keep, Observed};
+pub use observed::{Keep, Observed, is_kept_by_place, other_kind};
 pub use record::{Added, LogToRecord, Outcome, ReadFile, Recorded};
-pub use register::{File, FileFacts, FileState, ShorterForm, files};
+pub use register::{File, FileFacts, FileState, ShorterForm, files, names_before_rotation};
 pub use retain::Dropped;
 pub use row::{Days, Flags, Row, Seen, Sources, Tally};
 pub use runs::{Aside, Run};
@@ -71,6 +71,6 @@ pub(crate) use settings::{put as set_setting, setting};
 pub use tables::TABLES;
 
 /// Raised when the scan sees more or less than before: files of an older one may be hunted again.
-pub const SCANNER_VERSION: i64 = 1;
+pub const SCANNER_VERSION: i64 = 2;
 /// Raised when readers of lines see more or less than before.
 pub const READER_VERSION: i64 = 1;

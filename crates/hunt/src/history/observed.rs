@@ -94,7 +94,7 @@ pub struct Observed {
     entries: Vec<Entry>,
     /// Keys of the entries.
     keys: Vec<u8>,
-    /// Names that are not kept, by hash: the same field names stand in every line.
+    /// Names under no public suffix, by hash: the same field names stand in every line.
     refused: Vec<Box<[u8]>>,
     spilled: Vec<RunFacts>,
     fault: Option<HistoryError>,
@@ -110,11 +110,30 @@ struct Entry {
     kind: u8,
     key_bytes: u16,
     key_at: u32,
+    /// A name under no public suffix: it counts only where its place in the line says that it is a name.
+    by_place: bool,
     month: Month,
     tally: Tally,
 }
 
-/// Remembered names that are not kept.
+/// Whether a value is kept only where its place in a line says that it is one: a name under no public suffix, which
+/// looks like the name of a file. That the history holds none of it says nothing about free text.
+pub fn is_kept_by_place(observable: &Observable) -> bool {
+    observable.kind() == ObservableKind::Domain && !has_known_suffix(observable.display().as_bytes())
+}
+
+/// The other kind that the digits of a value may be: an MD5 and a JA3 look the same where no field tells them apart, and
+/// earlier programs took every JA3 for an MD5.
+pub fn other_kind(observable: &Observable) -> Option<Observable> {
+    let other = match observable.kind() {
+        ObservableKind::Md5 => ObservableKind::Ja3,
+        ObservableKind::Ja3 => ObservableKind::Md5,
+        _ => return None,
+    };
+    Observable::parse(other, &observable.display()).ok()
+}
+
+/// Remembered names that are under no public suffix.
 const REFUSED_SLOTS: usize = 4_096;
 const SLOTS_FIRST: usize = 1_024;
 
@@ -191,11 +210,18 @@ impl Observed {
         self.len() == 0
     }
 
-    /// Adds an occurrence of a token of the scan.
-    pub(crate) fn add(&mut self, kind: ObservableKind, token: &[u8], time: Option<Timestamp>) {
+    /// Adds an occurrence of a token of the scan. Whether a name stands where names stand is asked only of one under no
+    /// public suffix.
+    pub(crate) fn add(
+        &mut self,
+        kind: ObservableKind,
+        token: &[u8],
+        time: Option<Timestamp>,
+        is_name: &mut dyn FnMut() -> bool,
+    ) {
         match kind {
             ObservableKind::Ip => self.add_address(token, time),
-            ObservableKind::Domain => self.add_name(token, time),
+            ObservableKind::Domain => self.add_name(token, time, is_name),
             _ if self.keep.kinds.has(kind) => self.add_digest(kind, token, time),
             _ => {}
         }
@@ -209,6 +235,12 @@ impl Observed {
             || [Email, Url, UserAgent].into_iter().any(|kind| self.keep.kinds.has(kind))
     }
 
+    /// Whether values of 32 digits are kept, or fingerprints, which only fields tell apart.
+    pub(crate) fn wants_digits(&self) -> bool {
+        use ObservableKind::{Ja3, Ja4, Md5};
+        [Ja3, Ja4, Md5].into_iter().any(|kind| self.keep.kinds.has(kind))
+    }
+
     /// Adds an occurrence of a value that an event told.
     pub fn add_value(&mut self, observable: &Observable, time: Option<Timestamp>, flags: Flags) {
         if let Some(stored) = self.keep.stored(observable) {
@@ -216,13 +248,13 @@ impl Observed {
             match observable.kind() {
                 ObservableKind::Domain => {
                     let name = observable.display();
-                    if has_known_suffix(name.as_bytes()) {
-                        self.count(
-                            ObservableKind::Domain,
-                            name.as_bytes(),
-                            Tally::once(time.and_then(second_of), flags),
-                        );
-                    }
+                    let once = Tally::once(time.and_then(second_of), flags);
+                    self.count_as(
+                        ObservableKind::Domain,
+                        name.as_bytes(),
+                        once,
+                        !has_known_suffix(name.as_bytes()),
+                    );
                 }
                 kind => self.count(kind, &stored, Tally::once(time.and_then(second_of), flags)),
             }
@@ -255,7 +287,7 @@ impl Observed {
     }
 
     /// A name in lower case is the key; its labels are turned round when all is known.
-    fn add_name(&mut self, token: &[u8], time: Option<Timestamp>) {
+    fn add_name(&mut self, token: &[u8], time: Option<Timestamp>, is_name: &mut dyn FnMut() -> bool) {
         let mut buffer = [0_u8; 256];
         let Some(lower) = buffer.get_mut(..token.len()) else { return };
         lower.copy_from_slice(token);
@@ -266,18 +298,28 @@ impl Observed {
         }
         let slot = hash(ObservableKind::Domain, Month::NONE, lower) as usize % REFUSED_SLOTS;
         if self.refused.get(slot).is_some_and(|refused| **refused == *lower) {
-            return;
+            return self.add_by_place(lower, once, is_name);
         }
         if let Some(address) = arpa_address(lower) {
             return self.count_address(address, time);
         }
+        if !self.keep.kinds.has(ObservableKind::Domain) {
+            return;
+        }
         // Keys such as `id.orig_h` and file names are most of what looks like a name.
-        if self.keep.kinds.has(ObservableKind::Domain) && has_known_suffix(lower) {
+        if has_known_suffix(lower) {
             return self.count(ObservableKind::Domain, lower, once);
         }
         self.refused.resize(REFUSED_SLOTS, Box::default());
         if let Some(refused) = self.refused.get_mut(slot) {
             *refused = (&*lower).into();
+        }
+        self.add_by_place(lower, once, is_name);
+    }
+
+    fn add_by_place(&mut self, lower: &[u8], once: (Month, Tally), is_name: &mut dyn FnMut() -> bool) {
+        if is_name() {
+            self.count_as(ObservableKind::Domain, lower, once, true);
         }
     }
 
@@ -298,13 +340,20 @@ impl Observed {
     fn add_if_known(&mut self, kind: ObservableKind, key: &[u8], (month, tally): (Month, Tally)) -> bool {
         let hash = hash(kind, month, key);
         let Some(at) = self.find(kind, month, key, hash) else { return false };
-        if let Some(entry) = self.entries.get_mut(at) {
-            entry.tally.merge(&tally);
+        match self.entries.get_mut(at) {
+            // Where it stands now is to be asked.
+            Some(entry) if entry.by_place => return false,
+            Some(entry) => entry.tally.merge(&tally),
+            None => {}
         }
         true
     }
 
-    fn count(&mut self, kind: ObservableKind, key: &[u8], (month, tally): (Month, Tally)) {
+    fn count(&mut self, kind: ObservableKind, key: &[u8], once: (Month, Tally)) {
+        self.count_as(kind, key, once, false);
+    }
+
+    fn count_as(&mut self, kind: ObservableKind, key: &[u8], (month, tally): (Month, Tally), by_place: bool) {
         let hash = hash(kind, month, key);
         if let Some(entry) = self.find(kind, month, key, hash).and_then(|at| self.entries.get_mut(at)) {
             return entry.tally.merge(&tally);
@@ -323,7 +372,7 @@ impl Observed {
         }
         self.keys.extend_from_slice(key);
         let kind = u8::try_from(kind.code()).unwrap_or(0);
-        self.entries.push(Entry { hash, kind, key_bytes, key_at, month, tally });
+        self.entries.push(Entry { hash, kind, key_bytes, key_at, by_place, month, tally });
         self.put(hash, self.entries.len() as u64);
     }
 
@@ -421,7 +470,8 @@ impl Observed {
         self.fault = self.fault.take().or_else(|| other.fault.take());
         for entry in &other.entries {
             if let Some(kind) = ObservableKind::from_code(i64::from(entry.kind)) {
-                self.count(kind, other.key(entry), (entry.month, entry.tally));
+                let counted = (entry.month, entry.tally);
+                self.count_as(kind, other.key(entry), counted, entry.by_place);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::runs::int;
 use super::{READER_VERSION, SCANNER_VERSION};
 use crate::event::{SourceClass, SourceKind};
 use crate::limits::SETTLED_SECONDS;
-use crate::reader::Packing;
+use crate::reader::{Content, Packing};
 use crate::run::FileReport;
 
 /// What is known of a log file after it was read.
@@ -32,10 +32,14 @@ pub struct FileFacts {
     pub size: u64,
     /// Whether it is packed: what is packed does not grow.
     pub packed: bool,
+    /// What it holds, where it is packed and was unpacked to its end.
+    pub content: Option<Content>,
     /// What kind of log it is.
     pub class: SourceClass,
     /// Whether all of it was read.
     pub whole: bool,
+    /// Why not; empty if nobody says.
+    pub fault: String,
     /// Lines, the unread ones among them.
     pub lines: u64,
     /// Lines that could not be read, by reason (a short word).
@@ -80,14 +84,25 @@ impl FileFacts {
             head: report.head.clone(),
             size: report.bytes,
             packed: report.packing != Packing::Plain,
+            content: report.content.clone(),
             class,
             whole: report.whole,
+            fault: report.ended_by().unwrap_or_default().to_owned(),
             lines: report.lines,
             unread,
             first: report.first_time,
             last: report.last_time,
             counted_to: report.unpacked_bytes,
             ..FileFacts::default()
+        }
+    }
+
+    /// SHA-256, size and head of what it holds, packed or not; nothing where nobody knows.
+    fn held(&self) -> Option<(&[u8; 32], u64, &[u8])> {
+        match &self.content {
+            Some(content) => Some((&content.sha256, content.bytes, &content.head)),
+            None if self.packed => None,
+            None => Some((&self.sha256, self.size, &self.head)),
         }
     }
 
@@ -160,6 +175,8 @@ pub struct File {
     pub id: i64,
     /// Its path.
     pub path: String,
+    /// Where the same content was found packed since; empty if it was not.
+    pub packed_path: String,
     /// How far the work has come.
     pub state: FileState,
     /// What kind of log it is.
@@ -198,9 +215,9 @@ pub struct File {
 }
 
 const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
-     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256 FROM hunt_files ORDER BY id";
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path FROM hunt_files ORDER BY id";
 const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
-     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256 FROM hunt_files WHERE id = ?1";
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path FROM hunt_files WHERE id = ?1";
 
 /// All files of the register, in the order in which they came.
 pub fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
@@ -210,6 +227,13 @@ pub fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
         Ok(Flow::Continue)
     })?;
     Ok(all)
+}
+
+/// How many files were recorded by a scan before this one.
+pub(super) fn files_before(read: &mut dyn Read, scanner_version: i64) -> Result<u64, EngineError> {
+    let sql = "SELECT count(*) FROM hunt_files WHERE recorded <> 0 AND scanner_version < ?1";
+    let count = first_int(read, sql, &[Value::Int(scanner_version)])?;
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
 
 /// One file.
@@ -236,6 +260,7 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
     Ok(File {
         id: row.int(0)?,
         path: row.text(1)?.to_owned(),
+        packed_path: row.text(21)?.to_owned(),
         state: FileState::from_code(row.int(2)?),
         source: SourceKind::from_code(row.int(3)?).unwrap_or_default(),
         size: unsigned(4)?,
@@ -261,26 +286,66 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
 /// The file of this content, if it is registered: whatever became of it.
 pub(super) fn of_content(tx: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
     let sql = "SELECT id FROM hunt_files WHERE sha256 = ?1 AND size = ?2 AND state > 0";
-    let id = first_int(tx, sql, &[Value::Blob(&facts.sha256), Value::Int(int(facts.size))])?;
+    let mut id = first_int(tx, sql, &[Value::Blob(&facts.sha256), Value::Int(int(facts.size))])?;
+    if let Some((sha256, size, _)) = facts.held().filter(|_| id.is_none()) {
+        let sql = "SELECT id FROM hunt_files WHERE content_sha256 = ?1 AND content_size = ?2 AND state > 0 ORDER BY id";
+        id = first_int(tx, sql, &[Value::Blob(sha256), Value::Int(int(size))])?;
+    }
     id.map_or(Ok(None), |id| file(tx, id))
 }
 
-/// The longest recorded file of this name that the new one begins with. A log that is rotated keeps its
-/// name but not its head; a recorded file that is no longer than the head is compared whole.
-pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
-    if facts.apart {
-        return Ok(None);
+/// The name of a log, and those that it may have had before it was rotated and packed, as logrotate and others name
+/// what they rotate: `vpn.log` of `vpn.log.1.gz`, of `vpn.log-20240302.zst` and of `vpn-20240302.log`.
+///
+/// ```
+/// use hunt::history::names_before_rotation;
+///
+/// assert!(names_before_rotation("/l/vpn.log.1.gz").contains(&"/l/vpn.log".to_owned()));
+/// assert!(names_before_rotation("/l/vpn-20240302.log").contains(&"/l/vpn.log".to_owned()));
+/// assert_eq!(names_before_rotation("/l/vpn.log"), ["/l/vpn.log"]);
+/// ```
+pub fn names_before_rotation(path: &str) -> Vec<String> {
+    let (folder, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    let unpacked =
+        [".gz", ".zst", ".zstd"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '_');
+    let mut names = vec![name.to_owned(), unpacked.to_owned(), unpacked.trim_end_matches(number).to_owned()];
+    if let Some((stem, extension)) = unpacked.rsplit_once('.') {
+        names.push(format!("{}.{extension}", stem.trim_end_matches(number)));
     }
+    let mut known: Vec<String> = Vec::new();
+    for name in names.into_iter().filter(|name| !name.is_empty()).map(|name| format!("{folder}{name}")) {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    known
+}
+
+/// The longest recorded file of this name, or of the one that it had before it was rotated, that the new one begins
+/// with. A log that is rotated keeps its name but not its head; a recorded file that is no longer than the head is
+/// compared whole.
+pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
+    let Some((_, size, head)) = facts.held().filter(|_| !facts.apart) else { return Ok(None) };
+    let head_sha256: [u8; 32] = if facts.packed { Sha256::digest(head).into() } else { facts.head_sha256 };
+    let names = names_before_rotation(&facts.path);
+    let name = |nth: usize| clean(names.get(nth).unwrap_or(&facts.path));
     let mut found = None;
     read.query(
-        "SELECT id, size, sha256, head_sha256 FROM hunt_files WHERE path = ?1 AND size < ?2 AND recorded <> 0
-         AND packed = 0 ORDER BY size DESC",
-        &[Value::Text(&clean(&facts.path)), Value::Int(int(facts.size))],
+        "SELECT id, size, sha256, head_sha256 FROM hunt_files WHERE path IN (?1, ?2, ?3, ?4) AND size < ?5
+         AND recorded <> 0 AND packed = 0 ORDER BY size DESC, id",
+        &[
+            Value::Text(&name(0)),
+            Value::Text(&name(1)),
+            Value::Text(&name(2)),
+            Value::Text(&name(3)),
+            Value::Int(int(size)),
+        ],
         &mut |row| {
             let size = usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
-            let same = match facts.head.get(..size) {
+            let same = match head.get(..size) {
                 Some(head) => Sha256::digest(head).as_slice() == row.blob(2)?,
-                None => row.blob(3)? == facts.head_sha256,
+                None => row.blob(3)? == head_sha256,
             };
             found = same.then_some(row.int(0)?);
             Ok(if same { Flow::Stop } else { Flow::Continue })
@@ -289,9 +354,11 @@ pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Opt
     found.map_or(Ok(None), |id| file(read, id))
 }
 
-/// A recorded log that another has the name and the head of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A recorded log, not packed, that another has the name and the head of.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShorterForm {
+    /// Its name.
+    pub path: String,
     /// Its bytes, as stored.
     pub size: u64,
     /// SHA-256 of them.
@@ -304,13 +371,8 @@ impl History<'_> {
     pub fn shorter_form(&self, facts: &FileFacts) -> Result<Option<ShorterForm>, HistoryError> {
         self.read(|read| {
             let Some(file) = shorter_form(read, facts)? else { return Ok(None) };
-            let mut shorter = None;
-            let sql = "SELECT sha256 FROM hunt_files WHERE id = ?1";
-            read.query(sql, &[Value::Int(file.id)], &mut |row| {
-                shorter = row.blob(0)?.try_into().ok().map(|sha256| ShorterForm { size: file.size, sha256 });
-                Ok(Flow::Stop)
-            })?;
-            Ok(shorter)
+            let shorter = |sha256| ShorterForm { path: file.path.clone(), size: file.size, sha256 };
+            Ok(file.sha256.map(shorter))
         })
     }
 }
@@ -336,7 +398,8 @@ impl History<'_> {
     pub fn zone_of(&self, path: &str) -> Result<String, HistoryError> {
         self.read(|read| {
             let mut zone = String::new();
-            let sql = "SELECT zone FROM hunt_files WHERE path = ?1 AND recorded <> 0 ORDER BY recorded DESC, id DESC LIMIT 1";
+            let sql = "SELECT zone FROM hunt_files WHERE (path = ?1 OR packed_path = ?1) AND recorded <> 0
+                 ORDER BY recorded DESC, id DESC LIMIT 1";
             read.query(sql, &[Value::Text(&clean(path))], &mut |row| {
                 row.text(0)?.clone_into(&mut zone);
                 Ok(Flow::Stop)
@@ -351,6 +414,15 @@ impl History<'_> {
 pub(super) fn is_settled(packed: bool, last: Option<Timestamp>, recorded: Timestamp, now: Timestamp) -> bool {
     let end = last.map_or(recorded, |last| last.min(recorded));
     packed || end.micros() <= now.micros().saturating_sub(SETTLED_SECONDS * 1_000_000)
+}
+
+/// Notes where the content of a file was found packed since: under its own name another log may lie by now.
+pub(super) fn note_packed(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
+    if !facts.packed || file.packed || facts.path == file.packed_path {
+        return Ok(());
+    }
+    let args = [Value::Int(file.id), Value::Text(&clean(&facts.path))];
+    tx.execute("UPDATE hunt_files SET packed_path = ?2 WHERE id = ?1", &args).map(drop)
 }
 
 /// Notes that rows of a file stand in runs with those of others.
@@ -419,14 +491,19 @@ pub(super) fn describe(
     let whole = facts.whole && facts.unread.is_empty();
     let state = if whole { FileState::Done } else { FileState::Partial };
     let time = |time: Option<Timestamp>| Value::int_or_null(time.map(Timestamp::micros));
-    let source = facts.class.source;
+    let (source, held) = (facts.class.source, facts.held());
+    let fault = match facts.fault.as_str() {
+        _ if facts.whole => "",
+        "" => NOT_WHOLE,
+        fault => fault,
+    };
     let log_source = format!("{}/{}/{}", source.product, source.category, source.service);
     tx.execute(
         "UPDATE hunt_files SET path = ?2, sha256 = ?3, head_sha256 = ?4, size = ?5, state = ?6, lines = ?7, unread_lines = ?8,
          first_time = ?9, last_time = ?10, scanner_version = ?11, recorded = ?12, source = ?13, log_source = ?14,
          packed = ?15, counted_to = ?16, unread = ?17, days = ?18, gap_start = ?19, gap_seconds = ?20,
          skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, fault = ?25, zone = ?26,
-         worker = 0
+         content_sha256 = ?27, content_size = ?28, packed_path = '', worker = 0
          WHERE id = ?1",
         &[
             Value::Int(id),
@@ -453,8 +530,10 @@ pub(super) fn describe(
             Value::Int(int(facts.backward_jumps)),
             Value::Int(READER_VERSION),
             Value::Text(&clean(&facts.set_version)),
-            Value::Text(if facts.whole { "" } else { NOT_WHOLE }),
+            Value::Text(&clean(fault)),
             Value::Text(&clean(&facts.zone)),
+            Value::Blob(held.map_or(&[], |(sha256, ..)| sha256.as_slice())),
+            Value::Int(int(held.map_or(0, |(_, size, _)| size))),
         ],
     )?;
     Ok(())

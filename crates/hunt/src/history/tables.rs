@@ -41,6 +41,9 @@ pub(super) static FILES: Table = Table {
         "worker",
         "fault",
         "zone",
+        "content_sha256",
+        "content_size",
+        "packed_path",
     ],
     sqlite: &[
         "CREATE TABLE hunt_files (
@@ -53,10 +56,12 @@ pub(super) static FILES: Table = Table {
             gap_start INTEGER, gap_seconds INTEGER NOT NULL DEFAULT 0, skew_seconds INTEGER NOT NULL DEFAULT 0,
             backward_jumps INTEGER NOT NULL DEFAULT 0, reader_version INTEGER NOT NULL DEFAULT 0,
             set_version TEXT NOT NULL DEFAULT '', worker INTEGER NOT NULL DEFAULT 0, fault TEXT NOT NULL DEFAULT '',
-            zone TEXT NOT NULL DEFAULT ''
+            zone TEXT NOT NULL DEFAULT '', content_sha256 BLOB NOT NULL DEFAULT x'',
+            content_size INTEGER NOT NULL DEFAULT 0, packed_path TEXT NOT NULL DEFAULT ''
         ) STRICT",
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
+        "CREATE INDEX hunt_files_held ON hunt_files (content_sha256)",
     ],
     postgres: &[
         r#"CREATE TABLE hunt_files (
@@ -69,10 +74,13 @@ pub(super) static FILES: Table = Table {
             gap_start BIGINT, gap_seconds BIGINT NOT NULL DEFAULT 0, skew_seconds BIGINT NOT NULL DEFAULT 0,
             backward_jumps BIGINT NOT NULL DEFAULT 0, reader_version BIGINT NOT NULL DEFAULT 0,
             set_version TEXT COLLATE "C" NOT NULL DEFAULT '', worker BIGINT NOT NULL DEFAULT 0,
-            fault TEXT COLLATE "C" NOT NULL DEFAULT '', zone TEXT COLLATE "C" NOT NULL DEFAULT ''
+            fault TEXT COLLATE "C" NOT NULL DEFAULT '', zone TEXT COLLATE "C" NOT NULL DEFAULT '',
+            content_sha256 BYTEA NOT NULL DEFAULT '', content_size BIGINT NOT NULL DEFAULT 0,
+            packed_path TEXT COLLATE "C" NOT NULL DEFAULT ''
         )"#,
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",
+        "CREATE INDEX hunt_files_held ON hunt_files (content_sha256)",
     ],
 };
 

@@ -10,6 +10,7 @@ use model::diagnostic::Diagnostic;
 use crate::event::Format;
 use crate::limits::{CONVERT_HEAD_BYTES, FILE_DIAGNOSTICS_MAX, SPOOL_BYTES_MAX};
 
+use super::Packing;
 use super::array::{JsonLines, is_one_document};
 use super::evtx::EvtxLines;
 use super::packed::{Tap, Unpack};
@@ -109,7 +110,7 @@ impl<R: Read> Text<R> {
 
     /// Parquet in a file whose parts can be read in any order.
     pub(super) fn of_parquet(spool: Spool, tap: Tap<R>, name: &str, told: &mut Told) -> Text<R> {
-        let peek = Peek::new(Unpack::Plain(tap), 0);
+        let peek = Peek::new(Unpack::new(tap, Packing::Plain), 0);
         Text::Parquet(Box::new(ParquetLines::new(spool, name, told)), peek)
     }
 
@@ -129,6 +130,15 @@ impl<R: Read> Text<R> {
             Text::Table(rows) => rows.inner_ref().made_from(),
             Text::Parquet(..) => Some(Format::Parquet),
             Text::Plain(_) | Text::Utf16(_) => None,
+        }
+    }
+
+    /// Whether what is a line here is a record there: its number is not that of a line of the file.
+    pub(super) fn is_of_records(&self) -> bool {
+        match self {
+            Text::Evtx(_) | Text::Json(_) | Text::Parquet(..) => true,
+            Text::Table(rows) => rows.is_joined(),
+            Text::Plain(_) | Text::Utf16(_) => false,
         }
     }
 

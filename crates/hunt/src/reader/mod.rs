@@ -34,6 +34,7 @@ use packed::{Tap, Unpack};
 use spool::Spool;
 
 pub use archive::{Input, LogSource, read_logs};
+pub use packed::Content;
 pub use spool::ReadSeek;
 
 /// Bytes of a file's head whose hash tells a file that has grown from another file of the same name.
@@ -84,8 +85,12 @@ pub struct ReadFacts {
     pub head: Vec<u8>,
     /// How it is packed.
     pub packing: Packing,
+    /// What a packed file holds; nothing of one that is not packed, and of one that was not unpacked to its end.
+    pub content: Option<Content>,
     /// The binary format that its lines were made from: an event log, or Parquet.
     pub made_from: Option<Format>,
+    /// Whether its lines are records of the file: a number of one is not that of a line of the file.
+    pub by_record: bool,
     /// Lines, the unread ones among them.
     pub lines: u64,
     /// Lines that were not read because they are too long, and records that are damaged.
@@ -259,6 +264,8 @@ impl<R: Read> Source<R> {
     /// What was read until now; the rest is left, and the hash is not that of the file.
     pub fn leave(mut self) -> ReadFacts {
         let made_from = self.text.made_from();
+        let by_record = self.text.is_of_records();
+        let content = self.text.unpack().content().filter(|_| self.whole);
         let tap = self.text.unpack().tap();
         ReadFacts {
             bytes: tap.bytes,
@@ -267,7 +274,9 @@ impl<R: Read> Source<R> {
             head_sha256: Sha256::digest(&tap.head).into(),
             head: std::mem::take(&mut tap.head),
             packing: self.packing,
+            content,
             made_from,
+            by_record,
             lines: self.lines,
             unread_lines: self.unread_lines,
             whole: self.whole,
@@ -335,7 +344,12 @@ impl<R: Read> Source<R> {
             true => Diagnostic::error(
                 "archive-damaged",
                 self.name.clone(),
-                format!("it cannot be unpacked beyond byte {at}: {error}; what came before was read"),
+                match at {
+                    0 => format!("it cannot be unpacked: {error}; nothing of it was read"),
+                    at => {
+                        format!("it cannot be unpacked beyond byte {at}: {error}; what came before was read")
+                    }
+                },
             )
             .with_fix("fetch the file again; it may have been cut short or still be written"),
         };

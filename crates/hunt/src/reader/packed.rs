@@ -172,7 +172,32 @@ impl<R: Read> BufRead for Tap<R> {
     }
 }
 
-pub(super) enum Unpack<R: Read> {
+/// What a packed file holds: by it a log is known that was packed, or unpacked, since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// Bytes, unpacked.
+    pub bytes: u64,
+    /// SHA-256 of them.
+    pub sha256: [u8; 32],
+    /// The first of them, at most [`HEAD_BYTES`].
+    pub head: Vec<u8>,
+}
+
+/// The content as far as it was unpacked.
+struct Passing {
+    hash: Hashing,
+    content: Content,
+    /// Whether the end was reached.
+    ended: bool,
+}
+
+pub(super) struct Unpack<R: Read> {
+    packed: Packed<R>,
+    /// Nothing of what is not packed.
+    passing: Option<Passing>,
+}
+
+enum Packed<R: Read> {
     Gzip(Box<MultiGzDecoder<Tap<R>>>),
     Plain(Tap<R>),
     Zstd(Box<zstd::stream::read::Decoder<'static, Tap<R>>>),
@@ -182,35 +207,63 @@ pub(super) enum Unpack<R: Read> {
 
 impl<R: Read> Unpack<R> {
     pub(super) fn new(tap: Tap<R>, packing: Packing) -> Unpack<R> {
-        match packing {
-            Packing::Gzip => Unpack::Gzip(Box::new(MultiGzDecoder::new(tap))),
-            Packing::Plain => Unpack::Plain(tap),
-            Packing::Zstd => match zstd::stream::read::Decoder::try_with_buffer(tap) {
-                Ok(mut decoder) => match decoder.window_log_max(ZSTD_WINDOW_LOG_MAX) {
-                    Ok(()) => Unpack::Zstd(Box::new(decoder)),
-                    Err(error) => Unpack::Broken(decoder.finish(), Some(error)),
-                },
-                Err((tap, error)) => Unpack::Broken(tap, Some(error)),
-            },
-        }
+        let passing = || Passing { hash: Hashing::new(), content: Content::default(), ended: false };
+        Unpack { passing: (packing != Packing::Plain).then(passing), packed: Packed::new(tap, packing) }
     }
 
     pub(super) fn tap(&mut self) -> &mut Tap<R> {
-        match self {
-            Unpack::Gzip(decoder) => decoder.get_mut(),
-            Unpack::Plain(tap) | Unpack::Broken(tap, _) => tap,
-            Unpack::Zstd(decoder) => decoder.get_mut(),
+        match &mut self.packed {
+            Packed::Gzip(decoder) => decoder.get_mut(),
+            Packed::Plain(tap) | Packed::Broken(tap, _) => tap,
+            Packed::Zstd(decoder) => decoder.get_mut(),
         }
+    }
+
+    /// What a packed file held, once all of it was unpacked.
+    pub(super) fn content(&mut self) -> Option<Content> {
+        let mut passing = self.passing.take().filter(|passing| passing.ended)?;
+        passing.content.sha256 = passing.hash.finish();
+        Some(passing.content)
+    }
+}
+
+impl<R: Read> Packed<R> {
+    fn new(tap: Tap<R>, packing: Packing) -> Packed<R> {
+        match packing {
+            Packing::Gzip => Packed::Gzip(Box::new(MultiGzDecoder::new(tap))),
+            Packing::Plain => Packed::Plain(tap),
+            Packing::Zstd => match zstd::stream::read::Decoder::try_with_buffer(tap) {
+                Ok(mut decoder) => match decoder.window_log_max(ZSTD_WINDOW_LOG_MAX) {
+                    Ok(()) => Packed::Zstd(Box::new(decoder)),
+                    Err(error) => Packed::Broken(decoder.finish(), Some(error)),
+                },
+                Err((tap, error)) => Packed::Broken(tap, Some(error)),
+            },
+        }
+    }
+}
+
+impl Passing {
+    fn pass(&mut self, bytes: &[u8]) {
+        self.ended = bytes.is_empty();
+        self.hash.update(bytes);
+        self.content.bytes += bytes.len() as u64;
+        let room = HEAD_BYTES.saturating_sub(self.content.head.len());
+        self.content.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 }
 
 impl<R: Read> Read for Unpack<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Unpack::Gzip(decoder) => decoder.read(buffer),
-            Unpack::Plain(tap) => tap.read(buffer),
-            Unpack::Zstd(decoder) => decoder.read(buffer),
-            Unpack::Broken(_, error) => error.take().map_or(Ok(0), Err),
+        let count = match &mut self.packed {
+            Packed::Gzip(decoder) => decoder.read(buffer)?,
+            Packed::Plain(tap) => tap.read(buffer)?,
+            Packed::Zstd(decoder) => decoder.read(buffer)?,
+            Packed::Broken(_, error) => error.take().map_or(Ok(0), Err)?,
+        };
+        if let Some(passing) = self.passing.as_mut().filter(|_| !buffer.is_empty()) {
+            passing.pass(buffer.get(..count).unwrap_or_default());
         }
+        Ok(count)
     }
 }

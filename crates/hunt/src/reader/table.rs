@@ -53,6 +53,8 @@ pub(super) struct Rows<R> {
     made: Made,
     /// More follows that is not read: what is open at the end is a value.
     cut: bool,
+    /// Whether lines were joined, so that a row's number is not that of its line.
+    joined: bool,
 }
 
 impl<R: Read> Rows<R> {
@@ -65,7 +67,12 @@ impl<R: Read> Rows<R> {
             closing: false,
             made: Made::default(),
             cut: false,
+            joined: false,
         }
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
     }
 
     pub(super) fn inner(&mut self) -> &mut R {
@@ -126,7 +133,10 @@ impl<R: Read> Rows<R> {
 
     fn close(&mut self, quoted: bool) {
         if quoted {
-            self.open.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+            for byte in self.open.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+                self.joined |= *byte == b'\n';
+                *byte = b' ';
+            }
         }
         self.made.bytes.append(&mut self.open);
     }

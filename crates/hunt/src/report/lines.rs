@@ -164,6 +164,7 @@ fn file(facts: &FileFacts) -> Value {
         "last": facts.last.map(|time| time.to_string()),
         "source": kind_name(facts.kind),
         "format": facts.format.map(format_name),
+        "numbers": if facts.by_record { "record" } else { "line" },
         "state": state,
         "why": why,
     })

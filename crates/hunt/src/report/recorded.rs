@@ -24,6 +24,7 @@ fn facts(file: File) -> FileFacts {
         last: file.last,
         kind: file.source,
         format: None,
+        by_record: false,
         state,
     }
 }
@@ -36,6 +37,9 @@ fn state(file: &File) -> FileState {
         Stage::Done => FileState::Whole,
         // All of it was read, and of some lines nobody could say what they are.
         Stage::Partial if file.fault.is_empty() && file.unread_lines > 0 => FileState::Whole,
+        Stage::Partial if file.lines == file.unread_lines => {
+            FileState::NotRead(or("nothing of it could be read"))
+        }
         Stage::Partial => FileState::Damaged(or("not all of it could be read")),
         Stage::Again => FileState::Damaged(
             "what the history kept of it is damaged, not the file; hunt in it again".to_owned(),

@@ -13,7 +13,7 @@ use crate::state::{Bytes, Damaged, State, state};
 
 state!(Place { line, offset });
 state!(Evidence { file, place, time, text });
-state!(FileFacts { path, bytes, sha256, lines, unread, first, last, kind, format, state });
+state!(FileFacts { path, bytes, sha256, lines, unread, first, last, kind, format, by_record, state });
 state!(Hit { finding, host, account, source, kept });
 state!(Finding { file, line, offset, time, kind, value, indicator, indicator_index, text, lossy, clipped });
 state!(Detection {

@@ -229,14 +229,37 @@ pub struct FileFacts {
     pub kind: SourceKind,
     /// How it is written, if that is known.
     pub format: Option<Format>,
+    /// Whether numbers of its lines are those of records, for it is not written one event a line.
+    pub by_record: bool,
     /// What became of it.
     pub state: FileState,
 }
 
 impl FileFacts {
+    /// Whether it was read to its end, and there was no line in it.
+    pub fn is_empty(&self) -> bool {
+        self.state == FileState::Whole && self.lines == 0
+    }
+
     /// Lines that could not be read, for whatever reason.
     pub fn unread_lines(&self) -> u64 {
         self.unread.iter().map(|(_, lines)| lines).sum()
+    }
+}
+
+impl Summary {
+    /// Files in which numbers of lines are those of records, though nothing but their content says so: an event log and
+    /// Parquet have no lines.
+    pub fn by_record(&self) -> impl Iterator<Item = &str> {
+        let binary = |file: &&FileFacts| !matches!(file.format, Some(Format::Evtx | Format::Parquet));
+        self.files.iter().filter(|file| file.by_record).filter(binary).map(|file| file.path.as_str())
+    }
+}
+
+impl Summary {
+    /// What the number of a line in a file is of: `line`, or `record`.
+    pub fn number_word(&self, file: &str) -> &'static str {
+        if self.files.iter().any(|facts| facts.by_record && facts.path == file) { "record" } else { "line" }
     }
 }
 

@@ -73,11 +73,12 @@ pub fn basis(summary: &Summary) -> String {
         (_, 0) => format!("; of {} nothing was had", names.join(", ")),
         (_, others) => format!("; of {} and {others} more sources nothing was had", names.join(", ")),
     };
-    format!(
-        "This rests on {} in {}{period}; {unread}{missing}.",
-        counted(summary.lines(), "line"),
-        counted(summary.files.iter().filter(|file| file.lines > 0).count() as u64, "file")
-    )
+    let with_lines = summary.files.iter().filter(|file| file.lines > 0).count();
+    let files = match summary.files.len() {
+        all if all == with_lines => counted(all as u64, "file"),
+        all => format!("{} of {}", grouped(with_lines as u64), counted(all as u64, "file")),
+    };
+    format!("This rests on {} in {files}{period}; {unread}{missing}.", counted(summary.lines(), "line"))
 }
 
 /// How many findings were dismissed, where any was: a sentence.
@@ -141,13 +142,21 @@ fn detections(page: &mut Page, summary: &Summary) {
     }
     page.heading("Detections");
     for detection in all.iter().take(TABLE_DETECTIONS_MAX) {
-        one_detection(page, detection);
+        one_detection(page, summary, detection);
     }
     let total = usize::try_from(summary.detection_count()).unwrap_or(usize::MAX);
     page.more(total, all.len().min(TABLE_DETECTIONS_MAX), "detection");
 }
 
-fn one_detection(page: &mut Page, detection: &Detection) {
+/// Where something stands: a line of a file, or a record.
+fn place(summary: &Summary, file: &str, number: u64) -> String {
+    match summary.number_word(file) {
+        "line" => format!("{file}:{number}"),
+        word => format!("{file}, {word} {number}"),
+    }
+}
+
+fn one_detection(page: &mut Page, summary: &Summary, detection: &Detection) {
     page.say(&format!("{:<13}  {}", detection.level.name().to_uppercase(), detection.title), 15);
     let about: Vec<String> = detection.about.iter().map(|(kind, value)| format!("{kind} {value}")).collect();
     let when = format!(
@@ -156,7 +165,7 @@ fn one_detection(page: &mut Page, detection: &Detection) {
         second_or_dash(detection.last),
         counted(detection.count, "line")
     );
-    let evidence = detection.evidence.first().map(|line| format!("{}:{}", line.file, line.place.line));
+    let evidence = detection.evidence.first().map(|line| place(summary, &line.file, line.place.line));
     for (name, what) in [
         ("about", about.join(", ")),
         ("when", when),
@@ -184,7 +193,7 @@ fn findings(page: &mut Page, summary: &Summary) {
         let what = format!("{} {}", finding.kind.name(), finding.value);
         page.say(&format!("{}  {what}{name}", second_or_dash(finding.time)), 21);
         let host = host.as_deref().map_or(String::new(), |host| format!("  on {host}"));
-        page.say(&format!("  {}:{}{host}", finding.file, finding.line), 4);
+        page.say(&format!("  {}{host}", place(summary, &finding.file, finding.line)), 4);
         let part = around(&finding.text, &finding.value, LINE_CHARS);
         let dots = |left: u64| if left > 0 { "…" } else { "" };
         let line = format!(
@@ -264,6 +273,14 @@ fn looked_at(page: &mut Page, summary: &Summary) {
         page.say(&format!("  {} ({}): {days}{declared}", source.name, kind_name(source.kind)), 4);
     }
     page.more(summary.coverage.sources.len(), LIST_ROWS_MAX, "source");
+    let by_record: Vec<&str> = summary.by_record().collect();
+    for path in by_record.iter().take(LIST_ROWS_MAX) {
+        page.say(
+            &format!("  {path}: its numbers are those of records, for it is not written one event a line"),
+            4,
+        );
+    }
+    page.more(by_record.len(), LIST_ROWS_MAX, "file");
 }
 
 fn not_looked_at(page: &mut Page, summary: &Summary) {
@@ -279,6 +296,9 @@ fn not_looked_at(page: &mut Page, summary: &Summary) {
     }
     for file in &summary.files {
         match &file.state {
+            FileState::Whole if file.is_empty() => {
+                rows.push(format!("  {}: empty, there is no line in it", file.path))
+            }
             FileState::Whole => {}
             FileState::Damaged(why) => rows.push(format!("  {}: damaged, {why}", file.path)),
             FileState::NotRead(why) => rows.push(format!("  {}: not read, {why}", file.path)),

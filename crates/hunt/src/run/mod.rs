@@ -9,13 +9,14 @@
 mod feed;
 mod live;
 mod threads;
+mod told;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::diagnostic::Diagnostic;
+use model::diagnostic::{Diagnostic, Severity};
 use model::time::Timestamp;
 
 use crate::confirm::Confirm;
@@ -27,7 +28,7 @@ use crate::finding::Finding;
 use crate::history::Observed;
 use crate::limits::{LEFT_OUT_REASONS_MAX, THREADS_MAX};
 use crate::pattern::{PatternRun, PatternSet};
-use crate::reader::{Block, Packing, ReadFacts, Source};
+use crate::reader::{Block, Content, Packing, ReadFacts, Source};
 use crate::report::Hit;
 use crate::rule::Engine;
 use crate::scan::IndicatorSet;
@@ -94,8 +95,12 @@ pub struct FileReport {
     pub head: Vec<u8>,
     /// How it is packed.
     pub packing: Packing,
+    /// What a packed file holds; nothing of one that is not packed, and of one that was not unpacked to its end.
+    pub content: Option<Content>,
     /// What kind of log it is, by its first lines; single lines may be of another.
     pub class: SourceClass,
+    /// Whether its lines are records of the file: a number of one is not that of a line of the file.
+    pub by_record: bool,
     /// Lines, the unread ones among them.
     pub lines: u64,
     /// Lines that were too long to be read.
@@ -122,6 +127,15 @@ pub struct FileReport {
     pub stopped: bool,
     /// What went wrong.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl FileReport {
+    /// Why reading ended before the end; nothing of a log that was read whole, or that was stopped.
+    pub fn ended_by(&self) -> Option<&str> {
+        // What was told first may be of a line.
+        let fault = self.diagnostics.iter().rfind(|told| told.severity == Severity::Error && !self.whole);
+        fault.map(|told| told.message.as_str())
+    }
 }
 
 /// The report, and what is left of the log.
@@ -337,7 +351,9 @@ impl Sum {
             head_sha256: read.head_sha256,
             head: read.head,
             packing: read.packing,
+            content: read.content,
             class,
+            by_record: read.by_record,
             lines: read.lines,
             unread_lines: read.unread_lines,
             unparsed: self.unparsed,

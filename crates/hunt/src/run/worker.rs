@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use memchr::{memchr, memchr_iter, memrchr};
+use model::observable::ObservableKind;
 use model::time::Timestamp;
 
 use super::feed::{feed, told_by_fields};
+use super::told::{Fingerprints, Names};
 use super::{Keeping, Lookout, Part};
 use crate::confirm::Verdict;
 use crate::detection::Detection;
 use crate::detector::Detectors;
 use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
 use crate::finding::finding;
-use crate::history::{Observed, day_of_time};
+use crate::history::{Flags, Observed, day_of_time};
 use crate::indicator::Indicator;
 use crate::pattern::{PatternRun, PatternSet};
 use crate::reader::Block;
@@ -136,6 +138,9 @@ impl<'n, 'a> Worker<'n, 'a> {
         if let Some(from) = self.from {
             let (observed, mut at) = (&mut self.observed, (usize::MAX, None));
             let from = usize::try_from(from.saturating_sub(block.offset)).unwrap_or(usize::MAX);
+            let place = |start: usize| Place { line: 0, offset: block.offset + start as u64 };
+            let fingerprints = fingerprints(observed, block, lines, from);
+            let mut names = Names::default();
             scanner.scan_block_seeing(
                 &block.bytes,
                 block.offset,
@@ -145,12 +150,18 @@ impl<'n, 'a> Worker<'n, 'a> {
                     if seen.line_start < from {
                         return;
                     }
-                    if at.0 != seen.line_start {
-                        let place = Place { line: 0, offset: block.offset + seen.line_start as u64 };
-                        at = (seen.line_start, lines.time(line_at(&block.bytes, seen.line_start), place));
+                    let (start, line) = (seen.line_start, line_at(&block.bytes, seen.line_start));
+                    if at.0 != start {
+                        at = (start, lines.time(line, place(start)));
                         timeline.reach(at.1);
                     }
-                    observed.add(seen.kind, seen.token, at.1);
+                    if seen.kind == ObservableKind::Md5 && fingerprints.is_ja3(start, seen.token) {
+                        return;
+                    }
+                    observed.add(seen.kind, seen.token, at.1, &mut || {
+                        let mut event = || lines.parse(line, place(start)).ok().flatten();
+                        names.tell((start, line), seen.token, &mut event)
+                    });
                 },
             );
         } else {
@@ -236,6 +247,18 @@ impl<'n, 'a> Worker<'n, 'a> {
             patterns.event(self.name, &text, event).into_iter().for_each(found);
         }
     }
+}
+
+/// Adds the fingerprints that fields tell to the history.
+fn fingerprints(observed: &mut Observed, block: &Block, lines: &BlockReader, from: usize) -> Fingerprints {
+    if !observed.wants_digits() {
+        return Fingerprints::default();
+    }
+    Fingerprints::read(block, lines, from, &mut |fingerprint, start, event| {
+        let place = Place { line: 0, offset: block.offset + start as u64 };
+        let time = event.time.or_else(|| lines.time(line_at(&block.bytes, start), place));
+        observed.add_value(fingerprint, time, Flags::default());
+    })
 }
 
 /// Accounts and user agents: a line that holds the bytes of one is read, and a field must be it.

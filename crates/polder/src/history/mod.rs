@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use hunt::history::{
     Act, Base, FileFacts, History, HistoryError, Keep, LogToRecord, Observed, Outcome, ReadFile, Reading,
-    Recorded, RunFolder, Step, Writing, Zeal, audit_name,
+    Recorded, RunFolder, Step, Writing, Zeal, audit_name, other_kind,
 };
 use hunt::report::Hit;
 use hunt::rule::{self, RuleCount};
@@ -162,10 +162,14 @@ impl<'n> Opened<'n> {
     /// When a value was forgotten last. The key may be under a passphrase: it is asked for only where a value of the
     /// kind was forgotten.
     fn forgotten(&self, observable: &Observable) -> Result<Option<Timestamp>, Failure> {
-        if self.history().forgotten_of(observable.kind())? == 0 {
-            return Ok(None);
+        let mut last = None;
+        // 32 digits were forgotten under whichever kind was named.
+        for value in std::iter::once(observable).chain(&other_kind(observable)) {
+            if self.history().forgotten_of(value.kind())? > 0 {
+                last = last.max(self.history().forgotten(&self.audit_name(value, true)?)?);
+            }
         }
-        Ok(self.history().forgotten(&self.audit_name(observable, true)?)?)
+        Ok(last)
     }
 
     fn audit(&self, act: Act, what: &str, purpose: &str) -> Result<i64, Failure> {

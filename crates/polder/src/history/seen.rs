@@ -3,6 +3,7 @@
 
 use hunt::history::{
     Act, Coverage, Missing, Question, Seen, Sighted, Source, SourceCoverage, day_of_time, day_text,
+    is_kept_by_place, other_kind,
 };
 use model::diagnostic::shown;
 use model::observable::{Observable, ObservableKind, refang};
@@ -55,6 +56,7 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     let (sources, more_sources) = history.sources(&sighted)?;
     let mut coverage = history.coverage(question.observable.kind(), &keep, now())?;
     coverage.is_kept &= question.observable.is_external();
+    coverage.is_kept_by_place = is_kept_by_place(&question.observable);
     coverage.forgotten = forgotten;
     coverage.forgotten_others = match question.observable.kind() {
         ObservableKind::Cidr => history.forgotten_of(ObservableKind::Ip)?,
@@ -70,7 +72,8 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
         _ => Exit::Done,
     };
     let outcome = match (sighted.seen.count, forgotten) {
-        (0, None) => "never",
+        (0, None) if is_known_never(&coverage) => "never",
+        (0, None) => "not known",
         (0, Some(_)) => "forgotten",
         _ => "seen",
     };
@@ -92,6 +95,11 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
         answer.tell();
     }
     Ok(exit)
+}
+
+/// Whether the history keeps such values wherever they stand, so that it can say that there was none in what was read.
+fn is_known_never(coverage: &Coverage) -> bool {
+    coverage.is_kept && !coverage.is_kept_by_place && coverage.older_files == 0
 }
 
 /// The value that somebody asks about; kinds that look like another are named.
@@ -132,7 +140,7 @@ impl Answer {
         json!({
             "value": self.observable.display(), "kind": self.observable.kind().name(), "seen": *count > 0,
             "first": time(*first), "last": time(*last), "count": count, "days": days.len(),
-            "values": self.sighted.values, "flags": flags.names().collect::<Vec<_>>(),
+            "values": self.sighted.values, "of_other_kind": self.sighted.of_other_kind, "flags": flags.names().collect::<Vec<_>>(),
             "sources": sources, "more_sources": self.more_sources, "coverage": coverage_json(&self.coverage),
         })
     }
@@ -152,6 +160,13 @@ impl Answer {
             );
             if self.sighted.values > 1 {
                 say!("  as {} different values", self.sighted.values);
+            }
+            if let Some(other) = other_kind(&self.observable).filter(|_| self.sighted.of_other_kind > 0) {
+                let of_other = counted(self.sighted.of_other_kind, "time");
+                say!(
+                    "  {of_other} of them as {}, which looks the same where no field tells them apart",
+                    other.kind()
+                );
             }
             for source in self.sources.iter().take(SHOWN_MAX) {
                 let alone = source.seen.as_ref().map(|seen| counted(seen.count, "time"));
@@ -176,8 +191,10 @@ impl Answer {
                 "{name} was erased on {}, at somebody's wish (`polder history audit`); nothing of it was recorded since",
                 day_of(time)
             );
-        } else {
+        } else if is_known_never(&self.coverage) {
             say!("{name} was never seen in what was read");
+        } else {
+            say!("the history knows nothing of {name}, and cannot say that it was not there");
         }
         tell_coverage(&self.coverage, self.observable.kind());
     }
@@ -214,7 +231,7 @@ pub fn coverage_json(coverage: &Coverage) -> Value {
     json!({
         "files": coverage.files, "partial_files": coverage.partial_files, "lines": coverage.lines,
         "unread_lines": coverage.unread_lines, "first": time(coverage.first), "last": time(coverage.last),
-        "kept": coverage.is_kept, "holes": coverage.has_holes(), "shows": kinds(&coverage.shows),
+        "kept": coverage.is_kept, "kept_by_place": coverage.is_kept_by_place, "older_files": coverage.older_files, "holes": coverage.has_holes(), "shows": kinds(&coverage.shows),
         "cannot_show": kinds(&coverage.cannot_show), "unknown": coverage.unknown.as_ref().map(kind_json),
         "missing": coverage.missing.iter().map(missing).collect::<Vec<_>>(), "unread": unread.collect::<Vec<_>>(),
         "more_unread": coverage.more_unread, "dropped": dropped.collect::<Vec<_>>(),
@@ -238,6 +255,19 @@ fn tell_coverage(coverage: &Coverage, kind: ObservableKind) {
     if !coverage.is_kept {
         say!(
             "The history does not keep such values, so that it knows none says nothing (`polder history status`)."
+        );
+    }
+    if coverage.is_kept_by_place {
+        say!(
+            "It is under no public suffix. Such names are kept only where the line says that they are names (in a field for \
+             names, a URL, a mail address), and not of logs that an earlier program read: `polder hunt` in the logs finds \
+             it wherever it stands."
+        );
+    }
+    if coverage.older_files > 0 {
+        let files = counted(coverage.older_files, "file");
+        say!(
+            "An earlier program, which kept no such values, read {files}: `polder hunt` in the logs finds it there."
         );
     }
     if coverage.files == 0 {

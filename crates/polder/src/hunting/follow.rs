@@ -107,9 +107,9 @@ impl<'j> Job<'j> {
             let read_to = match read.map(|file| (&file.state, file.bytes)) {
                 _ if is_another => 0,
                 Some((FileState::Whole, bytes)) => bytes,
-                // Nothing of it was hunted in.
-                Some((FileState::NotRead(_), _)) => 0,
-                Some((FileState::Damaged(_), _)) | None => u64::MAX,
+                // Nothing of it was hunted in. What was opened and is no log is none from its beginning, either.
+                Some((FileState::NotRead(_), 0)) => 0,
+                Some((FileState::Damaged(_) | FileState::NotRead(_), _)) | None => u64::MAX,
             };
             let place = end_of(path, read_to).unwrap_or_else(|(place, error)| {
                 eprintln!(
@@ -640,6 +640,7 @@ fn facts(followed: &Followed<'_>) -> report::FileFacts {
         last: read.timeline.last,
         kind: class.kind,
         format: Some(class.format),
+        by_record: false,
         state: FileState::Whole,
     }
 }

@@ -248,6 +248,7 @@ impl<'q> Gathering<'q> {
             last: None,
             kind: hunt::event::SourceKind::Unknown,
             format: None,
+            by_record: false,
             state: FileState::NotRead(why),
         };
         self.summary.files.push(empty);
@@ -351,8 +352,8 @@ fn facts(report: &FileReport) -> FileFacts {
     } else if report.stopped {
         FileState::NotRead(super::STOPPED.to_owned())
     } else {
-        let why = report.diagnostics.first().map_or_else(|| "damaged".to_owned(), |d| d.message.clone());
-        FileState::Damaged(why)
+        let why = report.ended_by().unwrap_or("damaged").to_owned();
+        if report.lines == report.unread_lines { FileState::NotRead(why) } else { FileState::Damaged(why) }
     };
     FileFacts {
         path: report.file.clone(),
@@ -364,6 +365,7 @@ fn facts(report: &FileReport) -> FileFacts {
         last: report.last_time,
         kind: report.class.kind,
         format: Some(report.class.format),
+        by_record: report.by_record,
         state,
     }
 }

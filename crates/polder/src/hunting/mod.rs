@@ -34,7 +34,7 @@ use hunt::report::{Hit, Summary, kept};
 use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
-use model::diagnostic::shown;
+use model::diagnostic::{Diagnostic, Severity, shown};
 use model::time::Timestamp;
 use model::zone::Zone;
 use serde_json::{Value, json};
@@ -396,11 +396,15 @@ impl<'q> Each<'_, 'q> {
             hunts.push(hunt_source(source, name, &clock, self.lookout, self.threads, keeping, on_part));
         });
         if let Some(archive) = archive {
-            archive.diagnostics.iter().for_each(|d| eprintln!("{d}"));
+            let told = archive.diagnostics.iter();
             if hunts.is_empty() && !archive.whole {
-                let why = archive.diagnostics.first().map_or("it could not be read", |d| d.message.as_str());
+                // The one that is the reason is told as such.
+                let is_why = |told: &&Diagnostic| told.severity == Severity::Error;
+                told.clone().skip_while(|told| !is_why(told)).skip(1).for_each(|d| eprintln!("{d}"));
+                let why = told.clone().find(is_why).map_or("it could not be read", |d| d.message.as_str());
                 return Err(Failure::machine(format!("{name}: {why}")));
             }
+            told.for_each(|d| eprintln!("{d}"));
         }
         Ok(hunts)
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind::{InvalidInput, IsADirectory, NotFound};
-use std::io::Read as _;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -20,6 +20,7 @@ use hunt::report::Hit;
 use hunt::run::{FileReport, Hunt, Lookout, hunt_source};
 use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
+use hunt::unpack::Unpacked;
 use model::diagnostic::Diagnostic;
 use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
@@ -80,12 +81,15 @@ pub fn record(
             );
         }
         if let Some(shorter) = history.history().shorter_form(facts)?
-            && !begins_with(path, &shorter)
+            && !begins_with(path, facts.packed, &shorter)
         {
-            eprintln!(
-                "{name}: what was recorded of it before has been changed since; it counts as another log, and what was \
-                 found in the earlier one stays"
-            );
+            // What lay under the name that it had before it was rotated may have been any other.
+            if shorter.path == facts.path {
+                eprintln!(
+                    "{name}: what was recorded of it before has been changed since; it counts as another log, and what was \
+                     found in the earlier one stays"
+                );
+            }
             facts.apart = true;
         }
     }
@@ -132,9 +136,16 @@ fn record_rest(
 }
 
 /// Whether the file begins with all of what was recorded of it. Where that cannot be told it is another.
-fn begins_with(path: &Path, shorter: &ShorterForm) -> bool {
+fn begins_with(path: &Path, is_packed: bool, shorter: &ShorterForm) -> bool {
     let Ok(file) = files::open(path, Access::Named) else { return false };
-    let (mut hash, mut left) = (Sha256::new(), file.take(shorter.size));
+    let content: Box<dyn Read> = match is_packed {
+        false => Box::new(file),
+        true => match Unpacked::new(BufReader::new(file)) {
+            Ok(content) => Box::new(content),
+            Err(_) => return false,
+        },
+    };
+    let (mut hash, mut left) = (Sha256::new(), content.take(shorter.size));
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match left.read(&mut buffer) {
@@ -181,6 +192,8 @@ pub struct LookedBack {
     pub indicators: u64,
     /// Of these, how many were seen before.
     pub seen: u64,
+    /// Of these, how many were not, though the history keeps such values only in part.
+    pub in_part: u64,
     /// Findings that are new.
     pub findings: u64,
     /// Files that hold something and cannot be opened any more.
@@ -192,10 +205,18 @@ pub struct LookedBack {
 impl LookedBack {
     /// What a person should know of it, if anything.
     pub fn in_words(&self) -> Option<String> {
-        let LookedBack { indicators, seen, findings, gone, unread } = *self;
+        let LookedBack { indicators, seen, in_part, findings, gone, unread } = *self;
+        let in_part = (in_part > 0).then(|| {
+            format!(
+                "of {in_part} of {indicators} new indicators the history cannot say that they were not in own logs: names \
+                 under no public suffix are kept only where a line says that they are names; `polder hunt` in the logs finds \
+                 them"
+            )
+        });
         if seen == 0 {
-            return None;
+            return in_part;
         }
+        let in_part = in_part.map_or_else(String::new, |in_part| format!("; {in_part}"));
         let gone = match gone {
             0 => String::new(),
             gone => format!("; {gone} of the logs that may hold them are not there any more"),
@@ -206,7 +227,7 @@ impl LookedBack {
         };
         Some(format!(
             "{seen} of {indicators} new indicators were seen in own logs before: {findings} new findings, `polder finding \
-             list` shows them{gone}{unread}"
+             list` shows them{gone}{unread}{in_part}"
         ))
     }
 }
@@ -226,6 +247,7 @@ pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
         let some = look_up(&history, &indicators, &Confirm::new(conditions, lists))?;
         all.indicators += indicators.len() as u64;
         all.seen += some.seen;
+        all.in_part += some.in_part;
         all.findings += some.findings;
         all.gone += some.gone;
         all.unread += some.unread;
@@ -247,6 +269,7 @@ fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) ->
             );
         }
         told.seen += looked.found.len() as u64;
+        told.in_part += looked.in_part.len() as u64;
         open_again(history, some, &looked.found, confirm, &mut told)?;
         rest = others;
     }

@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hunt::detection::Detection;
+use hunt::history::names_before_rotation;
 use hunt::limits::HELD_BYTES_MAX;
 use hunt::report::Hit;
 use hunt::rule::RuleCount;
-use hunt::run::{Hunt, Part};
+use hunt::run::{FileReport, Hunt, Part};
 use model::zone::Zone;
 
 use super::gather::{self, Gathering};
@@ -77,11 +78,17 @@ impl ReadFile<'_> {
     fn is_about_the_same(&self, other: &ReadFile<'_>) -> bool {
         self.hunts.iter().any(|hunt| {
             other.hunts.iter().any(|other| {
-                (hunt.report.sha256, hunt.report.bytes) == (other.report.sha256, other.report.bytes)
-                    || hunt.report.file == other.report.file
+                content(&hunt.report) == content(&other.report)
+                    || names_before_rotation(&hunt.report.file).contains(&other.report.file)
+                    || names_before_rotation(&other.report.file).contains(&hunt.report.file)
             })
         })
     }
+}
+
+/// What a log holds, packed or not.
+fn content(report: &FileReport) -> ([u8; 32], u64) {
+    report.content.as_ref().map_or((report.sha256, report.bytes), |held| (held.sha256, held.bytes))
 }
 
 /// Where what comes of the files goes.

@@ -2,6 +2,7 @@
 //! The history by the command line: what was seen, what 'never' rests on, what is kept, forgotten and noted.
 
 use std::fs;
+use std::io::Read as _;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -286,4 +287,72 @@ fn a_hunt_that_is_killed_again_and_again_counts_once() {
     }
     let all = bench.run(&["seen", "--data", "d", "8.8.0.0/16", "--json"]).expect(0).json().remove(0);
     assert_eq!((all["count"].as_u64(), all["coverage"]["files"].as_u64()), (Some(LOGS * 400), Some(LOGS)));
+}
+
+/// `seen` said 'never' of names under no public suffix, which it did not keep.
+#[test]
+fn of_a_name_that_is_not_kept_seen_does_not_say_never() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("tl")).unwrap();
+    bench.write("tl/a.log", "{\"time\":\"2026-03-02T08:00:01Z\",\"query\":\"c2.evil.corp\"}\n");
+    bench.write("tl/b.log", "2026-03-02T08:00:01Z somebody wrote of text.evil.corp\n");
+    bench.run(&["hunt", "--no-packs", "--data", "d", "tl"]).expect(1);
+    assert_eq!(seen(&bench, "c2.evil.corp", &[], 0)["count"].as_u64(), Some(1));
+    let unknown = bench.run(&["seen", "--data", "d", "text.evil.corp"]).expect(3);
+    let unknown = unknown.says(&["knows nothing of", "under no public suffix"]);
+    assert!(!unknown.out.contains("never"), "{}", unknown.out);
+    bench.run(&["seen", "--data", "d", "evil.nl"]).expect(1).says(&["never"]);
+    bench.write("l.txt", "c2.evil.corp\ntext.evil.corp\n");
+    let told = bench.run(&["import", "--data", "d", "l.txt", "--format", "text"]).expect(0);
+    told.says(&["1 of 2 new indicators were seen", "of 1 of 2 new indicators the history cannot say"]);
+}
+
+/// A log that logrotate packed between two hunts was counted twice, and so were its findings.
+#[test]
+fn a_log_that_logrotate_packs_is_counted_once() {
+    let bench = Bench::new();
+    let log = "2026-03-02T08:00:01Z accepted 203.0.113.7\n";
+    fs::create_dir(bench.path("l")).unwrap();
+    bench.write("l/fw.log", log);
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.run(&["import", "--data", "d", "list.txt", "--format", "text"]).expect(0);
+    let hunt = || bench.run(&["hunt", "--no-packs", "--data", "d", "l"]).expect(0);
+    hunt();
+    let packed = zstd::encode_all(log.as_bytes(), 1).unwrap();
+    bench.write("l/fw.log.1.zst", packed);
+    // The next log has the name by now.
+    bench.write("l/fw.log", "2026-03-03T08:00:01Z accepted 203.0.113.8\n");
+    hunt();
+    assert_eq!(seen(&bench, "203.0.113.7", &[], 0)["count"].as_u64(), Some(1));
+    let found = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+    assert_eq!(found.len(), 1, "{found:?}");
+    // What arrives later is looked up where the log lies now.
+    bench.write("name.txt", "203.0.113.0/28\n");
+    bench.run(&["import", "--data", "d", "name.txt", "--format", "text"]).expect(0).says(&["2 new findings"]);
+}
+
+/// The report gave the length of a line as the reason for a bomb, called xz damaged, and did not tell empty logs.
+#[test]
+fn a_report_says_why_a_file_was_not_read_and_which_are_empty() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    let bomb = zstd::encode_all(std::io::repeat(b'a').take(300_000_000), 1).unwrap();
+    bench.write("l/bomb.zst", bomb);
+    bench.write("l/a.xz", b"\xFD7zXZ\x00and so on");
+    bench.write("l/cut.gz", b"\x1f\x8b\x08\x00");
+    bench.write("l/empty.log", "");
+    bench.write("l/array.json", "[{\"a\":\"203.0.113.9\"},{\"a\":\"203.0.113.7\"}]");
+    bench.write("list.txt", "203.0.113.7\n");
+    let args = ["hunt", "--no-packs", "--indicators", "list.txt", "--format", "table", "l"];
+    let told = bench.run(&args).expect(3);
+    let told = told.says(&[
+        "bomb.zst: not read, it unpacks to more than",
+        "a.xz: not read, it is an xz archive",
+        "nothing of it was read",
+        "empty.log: empty",
+        "in 2 of 5 files",
+        "array.json: its numbers are those of records",
+        "array.json, record 2",
+    ]);
+    assert!(!told.out.contains("damaged"), "{}", told.out);
 }

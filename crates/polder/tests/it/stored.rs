@@ -27,12 +27,16 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
 /// Takes the table of findings back to format 10.
-const DROPPED: [&str; 5] = [
+const DROPPED: [&str; 9] = [
     "ALTER TABLE hunt_findings DROP COLUMN clipped",
     "ALTER TABLE hunt_findings DROP COLUMN host",
     "ALTER TABLE hunt_findings DROP COLUMN account",
     "ALTER TABLE hunt_findings DROP COLUMN source",
     "ALTER TABLE hunt_findings DROP COLUMN kept",
+    "DROP INDEX hunt_files_held",
+    "ALTER TABLE hunt_files DROP COLUMN content_sha256",
+    "ALTER TABLE hunt_files DROP COLUMN content_size",
+    "ALTER TABLE hunt_files DROP COLUMN packed_path",
 ];
 
 fn about(finding: &Value) -> Vec<Value> {
@@ -191,7 +195,10 @@ fn the_report_tells_of_files_what_the_register_does(engine: &Engine) {
         [
             ("whole", ""),
             ("whole", ""),
-            ("damaged", "it could not be read to its end"),
+            (
+                "damaged",
+                "it cannot be unpacked beyond byte 786432: incomplete frame; what came before was read"
+            ),
             ("damaged", "what the history kept of it is damaged, not the file; hunt in it again"),
             ("not-read", "the disk was full"),
         ]

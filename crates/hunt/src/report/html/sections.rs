@@ -73,14 +73,14 @@ pub(super) fn detections(summary: &Summary) -> Markup {
             section aria-labelledby="detections" {
                 h2 #detections { "Detections" }
                 p.soft { "What rules and detectors say of the events, worst first, with what would show that it is nothing." }
-                ol.plain { @for detection in all.iter().take(shown) { (one(detection)) } }
+                ol.plain { @for detection in all.iter().take(shown) { (one(summary, detection)) } }
                 (more(summary.detection_count(), shown, "detection"))
             }
         }
     }
 }
 
-fn one(detection: &Detection) -> Markup {
+fn one(summary: &Summary, detection: &Detection) -> Markup {
     let level = detection.level.name();
     let fact = |name: &str, text: &str| {
         html! { @if !text.is_empty() { dt { (name) } dd { (outside(text)) } } }
@@ -121,7 +121,7 @@ fn one(detection: &Detection) -> Markup {
             }
             @for line in detection.evidence.iter().take(shown) {
                 p.small.soft.near {
-                    (second_or_dash(line.time)) " · " (outside(&line.file)) ", line " (grouped(line.place.line))
+                    (second_or_dash(line.time)) " · " (outside(&line.file)) ", " (summary.number_word(&line.file)) " " (grouped(line.place.line))
                 }
                 (log_line(&line.text, ""))
             }
@@ -144,6 +144,15 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                 ". What was not given is not in it."
             }
             @if !coverage.sources.is_empty() { (drawn) }
+            @let by_record: Vec<&str> = summary.by_record().collect();
+            @if !by_record.is_empty() {
+                p.small.soft {
+                    "Not written one event a line, so that numbers of lines in them are those of records: "
+                    @for (nth, path) in by_record.iter().take(REPORT_ROWS_MAX).enumerate() { @if nth > 0 { ", " } (outside(path)) }
+                    @if by_record.len() > REPORT_ROWS_MAX { " and " (counted((by_record.len() - REPORT_ROWS_MAX) as u64, "file")) " more" }
+                    "."
+                }
+            }
             @if left_out > 0 { p.small.soft { "And " (counted(left_out as u64, "strip")) " more, not drawn." } }
             @if !missing.is_empty() || !coverage.cannot_show.is_empty() {
                 h3.later { "What these logs cannot show" }
@@ -190,7 +199,7 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
     let bad: Vec<_> = summary
         .files
         .iter()
-        .filter(|file| file.state != FileState::Whole || file.unread_lines() > 0)
+        .filter(|file| file.state != FileState::Whole || file.unread_lines() > 0 || file.is_empty())
         .collect();
     html! {
         section aria-labelledby="unread" {
@@ -213,7 +222,7 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
                                         @match &file.state {
                                             FileState::Damaged(why) => p { "damaged: " (outside(why)) },
                                             FileState::NotRead(why) => p { "not read at all: " (outside(why)) },
-                                            FileState::Whole => {},
+                                            FileState::Whole => @if file.is_empty() { p { "empty: there is no line in it" } },
                                         }
                                         @for (why, count) in &file.unread { p { (counted(*count, "line")) ": " (outside(why)) } }
                                     }

@@ -150,7 +150,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Markup {
                 @if let Some(time) = finding.time { (second(time)) } @else { "no time told" } " · "
                 @if let Some(host) = host { "host " (outside(host)) " · " }
                 @if let Some(account) = account { "account " (outside(account)) " · " }
-                (outside(&finding.file)) ", line " (grouped(finding.line)) ", byte " (grouped(finding.offset))
+                (outside(&finding.file)) ", " (summary.number_word(&finding.file)) " " (grouped(finding.line)) ", byte " (grouped(finding.offset))
                 " · " (kind_name(*source)) " · " (facts.marking.to_string())
                 @if !kept.is_empty() { " · kept: " (outside(kept)) }
             }

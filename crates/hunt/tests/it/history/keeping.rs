@@ -140,7 +140,12 @@ fn what_is_a_persons_is_kept_only_when_switched_on() {
     let by_default = history.keep(&KEY).unwrap();
     assert_eq!(by_default, Keep::default());
     let kinds: Vec<ObservableKind> = kept(&by_default).into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, [ObservableKind::Ip, ObservableKind::Domain, ObservableKind::Ja4]);
+    let domain = ObservableKind::Domain;
+    assert_eq!(
+        kinds,
+        [ObservableKind::Ip, domain, domain, ObservableKind::Ja4],
+        "a field tells what is a name"
+    );
     history.set_keep(ObservableKind::Account, true).unwrap();
     history.set_keep(ObservableKind::Email, true).unwrap();
     history.set_keep(ObservableKind::Domain, false).unwrap();

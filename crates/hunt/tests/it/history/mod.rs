@@ -6,6 +6,7 @@ mod format;
 mod keeping;
 mod laws;
 mod limits;
+mod places;
 mod support;
 mod together;
 

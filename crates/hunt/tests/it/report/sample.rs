@@ -177,6 +177,7 @@ fn files() -> Vec<FileFacts> {
         last: Some(time(last)),
         kind,
         format: Some(format),
+        by_record: false,
         state: FileState::Whole,
     };
     let (january, march) = ("2026-01-01T00:00:04Z", "2026-03-09T23:59:58Z");
