@@ -18,6 +18,7 @@ pub(crate) use suffix::has_known_suffix;
 use crate::confirm::condition::Condition;
 use crate::limits::{NETWORK_V4_PREFIX_MIN, NETWORK_V6_PREFIX_MIN};
 use crate::pattern::PatternIndicator;
+use crate::standard::Markings;
 
 /// How much of a name an indicator is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +47,8 @@ impl Mode {
 /// A value to hunt for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indicator {
-    /// The STIX id, or the entry of the list as it was written. One STIX indicator may yield several.
+    /// The STIX id, or the entry of the list as it was written. One STIX indicator may yield several. Of an object
+    /// without a good id it is what it has, or its place, behind `indicator--`.
     pub id: String,
     /// The value.
     pub observable: Observable,
@@ -69,6 +71,8 @@ pub struct Reading {
     pub patterns: Vec<PatternIndicator>,
     /// When values of these indicators are legitimate.
     pub conditions: Vec<Condition>,
+    /// What a bundle says of the markings of its indicators.
+    pub markings: Markings,
     /// What was not taken, and why; at most `DIAGNOSTICS_MAX`, the rest are only counted.
     pub diagnostics: Vec<Diagnostic>,
     /// Entries that the list holds, taken or not; comments and empty lines are none.
