@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one binary: command line, wiring, listeners. Everything else is in the crates below.
 
+// First: its `eprintln!` stands before the one of the standard library in all modules that follow.
+#[macro_use]
+mod message;
+
 mod archive;
 mod backup;
 mod cli;

@@ -43,7 +43,7 @@ impl Progress {
         while !self.done.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(50));
             if stop.load(Ordering::Relaxed) {
-                eprintln!("\nstopping; what was found is written. Ctrl-C again ends it at once");
+                eprintln!("stopping; what was found is written. Ctrl-C again ends it at once");
                 return;
             }
             if terminal && shown.elapsed() >= EVERY {
