@@ -162,7 +162,8 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
     let group = group_of(&node, id)?;
     let (facts, author) = node.store.read(|read| {
-        let facts = indicator_facts(read, &group.draft.indicator)?.unwrap_or_default();
+        let id = &group.draft.indicator;
+        let facts = indicator_facts(read, id)?.unwrap_or_else(|| IndicatorFacts::unmarked_or_unknown(id));
         let author = identity_name(read, &facts.author)?;
         Ok::<_, EngineError>((facts, author))
     })?;
