@@ -25,13 +25,16 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 /// Members that tell of a finding where and why.
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
-/// Takes the table of findings back to format 10.
-const DROPPED: [&str; 5] = [
+/// Takes the tables of findings and notices back to format 10.
+const DROPPED: [&str; 8] = [
     "ALTER TABLE hunt_findings DROP COLUMN clipped",
     "ALTER TABLE hunt_findings DROP COLUMN host",
     "ALTER TABLE hunt_findings DROP COLUMN account",
     "ALTER TABLE hunt_findings DROP COLUMN source",
     "ALTER TABLE hunt_findings DROP COLUMN kept",
+    "ALTER TABLE hunt_outbox DROP COLUMN objects",
+    "ALTER TABLE hunt_outbox DROP COLUMN bare_subject",
+    "ALTER TABLE hunt_outbox DROP COLUMN bare",
 ];
 
 fn about(finding: &Value) -> Vec<Value> {
