@@ -243,6 +243,8 @@ pub const PAGE_NAME_CHARS_MAX: usize = 48;
 pub const STIX_SIGHTINGS_MAX: usize = 10_000;
 /// Most findings that a notice names.
 pub const NOTICE_FINDINGS_MAX: usize = 10;
+/// Indicators whose hosts and accounts a notice names, and as many patterns: before it is sent each is asked for again.
+pub const NOTICE_OBJECTS_MAX: usize = 1_000;
 /// Largest notice, in bytes.
 pub const NOTICE_BYTES_MAX: usize = 32 * 1024;
 /// Days for which a detection is kept after a hunt told it last: a year and a month.

@@ -155,6 +155,8 @@ pub struct Importer<'n> {
     /// What stewards took out of the collections that are imported into.
     removed: HashMap<Audience, Removed>,
     unmarked: u64,
+    /// Objects that are marked stricter than `--tlp` says.
+    stricter: u64,
     report: Report,
 }
 
@@ -178,6 +180,7 @@ impl<'n> Importer<'n> {
             salts: SaltSource::default(),
             removed: HashMap::new(),
             unmarked: 0,
+            stricter: 0,
             report: Report { file, ..Report::default() },
         }
     }
@@ -350,6 +353,7 @@ impl<'n> Importer<'n> {
             return Ok(());
         }
         self.unmarked += u64::from(draft.marking.tlp.is_none() && draft.signature.is_none());
+        self.stricter += u64::from(self.envelope.is_some_and(|tlp| tlp < draft.marking.label()));
         self.batch_bytes += draft.body.len();
         self.batch.push(draft);
         if self.batch.len() >= BATCH_DRAFTS || self.batch_bytes >= BATCH_BYTES {
@@ -405,6 +409,12 @@ impl<'n> Importer<'n> {
             let fix = "give --tlp with the label under which the community may have them";
             let place = self.report.file.clone();
             self.report.note(Diagnostic::warning("unmarked-stays", place, message).with_fix(fix));
+        }
+        if let Some(tlp) = self.envelope.filter(|_| self.stricter > 0) {
+            let message =
+                format!("{tlp} loosens nothing: {} of the objects are marked stricter", self.stricter);
+            let place = self.report.file.clone();
+            self.report.note(Diagnostic::warning("label-not-given", place, message));
         }
         match rest {
             Ok(()) => Ok(self.report),

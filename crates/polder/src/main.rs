@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one binary: command line, wiring, listeners. Everything else is in the crates below.
 
-/// As that of the standard library, which it shadows in this program: a line of progress makes room for what is told.
-macro_rules! eprintln {
-    ($($text:tt)*) => {{
-        let _aside = $crate::out::aside();
-        std::eprintln!($($text)*)
-    }};
-}
+// First: its `eprintln!` stands before the one of the standard library in all modules that follow.
+#[macro_use]
+mod message;
 
 mod archive;
 mod backup;

@@ -19,8 +19,10 @@ use store::Scrub;
 
 use crate::cli::{self, RecallAct};
 use crate::failure::{Exit, Failure};
+use crate::hunting::counted;
 use crate::init::salts;
 use crate::node::{Node, fill_random, now};
+use crate::notify;
 use crate::out::say;
 
 /// Runs `polder recall`.
@@ -87,12 +89,17 @@ fn retract(node: &Node, args: &cli::Recall) -> Result<Exit, Failure> {
     if added == 0 {
         return Err(told_refusal(&args.id, &outcomes));
     }
+    let notices = notify::revise(node)?;
     if args.json {
         say!(
             "{}",
-            json!({ "act": "retract", "id": args.id, "version": modified.to_string(), "records": added })
+            json!({
+                "act": "retract", "id": args.id, "version": modified.to_string(), "records": added,
+                "notices": notices,
+            })
         );
     } else {
+        tell_notices(notices);
         say!(
             "{} is revoked by version {modified}, in {added} records: one for each audience that had it",
             args.id
@@ -121,8 +128,10 @@ fn recall(node: &Node, args: &cli::Recall, act: Act) -> Result<Exit, Failure> {
     if !outcomes.iter().all(|o| matches!(o, Outcome::Added { .. })) {
         return Err(told_refusal(&args.id, &outcomes));
     }
+    // Before what is left is looked for: they would be.
+    let notices = notify::revise(node)?;
     let remains = if act == Act::Withdraw { remains(node)? } else { Vec::new() };
-    receipt(node, args, &act, own.count(), &remains);
+    receipt(node, args, &act, own.count(), &remains, notices);
     Ok(if remains.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
@@ -134,8 +143,19 @@ fn remains(node: &Node) -> Result<Vec<String>, Failure> {
     })
 }
 
+/// What became of notices that had not gone out.
+fn tell_notices(notices: u64) {
+    if notices > 0 {
+        eprintln!(
+            "{} that had not gone out named it or what goes no further now; what it said is erased, and it names nothing of \
+             others any more",
+            counted(notices, "notice")
+        );
+    }
+}
+
 /// The holder's statement, not a proof (DESIGN section 2).
-fn receipt(node: &Node, args: &cli::Recall, act: &Act, records: usize, remains: &[String]) {
+fn receipt(node: &Node, args: &cli::Recall, act: &Act, records: usize, remains: &[String], notices: u64) {
     let (word, marking) = match act {
         Act::Remove { .. } => ("remove", None),
         Act::Withdraw => ("withdraw", None),
@@ -147,9 +167,11 @@ fn receipt(node: &Node, args: &cli::Recall, act: &Act, records: usize, remains: 
             json!({
                 "act": word, "id": args.id, "records": records, "marking": marking, "holder": node.member().to_string(),
                 "time": now().to_string(), "remains": remains, "reason": args.reason,
+                "notices": notices,
             })
         );
     }
+    tell_notices(notices);
     match marking {
         None => {
             say!("{} is withdrawn: body, subject and salts of {records} records are erased here", args.id);
@@ -224,6 +246,11 @@ pub fn share(args: &cli::Share) -> Result<Exit, Failure> {
         );
     } else {
         say!("{} is shared with {} under {}", args.id, head.audience, head.marking);
+        if let Some(asked) = args.tlp.filter(|asked| *asked < head.marking.label()) {
+            eprintln!(
+                "{asked} was asked for and is not given: what marks the object, or shared it, is stricter."
+            );
+        }
         if head.marking.tlp.is_none() || head.marking.unknown {
             eprintln!(
                 "It stays in the own organisation all the same: give --tlp with a label that is understood."

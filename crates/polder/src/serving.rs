@@ -64,6 +64,7 @@ pub fn run(args: &Serve) -> Result<Exit, Failure> {
 
 /// Looks new indicators up in the history of own logs, whoever appended them, until the server stops.
 fn look_back_until(node: &Node, stop: &AtomicBool) {
+    let mut revised = None;
     while !stop.load(Ordering::Relaxed) {
         match crate::hunting::look_back(node) {
             Ok(looked) => {
@@ -73,6 +74,14 @@ fn look_back_until(node: &Node, stop: &AtomicBool) {
             }
             // What is not looked up now is looked up the next time.
             Err(failure) => tracing::error!(%failure, "new indicators could not be looked up in the history"),
+        }
+        // Whoever took something back: notices that wait do not tell of it.
+        let newest = node.store.read(crate::notify::newest_record).ok();
+        if newest.is_none() || newest != revised {
+            match crate::notify::revise(node) {
+                Ok(_) => revised = newest,
+                Err(failure) => tracing::error!(%failure, "notices that wait could not be looked through"),
+            }
         }
         std::thread::sleep(LOOK_BACK_EVERY);
     }

@@ -32,7 +32,7 @@ pub fn run(args: &Tour) -> Result<Exit, Failure> {
     let guide = Guide::new(room.path())?;
     let walked = walk(&guide);
     if args.keep {
-        eprintln!("\nkept: {}", room.keep().display());
+        eprintln!("kept: {}", room.keep().display());
     }
     walked?;
     say!(

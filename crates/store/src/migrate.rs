@@ -172,6 +172,29 @@ pub(crate) static STEPS: &[Step] = &[
         what: "the register of log files knows a log that was packed since",
         work: Work::Local { table: "hunt_files", sqlite: CONTENT_SQLITE, postgres: CONTENT_POSTGRES },
     },
+    Step {
+        what: "notices keep what they name, so that what is taken back is not told",
+        // Of those that wait nobody knows what they name; what they told can be told again.
+        work: Work::Local {
+            table: "hunt_outbox",
+            sqlite: &[
+                "ALTER TABLE hunt_outbox ADD COLUMN objects TEXT NOT NULL DEFAULT '[]'",
+                "ALTER TABLE hunt_outbox ADD COLUMN bare_subject TEXT NOT NULL DEFAULT ''",
+                "ALTER TABLE hunt_outbox ADD COLUMN bare BLOB NOT NULL DEFAULT x''",
+                "UPDATE hunt_outbox SET state = 3, body = x'', digest = CAST('format ' || id AS BLOB), \
+                 reason = 'an earlier program did not write down what it names; `polder finding report --notify` tells it anew' \
+                 WHERE state = 0 OR state = 2",
+            ],
+            postgres: &[
+                r#"ALTER TABLE hunt_outbox ADD COLUMN objects TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+                   ADD COLUMN bare_subject TEXT COLLATE "C" NOT NULL DEFAULT '',
+                   ADD COLUMN bare BYTEA NOT NULL DEFAULT ''"#,
+                "UPDATE hunt_outbox SET state = 3, body = '', digest = convert_to('format ' || id, 'UTF8'), \
+                 reason = 'an earlier program did not write down what it names; `polder finding report --notify` tells it anew' \
+                 WHERE state = 0 OR state = 2",
+            ],
+        },
+    },
 ];
 
 /// What a packed file held nobody wrote down.

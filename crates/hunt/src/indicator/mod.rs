@@ -19,6 +19,7 @@ pub(crate) use value::{excerpt, list_mode};
 
 use crate::confirm::condition::Condition;
 use crate::pattern::PatternIndicator;
+use crate::standard::Markings;
 
 /// What a reader made of a list.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct Reading {
     pub patterns: Vec<PatternIndicator>,
     /// When values of these indicators are legitimate.
     pub conditions: Vec<Condition>,
+    /// What a bundle says of the markings of its indicators.
+    pub markings: Markings,
     /// What was not taken, and why; at most `DIAGNOSTICS_MAX`, the rest are only counted.
     pub diagnostics: Vec<Diagnostic>,
     /// Entries that the list holds, taken or not; comments and empty lines are none.

@@ -33,7 +33,8 @@ impl Mode {
 /// A value to hunt for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indicator {
-    /// The STIX id, or the entry of the list as it was written. One STIX indicator may yield several.
+    /// The STIX id, or the entry of the list as it was written. One STIX indicator may yield several. Of an object
+    /// without a good id it is what it has, or its place, behind `indicator--`.
     pub id: String,
     /// The value.
     pub observable: Observable,

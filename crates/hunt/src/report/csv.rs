@@ -45,21 +45,37 @@ pub fn csv(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         writer.write_record(finding(summary, hit).iter().map(|cell| safe(cell)))?;
     }
     for detection in &summary.detections {
-        writer.write_record(row(detection).iter().map(|cell| safe(cell)))?;
+        writer.write_record(row(summary, detection).iter().map(|cell| safe(cell)))?;
     }
     writer.flush()
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// What a spreadsheet takes for a formula begins with one of these.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// A cell that no spreadsheet takes for a formula. Where the list separator is a semicolon one splits the line at those
+/// inside of a cell, too: what follows one is looked at like the beginning.
 pub fn safe(cell: &str) -> String {
     let cell = visible(cell);
-    let formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    if formula { format!("'{cell}") } else { cell.into_owned() }
+    let mut safe = String::with_capacity(cell.len() + 1);
+    if cell.trim_start().starts_with(FORMULA) {
+        safe.push('\'');
+    }
+    let mut begins = false;
+    for c in cell.chars() {
+        if begins && FORMULA.contains(&c) {
+            safe.push('\'');
+        }
+        // A quotation mark that opens a cell is no part of it.
+        begins = c == ';' || begins && (c.is_whitespace() || c == '"');
+        safe.push(c);
+    }
+    safe
 }
 
 fn finding(summary: &Summary, hit: &Hit) -> [String; 19] {
     let Hit { finding, host, account, source, .. } = hit;
-    let facts = summary.facts_of(finding).cloned().unwrap_or_default();
+    let facts = summary.facts(&finding.indicator);
     [
         "finding".to_owned(),
         String::new(),
@@ -83,7 +99,7 @@ fn finding(summary: &Summary, hit: &Hit) -> [String; 19] {
     ]
 }
 
-fn row(detection: &Detection) -> [String; 19] {
+fn row(summary: &Summary, detection: &Detection) -> [String; 19] {
     let about = |kind: &str| super::group::about(detection, kind).collect::<Vec<_>>().join(" ");
     let first = detection.evidence.first();
     [
@@ -100,7 +116,7 @@ fn row(detection: &Detection) -> [String; 19] {
         detection.id.clone(),
         detection.threshold.clone(),
         detection.credit.clone(),
-        String::new(),
+        summary.marking_of(detection).to_string(),
         detection.count.to_string(),
         first.map(|line| line.file.clone()).unwrap_or_default(),
         first.map(|line| line.place.line.to_string()).unwrap_or_default(),

@@ -24,7 +24,7 @@ pub fn json_lines(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     };
     say(head(summary))?;
     summary.hits.iter().try_for_each(|hit| say(finding_line(summary, hit)))?;
-    summary.detections.iter().try_for_each(|detection| say(detection_line(detection)))?;
+    summary.detections.iter().try_for_each(|detection| say(detection_line(summary, detection)))?;
     summary.files.iter().try_for_each(|facts| say(file(facts)))?;
     summary.coverage.sources.iter().try_for_each(|facts| say(source(facts)))?;
     for cannot in &summary.coverage.cannot_show {
@@ -80,6 +80,7 @@ fn head(summary: &Summary) -> Value {
 pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
     let Hit { finding, host, account, source, kept } = hit;
     let facts = summary.facts_of(finding);
+    let marking = summary.facts(&finding.indicator).marking;
     json!({
         "type": "finding",
         "file": finding.file,
@@ -91,7 +92,7 @@ pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
         "indicator": finding.indicator,
         "name": facts.map(|facts| facts.name.as_str()),
         "author": facts.map(|facts| facts.author.as_str()),
-        "marking": facts.map(|facts| facts.marking.to_string()),
+        "marking": marking.to_string(),
         "host": host,
         "account": account,
         "source": kind_name(*source),
@@ -103,8 +104,8 @@ pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
     })
 }
 
-/// A detection as a line of the report.
-pub fn detection_line(detection: &Detection) -> Value {
+/// A detection as a line of the report; `summary` knows its indicator where it is of a pattern.
+pub fn detection_line(summary: &Summary, detection: &Detection) -> Value {
     let evidence: Vec<Value> = detection
         .evidence
         .iter()
@@ -123,6 +124,7 @@ pub fn detection_line(detection: &Detection) -> Value {
         "level": detection.level.name(),
         "techniques": detection.techniques,
         "credit": detection.credit,
+        "marking": summary.marking_of(detection).to_string(),
         "source": kind_name(detection.source),
         "about": detection.about.iter()
             .map(|(kind, value)| json!({ "kind": kind, "value": value })).collect::<Vec<_>>(),

@@ -20,11 +20,12 @@ mod table;
 mod timesketch;
 pub mod words;
 
+pub use self::csv::safe as csv_cell;
 pub use advice::advice;
 pub use csv::{COLUMNS, csv};
 pub use html::html;
 pub use lines::{LINES_VERSION, detection_line, finding_line, json_lines};
-pub use notice::{Notice, notice};
+pub use notice::{Bare, NamedObject, Notice, is_withheld, notice};
 pub use ocsf::ocsf;
 pub use page::{Contact, Contacts, Language, one_page_html, one_page_text};
 pub use recorded::recorded_files;

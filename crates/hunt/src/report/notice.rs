@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What people are told at once: that something was found, where, and what to do. No line of a log is in it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use model::id::hex;
@@ -10,28 +11,88 @@ use sha2::{Digest as _, Sha256};
 
 use super::advice::advice;
 use super::group::{by_indicator, by_level, named_by};
-use super::summary::{Hit, IndicatorFacts, Summary};
+use super::summary::{Hit, IndicatorFacts, Summary, is_of_object};
 use super::table::{basis, verdict};
 use super::words::{second, second_or_dash, shortened, visible};
 use crate::detection::{Detection, Level, Means};
-use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX};
+use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX, NOTICE_OBJECTS_MAX};
 
 /// Longest name, value or path in a notice, in characters.
 const TEXT_CHARS_MAX: usize = 200;
 
 /// Whether an indicator's name, value and author stay on the node: RED is for persons by name, and of an unknown
 /// marking nobody knows who may see it. Mail and webhooks reach whoever reads them.
-fn is_withheld(facts: &IndicatorFacts) -> bool {
+pub fn is_withheld(facts: &IndicatorFacts) -> bool {
     !facts.shipped && (facts.marking.unknown || facts.marking.tlp == Some(Tlp::Red))
 }
 
-/// The marking of the indicator whose pattern a detection is of, where that one stays on the node.
-fn withheld_pattern(summary: &Summary, detection: &Detection) -> Option<Marking> {
-    if detection.means != Means::Pattern {
-        return None;
+/// An indicator that a notice names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedObject {
+    /// Its id.
+    pub id: String,
+    /// The marking that it had when the notice was made.
+    pub marking: Marking,
+    /// Whether the node's ledger held it then.
+    pub held: bool,
+}
+
+/// What a notice says of indicators.
+struct Naming<'a> {
+    summary: &'a Summary,
+    /// Whether it names none that is an object of somebody's: what is said once one may not be named any more.
+    bare: bool,
+    /// The indicators of which hosts and accounts are named.
+    told: BTreeSet<&'a str>,
+}
+
+impl<'a> Naming<'a> {
+    fn new(summary: &'a Summary, detections: &[&'a Detection], bare: bool) -> Naming<'a> {
+        let found = by_indicator(summary).into_iter().map(|group| group.indicator).take(NOTICE_OBJECTS_MAX);
+        let patterns = detections.iter().filter(|one| one.means == Means::Pattern);
+        let told = found.chain(patterns.map(|one| one.id.as_str()).take(NOTICE_OBJECTS_MAX)).collect();
+        Naming { summary, bare, told }
     }
-    let facts = summary.facts(&detection.id);
-    is_withheld(&facts).then_some(facts.marking)
+
+    /// The marking of an indicator that stays on the node, in words; empty where it is not told either.
+    fn withheld(&self, id: &str) -> Option<String> {
+        let facts = self.summary.facts(id);
+        match (is_withheld(&facts), self.bare && !facts.shipped && is_of_object(id)) {
+            (_, true) => Some(String::new()),
+            (true, false) => Some(facts.marking.to_string()),
+            (false, false) => None,
+        }
+    }
+
+    /// The same of the indicator whose pattern a detection is of.
+    fn withheld_pattern(&self, detection: &Detection) -> Option<String> {
+        if detection.means == Means::Pattern { self.withheld(&detection.id) } else { None }
+    }
+
+    fn label(&self) -> &'static str {
+        // How strict it has become is not known when it is written.
+        let least = if self.bare { Tlp::Red } else { Tlp::Clear };
+        self.summary.label().max(least).name()
+    }
+
+    /// The objects that are named.
+    fn objects(&self) -> Vec<NamedObject> {
+        let of = |id: &&str| {
+            let IndicatorFacts { marking, held, shipped, .. } = self.summary.facts(id);
+            let is_named = is_of_object(id) && !shipped && self.withheld(id).is_none();
+            is_named.then(|| NamedObject { id: (*id).to_owned(), marking, held })
+        };
+        self.told.iter().filter_map(of).collect()
+    }
+}
+
+/// What stands for an indicator that is not named.
+fn unnamed(marking: &str) -> String {
+    if marking.is_empty() {
+        "an indicator that may not be named any more".to_owned()
+    } else {
+        format!("an indicator marked {marking}")
+    }
 }
 
 /// A notice, for whatever way it goes.
@@ -39,6 +100,21 @@ fn withheld_pattern(summary: &Summary, detection: &Detection) -> Option<Marking>
 pub struct Notice {
     /// What it is about: the same findings and detections have the same key, whenever they are told.
     pub key: String,
+    /// One line, for a subject.
+    pub subject: String,
+    /// The text of a mail.
+    pub text: String,
+    /// The body of a webhook.
+    pub json: Value,
+    /// The objects of others that it names.
+    pub objects: Vec<NamedObject>,
+    /// The same without any of them: it goes out in its place where one may not be named any more.
+    pub bare: Option<Bare>,
+}
+
+/// A notice that names no object of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bare {
     /// One line, for a subject.
     pub subject: String,
     /// The text of a mail.
@@ -56,7 +132,6 @@ pub fn notice(summary: &Summary, level_min: Level) -> Option<Notice> {
     if summary.hit_count() == 0 && detections.is_empty() {
         return None;
     }
-    let label = summary.label().name();
     let worst = match detections.first() {
         Some(first) => format!("{}: ", first.level.name()),
         None => String::new(),
@@ -65,12 +140,16 @@ pub fn notice(summary: &Summary, level_min: Level) -> Option<Notice> {
         "" => String::new(),
         name => format!(" for {}", shown(name)),
     };
-    Some(Notice {
-        key: key(summary, &detections),
-        subject: format!("[{label}] {worst}{}{organisation}", verdict(summary).to_lowercase()),
-        text: text(summary, &detections, label),
-        json: body(summary, &detections, label),
-    })
+    let made = |naming: &Naming<'_>| Bare {
+        subject: format!("[{}] {worst}{}{organisation}", naming.label(), verdict(summary).to_lowercase()),
+        text: text(naming, &detections),
+        json: body(naming, &detections),
+    };
+    let naming = Naming::new(summary, &detections, false);
+    let objects = naming.objects();
+    let Bare { subject, text, json } = made(&naming);
+    let bare = (!objects.is_empty()).then(|| made(&Naming { bare: true, ..naming }));
+    Some(Notice { key: key(summary, &detections), subject, text, json, objects, bare })
 }
 
 /// The findings and detections, without when the report was made.
@@ -90,16 +169,16 @@ fn key(summary: &Summary, detections: &[&Detection]) -> String {
     hex(&hash.finalize())
 }
 
-fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
+fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
+    let (summary, label) = (naming.summary, naming.label());
     let mut out = String::new();
     let _ = writeln!(out, "{label}\n\n{}.\n{}", verdict(summary), basis(summary));
     if !detections.is_empty() {
         let _ = writeln!(out, "\nDETECTIONS");
     }
     for detection in detections.iter().take(NOTICE_FINDINGS_MAX) {
-        if let Some(marking) = withheld_pattern(summary, detection) {
-            let _ =
-                writeln!(out, "\n* {}: the pattern of an indicator marked {marking}", detection.level.name());
+        if let Some(marking) = naming.withheld_pattern(detection) {
+            let _ = writeln!(out, "\n* {}: the pattern of {}", detection.level.name(), unnamed(&marking));
             let _ = writeln!(out, "  {} lines; the report on the node names it", detection.count);
             continue;
         }
@@ -117,8 +196,8 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
     }
     for group in groups.iter().take(NOTICE_FINDINGS_MAX) {
         let facts = summary.facts(group.indicator);
-        if is_withheld(&facts) {
-            let _ = writeln!(out, "\n* {}: an indicator marked {}", group.kind.name(), facts.marking);
+        if let Some(marking) = naming.withheld(group.indicator) {
+            let _ = writeln!(out, "\n* {}: {}", group.kind.name(), unnamed(&marking));
             let _ = writeln!(out, "  {} times; the report on the node names it", group.count);
             continue;
         }
@@ -138,8 +217,10 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
     more(&mut out, groups.len(), "indicators");
     for (what, kind) in [("ACCOUNTS", "account"), ("HOSTS", "host")] {
         // Whom a withheld indicator was found with would tell of it.
-        let hits = summary.hits.iter().filter(|hit| !is_withheld(&summary.facts(&hit.finding.indicator)));
-        let open = by_level(summary).into_iter().filter(|one| withheld_pattern(summary, one).is_none());
+        let is_open = |id: &str| naming.told.contains(id) && naming.withheld(id).is_none();
+        let hits = summary.hits.iter().filter(|hit| is_open(&hit.finding.indicator));
+        let open =
+            by_level(summary).into_iter().filter(|one| one.means != Means::Pattern || is_open(&one.id));
         let names = named_by(hits, open, kind, Level::Medium);
         if !names.is_empty() {
             let shown: Vec<String> =
@@ -156,15 +237,16 @@ fn text(summary: &Summary, detections: &[&Detection], label: &str) -> String {
     cut(out)
 }
 
-fn body(summary: &Summary, detections: &[&Detection], label: &str) -> Value {
+fn body(naming: &Naming<'_>, detections: &[&Detection]) -> Value {
+    let (summary, label) = (naming.summary, naming.label());
     let findings: Vec<Value> = by_indicator(summary)
         .iter()
         .take(NOTICE_FINDINGS_MAX)
         .map(|group| {
             let facts = summary.facts(group.indicator);
-            if is_withheld(&facts) {
+            if let Some(marking) = naming.withheld(group.indicator) {
                 return json!({
-                    "indicator": null, "name": null, "author": null, "marking": facts.marking.to_string(),
+                    "indicator": null, "name": null, "author": null, "marking": told_marking(&marking),
                     "kind": group.kind.name(), "values": [], "count": group.count, "hosts": [],
                     "first": null, "last": null, "advice": advice(group.kind),
                 });
@@ -184,16 +266,17 @@ fn body(summary: &Summary, detections: &[&Detection], label: &str) -> Value {
         .iter()
         .take(NOTICE_FINDINGS_MAX)
         .map(|detection| {
-            if let Some(marking) = withheld_pattern(summary, detection) {
+            if let Some(marking) = naming.withheld_pattern(detection) {
                 return json!({
-                    "id": null, "title": format!("the pattern of an indicator marked {marking}"),
-                    "level": detection.level.name(), "about": [], "first": null, "last": null,
+                    "id": null, "title": format!("the pattern of {}", unnamed(&marking)),
+                    "marking": told_marking(&marking), "level": detection.level.name(), "about": [], "first": null, "last": null,
                     "count": detection.count, "techniques": [], "advice": shown(&detection.advice),
                     "disproof": shown(&detection.disproof),
                 });
             }
             json!({
-                "id": shown(&detection.id), "title": shown(&detection.title), "level": detection.level.name(),
+                "id": shown(&detection.id), "title": shown(&detection.title),
+                "marking": summary.marking_of(detection).to_string(), "level": detection.level.name(),
                 "about": detection.about.iter().take(5)
                     .map(|(kind, value)| json!({ "kind": kind, "value": shown(value) })).collect::<Vec<_>>(),
                 "first": detection.first.map(|time| time.to_string()),
@@ -226,6 +309,10 @@ fn body(summary: &Summary, detections: &[&Detection], label: &str) -> Value {
         }
     }
     body
+}
+
+fn told_marking(marking: &str) -> Option<&str> {
+    Some(marking).filter(|marking| !marking.is_empty())
 }
 
 /// `evil[.]example`: a mail program makes no link of it.

@@ -65,7 +65,7 @@ fn event(summary: &Summary, severity: Level, info: Value) -> Map<String, Value> 
 
 fn finding(summary: &Summary, hit: &Hit) -> Value {
     let finding = &hit.finding;
-    let facts = summary.facts_of(finding).cloned().unwrap_or_default();
+    let facts = summary.facts(&finding.indicator);
     let place = format!("{}\n{}\n{}\n{}", finding.file, finding.offset, finding.indicator, finding.value);
     let info = json!({
         "uid": uid("finding", &place),
@@ -158,7 +158,8 @@ fn detection(summary: &Summary, detection: &Detection) -> Value {
     event.insert(
         "unmapped".to_owned(),
         json!({
-            "baseline": detection.baseline, "disproof": detection.disproof, "credit": detection.credit,
+            "marking": summary.marking_of(detection).to_string(), "baseline": detection.baseline,
+            "disproof": detection.disproof, "credit": detection.credit,
         }),
     );
     Value::Object(event)

@@ -2,15 +2,17 @@
 //! Notices that are to be sent: nothing is lost without a trace, and nothing waits without bound.
 //!
 //! A notice is written down before it is sent, with its channel. What failed is tried again after a growing
-//! time; what failed [`OUTBOX_TRIES_MAX`] times waits for a person. Local state.
+//! time; what failed [`OUTBOX_TRIES_MAX`] times waits for a person. Beside it stands what it says where an object that it
+//! names may not be named any more. Local state.
 
 use ledger::sql::{EngineError, Flow, Read, Row, Table, TableKind, Tx, Value};
+use model::marking::Marking;
 use model::observable::Observable;
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::draft::reason;
-use super::notice::{Notice, fanged};
+use super::notice::{NamedObject, Notice, fanged};
 use crate::limits::{OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX};
 use crate::quote::Quotes;
 
@@ -21,14 +23,27 @@ static OUTBOX: Table = Table {
     name: "hunt_outbox",
     kind: TableKind::Local,
     columns: &[
-        "id", "channel", "digest", "subject", "body", "state", "tries", "next_try", "reason", "made",
+        "id",
+        "channel",
+        "digest",
+        "subject",
+        "body",
+        "state",
+        "tries",
+        "next_try",
+        "reason",
+        "made",
         "changed",
+        "objects",
+        "bare_subject",
+        "bare",
     ],
     sqlite: &[
         "CREATE TABLE hunt_outbox (
             id INTEGER PRIMARY KEY, channel TEXT NOT NULL, digest BLOB NOT NULL, subject TEXT NOT NULL,
             body BLOB NOT NULL, state INTEGER NOT NULL, tries INTEGER NOT NULL, next_try INTEGER NOT NULL,
-            reason TEXT NOT NULL, made INTEGER NOT NULL, changed INTEGER NOT NULL
+            reason TEXT NOT NULL, made INTEGER NOT NULL, changed INTEGER NOT NULL,
+            objects TEXT NOT NULL DEFAULT '[]', bare_subject TEXT NOT NULL DEFAULT '', bare BLOB NOT NULL DEFAULT x''
         ) STRICT",
         "CREATE UNIQUE INDEX hunt_outbox_once ON hunt_outbox (channel, digest)",
     ],
@@ -36,7 +51,9 @@ static OUTBOX: Table = Table {
         r#"CREATE TABLE hunt_outbox (
             id BIGINT PRIMARY KEY, channel TEXT COLLATE "C" NOT NULL, digest BYTEA NOT NULL,
             subject TEXT COLLATE "C" NOT NULL, body BYTEA NOT NULL, state BIGINT NOT NULL, tries BIGINT NOT NULL,
-            next_try BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, made BIGINT NOT NULL, changed BIGINT NOT NULL
+            next_try BIGINT NOT NULL, reason TEXT COLLATE "C" NOT NULL, made BIGINT NOT NULL, changed BIGINT NOT NULL,
+            objects TEXT COLLATE "C" NOT NULL DEFAULT '[]', bare_subject TEXT COLLATE "C" NOT NULL DEFAULT '',
+            bare BYTEA NOT NULL DEFAULT ''
         )"#,
         "CREATE UNIQUE INDEX hunt_outbox_once ON hunt_outbox (channel, digest)",
     ],
@@ -53,7 +70,8 @@ const BEGINNING_CHARS: usize = 150;
 /// How far a notice has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// It held a value that was forgotten: its body is erased, and it is not sent.
+    /// It held a value that was forgotten, or an earlier program did not write down what it names: its body is erased,
+    /// and it is not sent.
     Erased,
     /// It failed as often as it is tried; a person must look.
     GivenUp,
@@ -89,6 +107,8 @@ pub struct Outgoing {
     pub subject: String,
     /// What is sent: text for mail, JSON for a webhook. Empty once it was sent.
     pub body: Vec<u8>,
+    /// The objects of others that it names.
+    pub objects: Vec<NamedObject>,
     /// How far it has come.
     pub delivery: Delivery,
     /// Tries so far.
@@ -114,12 +134,13 @@ pub enum Enqueued {
     Known,
 }
 
-/// Writes a notice down for a channel.
+/// Writes a notice down for a channel; `bare` is the body for [`unname`], where it names an object.
 pub fn enqueue(
     tx: &mut dyn Tx,
     channel: &str,
     notice: &Notice,
     body: &[u8],
+    bare: &[u8],
     now: Timestamp,
 ) -> Result<Enqueued, EngineError> {
     let digest: [u8; 32] = Sha256::digest(notice.key.as_bytes()).into();
@@ -138,8 +159,9 @@ pub fn enqueue(
     let id = number(tx.as_read(), "SELECT coalesce(max(id), 0) + 1 FROM hunt_outbox", &[])?;
     let now = Value::Int(now.micros());
     tx.execute(
-        "INSERT INTO hunt_outbox (id, channel, digest, subject, body, state, tries, next_try, reason, made, changed)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, '', ?6, ?6)",
+        "INSERT INTO hunt_outbox (id, channel, digest, subject, body, state, tries, next_try, reason, made, changed,
+             objects, bare_subject, bare)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, '', ?6, ?6, ?7, ?8, ?9)",
         &[
             Value::Int(id),
             Value::Text(channel),
@@ -147,6 +169,9 @@ pub fn enqueue(
             Value::Text(&reason(&notice.subject)),
             Value::Blob(body),
             now,
+            Value::Text(&written(&notice.objects)),
+            Value::Text(&reason(notice.bare.as_ref().map_or("", |bare| &bare.subject))),
+            Value::Blob(bare),
         ],
     )?;
     Ok(Enqueued::Added(id))
@@ -177,13 +202,13 @@ pub fn due(
     let mut due = Vec::new();
     let until = if all { i64::MAX } else { now.micros() };
     read.query(
-        "SELECT id, channel, subject, state, tries, next_try, reason, made, changed, body FROM hunt_outbox
-         WHERE state = 0 AND next_try <= ?1 ORDER BY id",
+        "SELECT id, channel, subject, state, tries, next_try, reason, made, changed, body, objects
+         FROM hunt_outbox WHERE state = 0 AND next_try <= ?1 ORDER BY id",
         &[Value::Int(until)],
         &mut |row| {
             // What waits for another channel must not stand before what can go.
             if channels.contains(&row.text(1)?) {
-                due.push(Outgoing { body: row.blob(9)?.to_vec(), ..of(row)? });
+                due.push(with_body(row)?);
             }
             Ok(if due.len() < limit { Flow::Continue } else { Flow::Stop })
         },
@@ -191,10 +216,48 @@ pub fn due(
     Ok(due)
 }
 
+/// What [`due`] tells of one notice, if it may still be tried.
+pub fn waiting(read: &mut dyn Read, id: i64) -> Result<Option<Outgoing>, EngineError> {
+    let mut found = None;
+    read.query(
+        "SELECT id, channel, subject, state, tries, next_try, reason, made, changed, body, objects
+         FROM hunt_outbox WHERE id = ?1 AND state = 0",
+        &[Value::Int(id)],
+        &mut |row| {
+            found = Some(with_body(row)?);
+            Ok(Flow::Stop)
+        },
+    )?;
+    Ok(found)
+}
+
+/// The notices that are not sent yet, or were given up, and name objects: which ones.
+pub fn naming(read: &mut dyn Read) -> Result<Vec<(i64, Vec<NamedObject>)>, EngineError> {
+    let mut all = Vec::new();
+    read.query(
+        "SELECT id, objects FROM hunt_outbox WHERE (state = 0 OR state = 2) AND objects <> '[]' ORDER BY id",
+        &[],
+        &mut |row| {
+            all.push((row.int(0)?, objects(row.text(1)?)?));
+            Ok(Flow::Continue)
+        },
+    )?;
+    Ok(all)
+}
+
+/// An object that a notice names may not be named any more: what it said is erased, and it says what it says without
+/// any of them. Answers whether it was there.
+pub fn unname(tx: &mut dyn Tx, id: i64, now: Timestamp) -> Result<bool, EngineError> {
+    let sql = "UPDATE hunt_outbox SET subject = bare_subject, body = bare, objects = '[]', bare_subject = '', bare = ?2,
+         changed = ?3 WHERE id = ?1 AND (state = 0 OR state = 2) AND objects <> '[]'";
+    Ok(tx.execute(sql, &[Value::Int(id), Value::Blob(b""), Value::Int(now.micros())])? > 0)
+}
+
 /// It was taken. Its body is not kept.
 pub fn sent(tx: &mut dyn Tx, id: i64, now: Timestamp) -> Result<(), EngineError> {
     tx.execute(
-        "UPDATE hunt_outbox SET state = 1, tries = tries + 1, body = ?2, reason = '', changed = ?3
+        "UPDATE hunt_outbox SET state = 1, tries = tries + 1, body = ?2, reason = '', changed = ?3, objects = '[]',
+             bare_subject = '', bare = ?2
          WHERE id = ?1 AND state = 0",
         &[Value::Int(id), Value::Blob(b""), Value::Int(now.micros())],
     )
@@ -231,8 +294,8 @@ pub fn forget(tx: &mut dyn Tx, observable: &Observable, now: Timestamp) -> Resul
     let written = observable.display().to_ascii_lowercase();
     let beginning = written.char_indices().nth(BEGINNING_CHARS).and_then(|(end, _)| written.get(..end));
     let mut ids = Vec::new();
-    tx.query("SELECT id, body FROM hunt_outbox WHERE state = 0 OR state = 2", &[], &mut |row| {
-        let text = text_of(row.blob(1)?);
+    tx.query("SELECT id, body, bare FROM hunt_outbox WHERE state = 0 OR state = 2", &[], &mut |row| {
+        let text = format!("{}\n{}", text_of(row.blob(1)?), text_of(row.blob(2)?));
         if quotes.are_in(&text)
             || beginning.is_some_and(|beginning| text.to_ascii_lowercase().contains(beginning))
         {
@@ -247,7 +310,8 @@ pub fn forget(tx: &mut dyn Tx, observable: &Observable, now: Timestamp) -> Resul
             Value::Text("it held a value that was forgotten"),
             Value::Int(now.micros()),
         ];
-        let sql = "UPDATE hunt_outbox SET state = 3, body = ?2, reason = ?3, changed = ?4 WHERE id = ?1";
+        let sql = "UPDATE hunt_outbox SET state = 3, body = ?2, reason = ?3, changed = ?4, objects = '[]',
+             bare_subject = '', bare = ?2 WHERE id = ?1";
         tx.execute(sql, &args)?;
     }
     Ok(ids.len() as u64)
@@ -282,6 +346,24 @@ pub fn retry(tx: &mut dyn Tx, id: i64, now: Timestamp) -> Result<bool, EngineErr
     Ok(tx.execute(sql, &args)? > 0)
 }
 
+/// Objects as they are stored: id, marking, whether the ledger held it.
+fn written(objects: &[NamedObject]) -> String {
+    let rows: Vec<(&str, i64, bool)> =
+        objects.iter().map(|one| (one.id.as_str(), one.marking.code(), one.held)).collect();
+    serde_json::json!(rows).to_string()
+}
+
+fn objects(text: &str) -> Result<Vec<NamedObject>, EngineError> {
+    let rows: Vec<(String, i64, bool)> = serde_json::from_str(text)
+        .map_err(|error| EngineError::shape(format!("hunt_outbox.objects: {error}")))?;
+    let of = |(id, code, held)| NamedObject { id, marking: Marking::from_code(code), held };
+    Ok(rows.into_iter().map(of).collect())
+}
+
+fn with_body(row: &dyn Row) -> Result<Outgoing, EngineError> {
+    Ok(Outgoing { body: row.blob(9)?.to_vec(), objects: objects(row.text(10)?)?, ..of(row)? })
+}
+
 fn of(row: &dyn Row) -> Result<Outgoing, EngineError> {
     let state = row.int(3)?;
     Ok(Outgoing {
@@ -289,6 +371,7 @@ fn of(row: &dyn Row) -> Result<Outgoing, EngineError> {
         channel: row.text(1)?.to_owned(),
         subject: row.text(2)?.to_owned(),
         body: Vec::new(),
+        objects: Vec::new(),
         delivery: DELIVERIES
             .iter()
             .find(|(_, code, _)| *code == state)

@@ -133,6 +133,15 @@ impl Summary {
         self.indicators.get(indicator).cloned().unwrap_or_else(unknown)
     }
 
+    /// The marking that a detection goes by: of a pattern that of its indicator; what rules and detectors say is of the
+    /// own lines, for the own organisation alone.
+    pub fn marking_of(&self, detection: &Detection) -> Marking {
+        match detection.means {
+            Means::Pattern => self.facts(&detection.id).marking,
+            Means::Detector | Means::Rule => Marking::tlp(Tlp::AmberStrict),
+        }
+    }
+
     /// What is known of the indicator of a finding.
     pub fn facts_of(&self, finding: &Finding) -> Option<&IndicatorFacts> {
         self.indicators.get(&finding.indicator)
@@ -161,6 +170,15 @@ impl Hit {
     }
 }
 
+/// Whether what a finding names as its indicator is an object of somebody's, and not the entry of a list. An object need
+/// not have a good id; earlier programs named one without any by its place.
+pub fn is_of_object(indicator: &str) -> bool {
+    let begins = indicator.get(..11).is_some_and(|head| head.eq_ignore_ascii_case("indicator--"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_place = || indicator.rsplit_once(" object ").is_some_and(|(_, nth)| is_number(nth));
+    begins || is_stix_id(indicator) || is_place()
+}
+
 /// What is known of an indicator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndicatorFacts {
@@ -174,13 +192,15 @@ pub struct IndicatorFacts {
     pub marking_refs: Vec<String>,
     /// Whether it came with the program, so that everybody may know it.
     pub shipped: bool,
+    /// Whether the node's ledger says so: then it says, too, when it is no longer so.
+    pub held: bool,
 }
 
 impl IndicatorFacts {
     /// Of an indicator of which nothing but its id is known. An object of somebody's carries a marking that only a
     /// ledger tells, so it is unknown here; an entry of a list carries none.
     pub fn unmarked_or_unknown(indicator: &str) -> IndicatorFacts {
-        let marking = Marking { unknown: is_stix_id(indicator), ..Marking::NONE };
+        let marking = Marking { unknown: is_of_object(indicator), ..Marking::NONE };
         IndicatorFacts { marking, ..IndicatorFacts::default() }
     }
 }
@@ -193,6 +213,7 @@ impl Default for IndicatorFacts {
             marking: Marking::NONE,
             marking_refs: Vec::new(),
             shipped: false,
+            held: false,
         }
     }
 }

@@ -216,7 +216,7 @@ fn by(page: &mut Page, summary: &Summary) {
         page.heading("By indicator");
     }
     for group in groups.iter().take(LIST_ROWS_MAX) {
-        let facts = summary.indicators.get(group.indicator).cloned().unwrap_or_default();
+        let facts = summary.facts(group.indicator);
         let name = if facts.name.is_empty() { group.indicator } else { &facts.name };
         let hosts = match group.hosts.len() {
             0 => String::new(),

@@ -32,7 +32,7 @@ pub fn timesketch(summary: &Summary, out: &mut dyn Write) -> io::Result<u64> {
         let ends = ends.iter().take(if detection.first == detection.last { 1 } else { 2 });
         for (time, what) in ends {
             if let Some(time) = time {
-                writeln!(out, "{}", self::detection(detection, *time, what))?;
+                writeln!(out, "{}", self::detection(summary, detection, *time, what))?;
             }
         }
     }
@@ -47,7 +47,7 @@ fn datetime(time: Timestamp) -> String {
 
 fn finding(summary: &Summary, hit: &Hit, time: Timestamp) -> Value {
     let finding = &hit.finding;
-    let facts = summary.facts_of(finding).cloned().unwrap_or_default();
+    let facts = summary.facts(&finding.indicator);
     json!({
         "message": format!("{}: {}", title(hit, &facts.name), finding.text),
         "datetime": datetime(time),
@@ -69,7 +69,7 @@ fn finding(summary: &Summary, hit: &Hit, time: Timestamp) -> Value {
     })
 }
 
-fn detection(detection: &Detection, time: Timestamp, what: &str) -> Value {
+fn detection(summary: &Summary, detection: &Detection, time: Timestamp, what: &str) -> Value {
     let about = |kind: &str| super::group::about(detection, kind).collect::<Vec<_>>().join(", ");
     json!({
         "message": format!("{}: {}", detection.level.name(), detection.title),
@@ -83,6 +83,7 @@ fn detection(detection: &Detection, time: Timestamp, what: &str) -> Value {
         "level": detection.level.name(),
         "rule": detection.id,
         "credit": detection.credit,
+        "marking": summary.marking_of(detection).to_string(),
         "techniques": detection.techniques,
         "count": detection.count,
         "threshold": detection.threshold,

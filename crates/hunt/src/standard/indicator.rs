@@ -3,6 +3,7 @@
 
 use memchr::memmem;
 use model::diagnostic::Diagnostic;
+use model::id::is_stix_id;
 use model::limits::ID_BYTES_MAX;
 use model::observable::{Observable, ObservableKind};
 use model::stix::{Item, Splitter};
@@ -10,6 +11,7 @@ use model::time::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::marks::Marks;
 use super::millis;
 use super::pattern::{Compiled, compile};
 use crate::confirm::condition::read_conditions;
@@ -34,13 +36,16 @@ pub fn read_indicator(bytes: &[u8]) -> (Vec<Indicator>, Vec<Diagnostic>) {
 pub fn read_object(bytes: &[u8]) -> Reading {
     let mut reading = Reading::default();
     match serde_json::from_slice::<Value>(bytes) {
-        Ok(object) => read_value(&object, "indicator", &mut reading),
+        Ok(object) => {
+            read_value(&object, "indicator", &mut reading);
+        }
         Err(error) => reading.refuse(not_json("indicator", &error)),
     }
     reading
 }
 
-/// Reads a bundle, or a TAXII envelope, or a single object: its indicators. `name` is the file's.
+/// Reads a bundle, or a TAXII envelope, or a single object: its indicators, and what it says of their markings. `name`
+/// is the file's.
 pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
     let mut reading = Reading::default();
     if bytes.len() > LIST_BYTES_MAX {
@@ -48,6 +53,7 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
         reading.refuse(Diagnostic::error("list-too-large", name, what).with_fix("split it"));
         return reading;
     }
+    let marks = Marks::of(bytes);
     let mut splitter = Splitter::new(bytes);
     // Reading from memory does not fail.
     while let Ok(Some(item)) = splitter.next_item() {
@@ -65,7 +71,13 @@ pub fn read_bundle(bytes: &[u8], name: &str) -> Reading {
                     continue;
                 }
                 match serde_json::from_slice::<Value>(&object) {
-                    Ok(object) => read_value(&object, &place, &mut reading),
+                    Ok(object) => {
+                        if let Some(id) = read_value(&object, &place, &mut reading)
+                            && let Some((marking, refs)) = marks.said(&object, splitter.objects())
+                        {
+                            reading.markings.add(&id, marking, refs);
+                        }
+                    }
                     Err(error) => reading.refuse(not_json(&place, &error)),
                 }
             }
@@ -80,38 +92,57 @@ fn not_json(place: &str, error: &serde_json::Error) -> Diagnostic {
     Diagnostic::error("not-json", place, format!("it is not JSON: {error}"))
 }
 
-fn read_value(object: &Value, place: &str, reading: &mut Reading) {
+/// The id under which an object's values are hunted for. It is never like the entry of a list: of an object without an
+/// id of its own, or with one that is none, nobody knows who may see it either ([`crate::report::is_of_object`]).
+fn object_id(id: &str) -> String {
+    let lower = id.to_ascii_lowercase();
+    if is_stix_id(id) {
+        id.to_owned()
+    } else if is_stix_id(&lower) {
+        // A UUID is the same in capitals; one spelling for one id.
+        lower
+    } else {
+        format!("indicator--{id}")
+    }
+}
+
+/// Answers the id of what was taken.
+fn read_value(object: &Value, place: &str, reading: &mut Reading) -> Option<String> {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let revoked = object.get("revoked").and_then(Value::as_bool).unwrap_or(false);
     if text("type") != Some("indicator") || revoked {
-        return;
+        return None;
     }
     // A longer one is none, and would end up in messages.
-    let id = text("id").filter(|id| id.len() <= ID_BYTES_MAX).unwrap_or(place).to_owned();
+    let place = text("id").filter(|id| id.len() <= ID_BYTES_MAX).unwrap_or(place).to_owned();
     // STIX 2.0 has no `pattern_type`: its patterns are STIX patterns.
     let pattern_type = text("pattern_type").unwrap_or("stix");
     let Some(pattern) = text("pattern") else {
-        return reading.refuse(Diagnostic::error("pattern-missing", id, "the indicator has no pattern"));
+        reading.refuse(Diagnostic::error("pattern-missing", place, "the indicator has no pattern"));
+        return None;
     };
     if pattern_type != "stix" {
         let pattern_type = excerpt(pattern_type);
         let what = format!("a pattern of type `{pattern_type}` cannot be matched against a raw log");
-        return reading.refuse(Diagnostic::error("pattern-not-supported", id, what));
+        reading.refuse(Diagnostic::error("pattern-not-supported", place, what));
+        return None;
     }
     let Compiled { wanted, rest, bad } = match compile(pattern) {
         Ok(compiled) => compiled,
         Err(error) => {
-            return reading.refuse(Diagnostic::error("pattern-not-supported", id, error.to_string()));
+            reading.refuse(Diagnostic::error("pattern-not-supported", place, error.to_string()));
+            return None;
         }
     };
-    let mut lost: Vec<Diagnostic> = bad.iter().map(|error| part_lost(&id, error)).collect();
+    let id = object_id(&place);
+    let mut lost: Vec<Diagnostic> = bad.iter().map(|error| part_lost(&place, error)).collect();
     let time = |key: &str| text(key).and_then(|t| Timestamp::parse(t).ok());
     let (valid_from, valid_until) = (time("valid_from"), time("valid_until"));
     let name = text("name").unwrap_or_default().to_owned();
     let mut indicators = Vec::with_capacity(wanted.len());
     for (observable, mode) in wanted {
         match too_wide(&observable, mode) {
-            Some((code, what)) => lost.push(Diagnostic::error(code, id.clone(), what)),
+            Some((code, what)) => lost.push(Diagnostic::error(code, place.clone(), what)),
             None => {
                 let (id, name) = (id.clone(), name.clone());
                 indicators.push(Indicator { id, observable, mode, name, valid_from, valid_until });
@@ -124,7 +155,7 @@ fn read_value(object: &Value, place: &str, reading: &mut Reading) {
             Ok(_) => {
                 patterns.push(PatternIndicator { id: id.clone(), name, pattern, valid_from, valid_until })
             }
-            Err(error) => lost.push(part_lost(&id, &error)),
+            Err(error) => lost.push(part_lost(&place, &error)),
         }
     }
     if indicators.is_empty() && patterns.is_empty() {
@@ -136,7 +167,7 @@ fn read_value(object: &Value, place: &str, reading: &mut Reading) {
         if let Some(diagnostic) = lost.into_iter().next().map(whole) {
             reading.refuse(diagnostic);
         }
-        return;
+        return None;
     }
     lost.into_iter().for_each(|diagnostic| reading.note(diagnostic));
     let (conditions, not_understood) = read_conditions(object, &id);
@@ -144,6 +175,7 @@ fn read_value(object: &Value, place: &str, reading: &mut Reading) {
     reading.conditions.extend(conditions);
     reading.patterns.extend(patterns);
     reading.take(indicators);
+    Some(id)
 }
 
 fn part_lost(id: &str, error: &dyn std::fmt::Display) -> Diagnostic {

@@ -2,6 +2,7 @@
 //! STIX 2.1: reading indicators, printing indicators and sightings.
 
 mod indicator;
+mod marks;
 mod pattern;
 mod sighting;
 
@@ -10,6 +11,7 @@ pub use indicator::{
     IndicatorAuthor, guessable_indicator_id, indicator_id, indicator_name, indicator_object, read_bundle,
     read_indicator, read_object,
 };
+pub use marks::Markings;
 pub use pattern::{Compiled, Wanted, compile};
 pub use sighting::{SightingFacts, sighting_objects, sighting_values};
 

@@ -4,10 +4,12 @@
 use hunt::command::import_list;
 use hunt::indicator::{Indicator, Mode, read_csv, read_list};
 use hunt::limits::PATTERN_DEPTH_MAX;
+use hunt::report::{IndicatorFacts, is_of_object};
 use hunt::standard::{
     Compiled, IndicatorAuthor, PatternError, SightingFacts, compile, guessable_indicator_id, indicator_id,
     indicator_name, read_bundle, read_indicator, sighting_objects,
 };
+use model::marking::Tlp;
 use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use serde_json::Value;
@@ -299,4 +301,70 @@ proptest::proptest! {
     fn any_pattern_does_not_panic(pattern in r#"(\[|\]|\(|\)|'|\\| |=|IN|OR|AND|LIKE|NOT|,|ipv4-addr:value|domain-name:value|'1\.2\.3\.4'|'%\.a\.bc'|t|EXISTS|\PC){0,20}"#) {
         let _ = compile(&pattern);
     }
+}
+
+/// A bundle tells the markings of its indicators; of those that nobody marked nothing is known, and an object without a
+/// good id is not taken for the entry of a list, which nobody marks.
+#[test]
+fn a_file_of_indicators_keeps_its_markings() {
+    let red = Tlp::Red.stix_id();
+    let object = |id: &str, more: &str| {
+        format!(r#"{{"type":"indicator","pattern":"[ipv4-addr:value = '192.0.2.1']"{id}{more}}}"#)
+    };
+    let id = |id: &str| format!(r#","id":"{id}""#);
+    let refs = |to: &str| format!(r#","object_marking_refs":["{to}"]"#);
+    let own = "marking-definition--0b1f7b43-9a1c-4e8b-a3a5-6a7a5d1a2f10";
+    let uuid = "indicator--AAAAAAAA-0000-4000-8000-00000000000";
+    let objects = [
+        object(&id(&format!("{uuid}1")), &refs(red)),
+        object("", &refs(red)),
+        object(&id("i3"), ""),
+        object(&id("i4"), &refs(own)),
+        object(&id("i5"), &refs("marking-definition--11111111-2222-4333-8444-555555555555")),
+        object(&id("i6"), r#","object_marking_refs":"TLP:CLEAR""#),
+        object(&id("i7"), &format!(r#","granular_markings":[{{"lang":"nl"}},{{"marking_ref":"{red}"}}]"#)),
+        object(&id("i8"), &refs(Tlp::Green.stix_id())),
+        object(&id("i8"), &refs(Tlp::Amber.stix_id())),
+        format!(
+            r#"{{"type":"marking-definition","spec_version":"2.1","id":"{own}","created":"2024-01-01T00:00:00.000Z",
+            "definition_type":"tlp","definition":{{"tlp":"amber"}}}}"#
+        ),
+    ];
+    let bundle = format!(r#"{{"type":"bundle","objects":[{}]}}"#, objects.join(","));
+    let reading = read_bundle(bundle.as_bytes(), "b.json");
+    let told: Vec<String> = reading
+        .indicators
+        .iter()
+        .map(|one| {
+            assert!(is_of_object(&one.id), "{}", one.id);
+            let said = reading.markings.of(&one.id).map_or("nothing".to_owned(), |(m, _)| m.to_string());
+            format!("{}: {said}", one.id)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "indicator--aaaaaaaa-0000-4000-8000-000000000001: TLP:RED",
+            "indicator--b.json object 2: TLP:RED",
+            "indicator--i3: nothing",
+            "indicator--i4: TLP:AMBER",
+            "indicator--i5: unmarked unknown",
+            "indicator--i6: unmarked unknown",
+            "indicator--i7: TLP:RED",
+            "indicator--i8: TLP:AMBER",
+            "indicator--i8: TLP:AMBER",
+        ]
+    );
+    assert!(IndicatorFacts::unmarked_or_unknown("indicator--i3").marking.unknown);
+    assert!(!IndicatorFacts::unmarked_or_unknown("evil.example").marking.unknown);
+    // What the list beside the objects says of none, or cannot say, is restricted.
+    let beside = |list: &str| {
+        let one = object(&id("i1"), &refs(Tlp::Clear.stix_id()));
+        let bundle = format!(r#"{{"type":"bundle","x_polder_markings":{list},"objects":[{one}]}}"#);
+        let reading = read_bundle(bundle.as_bytes(), "b.json");
+        reading.markings.of("indicator--i1").map(|(marking, _)| marking.to_string())
+    };
+    assert_eq!(beside(r#"[{"marking":"TLP:RED","first":0,"last":0}]"#).as_deref(), Some("TLP:RED"));
+    assert_eq!(beside("[]").as_deref(), Some("TLP:CLEAR unknown"));
+    assert_eq!(beside("7").as_deref(), Some("TLP:CLEAR unknown"));
 }

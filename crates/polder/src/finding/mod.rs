@@ -114,7 +114,14 @@ pub fn indicator_facts(read: &mut dyn Read, id: &str) -> Result<Option<Indicator
         marking,
         marking_refs: refs.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect(),
         shipped: false,
+        held: true,
     }))
+}
+
+/// Whether the newest version of an object that is held here revokes it.
+pub fn is_revoked(read: &mut dyn Read, id: &str) -> Result<bool, EngineError> {
+    let rows = record::of_subject(read, SubjectKey::of(id))?;
+    Ok(rows.iter().find_map(|row| row.body.as_deref()).is_some_and(|body| share::is_revoked(Some(body))))
 }
 
 /// The name of an identity, if it is held here; otherwise its id.
@@ -155,7 +162,8 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
     let group = group_of(&node, id)?;
     let (facts, author) = node.store.read(|read| {
-        let facts = indicator_facts(read, &group.draft.indicator)?.unwrap_or_default();
+        let id = &group.draft.indicator;
+        let facts = indicator_facts(read, id)?.unwrap_or_else(|| IndicatorFacts::unmarked_or_unknown(id));
         let author = identity_name(read, &facts.author)?;
         Ok::<_, EngineError>((facts, author))
     })?;

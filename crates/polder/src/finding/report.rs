@@ -150,7 +150,19 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
         }
         Ok::<_, EngineError>(all)
     })?;
-    summary.indicators.extend(known);
+    for (id, mut facts) in known {
+        // What a file said of it holds as well: its values may be those that were found.
+        let said = summary
+            .indicators
+            .get(&id)
+            .filter(|said| !said.held && (said.marking.tlp.is_some() || !said.marking_refs.is_empty()));
+        if let Some(said) = said {
+            facts.marking = facts.marking.as_strict_as(said.marking);
+            let more = said.marking_refs.iter().filter(|one| !facts.marking_refs.contains(one)).cloned();
+            facts.marking_refs.extend(more.collect::<Vec<_>>());
+        }
+        summary.indicators.insert(id, facts);
+    }
     let mut left: BTreeSet<String> =
         ids.into_iter().filter(|id| !summary.indicators.contains_key(id)).collect();
     if !left.is_empty() {
@@ -253,8 +265,8 @@ fn stix_bytes(node: Option<&Node>, summary: &Summary, anonymous: bool) -> Result
     };
     if file.left_out > 0 {
         eprintln!(
-            "{} findings are of entries of lists, for which there is no object, or beyond the limit of a file: no \
-             sighting was made of them",
+            "{} findings are of entries of lists, for which there is no object, of objects that nobody marked or whose \
+             marking is not understood, or beyond the limit of a file: no sighting was made of them",
             file.left_out
         );
     }

@@ -67,6 +67,7 @@ pub fn run(args: &ShareFinding) -> Result<Exit, Failure> {
     };
     let sight = sight_of(&group)?;
     let marking = marking(&node, &sight.indicator, &terms.audience, terms.tlp)?;
+    tell_stricter(terms.tlp, marking);
     if let Some(standing) = standing(&node, &sight, &terms, marking)? {
         tell_standing(&sight, &standing, args.json);
         return Ok(Exit::Done);
@@ -166,7 +167,7 @@ fn standing(
     })
 }
 
-fn is_revoked(body: Option<&[u8]>) -> bool {
+pub fn is_revoked(body: Option<&[u8]>) -> bool {
     let body: Option<Value> = body.and_then(|body| serde_json::from_slice(body).ok());
     body.is_some_and(|body| body.get("revoked") == Some(&Value::Bool(true)))
 }
@@ -207,6 +208,7 @@ pub fn sight(
         )));
     }
     let marking = marking(&node, indicator, &terms.audience, tlp)?;
+    tell_stricter(tlp, marking);
     for sight in &sights {
         match standing(&node, sight, &terms, marking)? {
             Some(standing) => tell_standing(sight, &standing, as_json),
@@ -301,6 +303,16 @@ pub fn marking(
         )));
     }
     Ok(marking)
+}
+
+/// A label that was asked for loosens nothing; whoever asks for a looser one is told.
+fn tell_stricter(asked: Option<Tlp>, marking: Marking) {
+    if let Some(asked) = asked.filter(|asked| *asked < marking.label()) {
+        eprintln!(
+            "{asked} was asked for and is not given: the indicator is marked stricter, and a sighting of it goes no \
+             further. It is {marking}"
+        );
+    }
 }
 
 /// The indicator's `object_marking_refs`, of TLP the one label that counts.

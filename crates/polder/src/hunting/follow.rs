@@ -392,9 +392,9 @@ impl<'f> Following<'f> {
         self.found.0 += hits.len() as u64;
         self.found.1 += detections.len() as u64;
         if self.job.args.output.json {
-            let summary = self.summary_of(&hits)?;
+            let summary = self.summary_of(&hits, &detections)?;
             hits.iter().for_each(|hit| say!("{}", report::finding_line(&summary, hit)));
-            detections.iter().for_each(|detection| say!("{}", report::detection_line(detection)));
+            detections.iter().for_each(|detection| say!("{}", report::detection_line(&summary, detection)));
         } else {
             hits.iter().for_each(|hit| say!("{}", finding_line(hit)));
             detections.iter().for_each(print);
@@ -413,19 +413,23 @@ impl<'f> Following<'f> {
         Ok(())
     }
 
-    /// A summary that knows the indicators of these findings.
-    fn summary_of(&mut self, hits: &[Hit]) -> Result<Summary, Failure> {
-        let mut summary = Summary::new(now());
-        let mut unknown = Vec::new();
+    /// A summary that knows the indicators of these findings and patterns.
+    fn summary_of(&mut self, hits: &[Hit], detections: &[Detection]) -> Result<Summary, Failure> {
+        let (mut summary, mut fresh) = (Summary::new(now()), Summary::new(now()));
         for hit in hits {
             let id = &hit.finding.indicator;
             match self.indicators.get(id) {
                 Some(facts) => drop(summary.indicators.insert(id.clone(), facts.clone())),
-                None => unknown.push(hit.clone()),
+                None => fresh.hits.push(hit.clone()),
             }
         }
-        if !unknown.is_empty() {
-            let mut fresh = Summary { hits: unknown, ..Summary::new(now()) };
+        for one in detections.iter().filter(|one| one.means == Means::Pattern) {
+            match self.indicators.get(&one.id) {
+                Some(facts) => drop(summary.indicators.insert(one.id.clone(), facts.clone())),
+                None => fresh.detections.push(one.clone()),
+            }
+        }
+        if !fresh.hits.is_empty() || !fresh.detections.is_empty() {
             // What is not known is told all the same; its marking is then unknown.
             let known = self.know(&mut fresh);
             if known.is_ok() {
@@ -445,11 +449,11 @@ impl<'f> Following<'f> {
             if !summary.indicators.contains_key(id)
                 && let Some(indicator) = quarry.set.indicator(nth)
             {
-                summary.indicators.insert(id.clone(), facts_of(id, indicator.name, quarry.shipped));
+                summary.indicators.insert(id.clone(), facts_of(id, indicator.name, quarry));
             }
         }
         for one in summary.detections.iter().filter(|one| one.means == Means::Pattern) {
-            let facts = || facts_of(&one.id, String::new(), quarry.shipped);
+            let facts = || facts_of(&one.id, String::new(), quarry);
             summary.indicators.entry(one.id.clone()).or_insert_with(facts);
         }
         self.node.map_or(Ok(()), |node| fill_indicators(node, summary))

@@ -130,7 +130,7 @@ impl<'q> Gathering<'q> {
         (self.summary.made, self.summary.organisation, self.summary.sought) =
             (mine.made, mine.organisation, mine.sought);
         for (id, facts) in &mut self.summary.indicators {
-            *facts = facts_of(id, std::mem::take(&mut facts.name), self.quarry.shipped);
+            *facts = facts_of(id, std::mem::take(&mut facts.name), self.quarry);
         }
         let notes = &mut self.summary.sought.notes;
         let began = from.begun.to_string()[..16].replace('T', " ");
@@ -173,7 +173,7 @@ impl<'q> Gathering<'q> {
             if !self.summary.indicators.contains_key(id)
                 && let Some(indicator) = self.quarry.set.indicator(hit.finding.indicator_index)
             {
-                let facts = facts_of(id, indicator.name, self.quarry.shipped);
+                let facts = facts_of(id, indicator.name, self.quarry);
                 self.summary.indicators.insert(id.clone(), facts);
             }
         }
@@ -188,7 +188,7 @@ impl<'q> Gathering<'q> {
             return;
         }
         if detection.means == Means::Pattern {
-            let facts = || facts_of(&detection.id, String::new(), self.quarry.shipped);
+            let facts = || facts_of(&detection.id, String::new(), self.quarry);
             self.summary.indicators.entry(detection.id.clone()).or_insert_with(facts);
         }
         self.summary.detections.push(detection);
@@ -371,6 +371,10 @@ fn facts(report: &FileReport) -> FileFacts {
 }
 
 /// What is known of an indicator before a node fills in what its ledger says besides.
-pub fn facts_of(id: &str, name: String, shipped: bool) -> IndicatorFacts {
-    IndicatorFacts { name, shipped, ..IndicatorFacts::unmarked_or_unknown(id) }
+pub fn facts_of(id: &str, name: String, quarry: &Quarry) -> IndicatorFacts {
+    let unsaid = IndicatorFacts { name, shipped: quarry.shipped, ..IndicatorFacts::unmarked_or_unknown(id) };
+    match quarry.markings.of(id) {
+        Some((marking, refs)) => IndicatorFacts { marking, marking_refs: refs.to_vec(), ..unsaid },
+        None => unsaid,
+    }
 }

@@ -21,7 +21,7 @@ use hunt::rule::{
     self, Choice, Engine, Exception, Kept, PACKS, RegexRoom, Rule, Rules, pack_rules, read_rules_within,
 };
 use hunt::scan::IndicatorSet;
-use hunt::standard::read_bundle;
+use hunt::standard::{Markings, read_bundle};
 use model::diagnostic::Diagnostic;
 use model::observable::ObservableKind;
 use sha2::{Digest as _, Sha256};
@@ -43,6 +43,8 @@ pub struct Quarry {
     pub detectors: Option<detector::Options>,
     /// The same for the report.
     pub sought: Sought,
+    /// What files say of the markings of their indicators.
+    pub markings: Markings,
     /// Whether all indicators came with the program.
     pub shipped: bool,
     /// Whether something of what was named could not be read.
@@ -79,6 +81,7 @@ struct Gathered {
     indicators: Vec<Indicator>,
     patterns: Vec<PatternIndicator>,
     conditions: Vec<Condition>,
+    markings: Markings,
     lists: WarningLists,
     rules: Vec<Rule>,
     exceptions: Vec<Exception>,
@@ -124,6 +127,7 @@ impl Gathered {
         self.indicators.extend(reading.indicators);
         self.patterns.extend(reading.patterns);
         self.conditions.extend(reading.conditions);
+        self.markings.extend(&reading.markings);
         self.sought.origins.push(path.display().to_string());
         Ok(())
     }
@@ -244,6 +248,7 @@ impl Gathered {
             patterns,
             detectors,
             sought,
+            markings: self.markings,
             shipped: self.only_shipped,
             partial: self.partial,
             asked,

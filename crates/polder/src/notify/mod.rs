@@ -6,13 +6,17 @@ mod mail;
 mod settings;
 mod webhook;
 
-use hunt::report::outbox::{Enqueued, Outgoing, due, enqueue, failed, outgoing, retry, sent};
+use hunt::report::outbox::{
+    Enqueued, Outgoing, due, enqueue, failed, naming, outgoing, retry, sent, unname, waiting,
+};
 use hunt::report::words::{second, visible};
-use hunt::report::{Summary, notice};
+use hunt::report::{NamedObject, Summary, is_withheld, notice};
+use ledger::sql::{EngineError, Flow, Read};
 use serde_json::json;
 
 use crate::cli::NotifyCommand;
 use crate::failure::{Exit, Failure};
+use crate::finding::{indicator_facts, is_revoked};
 use crate::node::{Node, now};
 use crate::out::say;
 
@@ -112,14 +116,17 @@ pub fn tell_failure(id: i64, why: &str) {
 pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result<bool, Failure> {
     let Some(notice) = notice(summary, settings.level_min) else { return Ok(false) };
     let mut channels = Vec::new();
+    let bare = notice.bare.as_ref();
     if settings.mail.is_some() {
-        channels.push((MAIL, notice.text.clone().into_bytes()));
+        let bare = bare.map(|bare| bare.text.clone().into_bytes());
+        channels.push((MAIL, notice.text.clone().into_bytes(), bare.unwrap_or_default()));
     }
     if settings.webhook.is_some() {
-        channels.push((WEBHOOK, notice.json.to_string().into_bytes()));
+        let bare = bare.map(|bare| bare.json.to_string().into_bytes());
+        channels.push((WEBHOOK, notice.json.to_string().into_bytes(), bare.unwrap_or_default()));
     }
-    for (channel, body) in channels {
-        match node.store.local(|tx| enqueue(tx, channel, &notice, &body, now()))? {
+    for (channel, body, bare) in channels {
+        match node.store.local(|tx| enqueue(tx, channel, &notice, &body, &bare, now()))? {
             Enqueued::Added(_) => {}
             Enqueued::Full => eprintln!(
                 "polder: too many notices wait to be sent, so this one is not taken for {channel}; \
@@ -129,6 +136,54 @@ pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result
         }
     }
     Ok(true)
+}
+
+/// Whether all objects that a notice names may be named as they were: each is held where it was, not revoked, and not
+/// marked stricter since.
+fn may_be_named(read: &mut dyn Read, objects: &[NamedObject]) -> Result<bool, EngineError> {
+    for NamedObject { id, marking, held } in objects {
+        let stands = match indicator_facts(read, id)? {
+            None => !held,
+            Some(facts) => {
+                !is_withheld(&facts) && !marking.is_looser_than(facts.marking) && !is_revoked(read, id)?
+            }
+        };
+        if !stands {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The newest record, whatever it is.
+pub fn newest_record(read: &mut dyn Read) -> Result<i64, EngineError> {
+    let mut newest = 0;
+    read.query("SELECT coalesce(max(seq), 0) FROM records", &[], &mut |row| {
+        newest = row.int(0)?;
+        Ok(Flow::Stop)
+    })?;
+    Ok(newest)
+}
+
+/// Takes out of the notices that wait, or were given up, what may not be named any more: what they said of it is erased.
+/// Answers how many these are.
+pub fn revise(node: &Node) -> Result<u64, Failure> {
+    let mut changed = 0;
+    for (id, objects) in node.store.read(naming)? {
+        if !node.store.read(|read| may_be_named(read, &objects))? {
+            changed += u64::from(node.store.local(|tx| unname(tx, id, now()))?);
+        }
+    }
+    Ok(changed)
+}
+
+/// The notice as it may go out now; `None` where it does not wait any more.
+fn as_it_may_go(node: &Node, one: Outgoing) -> Result<Option<Outgoing>, Failure> {
+    if node.store.read(|read| may_be_named(read, &one.objects))? {
+        return Ok(Some(one));
+    }
+    node.store.local(|tx| unname(tx, one.id, now()))?;
+    Ok(node.store.read(|read| waiting(read, one.id))?)
 }
 
 /// Sends what is due, the oldest first and at most `limit`; answers the number of each notice that was tried, and why
@@ -144,9 +199,11 @@ pub fn send(
             .into_iter()
             .flatten()
             .collect();
-    let waiting = node.store.read(|read| due(read, now(), all, &channels, limit))?;
+    let due = node.store.read(|read| due(read, now(), all, &channels, limit))?;
     let mut tried = Vec::new();
-    for one in waiting {
+    for one in due {
+        // The ledger is asked again: meanwhile something may have been taken back.
+        let Some(one) = as_it_may_go(node, one)? else { continue };
         let done = match one.channel.as_str() {
             MAIL => settings.mail.as_ref().map(|mail| mail.send(&one, node)),
             WEBHOOK => settings.webhook.as_ref().map(|webhook| webhook.send(&one)),

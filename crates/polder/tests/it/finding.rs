@@ -241,3 +241,17 @@ fn a_report_has_every_form() {
     found.run(&["report", "--format", "page", "--language", "fr"]).expect(2).says(&["nl, en"]);
     Bench::new().run(&["finding", "report", "--data", "d"]).expect(1).says(&["Nothing was looked for"]);
 }
+
+/// A looser label than the indicator's is not given, and that is said.
+#[test]
+fn a_label_that_is_not_given_is_said() {
+    let found = Found::new();
+    let (id, words) = (found.id("203.0.113.7"), "TLP:CLEAR was asked for and is not given");
+    found.run(&["share", &id, "--tlp", "clear"]).expect(0).says(&[words, "TLP:AMBER"]);
+    let ran = found.run(&["share", &found.id(NAME), "--tlp", "red"]).expect(0);
+    assert!(!ran.err.contains("is not given"), "{}", ran.err);
+    let green = crate::support::marked(1, "green");
+    found.bench.write("green.json", green);
+    let report = found.bench.import("green.json", &["--tlp", "clear"], 0);
+    assert_eq!(report["diagnostics"][0]["code"], "label-not-given", "{report}");
+}

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::notify::{SECRET, private, web};
 use crate::support::*;
 
 /// File, line, value and indicator of every finding that the samples hold for the list of indicators.
@@ -412,8 +413,76 @@ fn a_file_of_indicators_makes_no_sightings_of_others() {
     let indicator = r#"{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z","object_marking_refs":["marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"]}"#;
     bench.write("red.json", indicator);
     bench.write("a.log", "to 203.0.113.7\n");
-    let ran = bench.run(&["hunt", "--indicators", "red.json", "a.log", "--format", "stix"]).expect(0);
+    let hunt = |file: &str, more: &[&str]| {
+        bench.run(&[&["hunt", "--indicators", file, "a.log"], more].concat()).expect(0)
+    };
+    // A sighting of what somebody marked is marked as that; the label follows.
+    let bundle: Value = serde_json::from_str(&hunt("red.json", &["--format", "stix"]).out).unwrap();
+    let objects = bundle["objects"].as_array().unwrap();
+    assert_eq!(objects.len(), 3, "{bundle}");
+    for object in objects {
+        assert_eq!(object["object_marking_refs"], serde_json::json!([tlp("red")]), "{object}");
+    }
+    let lines = hunt("red.json", &["--json"]).json();
+    assert_eq!((&lines[0]["label"], &lines[1]["marking"]), (&"TLP:RED".into(), &"TLP:RED".into()));
+    // Of what nobody marked it is not known who may see it.
+    let unmarked = indicator.split(",\"object_marking_refs").next().unwrap().to_owned() + "}";
+    bench.write("unmarked.json", unmarked);
+    let ran = hunt("unmarked.json", &["--format", "stix"]).says(&["that nobody marked"]);
     assert!(!ran.out.contains("sighting--"), "{}", ran.out);
+}
+
+/// An object with an odd id, or without one, is as secret as it is marked: it is no entry of a list.
+#[test]
+fn a_red_object_without_a_good_id_is_not_told_by_notice() {
+    for id in [r#""id":"indicator--AAAAAAAA-0000-4000-8000-000000000001","#, r#""id":"evil.example","#, ""] {
+        let bench = Bench::new();
+        let red = tlp("red");
+        bench.write(
+            "red.json",
+            format!(
+                r#"{{"type":"indicator",{id}"name":"SECRET OPERATION","pattern":"[ipv4-addr:value = '203.0.113.7']","object_marking_refs":["{red}"]}}"#
+            ),
+        );
+        bench.write("a.log", "2026-03-01T10:00:00Z host=gate-1 in 203.0.113.7\n");
+        let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"]);
+        private(&bench, "hook.secret", SECRET);
+        let settings = format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n");
+        bench.write("notify.toml", settings);
+        let hunt = ["hunt", "--data", "d", "--indicators", "red.json", "a.log", "--format", "csv"];
+        let ran = bench.run(&[&hunt[..], &["--notify", "notify.toml"]].concat()).expect(0);
+        assert!(ran.out.contains(",TLP:RED,"), "{}", ran.out);
+        let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+        assert!(body.contains("\"label\":\"TLP:RED\""), "{body}");
+        // What was recorded of it stays as secret.
+        let report = ["finding", "report", "--data", "d", "--out", "r.txt", "--notify", "notify.toml"];
+        bench.run(&report).expect(0);
+        let later = heard.try_recv().map(|(_, body)| String::from_utf8(body).unwrap()).unwrap_or_default();
+        for word in ["SECRET", "203.0.113.7", "gate-1", "evil.example"] {
+            assert!(!body.contains(word) && !later.contains(word), "{word}: {body}{later}");
+        }
+    }
+}
+
+/// A name of a file moves no cursor, whatever message it stands in.
+#[test]
+fn a_name_in_a_message_moves_no_cursor() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &[], 0);
+    let name = "x\u{1b}]0;P\u{7}a\u{1b}[2Jlog";
+    let text = "2026-03-01T10:00:00Z in 203.0.113.7\n".repeat(300);
+    bench.write(name, &text);
+    bench.run(&["hunt", "--data", "d", name]).expect(0);
+    bench.write(name, text.replacen("203.0.113.7\n", "203.0.113.8\n", 290).replace("113.8", "113.7"));
+    let changed = format!("{}{}", &text[..text.len() - 40], "2026-03-01T10:00:00Z in 198.51.100.7 or so\n");
+    bench.write(name, changed);
+    let changed = bench.run(&["hunt", "--data", "d", name]);
+    let missing = bench.run(&["hunt", "--data", "d", &format!("{name}.gone")]).expect(6);
+    for ran in [changed, missing] {
+        assert!(ran.err.contains("\\u{1b}[2J"), "it is named: {}", ran.err);
+        assert!(!ran.err.contains(['\u{1b}', '\u{7}']), "{:?}", ran.err);
+    }
 }
 
 /// What is written while the program runs, by a file and by syslog, is found and kept.

@@ -315,3 +315,54 @@ fn settings_that_would_tell_too_much_are_refused() {
     refused("[mail]\nfrom = \"nobody\"\nto = [\"a@b.example\"]\nhost = \"h\"\n", &["not a mail address"]);
     bench.run(&["notify", "list", "--data", "d"]).expect(1);
 }
+
+/// A notice that waits does not tell what was taken back since, and what it said of it is erased at once.
+#[test]
+fn a_notice_that_waits_does_not_tell_what_was_taken_back() {
+    for act in [&["--narrow", "red"][..], &["--withdraw"], &["--retract"]] {
+        let found = Found::new();
+        let bench = &found.bench;
+        private(bench, "hook.secret", SECRET);
+        let settings = |address: &str| {
+            format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n")
+        };
+        let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        bench.write("notify.toml", settings(&dead));
+        report(&found, 0).says(&["does not answer"]);
+        let all = found.list();
+        let id = all.iter().find(|one| one["value"] == "203.0.113.7").unwrap()["indicator"].as_str().unwrap();
+        let ran = bench.run(&[&["recall", "--data", "d", id, "--json"], act].concat());
+        assert_eq!(ran.json()[0]["notices"], 1, "{act:?}: {} {}", ran.out, ran.err);
+        let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
+        bench.write("notify.toml", settings(&address));
+        bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml", "--now"]).expect(0);
+        let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+        for word in ["203.0.113.7", id, "TLP:AMBER"] {
+            assert!(!body.contains(word), "{act:?} {word}: {body}");
+        }
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["findings_in_all"], &body["label"]), (&json!(3), &json!("TLP:RED")), "{body}");
+    }
+}
+
+/// The ledger is asked when a notice is sent, whoever narrowed what it names.
+#[test]
+fn a_notice_is_held_against_the_ledger_when_it_is_sent() {
+    let found = Found::new();
+    let bench = &found.bench;
+    private(bench, "hook.secret", SECRET);
+    let (address, heard) = web(&["HTTP/1.1 503 Busy\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"]);
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    report(&found, 0);
+    assert!(String::from_utf8(heard.recv().unwrap().1).unwrap().contains("203.0.113.7"));
+    // A file that marks the same objects stricter narrows them; no command of recalling is run.
+    let export = bench.run(&["export", "--data", "d", "--format", "stix"]).expect(0).out;
+    bench.write("again.json", export);
+    bench.import("again.json", &["--community", &found.ring, "--tlp", "red"], 0);
+    bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml", "--now"]).expect(0);
+    let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+    assert!(!body.contains("203.0.113.7") && body.contains("TLP:RED"), "{body}");
+}

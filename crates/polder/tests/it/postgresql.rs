@@ -575,6 +575,8 @@ fn a_database_of_format_9_is_brought_forward() {
         database.run(
             "ALTER TABLE hunt_files DROP COLUMN zone; DROP TABLE hunt_forgotten;
              DROP TABLE hunt_detections; DROP TABLE hunt_sought;
+             ALTER TABLE hunt_files DROP COLUMN content_sha256, DROP COLUMN content_size, DROP COLUMN packed_path;
+             ALTER TABLE hunt_outbox DROP COLUMN objects, DROP COLUMN bare_subject, DROP COLUMN bare;
              ALTER TABLE hunt_findings DROP COLUMN clipped, DROP COLUMN host, DROP COLUMN account,
                  DROP COLUMN source, DROP COLUMN kept;
              UPDATE polder_format SET format = 9",

@@ -26,8 +26,8 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 /// Members that tell of a finding where and why.
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
-/// Takes the table of findings back to format 10.
-const DROPPED: [&str; 9] = [
+/// Takes the tables of findings, files and notices back to format 10.
+const DROPPED: [&str; 12] = [
     "ALTER TABLE hunt_findings DROP COLUMN clipped",
     "ALTER TABLE hunt_findings DROP COLUMN host",
     "ALTER TABLE hunt_findings DROP COLUMN account",
@@ -37,6 +37,9 @@ const DROPPED: [&str; 9] = [
     "ALTER TABLE hunt_files DROP COLUMN content_sha256",
     "ALTER TABLE hunt_files DROP COLUMN content_size",
     "ALTER TABLE hunt_files DROP COLUMN packed_path",
+    "ALTER TABLE hunt_outbox DROP COLUMN objects",
+    "ALTER TABLE hunt_outbox DROP COLUMN bare_subject",
+    "ALTER TABLE hunt_outbox DROP COLUMN bare",
 ];
 
 fn about(finding: &Value) -> Vec<Value> {

@@ -338,6 +338,43 @@ fn every_module_is_compiled() {
     faults.check();
 }
 
+/// A name that somebody chose reaches the terminal through `message::message`, which escapes: the program's `eprintln!` is
+/// that one, and nothing goes another way.
+#[test]
+fn no_naked_name_reaches_the_terminal() {
+    let mut faults = Faults::default();
+    let main = read("crates/polder/src/main.rs");
+    let first = main.lines().find(|line| line.starts_with("mod ")).unwrap_or_default();
+    if first != "mod message;" || !main.contains("#[macro_use]\nmod message;") {
+        faults
+            .add("crates/polder/src/main.rs: `#[macro_use] mod message;` is not the first module".to_owned());
+    }
+    // A prompt before a secret; a line that tells how far it is; logs of the server, which escape by themselves.
+    let known = [
+        ("crates/polder/src/keys.rs", "eprint!("),
+        ("crates/polder/src/keys.rs", "io::stderr"),
+        ("crates/polder/src/hunting/progress.rs", "io::stderr"),
+        ("crates/polder/src/serving.rs", "io::stderr"),
+        ("crates/polder/src/message.rs", "std::eprintln!("),
+    ];
+    for path in sources().filter(|path| is_product(path) && path.starts_with("crates/polder/")) {
+        let text = read(path);
+        let lines: Vec<&str> = text.lines().collect();
+        for nth in product_lines(&lines) {
+            for way in ["std::eprintln!(", "eprint!(", "io::stderr", "std::println!("] {
+                let is_known = known.iter().any(|(of, what)| *of == path && way == *what);
+                if calls(lines[nth], way) && !is_known {
+                    faults.add(format!(
+                        "{path}:{}: `{way}` shows names as they are; write `eprintln!` (crates/polder/src/message.rs)",
+                        nth + 1
+                    ));
+                }
+            }
+        }
+    }
+    faults.check();
+}
+
 #[test]
 fn each_table_is_of_exactly_one_kind() {
     let mut faults = Faults::default();

@@ -39,7 +39,7 @@ pub(super) fn by_indicator(summary: &Summary) -> Markup {
 }
 
 fn indicator_row(summary: &Summary, row: &group::ByIndicator<'_>) -> Markup {
-    let facts = summary.indicators.get(row.indicator).cloned().unwrap_or_default();
+    let facts = summary.facts(row.indicator);
     html! {
         tr {
             th.name scope="row" {
@@ -139,7 +139,7 @@ pub(super) fn findings(summary: &Summary) -> Markup {
 
 fn finding(summary: &Summary, hit: &Hit) -> Markup {
     let Hit { finding, host, account, source, kept } = hit;
-    let facts = summary.facts_of(finding).cloned().unwrap_or_default();
+    let facts = summary.facts(&finding.indicator);
     html! {
         li.card {
             h3 {

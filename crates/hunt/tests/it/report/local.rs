@@ -113,7 +113,7 @@ fn told() -> Notice {
 #[test]
 fn a_notice_is_sent_once_and_tried_again_until_it_is() {
     let store = store();
-    let add = |channel: &str| store.local(|tx| enqueue(tx, channel, &told(), b"body", at(0))).unwrap();
+    let add = |channel: &str| store.local(|tx| enqueue(tx, channel, &told(), b"body", b"", at(0))).unwrap();
     assert_eq!(add("mail"), Enqueued::Added(1));
     assert_eq!(add("mail"), Enqueued::Known, "nobody is told twice");
     assert_eq!(add("webhook"), Enqueued::Added(2));
@@ -168,7 +168,7 @@ fn a_notice_of_a_forgotten_value_is_erased() {
     ];
     for (nth, (channel, body)) in bodies.iter().enumerate() {
         let one = Notice { key: nth.to_string(), ..told() };
-        store.local(|tx| enqueue(tx, channel, &one, body, at(0))).unwrap();
+        store.local(|tx| enqueue(tx, channel, &one, body, b"", at(0))).unwrap();
     }
     store.local(|tx| sent(tx, 5, at(1))).unwrap();
     let forget = |kind, value: &str| {
@@ -187,7 +187,7 @@ fn a_notice_of_a_forgotten_value_is_erased() {
     assert_eq!([all[0].delivery, all[4].delivery], [Delivery::Erased, Delivery::Sent]);
     assert!(!store.local(|tx| retry(tx, 1, at(3))).unwrap(), "what was erased cannot be sent");
     let again = Notice { key: "0".to_owned(), ..told() };
-    assert_eq!(store.local(|tx| enqueue(tx, "mail", &again, b"x", at(3))).unwrap(), Enqueued::Known);
+    assert_eq!(store.local(|tx| enqueue(tx, "mail", &again, b"x", b"", at(3))).unwrap(), Enqueued::Known);
 }
 
 /// A value is forgotten while a notice of it is being tried: what comes of the try does not bring the notice back.
@@ -195,7 +195,7 @@ fn a_notice_of_a_forgotten_value_is_erased() {
 fn a_notice_erased_while_it_is_tried_stays_erased() {
     let store = store();
     for (channel, ends_well) in [("mail", false), ("webhook", true)] {
-        store.local(|tx| enqueue(tx, channel, &told(), b"* domain evil[.]example: bad", at(0))).unwrap();
+        store.local(|tx| enqueue(tx, channel, &told(), b"* domain evil[.]example: bad", b"", at(0))).unwrap();
         let one = store.read(|read| due(read, at(0), false, &[channel], 1)).unwrap().remove(0);
         let value = model::observable::Observable::parse(ObservableKind::Domain, "evil.example").unwrap();
         assert_eq!(store.local(|tx| outbox::forget(tx, &value, at(1))).unwrap(), 1);
@@ -214,7 +214,7 @@ fn a_notice_erased_while_it_is_tried_stays_erased() {
 fn an_outbox_does_not_grow_without_bound() {
     let store = store();
     let add = |tx: &mut dyn ledger::sql::Tx, nth: usize| {
-        enqueue(tx, "mail", &Notice { key: nth.to_string(), ..told() }, b"", at(0))
+        enqueue(tx, "mail", &Notice { key: nth.to_string(), ..told() }, b"", b"", at(0))
     };
     store
         .local(|tx| {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hunt::detection::Means;
 use hunt::report::{
     COLUMNS, Hit, IndicatorFacts, csv, json_lines, ocsf, sighting_markings, stix, timesketch,
 };
@@ -274,13 +275,63 @@ proptest! {
         let seen = hunt::report::words::visible(&text);
         for column in [4, 15, 17] {
             let cell = &rows[0][column];
-            prop_assert_eq!(cell.strip_prefix('\'').filter(|_| !seen.starts_with('\'')).unwrap_or(cell), &*seen);
+            if !seen.contains(';') {
+                prop_assert_eq!(cell.strip_prefix('\'').filter(|_| !seen.starts_with('\'')).unwrap_or(cell), &*seen);
+            }
+            prop_assert_eq!(cell.replace('\'', ""), seen.replace('\'', ""));
             prop_assert!(!cell.trim_start().starts_with(['=', '+', '-', '@']));
+            // Where the list separator is a semicolon a spreadsheet begins a cell after each.
+            for part in cell.split(';').skip(1) {
+                let begins = |c: char| c.is_whitespace() || c == '"';
+                prop_assert!(!part.trim_start_matches(begins).starts_with(['=', '+', '-', '@']), "{}", cell);
+            }
         }
         for line in lines(&printed(|out| json_lines(&summary, out).unwrap())) {
             if line["type"] == "finding" {
                 prop_assert_eq!(line["text"].as_str().unwrap(), &text, "JSON keeps what was there");
             }
         }
+    }
+}
+
+/// A detection of a pattern goes by the marking of its indicator, in each form that a machine reads.
+#[test]
+fn a_detection_of_a_red_pattern_is_marked_red() {
+    let mut summary = sample::firm();
+    summary.hits.clear();
+    let spray = sample::spray();
+    let mut pattern = spray.clone();
+    (pattern.means, pattern.id) = (Means::Pattern, "indicator--pattern".to_owned());
+    let facts = IndicatorFacts { marking: Marking::tlp(Tlp::Red), ..IndicatorFacts::default() };
+    summary.indicators.insert(pattern.id.clone(), facts);
+    let mut unknown = pattern.clone();
+    unknown.id = "indicator--other".to_owned();
+    summary.detections = vec![pattern, unknown, spray];
+    let wanted = ["TLP:RED", "unmarked unknown", "TLP:AMBER+STRICT"];
+    let bytes = printed(|out| csv(&summary, out).unwrap());
+    let mut reader = ::csv::Reader::from_reader(&bytes[..]);
+    assert_eq!(reader.records().map(|row| row.unwrap()[13].to_owned()).collect::<Vec<_>>(), wanted);
+    let of = |bytes: &[u8], is: &dyn Fn(&Value) -> bool, at: &str| {
+        let all = lines(bytes).into_iter().filter(|line| is(line));
+        all.map(|line| line.pointer(at).and_then(Value::as_str).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let json = printed(|out| json_lines(&summary, out).unwrap());
+    assert_eq!(of(&json, &|line| line["type"] == "detection", "/marking"), wanted);
+    assert_eq!(of(&printed(|out| ocsf(&summary, out).unwrap()), &|_| true, "/unmapped/marking"), wanted);
+    let first = |line: &Value| line["timestamp_desc"] == "First line of a detection";
+    let events = printed(|out| assert_eq!(timesketch(&summary, out).unwrap(), 0));
+    assert_eq!(of(&events, &first, "/marking"), wanted);
+}
+
+/// A spreadsheet whose list separator is a semicolon splits lines there, also inside of cells.
+#[test]
+fn a_semicolon_in_a_cell_begins_no_formula() {
+    for (text, cell) in [
+        ("a;=HYPERLINK(1)", "a;'=HYPERLINK(1)"),
+        ("a; \"@x\";-1;b=c", "a; \"'@x\";'-1;b=c"),
+        (" =a;;+b", "' =a;;'+b"),
+        ("a; b=1", "a; b=1"),
+    ] {
+        assert_eq!(hunt::report::csv_cell(text), cell);
     }
 }

@@ -104,6 +104,7 @@ pub fn indicators(summary: &mut Summary) {
         marking: Marking::tlp(tlp),
         marking_refs: vec![tlp.stix_id().to_owned()],
         shipped: false,
+        held: true,
     };
     summary.indicators = [
         (
