@@ -83,7 +83,7 @@ fn rows(run: &Arc<OpenRun>) -> (Vec<Row>, bool) {
 // --- hunts that were stopped ---
 
 /// What an unfinished hunt begins with.
-const HUNT_MAGIC: &[u8] = b"PLDRHU01";
+const HUNT_MAGIC: &[u8] = b"PLDRHU02";
 /// What a checkpoint of the detectors begins with.
 const DETECTORS_MAGIC: &[u8] = b"pdetect\0\x01";
 /// Bytes of a checkpoint of the rules before what was counted: magic and fingerprint.

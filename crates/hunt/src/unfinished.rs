@@ -13,7 +13,7 @@ use crate::report::Summary;
 use crate::state::{Bytes, Raw, State, state};
 
 /// What the bytes begin with; the last digit is their version.
-const MAGIC: &[u8; 8] = b"PLDRHU01";
+const MAGIC: &[u8; 8] = b"PLDRHU02";
 
 /// A file that was hunted in, told from others as the file system does: it may be renamed since.
 #[derive(Clone, Debug, PartialEq, Eq)]

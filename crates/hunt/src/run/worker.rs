@@ -20,10 +20,14 @@ use crate::reader::Block;
 use crate::report::Hit;
 use crate::rule::{Engine, about_event};
 use crate::scan::{self, Candidate, IndicatorSet, Scanner};
-use crate::time::Timeline;
+use crate::time::{Timeline, TimesTold, plausible};
 
 /// Of so many lines one is asked for its time, where nobody needs all of them.
 const LINES_PER_LOOK: usize = 64;
+/// So many lines are asked instead of one that tells no time, as headers and what follows on a line.
+const LOOKS_MAX: usize = 16;
+/// In a block of no more lines each is asked.
+const LINES_ASKED_MAX: usize = 1024;
 
 /// What came of one block; the buffer goes back to the reader.
 #[derive(Default)]
@@ -33,6 +37,7 @@ pub(super) struct Scanned {
     pub(super) lines: u64,
     pub(super) left_out: BTreeMap<String, u64>,
     pub(super) timeline: Timeline,
+    pub(super) times: TimesTold,
     pub(super) days: BTreeSet<u32>,
     pub(super) unparsed: UnreadLines,
 }
@@ -83,7 +88,11 @@ impl<'n, 'a> Worker<'n, 'a> {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
-        days(&block, lines, &mut scanned);
+        let sampled = days(&block, lines, &mut scanned);
+        // Where each line that holds a value was asked, that is more.
+        if scanned.times.asked == 0 {
+            scanned.times = sampled;
+        }
         if self.lookout.confirm.is_some() {
             scanned.lines = memchr_iter(b'\n', &block.bytes).count() as u64;
         }
@@ -104,7 +113,7 @@ impl<'n, 'a> Worker<'n, 'a> {
     /// The typed scan. What it found counts after the event of its line agrees.
     fn hunt(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
         let (name, lookout) = (self.name, self.lookout);
-        let Scanned { part, left_out, timeline, .. } = scanned;
+        let Scanned { part, left_out, timeline, times: told, .. } = scanned;
         let mut times: Vec<Option<Timestamp>> = Vec::new();
         let mut at: (u64, Event) = (u64::MAX, Event::default());
         let mut on_hit = |hit: scan::Hit| {
@@ -114,7 +123,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                 let place = Place { line: hit.line, offset: hit.line_start };
                 at = (hit.line_start, lines.parse(line, place).ok().flatten().unwrap_or_default());
                 at.1.time = at.1.time.or_else(|| lines.time(line, place));
-                times.push(at.1.time);
+                times.push(at.1.time.and_then(plausible));
             }
             let event = &at.1;
             let Some(indicator) = lookout.set.indicator(hit.indicator) else { return };
@@ -147,7 +156,8 @@ impl<'n, 'a> Worker<'n, 'a> {
                     }
                     if at.0 != seen.line_start {
                         let place = Place { line: 0, offset: block.offset + seen.line_start as u64 };
-                        at = (seen.line_start, lines.time(line_at(&block.bytes, seen.line_start), place));
+                        let line = line_at(&block.bytes, seen.line_start);
+                        at = (seen.line_start, time_told(lines, line, place, told));
                         timeline.reach(at.1);
                     }
                     observed.add(seen.kind, seen.token, at.1);
@@ -175,7 +185,7 @@ impl<'n, 'a> Worker<'n, 'a> {
             if by_rules || by_detectors || self.patterns.is_some() || feeds {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
-                        scanned.timeline.add(event.time);
+                        scanned.timeline.add(event.time.and_then(plausible));
                         if feeds && self.from.is_some_and(|from| place.offset >= from) {
                             feed(&mut self.observed, &event);
                         }
@@ -271,31 +281,48 @@ fn named(set: &IndicatorSet, block: &Block, lines: &BlockReader, on_hit: &mut dy
     }
 }
 
-/// Which days a block has lines of: every so many lines are asked, and all those between two whose days lie apart.
-fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+/// The time of a line, counted; `None` too for one that counts for no day.
+fn time_told(lines: &BlockReader, line: &[u8], place: Place, told: &mut TimesTold) -> Option<Timestamp> {
+    let time = lines.time(line, place);
+    if time.is_none() && lines.is_header(line, place) { None } else { told.add(time) }
+}
+
+/// Which days a block has lines of: every so many lines one is asked, and all those between two whose days lie apart. The
+/// first and the last that tell their time are among them. Answers what those tell that were asked.
+fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) -> TimesTold {
     let starts: Vec<usize> = std::iter::once(0)
         .chain(memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1))
         .filter(|start| *start < block.bytes.len())
         .collect();
-    let time = |nth: usize| {
+    let mut told = TimesTold::default();
+    let mut time = |nth: usize| {
         let start = *starts.get(nth)?;
         let place = Place { line: 0, offset: block.offset + start as u64 };
-        lines.time(line_at(&block.bytes, start), place)
+        time_told(lines, line_at(&block.bytes, start), place, &mut told)
     };
+    let Some(last) = starts.len().checked_sub(1) else { return told };
     let mut before: Option<(usize, u32)> = None;
-    let asked = (0..starts.len()).step_by(LINES_PER_LOOK).chain(starts.len().checked_sub(1));
-    for nth in asked {
-        let at = time(nth);
-        scanned.timeline.reach(at);
-        let Some(day) = at.and_then(day_of_time) else { continue };
-        if let Some((from, last)) = before.filter(|(_, last)| last.abs_diff(day) > 1) {
-            let between = (from..nth).filter_map(|nth| time(nth).and_then(day_of_time));
+    let step = if last < LINES_ASKED_MAX { 1 } else { LINES_PER_LOOK };
+    for look in (0..=last).step_by(step).chain((last % step != 0).then_some(last)) {
+        // What is asked instead lies between this look and the next; of the last line, before it.
+        let tries = if look == 0 { step } else { LOOKS_MAX.min(step) };
+        let found = if look == last {
+            ((last + 1).saturating_sub(tries)..=last).rev().find_map(|nth| Some((nth, time(nth)?)))
+        } else {
+            (look..last.min(look + tries)).find_map(|nth| Some((nth, time(nth)?)))
+        };
+        let Some((nth, at)) = found else { continue };
+        scanned.timeline.reach(Some(at));
+        let Some(day) = day_of_time(at) else { continue };
+        if let Some((from, earlier)) = before.filter(|(_, earlier)| earlier.abs_diff(day) > 1) {
+            let between = (from + 1..nth).filter_map(|nth| time(nth).and_then(day_of_time));
             scanned.days.extend(between);
-            scanned.days.insert(last);
+            scanned.days.insert(earlier);
         }
         scanned.days.insert(day);
         before = Some((nth, day));
     }
+    told
 }
 
 /// Whether a match is a finding. Without a confirmation only the time counts for which the indicator holds.
