@@ -124,6 +124,10 @@ pub const THREADS_MAX: usize = 64;
 
 /// Most bytes of a line that a finding carries, around the match.
 pub const FINDING_TEXT_BYTES_MAX: usize = 4 * 1024;
+/// The first second of 1990: a line that tells an earlier time is of a clock that was never set.
+pub const TIMES_FROM_SECOND: i64 = 631_152_000;
+/// The first second of 2100: what tells a later time is no time of a log.
+pub const TIMES_UNTIL_SECOND: i64 = 4_102_444_800;
 /// Bytes at the start of a line in which its time is looked for.
 pub const TIME_SEARCH_BYTES: usize = 16 * 1024;
 /// Most diagnostics kept for one file; the rest are counted.

@@ -44,7 +44,11 @@ pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
     label(&mut fields);
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let time = TIMES.iter().find_map(|key| time_of(text(key)?, &layout.clock));
-    let class = class(text("deviceVendor").unwrap_or_default(), text("deviceProduct").unwrap_or_default());
+    let mut class =
+        class(text("deviceVendor").unwrap_or_default(), text("deviceProduct").unwrap_or_default());
+    if class.kind == SourceKind::Unknown {
+        class.kind = kind_by_keys(&fields);
+    }
     Ok(Event { time, class, fields, ..Event::default() })
 }
 
@@ -134,6 +138,17 @@ fn time_of(text: &str, clock: &Clock) -> Option<Timestamp> {
     let month = month_of(words.next()?.as_bytes().first_chunk::<3>()?)?;
     let (day, year) = (number(words.next()?.as_bytes())?, number(words.next()?.as_bytes())?);
     clock.zone.at((year, month, day), clock_of(words.next()?.as_bytes().get(..8)?)?)
+}
+
+/// What an event of an unknown maker tells about: the keys of the extension mean the same with all of them.
+fn kind_by_keys(fields: &Map<String, Value>) -> SourceKind {
+    let has = |name: &str| fields.contains_key(name);
+    let connects = has("src") && has("dst");
+    match () {
+        () if connects && has("request") => SourceKind::Proxy,
+        () if connects && ["spt", "dpt", "proto"].into_iter().any(has) => SourceKind::Flow,
+        () => SourceKind::Unknown,
+    }
 }
 
 /// What makers' products tell about, as far as their names say.

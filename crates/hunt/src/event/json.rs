@@ -27,7 +27,7 @@ pub(super) enum Shape {
 }
 
 /// Keys that hold a time when nothing better is known; the first that does counts.
-const TIME_KEYS: &[&str] = &[
+pub(super) const TIME_KEYS: &[&str] = &[
     "@timestamp",
     "timestamp",
     "time",

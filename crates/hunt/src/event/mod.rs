@@ -20,6 +20,7 @@ mod text;
 mod unread;
 mod w3c;
 mod web;
+mod when;
 mod windows;
 mod windows_class;
 mod zeek;

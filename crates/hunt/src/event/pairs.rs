@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `key=value` lines: FortiGate's, logfmt, and those of no known maker.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memchr2, memmem};
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::limits::FIELDS_MAX;
-use crate::time::{Clock, clock_of, date_of, epoch_time, iso_time, number};
+use crate::time::{Clock, clock_of, date_of, epoch_time, iso_time, number, offset_micros};
 
 use super::reader::Layout;
+use super::when::Unclear;
 use super::{Event, Format, LogSource, SourceClass, SourceKind, Unread};
 
 type Fields = Map<String, Value>;
@@ -158,15 +159,51 @@ fn split_time(fields: &Fields, clock: &Clock) -> Option<Timestamp> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let date = date_of(text("date")?.as_bytes())?;
     let time = clock_of(text("time")?.as_bytes().get(..8)?)?;
-    match text("tz").map(str::as_bytes) {
+    shown_time(date, time, text("tz").map(str::as_bytes), clock)
+}
+
+/// What a clock showed, with the offset that it is written with or in the zone that was given.
+fn shown_time(
+    date: (i64, i64, i64),
+    time: (i64, i64, i64),
+    offset: Option<&[u8]>,
+    clock: &Clock,
+) -> Option<Timestamp> {
+    match offset {
         Some([sign @ (b'+' | b'-'), h1, h2, m1, m2]) => {
-            let (hours, minutes) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
-            let east = (hours * 3_600 + minutes * 60) * if *sign == b'-' { -1 } else { 1 };
+            let east = offset_micros((*sign, number(&[*h1, *h2])?, number(&[*m1, *m2])?))?;
             let shown = Timestamp::from_civil(date, time)?;
-            Some(Timestamp::from_micros(shown.micros() - east * 1_000_000))
+            let time = Timestamp::from_micros(shown.micros() - east);
+            (Timestamp::MIN..=Timestamp::MAX).contains(&time).then_some(time)
         }
         _ => clock.zone.at(date, time),
     }
+}
+
+/// The time of a FortiGate line by its bytes alone, as long as no text in quotes can hold what looks like it.
+pub(super) fn time(line: &[u8], clock: &Clock) -> Result<Option<Timestamp>, Unclear> {
+    let value = |key: &str| {
+        let Some(at) = memmem::find(line, key.as_bytes()) else { return Ok(None) };
+        let (before, after) = (line.get(..at).unwrap_or_default(), line.get(at + key.len()..));
+        let quotes = memchr_iter(b'"', before).count();
+        if quotes % 2 == 1 || memchr2(b'\\', b'\'', before).is_some() {
+            return Err(Unclear);
+        }
+        let after = after.unwrap_or_default();
+        let after = after.strip_prefix(b"\"").unwrap_or(after);
+        Ok(after.get(..memchr2(b'"', b' ', after).unwrap_or(after.len())))
+    };
+    if !is_fortigate(line) {
+        return Err(Unclear);
+    }
+    if let Some(time) = value(" eventtime=")?.and_then(epoch_time) {
+        return Ok(Some(time));
+    }
+    let date = line.get(b"date=".len()..).unwrap_or_default();
+    let date = date.strip_prefix(b"\"").unwrap_or(date);
+    let date = date.get(..10).and_then(date_of).ok_or(Unclear)?;
+    let time = value(" time=")?.and_then(|text| clock_of(text.get(..8)?)).ok_or(Unclear)?;
+    Ok(shown_time(date, time, value(" tz=")?, clock))
 }
 
 /// The class of a line by its bytes alone.

@@ -54,7 +54,8 @@ pub(super) fn lift(program: &str, message: &str, fields: &mut Fields) -> SourceC
             pairs::read_into(message, fields);
             ("firewall", "", SourceKind::Flow)
         }
-        _ if name.starts_with("postfix") => ("", "mail", SourceKind::Email),
+        // Postfix names its daemons behind a slash: `postfix/smtpd`, `postfix-relay/submission/smtpd`.
+        _ if program.starts_with("postfix") => ("", "mail", SourceKind::Email),
         "" => ("", "", SourceKind::Unknown),
         _ => ("", "syslog", SourceKind::Unknown),
     };

@@ -13,6 +13,7 @@ use crate::time::{Clock, Years, line_time_in};
 use super::json::{self, Shape};
 use super::table::Header;
 use super::w3c::Fields;
+use super::when::{self, Unclear};
 use super::zeek::Zeek;
 use super::{Event, Format, Place, SourceClass, SourceKind, Unread};
 use super::{cef, pairs, syslog, table, text, w3c, web, zeek};
@@ -248,14 +249,39 @@ impl BlockReader {
         Ok(Some(event))
     }
 
-    /// When a line's event happened, with the log's zone and year: by the line's shape, or else by reading it.
+    /// When a line's event happened: what [`BlockReader::parse`] comes to, told without reading the line into fields
+    /// wherever that can be. A line that cannot be read may still tell its time.
     pub fn time(&self, line: &[u8], place: Place) -> Option<Timestamp> {
-        let layout = self.layout_at(place.offset)?;
-        let told = line_time_in(line, &layout.clock.zone);
-        if told.is_some() || matches!(layout.form, Form::Json(_) | Form::Zeek(_)) {
-            return told;
-        }
-        self.parse(line, place).ok().flatten().and_then(|event| event.time)
+        let line = trimmed(line, place);
+        let layout = self.layout_at(place.offset).filter(|_| !line.is_empty())?;
+        let zone = &layout.clock.zone;
+        let told = match &layout.form {
+            Form::CombinedLog => web::time(line, zone),
+            Form::Csv(header) => table::time(header, line, layout),
+            Form::Each => text::time_each(line, layout),
+            Form::FortiGate => pairs::time(line, &layout.clock),
+            Form::Json(shape) => when::time(line, *shape, zone),
+            Form::Syslog => syslog::time(line, layout),
+            Form::Text => text::time(line, zone),
+            Form::W3c(fields) => w3c::time(fields, line, zone),
+            Form::Zeek(zeek) => zeek::time(zeek, line),
+            Form::Cef | Form::KeyValue => Err(Unclear),
+        };
+        told.unwrap_or_else(|Unclear| match self.parse(line, place) {
+            Ok(event) => event.and_then(|event| event.time),
+            Err(_) => line_time_in(line, zone),
+        })
+    }
+
+    /// Whether a line is a header, a comment or empty: nothing happened that it tells of.
+    pub fn is_header(&self, line: &[u8], place: Place) -> bool {
+        let line = trimmed(line, place);
+        line.is_empty()
+            || self.layout_at(place.offset).is_some_and(|layout| match &layout.form {
+                Form::Csv(header) => header.is(line),
+                Form::W3c(_) | Form::Zeek(_) => line.first() == Some(&b'#'),
+                _ => false,
+            })
     }
 
     /// What a line's event will be of, told without reading it into fields; `None` if that cannot be told.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::time::{clock_of, iso_time, month_of, number};
 
 use super::reader::Layout;
+use super::when::Unclear;
 use super::{Event, Format, SourceClass, Unread, cef, json, pairs, program};
 
 /// Facilities by number (RFC 5424 section 6.2.1).
@@ -73,6 +74,13 @@ pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
     Ok(Event { time: head.time, class, fields, ..Event::default() })
 }
 
+/// The time of a message: what a device says in a form of its own goes before the header.
+pub(super) fn time(line: &[u8], layout: &Layout) -> Result<Option<Timestamp>, Unclear> {
+    let text = String::from_utf8_lossy(line);
+    let head = head(&text, layout).ok_or(Unclear)?;
+    Ok(inner(head.message, layout).and_then(|event| event.time).or(head.time))
+}
+
 fn put(fields: &mut Map<String, Value>, name: &str, value: &str) {
     if !value.is_empty() && value != "-" {
         fields.entry(name).or_insert_with(|| Value::from(value));
@@ -122,6 +130,10 @@ fn head<'a>(text: &'a str, layout: &Layout) -> Option<Head<'a>> {
         return priority.map(|_| Head { priority, message: rest, ..Head::default() });
     };
     let (host, program, pid, message) = match host_and_tag(after.as_bytes()) {
+        // What CEF begins with looks like the tag of a program.
+        Some(parts) if after.get(parts.program.0..).is_some_and(|text| text.starts_with("CEF:")) => {
+            (after.get(..parts.host)?, "", "", after.get(parts.program.0..)?)
+        }
         Some(parts) => parts.of(after)?,
         None => {
             let (host, message) = after.split_once(' ').unwrap_or((after, ""));

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tables under a line of names: CSV (RFC 4180), also with semicolons or tabs.
 
+use model::time::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::limits::COLUMNS_MAX;
-use crate::time::{Clock, epoch_time, iso_time};
+use crate::time::{Clock, clock_of, date_of, epoch_time, iso_time};
 
 use super::cloud::{entra_row, is_entra_export, is_purview_export, purview_row};
 use super::reader::Layout;
+use super::when::Unclear;
 use super::{Event, Format, LogSource, SourceClass, SourceKind, Unread};
 
 /// Longest name of a column.
@@ -69,6 +71,11 @@ impl Header {
         SourceClass { format: Format::Csv, kind, source }
     }
 
+    /// Whether a line is it.
+    pub(super) fn is(&self, line: &[u8]) -> bool {
+        line == self.line
+    }
+
     /// Whether all rows are of one class.
     pub(super) fn is_of_one_class(&self) -> bool {
         self.export != Export::Purview
@@ -95,7 +102,7 @@ fn is_name(name: &str) -> bool {
 
 /// A row under the header. Columns without a value are left out.
 pub(super) fn parse(header: &Header, line: &[u8], layout: &Layout) -> Result<Option<Event>, Unread> {
-    if line == header.line {
+    if header.is(line) {
         return Ok(None);
     }
     let row = cells(line, header.separator).ok_or(Unread::Columns)?;
@@ -123,17 +130,62 @@ pub(super) fn parse(header: &Header, line: &[u8], layout: &Layout) -> Result<Opt
     Ok(Some(event))
 }
 
-/// The first column, from left, that is named for a time and holds one; else the first that holds one.
-fn time_of(header: &Header, fields: &Map<String, Value>, clock: &Clock) -> Option<model::time::Timestamp> {
+/// The first column, from left, that is named for a time and holds one; else a date and a clock in columns of their own;
+/// else the first column that holds a time.
+fn time_of(header: &Header, fields: &Map<String, Value>, clock: &Clock) -> Option<Timestamp> {
     let text = |name: &String| fields.get(name).and_then(Value::as_str).map(str::as_bytes);
-    let named = header.names.iter().filter(|name| {
-        let name = name.to_ascii_lowercase();
-        name.contains("time") || name.contains("date") || name == "ts" || name == "_time"
-    });
-    named
-        .filter_map(text)
+    let named = || header.names.iter().filter(|name| is_named_for_time(name)).filter_map(text);
+    named()
         .find_map(|text| iso_time(text, &clock.zone).or_else(|| epoch_time(text)))
+        .or_else(|| split_time(&mut named(), clock))
         .or_else(|| header.names.iter().filter_map(text).find_map(|text| iso_time(text, &clock.zone)))
+}
+
+fn is_named_for_time(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    // Dutch and German exports: `datum`, `tijd`, `zeit`.
+    ["time", "date", "datum", "tijd", "zeit"].iter().any(|part| name.contains(part)) || name == "ts"
+}
+
+/// `2024-01-02` in one column and `03:04:05` in another.
+fn split_time(values: &mut dyn Iterator<Item = &[u8]>, clock: &Clock) -> Option<Timestamp> {
+    let (mut date, mut time) = (None, None);
+    for value in values {
+        date = date.or_else(|| date_of(value));
+        time = time
+            .or_else(|| clock_of(value.get(..8)?).filter(|_| !value.get(8).is_some_and(u8::is_ascii_digit)));
+    }
+    clock.zone.at(date?, time?)
+}
+
+/// The time of a row, by the columns that are named for one.
+pub(super) fn time(header: &Header, line: &[u8], layout: &Layout) -> Result<Option<Timestamp>, Unclear> {
+    if header.is(line) {
+        return Ok(None);
+    }
+    if header.export != Export::Other {
+        return Err(Unclear);
+    }
+    let zone = &layout.clock.zone;
+    let (mut rest, mut nth) = (line, 0);
+    while let Some(name) = header.names.get(nth) {
+        let quoted = rest.strip_prefix(b"\"");
+        let (end, skipped) = match quoted {
+            Some(inside) => (memchr::memchr(b'"', inside).ok_or(Unclear)?, 2),
+            None => (memchr::memchr(header.separator, rest).unwrap_or(rest.len()), 0),
+        };
+        let value = quoted.unwrap_or(rest).get(..end).unwrap_or_default();
+        if is_named_for_time(name)
+            && let Some(time) = iso_time(value, zone).or_else(|| epoch_time(value))
+        {
+            return Ok(Some(time));
+        }
+        // A quote in a quoted value is for those who read it whole.
+        rest =
+            rest.get(end + skipped..).unwrap_or_default().strip_prefix(&[header.separator]).ok_or(Unclear)?;
+        nth += 1;
+    }
+    Err(Unclear)
 }
 
 /// The values of one line, quotes undone; `None` if there are too many, or a quote is left open.

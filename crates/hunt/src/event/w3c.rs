@@ -2,12 +2,14 @@
 //! W3C extended log file format (W3C WD-logfile), as IIS and proxies write it.
 
 use model::time::Timestamp;
+use model::zone::Zone;
 use serde_json::{Map, Value};
 
 use crate::limits::COLUMNS_MAX;
 use crate::time::{Clock, clock_of, date_of};
 
 use super::reader::Layout;
+use super::when::Unclear;
 use super::{Event, Format, LogSource, SourceClass, SourceKind, Unread};
 
 pub(super) const CLASS: SourceClass = SourceClass {
@@ -88,6 +90,27 @@ pub(super) fn parse(header: &Fields, line: &[u8], layout: &Layout) -> Result<Opt
         }
     }
     Ok(Some(Event { time, class: CLASS, fields, ..Event::default() }))
+}
+
+/// The time of a line of values.
+pub(super) fn time(header: &Fields, line: &[u8], zone: &Zone) -> Result<Option<Timestamp>, Unclear> {
+    if line.first() == Some(&b'#') {
+        return Ok(None);
+    }
+    let place = |wanted: &str| header.names.iter().position(|name| name == wanted);
+    let (date, time) = (place("date"), place("time").ok_or(Unclear)?);
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let (mut on, mut at) = (header.date.filter(|_| date.is_none()), None);
+    for nth in 0..=time.max(date.unwrap_or(0)) {
+        let word = words.next().filter(|word| word.first() != Some(&b'"')).ok_or(Unclear)?;
+        if Some(nth) == date {
+            on = date_of(word);
+        } else if nth == time {
+            at = word.get(..8).and_then(clock_of);
+        }
+    }
+    let (on, at) = on.zip(at).ok_or(Unclear)?;
+    Ok(zone.at(on, at))
 }
 
 /// `cs(User-Agent)` as rules write it: `cs-user-agent`.

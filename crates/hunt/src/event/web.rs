@@ -2,11 +2,14 @@
 //! Access logs of web servers: NCSA common and combined, as Apache and nginx write them. The fields have the
 //! names of the W3C's format, for which Sigma's `webserver` rules are written.
 
+use model::time::Timestamp;
+use model::zone::Zone;
 use serde_json::{Map, Value};
 
 use crate::time::web_time;
 
 use super::reader::Layout;
+use super::when::Unclear;
 use super::{Event, Format, LogSource, SourceClass, SourceKind, Unread};
 
 pub(super) const CLASS: SourceClass = SourceClass {
@@ -62,6 +65,14 @@ pub(super) fn parse(line: &[u8], layout: &Layout) -> Result<Event, Unread> {
         }
     }
     Ok(Event { time, class: CLASS, fields, ..Event::default() })
+}
+
+/// The time of a line.
+pub(super) fn time(line: &[u8], zone: &Zone) -> Result<Option<Timestamp>, Unclear> {
+    let at = memchr::memmem::find(line, b" [").ok_or(Unclear)? + 2;
+    let ends = line.get(at + 26..).is_some_and(|rest| rest.starts_with(b"] \""));
+    let text = line.get(at..at + 26).filter(|_| ends).ok_or(Unclear)?;
+    web_time(text, zone).map(Some).ok_or(Unclear)
 }
 
 /// Whether a line is one of these.

@@ -17,6 +17,10 @@ type Fields = Map<String, Value>;
 /// Names that tell what an event is: nothing that the event's own data says replaces them.
 const TELLING: &[&str] = &["Channel", "Computer", "EventID", "EventRecordID", "Provider_Name", "TimeCreated"];
 
+/// Where collectors that write one level put the time, the best first.
+pub(super) const TIMES: &[&str] =
+    &["TimeCreated_SystemTime", "@timestamp", "TimeCreated", "EventTime", "UtcTime", "EventReceivedTime"];
+
 /// A Windows event, or the fields as they were.
 pub(super) fn read(mut fields: Fields, clock: &Clock) -> Result<Result<Event, Fields>, Unread> {
     let is_system = |value: &Value| value.get("System").is_some_and(Value::is_object);
@@ -194,8 +198,6 @@ fn flat(mut fields: Fields, clock: &Clock) -> Event {
     if let Some(id) = fields.get_mut("EventID") {
         *id = number_of(id);
     }
-    const TIMES: &[&str] =
-        &["TimeCreated_SystemTime", "@timestamp", "TimeCreated", "EventTime", "UtcTime", "EventReceivedTime"];
     let time = TIMES.iter().find_map(|name| time_at(&fields, name, clock));
     finish(fields, time)
 }

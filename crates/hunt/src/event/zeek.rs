@@ -8,6 +8,7 @@ use crate::limits::COLUMNS_MAX;
 use crate::time::{epoch_time, number};
 
 use super::network::zeek_class;
+use super::when::Unclear;
 use super::{Event, Format, SourceClass, Unread};
 
 /// A header as far as it was read.
@@ -143,6 +144,16 @@ pub(super) fn parse(zeek: &Zeek, line: &[u8]) -> Result<Option<Event>, Unread> {
         return Err(Unread::Columns);
     }
     Ok(Some(Event { time, class: zeek.class(), fields, ..Event::default() }))
+}
+
+/// The time of a line of values.
+pub(super) fn time(zeek: &Zeek, line: &[u8]) -> Result<Option<Timestamp>, Unclear> {
+    if line.first() == Some(&b'#') {
+        return Ok(None);
+    }
+    let nth = zeek.names.iter().position(|name| name == "ts").ok_or(Unclear)?;
+    let value = split(line, &zeek.separator).nth(nth).ok_or(Unclear)?;
+    if value == zeek.unset { Ok(None) } else { epoch_time(value).map(Some).ok_or(Unclear) }
 }
 
 impl Zeek {

@@ -162,6 +162,11 @@ fn file(facts: &FileFacts) -> Value {
         "lines": facts.lines,
         "unread": facts.unread.iter()
             .map(|(why, count)| json!({ "why": why, "count": count })).collect::<Vec<_>>(),
+        "times": {
+            "asked": facts.times.asked,
+            "untimed": facts.times.untimed,
+            "set_apart": facts.times.set_apart,
+        },
         "first": facts.first.map(|time| time.to_string()),
         "last": facts.last.map(|time| time.to_string()),
         "source": kind_name(facts.kind),

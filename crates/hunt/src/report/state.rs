@@ -10,10 +10,12 @@ use crate::detection::{ABOUT, Detection, Evidence, Level, Means};
 use crate::event::{Format, Place, SourceKind};
 use crate::finding::Finding;
 use crate::state::{Bytes, Damaged, State, state};
+use crate::time::TimesTold;
 
 state!(Place { line, offset });
 state!(Evidence { file, place, time, text });
-state!(FileFacts { path, bytes, sha256, lines, unread, first, last, kind, format, by_record, state });
+state!(FileFacts { path, bytes, sha256, lines, unread, times, first, last, kind, format, by_record, state });
+state!(TimesTold { asked, untimed, set_apart });
 state!(Hit { finding, host, account, source, kept });
 state!(Finding { file, line, offset, time, kind, value, indicator, indicator_index, text, lossy, clipped });
 state!(Detection {

@@ -12,6 +12,10 @@ use model::time::Timestamp;
 use crate::detection::{Detection, Means};
 use crate::event::{Format, SourceKind};
 use crate::finding::Finding;
+use crate::time::TimesTold;
+
+/// How far a time may be ahead of the report: a day covers any time zone.
+const AHEAD_MICROS_MAX: i64 = 26 * 3_600 * 1_000_000;
 
 /// A day as days since 1970-01-01, UTC.
 pub type Day = i32;
@@ -242,6 +246,8 @@ pub struct FileFacts {
     pub lines: u64,
     /// Lines that could not be read: why, and how many.
     pub unread: Vec<(String, u64)>,
+    /// What the lines tell of their times that were asked for them.
+    pub times: TimesTold,
     /// Time of its first event.
     pub first: Option<Timestamp>,
     /// Time of its last event.
@@ -260,6 +266,30 @@ impl FileFacts {
     /// Whether it was read to its end, and there was no line in it.
     pub fn is_empty(&self) -> bool {
         self.state == FileState::Whole && self.lines == 0
+    }
+
+    /// What is wrong with the times of its lines, for a report that is made at this time: sentences.
+    pub fn odd_times(&self, made: Timestamp) -> Vec<String> {
+        let TimesTold { asked, untimed, set_apart } = self.times;
+        let lines = |count: u64, tell: &str| {
+            (count > 0).then(|| {
+                let verb = if count == 1 { "tells" } else { "tell" };
+                let lines = if asked == 1 { "line" } else { "lines" };
+                format!(
+                    "{count} of {asked} {lines} that were asked when they happened {verb} {tell}: on no day"
+                )
+            })
+        };
+        let ahead = self.last.filter(|last| last.micros() > made.micros().saturating_add(AHEAD_MICROS_MAX));
+        let ahead = ahead.map(|last| {
+            format!(
+                "its last time, {} UTC, was still to come when this was written: a clock was wrong, or a date was misread",
+                super::words::second(last)
+            )
+        });
+        let untimed = lines(untimed, "no time that can be read");
+        let set_apart = lines(set_apart, "a time before 1990 or after 2099");
+        [untimed, set_apart, ahead].into_iter().flatten().collect()
     }
 
     /// Lines that could not be read, for whatever reason.
@@ -326,6 +356,8 @@ pub enum GapReason {
     Deleted,
     /// No log of these days was ever given to the program.
     NeverHad,
+    /// The hunt was stopped before all logs were read: one of them may be of these days.
+    NotReached,
     /// A log is there, and could not be read.
     NotReadable,
 }
@@ -336,6 +368,7 @@ impl GapReason {
         match self {
             GapReason::Deleted => "deleted when its time of keeping was over",
             GapReason::NeverHad => "never had",
+            GapReason::NotReached => "not known, the hunt was stopped before all logs were read",
             GapReason::NotReadable => "there, but not readable",
         }
     }
@@ -345,6 +378,7 @@ impl GapReason {
         match self {
             GapReason::Deleted => "deleted",
             GapReason::NeverHad => "never-had",
+            GapReason::NotReached => "not-reached",
             GapReason::NotReadable => "not-readable",
         }
     }

@@ -306,6 +306,7 @@ fn not_looked_at(page: &mut Page, summary: &Summary) {
         rows.extend(
             file.unread.iter().map(|(why, n)| format!("  {}: {}, {why}", file.path, counted(*n, "line"))),
         );
+        rows.extend(file.odd_times(summary.made).iter().map(|odd| format!("  {}: {odd}", file.path)));
     }
     rows.extend(summary.coverage.cannot_show.iter().map(|c| format!("  {}: {}", c.what, c.why)));
     rows.extend(

@@ -7,6 +7,7 @@ use model::observable::{Observable, ObservableKind};
 use crate::event::Event;
 use crate::history::{Flags, Observed};
 use crate::rule::accounts;
+use crate::time::plausible;
 
 /// Kinds with the names that logs give to them; every one that an event has counts.
 static FIELDS: &[(ObservableKind, &[&str])] = &[
@@ -53,7 +54,7 @@ pub(super) fn told_by_fields(event: &Event, each: &mut dyn FnMut(ObservableKind,
 pub(super) fn feed(observed: &mut Observed, event: &Event) {
     told_by_fields(event, &mut |kind, text| {
         if let Ok(observable) = Observable::parse(kind, text) {
-            observed.add_value(&observable, event.time, Flags::default());
+            observed.add_value(&observable, event.time.and_then(plausible), Flags::default());
         }
     });
 }

@@ -11,7 +11,7 @@ use crate::history::Observed;
 use crate::pattern::PatternRun;
 use crate::reader::Block;
 use crate::rule::Engine;
-use crate::time::{Clock, Timeline};
+use crate::time::{Clock, Timeline, TimesTold};
 
 /// One log of which lines arrive little by little.
 pub struct LiveLog<'n, 'a> {
@@ -30,6 +30,8 @@ pub struct Stretch {
     pub unparsed: UnreadLines,
     /// The order of their times.
     pub timeline: Timeline,
+    /// What the lines tell of their times that were asked for them.
+    pub times: TimesTold,
     /// Days since 1970 of which there are lines, in UTC.
     pub days: BTreeSet<u32>,
 }
@@ -40,6 +42,7 @@ impl Stretch {
         self.lines += next.lines;
         self.unparsed.join(&next.unparsed);
         self.timeline.join(&next.timeline);
+        self.times.join(&next.times);
         self.days.extend(&next.days);
     }
 }
@@ -98,6 +101,7 @@ impl<'n, 'a> LiveLog<'n, 'a> {
         let mut scanned = self.worker.scan(block, &lines);
         std::mem::swap(&mut self.worker.detectors, detectors);
         self.read.timeline.join(&scanned.timeline);
+        self.read.times.join(&scanned.times);
         self.read.unparsed.join(&scanned.unparsed);
         self.read.days.append(&mut scanned.days);
         if let (Some(engine), Some(worker)) = (engine, &mut self.worker.engine) {

@@ -32,7 +32,7 @@ use crate::reader::{Block, Content, Packing, ReadFacts, Source};
 use crate::report::Hit;
 use crate::rule::Engine;
 use crate::scan::IndicatorSet;
-use crate::time::{Clock, Timeline};
+use crate::time::{Clock, Timeline, TimesTold};
 
 pub use live::{LiveLog, Stretch};
 use worker::{Scanned, Worker};
@@ -117,6 +117,8 @@ pub struct FileReport {
     pub first_time: Option<Timestamp>,
     /// Latest time, likewise.
     pub last_time: Option<Timestamp>,
+    /// What the lines tell of their times that were asked for them: with a history those with observables, else some.
+    pub times: TimesTold,
     /// Days since 1970 of which it has lines, ascending, in UTC.
     pub days: Vec<u32>,
     /// The order of these times: where the log is silent, where its clock jumps.
@@ -314,6 +316,7 @@ struct Sum {
     /// Which indicators match so much that they say nothing; counted in the order of the lines.
     suspects: Option<HitRate>,
     timeline: Timeline,
+    times: TimesTold,
     days: BTreeSet<u32>,
     unparsed: UnreadLines,
 }
@@ -336,6 +339,7 @@ impl Sum {
             *self.left_out.entry(if known { reason } else { OTHER.to_owned() }).or_default() += count;
         }
         self.timeline.join(&scanned.timeline);
+        self.times.join(&scanned.times);
         self.days.extend(scanned.days);
         self.unparsed.join(&scanned.unparsed);
         on_part(scanned.part);
@@ -361,6 +365,7 @@ impl Sum {
             left_out: self.left_out,
             first_time: self.timeline.first,
             last_time: self.timeline.last,
+            times: self.times,
             days: self.days.into_iter().collect(),
             timeline: self.timeline,
             whole: read.whole && !stopped,

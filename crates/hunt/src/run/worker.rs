@@ -22,10 +22,14 @@ use crate::reader::Block;
 use crate::report::Hit;
 use crate::rule::{Engine, about_event};
 use crate::scan::{self, Candidate, IndicatorSet, Scanner};
-use crate::time::Timeline;
+use crate::time::{Timeline, TimesTold, plausible};
 
 /// Of so many lines one is asked for its time, where nobody needs all of them.
 const LINES_PER_LOOK: usize = 64;
+/// So many lines are asked instead of one that tells no time, as headers and what follows on a line.
+const LOOKS_MAX: usize = 16;
+/// In a block of no more lines each is asked.
+const LINES_ASKED_MAX: usize = 1024;
 
 /// What came of one block; the buffer goes back to the reader.
 #[derive(Default)]
@@ -35,6 +39,7 @@ pub(super) struct Scanned {
     pub(super) lines: u64,
     pub(super) left_out: BTreeMap<String, u64>,
     pub(super) timeline: Timeline,
+    pub(super) times: TimesTold,
     pub(super) days: BTreeSet<u32>,
     pub(super) unparsed: UnreadLines,
 }
@@ -85,7 +90,11 @@ impl<'n, 'a> Worker<'n, 'a> {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
-        days(&block, lines, &mut scanned);
+        let sampled = days(&block, lines, &mut scanned);
+        // Where each line that holds a value was asked, that is more.
+        if scanned.times.asked == 0 {
+            scanned.times = sampled;
+        }
         if self.lookout.confirm.is_some() {
             scanned.lines = memchr_iter(b'\n', &block.bytes).count() as u64;
         }
@@ -106,7 +115,7 @@ impl<'n, 'a> Worker<'n, 'a> {
     /// The typed scan. What it found counts after the event of its line agrees.
     fn hunt(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
         let (name, lookout) = (self.name, self.lookout);
-        let Scanned { part, left_out, timeline, .. } = scanned;
+        let Scanned { part, left_out, timeline, times: told, .. } = scanned;
         let mut times: Vec<Option<Timestamp>> = Vec::new();
         let mut at: (u64, Event) = (u64::MAX, Event::default());
         let mut on_hit = |hit: scan::Hit| {
@@ -116,7 +125,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                 let place = Place { line: hit.line, offset: hit.line_start };
                 at = (hit.line_start, lines.parse(line, place).ok().flatten().unwrap_or_default());
                 at.1.time = at.1.time.or_else(|| lines.time(line, place));
-                times.push(at.1.time);
+                times.push(at.1.time.and_then(plausible));
             }
             let event = &at.1;
             let Some(indicator) = lookout.set.indicator(hit.indicator) else { return };
@@ -152,7 +161,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                     }
                     let (start, line) = (seen.line_start, line_at(&block.bytes, seen.line_start));
                     if at.0 != start {
-                        at = (start, lines.time(line, place(start)));
+                        at = (start, time_told(lines, line, place(start), told));
                         timeline.reach(at.1);
                     }
                     if seen.kind == ObservableKind::Md5 && fingerprints.is_ja3(start, seen.token) {
@@ -189,14 +198,15 @@ impl<'n, 'a> Worker<'n, 'a> {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
                         // What stands between the few lines that patterns pick is not silence.
-                        if by_rules
+                        let time = event.time.and_then(plausible);
+                        let is_each = by_rules
                             || by_detectors
                             || feeds
-                            || patterns.is_some_and(PatternSet::asks_every_line)
-                        {
-                            scanned.timeline.add(event.time);
+                            || patterns.is_some_and(PatternSet::asks_every_line);
+                        if is_each {
+                            scanned.timeline.add(time)
                         } else {
-                            scanned.timeline.reach(event.time);
+                            scanned.timeline.reach(time)
                         }
                         if feeds && self.from.is_some_and(|from| place.offset >= from) {
                             feed(&mut self.observed, &event);
@@ -305,31 +315,48 @@ fn named(set: &IndicatorSet, block: &Block, lines: &BlockReader, on_hit: &mut dy
     }
 }
 
-/// Which days a block has lines of: every so many lines are asked, and all those between two whose days lie apart.
-fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
+/// The time of a line, counted; `None` too for one that counts for no day.
+fn time_told(lines: &BlockReader, line: &[u8], place: Place, told: &mut TimesTold) -> Option<Timestamp> {
+    let time = lines.time(line, place);
+    if time.is_none() && lines.is_header(line, place) { None } else { told.add(time) }
+}
+
+/// Which days a block has lines of: every so many lines one is asked, and all those between two whose days lie apart. The
+/// first and the last that tell their time are among them. Answers what those tell that were asked.
+fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) -> TimesTold {
     let starts: Vec<usize> = std::iter::once(0)
         .chain(memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1))
         .filter(|start| *start < block.bytes.len())
         .collect();
-    let time = |nth: usize| {
+    let mut told = TimesTold::default();
+    let mut time = |nth: usize| {
         let start = *starts.get(nth)?;
         let place = Place { line: 0, offset: block.offset + start as u64 };
-        lines.time(line_at(&block.bytes, start), place)
+        time_told(lines, line_at(&block.bytes, start), place, &mut told)
     };
+    let Some(last) = starts.len().checked_sub(1) else { return told };
     let mut before: Option<(usize, u32)> = None;
-    let asked = (0..starts.len()).step_by(LINES_PER_LOOK).chain(starts.len().checked_sub(1));
-    for nth in asked {
-        let at = time(nth);
-        scanned.timeline.reach(at);
-        let Some(day) = at.and_then(day_of_time) else { continue };
-        if let Some((from, last)) = before.filter(|(_, last)| last.abs_diff(day) > 1) {
-            let between = (from..nth).filter_map(|nth| time(nth).and_then(day_of_time));
+    let step = if last < LINES_ASKED_MAX { 1 } else { LINES_PER_LOOK };
+    for look in (0..=last).step_by(step).chain((last % step != 0).then_some(last)) {
+        // What is asked instead lies between this look and the next; of the last line, before it.
+        let tries = if look == 0 { step } else { LOOKS_MAX.min(step) };
+        let found = if look == last {
+            ((last + 1).saturating_sub(tries)..=last).rev().find_map(|nth| Some((nth, time(nth)?)))
+        } else {
+            (look..last.min(look + tries)).find_map(|nth| Some((nth, time(nth)?)))
+        };
+        let Some((nth, at)) = found else { continue };
+        scanned.timeline.reach(Some(at));
+        let Some(day) = day_of_time(at) else { continue };
+        if let Some((from, earlier)) = before.filter(|(_, earlier)| earlier.abs_diff(day) > 1) {
+            let between = (from + 1..nth).filter_map(|nth| time(nth).and_then(day_of_time));
             scanned.days.extend(between);
-            scanned.days.insert(last);
+            scanned.days.insert(earlier);
         }
         scanned.days.insert(day);
         before = Some((nth, day));
     }
+    told
 }
 
 /// Whether a match is a finding. Without a confirmation only the time counts for which the indicator holds.

@@ -3,6 +3,7 @@
 
 mod clock;
 mod order;
+mod told;
 
 use memchr::{memchr, memchr_iter};
 use model::time::Timestamp;
@@ -12,6 +13,7 @@ use crate::limits::TIME_SEARCH_BYTES;
 
 pub use clock::{Clock, Years};
 pub use order::{JUMP_SECONDS_MIN, Timeline};
+pub use told::{TimesTold, plausible};
 
 /// Keys of a JSON line that hold its time: Zeek, Suricata, Elastic, CloudTrail, Entra, Splunk and others.
 const KEYS: &[&[u8]] = &[
@@ -27,6 +29,9 @@ const KEYS: &[&[u8]] = &[
 
 /// Smaller numbers are no times since 1970 but durations and counters (1973-03-03).
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
+
+/// No clock of the world is further from UTC: Kiribati's is ahead by 14 hours.
+const OFFSET_HOURS_MAX: i64 = 14;
 
 /// The time of a line, as far as its first 16 KiB tell. A time without a zone is taken as UTC;
 /// [`line_time_in`] takes it as another zone's.
@@ -53,22 +58,38 @@ pub fn line_time_in(line: &[u8], zone: &Zone) -> Option<Timestamp> {
 
 /// Walks the members of the outermost object.
 fn json_time(line: &[u8], zone: &Zone) -> Option<Timestamp> {
-    let mut rest = line;
-    loop {
-        rest = skip(rest, |b| b.is_ascii_whitespace() || b == b',');
-        let (key, after) = string(rest)?;
-        rest =
-            skip(skip(after, |b| b.is_ascii_whitespace()).strip_prefix(b":")?, |b| b.is_ascii_whitespace());
-        if KEYS.contains(&key) {
-            let value = match string(rest) {
-                Some((text, _)) => iso_time(text, zone).or_else(|| epoch_time(text)),
-                None => epoch_time(rest.get(..scalar_length(rest))?),
-            };
-            if value.is_some() {
-                return value;
-            }
+    Members::of(line).filter(|(key, _)| KEYS.contains(key)).find_map(|(_, value)| match string(value) {
+        Some((text, _)) => iso_time(text, zone).or_else(|| epoch_time(text)),
+        None => epoch_time(scalar(value)),
+    })
+}
+
+/// The members of a JSON object: each key as it is written, and what begins with its value. They end where the object
+/// does, or where it is broken. What nobody asks for is passed over, not read.
+pub(crate) struct Members<'a> {
+    rest: &'a [u8],
+    /// Whether a value stands before the next key.
+    at_value: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Of what follows the brace that opens an object.
+    pub(crate) fn of(inside: &'a [u8]) -> Members<'a> {
+        Members { rest: inside, at_value: false }
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if std::mem::replace(&mut self.at_value, true) {
+            self.rest = skip_value(self.rest)?;
         }
-        rest = skip_value(rest)?;
+        let (key, after) = string(skip(self.rest, |b| b.is_ascii_whitespace() || b == b','))?;
+        let after = skip(after, |b| b.is_ascii_whitespace()).strip_prefix(b":")?;
+        self.rest = skip(after, |b| b.is_ascii_whitespace());
+        Some((key, self.rest))
     }
 }
 
@@ -78,7 +99,7 @@ fn skip(bytes: &[u8], unwanted: impl Fn(u8) -> bool) -> &[u8] {
 }
 
 /// The inside of a string that begins here, escapes as they stand, and what follows it.
-fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let inside = bytes.strip_prefix(b"\"")?;
     for quote in memchr_iter(b'"', inside) {
         let text = inside.get(..quote)?;
@@ -88,6 +109,11 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         }
     }
     None
+}
+
+/// The number or word that begins here.
+pub(crate) fn scalar(bytes: &[u8]) -> &[u8] {
+    bytes.get(..scalar_length(bytes)).unwrap_or_default()
 }
 
 fn scalar_length(bytes: &[u8]) -> usize {
@@ -228,12 +254,11 @@ fn zoned(
     rest: &[u8],
     zone: &Zone,
 ) -> Option<Timestamp> {
-    let rest = rest.strip_prefix(b" ").filter(|r| matches!(r.first(), Some(b'+' | b'-'))).unwrap_or(rest);
-    let time = match rest.first() {
-        Some(b'Z' | b'z') => Timestamp::from_civil(date, clock)?,
-        Some(b'+' | b'-') => {
+    let time = match (rest.first(), offset(rest)) {
+        (Some(b'Z' | b'z'), _) => Timestamp::from_civil(date, clock)?,
+        (_, Some(offset)) => {
             let time = Timestamp::from_civil(date, clock)?;
-            Timestamp::from_micros(time.micros().checked_sub(offset_micros(rest))?)
+            Timestamp::from_micros(time.micros().checked_sub(offset_micros(offset)?)?)
         }
         _ => zone.at(date, clock)?,
     };
@@ -279,23 +304,31 @@ pub(crate) fn month_of(name: &[u8; 3]) -> Option<i64> {
     MONTHS.as_chunks::<3>().0.iter().position(|month| *month == name).map(|at| at as i64 + 1)
 }
 
-/// Microseconds east of Greenwich.
-fn offset_micros(bytes: &[u8]) -> i64 {
-    let two = |pair: Option<&[u8]>| match pair {
-        Some([a, b]) if a.is_ascii_digit() && b.is_ascii_digit() => {
-            Some(i64::from(a - b'0') * 10 + i64::from(b - b'0'))
-        }
-        _ => None,
+/// Sign, hours and minutes of an offset from UTC that stands here. Behind a space it has all four digits: what follows a
+/// time there may be a word of its own, as the `-` of a value that is not told.
+fn offset(rest: &[u8]) -> Option<(u8, i64, i64)> {
+    let (spaced, rest) = match rest {
+        [b' ', rest @ ..] => (true, rest),
+        _ => (false, rest),
     };
-    let sign = match bytes.first() {
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        _ => return 0,
+    let (sign, digits) = match rest {
+        [sign @ (b'+' | b'-'), digits @ ..] => (*sign, digits),
+        _ => return None,
     };
-    let hours = two(bytes.get(1..3)).unwrap_or(0);
-    let at = if bytes.get(3) == Some(&b':') { 4 } else { 3 };
-    let minutes = two(bytes.get(at..at + 2)).unwrap_or(0);
-    sign * (hours * 60 + minutes) * 60_000_000
+    let two = |at: usize| number(digits.get(at..at + 2)?);
+    let hours = two(0)?;
+    let at = if digits.get(2) == Some(&b':') { 3 } else { 2 };
+    let ends = !digits.get(at + 2).is_some_and(u8::is_ascii_digit);
+    match two(at) {
+        Some(minutes) => Some((sign, hours, minutes)).filter(|_| ends || !spaced),
+        None => Some((sign, hours, 0)).filter(|_| !spaced),
+    }
+}
+
+/// Microseconds east of Greenwich; `None` for what is no clock's: such a time is not known.
+pub(crate) fn offset_micros((sign, hours, minutes): (u8, i64, i64)) -> Option<i64> {
+    let east = (hours * 60 + minutes) * if sign == b'-' { -1 } else { 1 };
+    (minutes < 60 && hours <= OFFSET_HOURS_MAX).then_some(east * 60_000_000)
 }
 
 #[cfg(test)]
@@ -353,10 +386,26 @@ mod tests {
             "2020-13-01T00:00:00Z",
             "{\"a\":{\"ts\":1600000000}}",
             // Years 0 and 10000.
-            "0001-01-01T00:00:00+23:59 text",
-            "9999-12-31T23:59:59-23:59 text",
+            "0001-01-01T00:00:00+13:59 text",
+            "9999-12-31T23:59:59-13:59 text",
+            // An offset that no clock has.
+            "2026-03-02T08:00:00+99:00 text",
+            "2026-03-02T08:00:00+0199 text",
+            "2026-03-02 08:00:00 +9900 text",
         ] {
             assert_eq!(at(line), None, "{line}");
+        }
+    }
+
+    /// `-` for a value that is not told was taken as an offset, and the given zone left aside.
+    #[test]
+    fn a_dash_behind_a_time_is_no_offset() {
+        let zone = Zone::parse("Europe/Amsterdam").unwrap();
+        for line in
+            ["2024-01-02 04:00:00 - GET /", "2024-01-02 04:00:00 -404 x", "2024-01-02 03:00:00 +0000 x"]
+        {
+            let time = line_time_in(line.as_bytes(), &zone).unwrap();
+            assert_eq!(time.to_string(), "2024-01-02T03:00:00.000000Z", "{line}");
         }
     }
 }

@@ -76,6 +76,7 @@ fn each_line_of_the_golden_logs_comes_to_what_is_written() {
         lines.events(&block, &mut |line, result| {
             writeln!(out, "{}", shown(&result)).unwrap();
             check_class(&lines, line, &result);
+            check_time(&lines, line, &result);
         });
         let expected = path.with_extension("out");
         if std::env::var_os("POLDER_GOLDEN").is_some_and(|value| value == "write") {
@@ -97,6 +98,94 @@ fn check_class(lines: &BlockReader, line: &[u8], result: &Result<Option<Event>, 
         if class.format == event.class.format {
             assert_eq!(class, event.class, "{}", line.escape_ascii());
         }
+    }
+}
+
+/// The time that the history and the coverage ask for is the one that a finding of the line has.
+fn check_time(lines: &BlockReader, line: &[u8], result: &Result<Option<Event>, Unread>) {
+    if let Ok(Some(event)) = result {
+        assert_eq!(lines.time(line, event.place), event.time, "{}", line.escape_ascii());
+    }
+}
+
+/// Times of whole formats never reached the history, or others than those of the findings did.
+#[test]
+fn a_line_has_one_time_whoever_asks() {
+    let okta = r#"{"actor":{"id":"u"},"client":{"ipAddress":"192.0.2.3"},"eventType":"user.session.start","published":"2026-02-01T09:00:00Z"}"#;
+    let lines: &[(&str, &str)] = &[
+        (okta, "2026-02-01T09:00:00"),
+        (
+            r#"{"CreationTime":"2026-02-01T09:00:00","Operation":"UserLoggedIn","Workload":"AzureActiveDirectory"}"#,
+            "2026-02-01T09:00:00",
+        ),
+        (
+            r#"{"EventTime":"2026-02-01T09:00:00Z","EventID":4625,"Channel":"Security"}"#,
+            "2026-02-01T09:00:00",
+        ),
+        (
+            r##"{"Event":{"System":{"EventID":1,"Channel":"Security","TimeCreated":{"#attributes":{"SystemTime":"2026-02-01T09:00:00Z"}}}}}"##,
+            "2026-02-01T09:00:00",
+        ),
+        (
+            r#"{"activityDateTime":"2026-02-01T09:00:00Z","activityDisplayName":"Add user"}"#,
+            "2026-02-01T09:00:00",
+        ),
+        (
+            r#"{"category":"SignInLogs","properties":{"createdDateTime":"2026-02-01T09:00:00Z"}}"#,
+            "2026-02-01T09:00:00",
+        ),
+        (r#"{"time":"2026-03-03T00:00:00Z","@timestamp":"2026-02-01T09:00:00Z"}"#, "2026-02-01T09:00:00"),
+        (r#"{"t\u0073":1,"time":"2026-02-01T09:00:00\u005a"}"#, "2026-02-01T09:00:00"),
+        ("Date,Time,Source IP\n2026-02-01,09:00:00,192.0.2.3", "2026-02-01T08:00:00"),
+        ("id,time,src\n\"a \"\"b\"\"\",2026-02-01T09:00:00Z,192.0.2.3", "2026-02-01T09:00:00"),
+        (
+            r#"date=2026-02-01 time=00:30:00 devid="F" eventtime=1769936400000000000 tz="-0900" type="traffic""#,
+            "2026-02-01T09:00:00",
+        ),
+        (r#"date=2026-02-01 time=00:00:00 devid="F" tz="-0900" type="traffic""#, "2026-02-01T09:00:00"),
+        (
+            r#"date=2026-02-01 time=00:00:00 devid="F eventtime=1600000000 x" tz="-0900" type="traffic""#,
+            "2026-02-01T09:00:00",
+        ),
+        (
+            r#"<189>date=2026-02-01 time=00:00:00 devid="F" tz="-0900" type="traffic" subtype="forward""#,
+            "2026-02-01T09:00:00",
+        ),
+        ("Mar  1 08:00:00 fw1 CEF:0|A|B|1|1|c|5|src=192.0.2.3 rt=1769936400000", "2026-02-01T09:00:00"),
+        ("#Fields: date time c-ip cs-method\n2026-02-01 09:00:00 - GET", "2026-02-01T08:00:00"),
+    ];
+    let amsterdam = Clock { zone: Zone::parse("Europe/Amsterdam").unwrap(), ..clock() };
+    for (log, expected) in lines {
+        let mut reader = Reader::new(log.as_bytes(), "log", amsterdam.clone());
+        let block = whole(log.as_bytes());
+        let handed = reader.block(&block);
+        let mut times = Vec::new();
+        handed.events(&block, &mut |line, result| {
+            check_time(&handed, line, &result);
+            times.extend(result.unwrap().and_then(|event| event.time));
+        });
+        assert_eq!(
+            times.iter().map(|time| time.to_string()[..19].to_owned()).collect::<Vec<_>>(),
+            [*expected],
+            "{log}"
+        );
+    }
+}
+
+/// Mail of Postfix was of an unknown kind, and so was what a firewall of an unknown maker wrote in CEF.
+#[test]
+fn mail_logs_and_firewalls_in_cef_have_a_kind() {
+    for (line, kind) in [
+        ("Mar  2 08:00:00 mx1 postfix/smtpd[7]: NOQUEUE: from=<a@example.org>", SourceKind::Email),
+        ("Mar  2 08:00:00 mx1 postfix-out/submission/smtpd[7]: connect from x", SourceKind::Email),
+        ("Mar  2 08:00:00 fw CEF:0|Acme|Wall|1|1|c|5|src=10.0.0.3 dst=192.0.2.3 dpt=443", SourceKind::Flow),
+        (
+            "Mar  2 08:00:00 fw CEF:0|Acme|Wall|1|1|c|5|src=10.0.0.3 dst=192.0.2.3 request=http://a.example/",
+            SourceKind::Proxy,
+        ),
+        ("Mar  2 08:00:00 fw CEF:0|Acme|Door|1|1|opened|5|suser=jan", SourceKind::Unknown),
+    ] {
+        assert_eq!(Reader::new(line.as_bytes(), "log", clock()).class().kind, kind, "{line}");
     }
 }
 
@@ -289,6 +378,7 @@ proptest! {
                     let fresh = handed.class_of(line, event.place);
                     assert!(fresh.is_none_or(|class| class == event.class || class.format != event.class.format
                         || event.class.format == Format::Json));
+                    check_time(&handed, line, &result);
                 }
                 parts.push(result);
             });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whole files.
 
+use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
 use hunt::detector::{self, Detectors};
@@ -10,7 +11,7 @@ use hunt::limits::FINDING_TEXT_BYTES_MAX;
 use hunt::reader::Block;
 use hunt::run::{Hunt, LiveLog, Lookout, Options, hunt_input};
 use hunt::scan::IndicatorSet;
-use hunt::time::Clock;
+use hunt::time::{Clock, TimesTold};
 use model::time::Timestamp;
 
 fn hunt(log: &[u8], set: &IndicatorSet, threads: usize, history: bool) -> (Vec<Finding>, Hunt<'static>) {
@@ -89,6 +90,42 @@ fn the_history_keeps_external_values_with_times_and_counts() {
             "domain www.example.org 1 1 Some(1600000001000000)",
         ]
     );
+}
+
+/// The days of the first lines were lost below a header, and those of a log that is not in order.
+#[test]
+fn the_days_below_a_header_are_known() {
+    let mut log = "#Software: IIS\n#Fields: date time c-ip\n".to_owned();
+    for day in (1..28).step_by(3) {
+        writeln!(log, "2024-02-{day:02} 09:00:00 8.8.4.4").unwrap();
+    }
+    for history in [false, true] {
+        let (_, hunt) = hunt(log.as_bytes(), &set(""), 1, history);
+        let report = hunt.report;
+        assert_eq!(report.days.len(), 9, "{history}");
+        assert_eq!(report.first_time.unwrap().to_string(), "2024-02-01T09:00:00.000000Z");
+        assert_eq!((report.times.asked, report.times.untimed), (9, 0));
+    }
+    // So long that not each line is asked.
+    let rows = (0..3_000).map(|n| format!("2024-02-{:02} 09:00:00 8.8.4.4\n", n / 1_000 * 5 + 1));
+    let log = format!("#Software: IIS\n#Fields: date time c-ip\n{}", rows.collect::<String>());
+    assert_eq!(hunt(log.as_bytes(), &set(""), 1, false).1.report.days.len(), 3);
+}
+
+/// Lines of 9999 stretched what a log covers; of those that tell no time nothing was said.
+#[test]
+fn times_that_cannot_be_are_counted_and_set_apart() {
+    let log = "{\"time\":\"2026-13-45T99:99:99Z\",\"ip\":\"8.8.4.4\"}\n{\"time\":\"9999-12-31T23:59:59Z\",\"ip\":\"8.8.4.4\"}\n\
+        {\"time\":\"1969-01-01T00:00:00Z\",\"ip\":\"8.8.4.4\"}\n{\"time\":\"2026-03-02T08:00:00+99:00\",\"ip\":\"8.8.4.4\"}\n\
+        {\"time\":\"2026-03-02T08:00:00Z\",\"ip\":\"8.8.4.4\"}\n\n";
+    for history in [false, true] {
+        let (findings, hunt) = hunt(log.as_bytes(), &set("8.8.4.4"), 1, history);
+        let report = hunt.report;
+        assert_eq!(report.times, TimesTold { asked: 5, untimed: 2, set_apart: 2 }, "{history}");
+        assert_eq!((report.first_time, report.days.len()), (findings[4].time, 1));
+        assert_eq!(report.first_time, report.last_time);
+        assert_eq!(findings[1].time.unwrap().to_string(), "9999-12-31T23:59:59.000000Z", "as it is written");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use hunt::indicator::{Indicator, SHIPPED};
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::draft::{State, drafts, of_finding};
 use hunt::report::{
-    Hit, IndicatorFacts, Summary, csv, html, json_lines, kept, ocsf, one_page_html, one_page_text,
+    FileState, Hit, IndicatorFacts, Summary, csv, html, json_lines, kept, ocsf, one_page_html, one_page_text,
     recorded_files, stix, table, timesketch,
 };
 use ledger::sql::{EngineError, Read};
@@ -22,6 +22,8 @@ use super::share::keyed_uuid;
 use super::{identity_name, indicator_facts};
 use crate::cli::{FindingReport, ReportFormat};
 use crate::failure::{Exit, Failure};
+use crate::history::Opened;
+use crate::hunting::coverage;
 use crate::init::salts;
 use crate::node::{Node, now};
 use crate::{contacts, notify};
@@ -53,7 +55,9 @@ pub fn run(args: &FindingReport) -> Result<Exit, Failure> {
     if let Some(settings) = settings {
         notify::announce(&node, &summary, &settings)?;
     }
-    Ok(match (summary.hit_count() + summary.detection_count(), summary.is_partial()) {
+    // Days without a log are in the report; files that could not be read are a fault.
+    let partial = summary.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0);
+    Ok(match (summary.hit_count() + summary.detection_count(), partial) {
         (_, true) => Exit::Partial,
         (0, false) => Exit::NotFound,
         _ => Exit::Done,
@@ -67,7 +71,9 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     node.store.read(|read| {
         summary.hits = findings(read, None)?;
         set_dismissed_aside(read, &mut summary)?;
-        summary.files = recorded_files(files(read)?);
+        let recorded = files(read)?;
+        coverage::add_recorded(&mut summary, &recorded);
+        summary.files = recorded_files(recorded);
         summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
         let mut kinds = std::collections::BTreeMap::<_, u64>::new();
         for indicator in hunt::query::indicators(read)? {
@@ -89,6 +95,8 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
         "this is what all hunts on this node recorded; what was looked for then may have been less"
             .to_owned(),
     );
+    coverage::fill(&mut summary);
+    coverage::declared(&Opened::open(node)?, &mut summary)?;
     fill_indicators(node, &mut summary)?;
     Ok(summary)
 }

@@ -640,6 +640,7 @@ fn facts(followed: &Followed<'_>) -> report::FileFacts {
         sha256: None,
         lines: read.lines,
         unread: read.unparsed.iter().map(|(reason, count, _)| (reason.to_string(), count)).collect(),
+        times: read.times,
         first: read.timeline.first,
         last: read.timeline.last,
         kind: class.kind,

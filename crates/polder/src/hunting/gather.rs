@@ -13,6 +13,7 @@ use hunt::pattern::PatternRun;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
+use hunt::time::TimesTold;
 use hunt::unfinished::Unfinished;
 
 use model::time::Timestamp;
@@ -244,6 +245,7 @@ impl<'q> Gathering<'q> {
             sha256: None,
             lines: 0,
             unread: Vec::new(),
+            times: TimesTold::default(),
             first: None,
             last: None,
             kind: hunt::event::SourceKind::Unknown,
@@ -361,6 +363,7 @@ fn facts(report: &FileReport) -> FileFacts {
         sha256: Some(report.sha256),
         lines: report.lines,
         unread,
+        times: report.times,
         first: report.first_time,
         last: report.last_time,
         kind: report.class.kind,

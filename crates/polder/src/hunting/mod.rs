@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polder hunt`.
 
-mod coverage;
+pub mod coverage;
 mod files;
 mod follow;
 mod gather;

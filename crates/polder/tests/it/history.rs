@@ -89,6 +89,65 @@ fn a_missing_source_is_told() {
     bench.run(&["seen", "--data", "d", "9.9.9.9"]).expect(1);
 }
 
+/// Times of sign-ins never reached the history: retention kept them for ever, and the days were guessed.
+#[test]
+fn sign_ins_have_their_days_in_the_history() {
+    let bench = Bench::new();
+    let lines = (1..8).step_by(3).map(|day| {
+        format!(
+            "{{\"actor\":{{\"id\":\"u\"}},\"client\":{{\"ipAddress\":\"8.8.8.8\"}},\"eventType\":\"user.session.start\",\
+             \"published\":\"2024-02-0{day}T09:00:00Z\"}}\n"
+        )
+    });
+    bench.write("okta.json", lines.collect::<String>());
+    bench.run(&["hunt", "--data", "d", "okta.json"]).expect(1);
+    let told = seen(&bench, "8.8.8.8", &[], 0);
+    assert_eq!(
+        (&told["first"], told["days"].as_u64()),
+        (&"2024-02-01T09:00:00.000000Z".into(), Some(3)),
+        "{told}"
+    );
+    let covered = serde_json::json!([
+        ["2024-02-01", "2024-02-01"],
+        ["2024-02-04", "2024-02-04"],
+        ["2024-02-07", "2024-02-07"]
+    ]);
+    assert_eq!(told["coverage"]["shows"][0]["covered"], covered);
+    let retention = ["history", "retention", "--data", "d", "--kind", "ip", "--months", "12"];
+    bench.run(&retention).expect(0);
+    bench.run(&["history", "tidy", "--data", "d"]).expect(0);
+    bench.run(&["seen", "--data", "d", "8.8.8.8"]).expect(3).says(&["deleted by retention", "2024-02"]);
+}
+
+/// A report of earlier hunts had no day with a log; one damaged log made all gaps "there, but not readable".
+#[test]
+fn a_report_of_earlier_hunts_has_its_days_and_gaps() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("logs")).unwrap();
+    for day in ["01", "03", "05"] {
+        let lines = format!("2024-02-{day}T10:00:00Z accepted 8.8.8.8\n");
+        bench.write(&format!("logs/fw-{day}.log"), lines);
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let lines = (0..60_000_u32)
+        .map(|n| format!("2024-02-07T10:{:02}:00Z {n} {}\n", n % 60, n.wrapping_mul(2_654_435_769)));
+    std::io::Write::write_all(&mut packed, lines.collect::<String>().as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    bench.write("logs/fw-07.log.gz", &packed[..packed.len() / 2]);
+    let declare =
+        ["sources", "declare", "--data", "d", "fw", "--kind", "flow", "--match", "fw*", "--every", "day"];
+    bench.run(&declare).expect(0);
+    bench.run(&["hunt", "--data", "d", "logs"]).expect(3);
+    let lines = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3).json();
+    let source =
+        |name: &str| lines.iter().find(|line| line["type"] == "source" && line["name"] == name).unwrap();
+    assert_eq!(source("fw")["days"].as_u64(), Some(4));
+    let gaps = source("fw")["gaps"].as_array().unwrap();
+    assert!(gaps.len() >= 4 && gaps.iter().all(|gap| gap["why"] == "never-had"), "{gaps:?}");
+    let html = bench.run(&["finding", "report", "--data", "d", "--format", "html"]).expect(3).out;
+    assert!(html.contains("<dt>days with a log</dt><dd>4</dd>"), "{html}");
+}
+
 #[test]
 fn forgetting_leaves_nothing_in_the_folder_and_is_noted() {
     let bench = Bench::new();

@@ -130,6 +130,9 @@ pub(crate) fn calendar(coverage: &Coverage) -> (Markup, usize) {
                 li { (swatch("f-had")) "a log of the day was read" }
                 li { (swatch("f-gap")) "never had" }
                 li { (swatch("f-bad")) "there, but not readable" }
+                @if coverage.sources.iter().any(|s| s.gaps.iter().any(|gap| gap.why == GapReason::NotReached)) {
+                    li { (swatch("f-left")) "not known, the hunt was stopped" }
+                }
                 li { (swatch("f-gone")) "deleted by retention" }
                 li { (swatch("f-out")) "outside of what is expected" }
             }
@@ -189,6 +192,7 @@ fn strip(source: &SourceCoverage, (from, to): (Day, Day)) -> Markup {
         let class = match gap.why {
             GapReason::Deleted => "f-gone",
             GapReason::NeverHad => "f-gap",
+            GapReason::NotReached => "f-left",
             GapReason::NotReadable => "f-bad",
         };
         field(gap.from, gap.to, class);

@@ -199,7 +199,10 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
     let bad: Vec<_> = summary
         .files
         .iter()
-        .filter(|file| file.state != FileState::Whole || file.unread_lines() > 0 || file.is_empty())
+        .filter(|file| {
+            let odd = || !file.odd_times(summary.made).is_empty();
+            file.state != FileState::Whole || file.unread_lines() > 0 || file.is_empty() || odd()
+        })
         .collect();
     html! {
         section aria-labelledby="unread" {
@@ -208,7 +211,7 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
             @else {
                 div.scroll {
                     table.stack {
-                        caption { "Files that were not read whole, and lines that were not read." }
+                        caption { "Files that were not read whole, lines that were not read, and times that cannot be." }
                         thead { tr {
                             th scope="col" { "File" } th.n scope="col" { "Lines" } th.n scope="col" { "Not read" } th scope="col" { "Why" }
                         } }
@@ -225,6 +228,7 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
                                             FileState::Whole => @if file.is_empty() { p { "empty: there is no line in it" } },
                                         }
                                         @for (why, count) in &file.unread { p { (counted(*count, "line")) ": " (outside(why)) } }
+                                        @for odd in file.odd_times(summary.made) { p { (odd) } }
                                     }
                                 }
                             }

@@ -70,7 +70,7 @@ svg{display:block;width:100%}
 .axis span{position:absolute;white-space:nowrap;transform:translateX(-50%)}
 .axis span.first{left:0;transform:none}.axis span.second{left:25%}.axis span.third{left:33.3%}.axis span.half{left:50%}.axis span.thirds{left:66.6%}.axis span.fourth{left:75%}.axis span.last{left:100%;transform:translateX(-100%)}
 .bars{border-bottom:1px solid var(--line)}
-.f-hit{fill:var(--hit)}.f-det{fill:var(--water)}.f-had{fill:var(--had)}.f-gap{fill:var(--gap)}.f-gone{fill:var(--gone)}.f-out{fill:var(--outside)}.f-bad{fill:var(--medium)}
+.f-hit{fill:var(--hit)}.f-det{fill:var(--water)}.f-had{fill:var(--had)}.f-gap{fill:var(--gap)}.f-gone{fill:var(--gone)}.f-out{fill:var(--outside)}.f-bad{fill:var(--medium)}.f-left{fill:var(--soft)}
 .key{color:var(--soft);display:flex;flex-wrap:wrap;gap:var(--s1) var(--s3);margin:var(--s2) 0 0;padding:0;list-style:none;max-width:none}
 .key svg{display:inline-block;width:12px;height:12px;margin-right:var(--s1);vertical-align:-1px}
 .strip{display:grid;grid-template-columns:12rem minmax(0,1fr) 4.5rem;grid-template-areas:"who field days";gap:var(--s1) var(--s3);align-items:center;margin-bottom:var(--s1)}

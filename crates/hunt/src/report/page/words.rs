@@ -346,6 +346,10 @@ impl Language {
                 "deleted when the time of keeping was over",
             ),
             GapReason::NeverHad => self.pick("niet aangeleverd", "not handed in"),
+            GapReason::NotReached => self.pick(
+                "niet bekend, het zoeken is gestopt voor alles was gelezen",
+                "not known, the search was stopped before all was read",
+            ),
             GapReason::NotReadable => self.pick("wel aanwezig, maar onleesbaar", "there, but not readable"),
         }
     }

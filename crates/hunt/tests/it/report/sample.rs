@@ -9,6 +9,7 @@ use hunt::finding::Finding;
 use hunt::report::{
     CannotShow, Day, FileFacts, FileState, Gap, GapReason, Hit, IndicatorFacts, SourceCoverage, Summary,
 };
+use hunt::time::TimesTold;
 use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
@@ -174,6 +175,7 @@ fn files() -> Vec<FileFacts> {
         sha256: Some([7; 32]),
         lines,
         unread: Vec::new(),
+        times: TimesTold::default(),
         first: Some(time(first)),
         last: Some(time(last)),
         kind,
