@@ -414,6 +414,10 @@ fn lines_of_a_listener_are_each_read_by_their_own_form() {
             "<86>1 2024-01-02T03:00:00Z gate sshd 9 - - Failed password for u from 198.51.100.7 port 4 ssh2",
             Format::Syslog,
         ),
+        (
+            "<38>Mar  1 03:00:00 srv sshd[1]: Failed password for u from 198.51.100.7 port 4 ssh2",
+            Format::Syslog,
+        ),
         ("{\"a\":1}", Format::Json),
         ("user=anna action=deny src=192.0.2.7 dst=203.0.113.7", Format::KeyValue),
         (
@@ -429,7 +433,14 @@ fn lines_of_a_listener_are_each_read_by_their_own_form() {
         let mut formats = Vec::new();
         reader.events(&block, &mut |line, read| {
             assert_eq!(reader.class_of(line, Place::default()), None, "no line is passed by unread");
-            formats.push(read.unwrap().unwrap().class.format);
+            let event = read.unwrap().unwrap();
+            formats.push(event.class.format);
+            // The year, too, which some lack.
+            let told = event.time.map(|time| time.to_string()[..4].to_owned());
+            assert_eq!(
+                told.is_some_and(|year| year == "2024"),
+                event.class.format == Format::Syslog || line.starts_with(b"192")
+            );
         });
         assert_eq!(formats, lines.map(|(_, format)| format));
     }

@@ -287,8 +287,12 @@ impl Tail {
             Err(_) if self.is_closed => None,
             Err(error) => {
                 self.is_closed = true;
+                let advice = match error.kind() {
+                    ErrorKind::InvalidInput => "look who put it there",
+                    _ => "let this account read it",
+                };
                 self.tell(format!(
-                    "{}: it cannot be opened: {error}; its lines are read as soon as it can be: let this account read it",
+                    "{}: it cannot be opened: {error}; its lines are read as soon as it can be: {advice}",
                     self.path.display()
                 ));
                 None
