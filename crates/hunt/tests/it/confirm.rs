@@ -181,10 +181,8 @@ fn a_condition_that_is_not_understood_excuses_nothing() {
     };
     assert_eq!(conditions(CONDITIONS_MAX), (CONDITIONS_MAX, 0));
     assert_eq!(conditions(CONDITIONS_MAX + 1), (CONDITIONS_MAX, 1));
-    assert_eq!(
-        Condition::from_json(&reading.conditions[0].to_json(), "indicator--1").as_ref(),
-        Ok(&reading.conditions[0])
-    );
+    let condition = &reading.conditions[0];
+    assert_eq!(Condition::from_json(&condition.to_json(), &condition.indicator).as_ref(), Ok(condition));
 }
 
 #[test]

@@ -79,7 +79,7 @@ const URLS: &[&str] = &[
 const NAMES: &[&str] = &[
     r"C:\Users\Public\evil tool.exe",
     r"c:\users\abcd\x.exe",
-    "/tmp/evil\"tool\"x",
+    "/opt/evil\"tool\"x",
     "/opt/evil=tool|x].exe",
     "Évil.exe",
     "a\tbcd\nefg.exe",

@@ -354,6 +354,7 @@ fn no_naked_name_reaches_the_terminal() {
         ("crates/polder/src/keys.rs", "eprint!("),
         ("crates/polder/src/keys.rs", "io::stderr"),
         ("crates/polder/src/hunting/progress.rs", "io::stderr"),
+        ("crates/polder/src/out.rs", "io::stderr"),
         ("crates/polder/src/serving.rs", "io::stderr"),
         ("crates/polder/src/message.rs", "std::eprintln!("),
     ];
