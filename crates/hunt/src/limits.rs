@@ -217,7 +217,7 @@ pub const CORRELATION_GROUPS_MAX: usize = 500_000;
 /// Most matches in all windows.
 pub const CORRELATION_KEPT_HITS_MAX: usize = 2_000_000;
 /// Most bytes of a line that a correlation keeps of each match.
-pub const CORRELATION_TEXT_BYTES_MAX: usize = 256;
+pub const CORRELATION_TEXT_BYTES_MAX: usize = 1024;
 
 /// Most findings that a report for a person shows in full; the rest are counted in it.
 pub const REPORT_FINDINGS_MAX: usize = 500;

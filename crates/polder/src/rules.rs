@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{self, RulesCommand};
 use crate::failure::{Exit, Failure};
+use crate::hunting::counted;
 use crate::input::read_small;
 use crate::node::{Node, now};
 use crate::out::say;
@@ -80,7 +81,9 @@ fn import(
         say!("{read} rules read: {added} added, {changed} changed, {known} already known, {refused} refused");
         let high = loading.rules.iter().filter(|rule| rule.header.level >= Level::High).count();
         say!(
-            "{high} of them are of level high or above and run with the next hunt; --min-level changes that"
+            "{high} of them {} of level high or above and run{} with the next hunt; --min-level changes that",
+            if high == 1 { "is" } else { "are" },
+            if high == 1 { "s" } else { "" }
         );
     }
     if licence.is_empty() && loading.rules.iter().any(|rule| rule.header.licence.is_empty()) {
@@ -368,8 +371,10 @@ fn test(
     let summary = engine.finish(&mut tell);
     let lost = summary.lost;
     eprintln!(
-        "{found} detections in {} events, {} of them of logs that no rule is for",
-        summary.events, summary.without_rules
+        "{} in {}, {} of them of logs that no rule is for",
+        counted(found, "detection"),
+        counted(summary.events, "event"),
+        summary.without_rules
     );
     let uncounted = lost.late + lost.untimed + lost.incomplete + lost.overflowed;
     if uncounted > 0 {
@@ -456,9 +461,10 @@ fn tell_detection(detection: &Detection) {
     let time = |time: Option<Timestamp>| time.map_or_else(|| "no time".to_owned(), |time| time.to_string());
     let about: Vec<String> = about.iter().map(|(kind, value)| format!("{kind} {}", shown(value))).collect();
     say!(
-        "{}  {}  {count} times, {} to {}",
+        "{}  {}  {}, {} to {}",
         level.name(),
         shown(title),
+        counted(*count, "time"),
         time(detection.first),
         time(detection.last)
     );

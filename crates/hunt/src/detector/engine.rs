@@ -109,6 +109,8 @@ pub(super) struct Where {
     pub network: Network,
     /// What "the same place" means: the autonomous system; without one the /24 or /48; inside, the address or computer.
     pub origin: Id,
+    /// Whether only the log says where it is: then what sort of network it is is not known.
+    pub by_log: bool,
 }
 
 /// Kinds of things that an account may be seen with.
@@ -240,6 +242,7 @@ impl World<'_> {
                     place.asn = hint.asn;
                     place.at = hint.at.map(|(n, e)| (n as f64 / 100.0, e as f64 / 100.0));
                     place.radius_km = HINT_RADIUS_KM;
+                    place.by_log = true;
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::engine::{
 use super::place::Network;
 use super::signin::Service;
 use crate::detection::Level;
+use crate::report::words::{counted, counted_as};
 
 /// Days with logs for which an account must be known before anything can be new to it.
 pub const KNOWN_DAYS_MIN: i64 = 14;
@@ -199,13 +200,14 @@ fn tell_first_seen(
     let evidence = vec![world.evidence(point)];
     let what = new.words(point, place, world);
     let known = (point.time - profile.first) / DAY;
-    let seen = |kind: u8| profile.seen.range((kind, 0)..=(kind, u64::MAX)).count();
+    let seen = |kind: u8| profile.seen.range((kind, 0)..=(kind, u64::MAX)).count() as u64;
     let baseline = format!(
-        "the account is known for {known} days with {} networks, {} countries, {} devices and {} programs",
-        seen(ORIGIN),
-        seen(COUNTRY),
-        seen(DEVICE),
-        seen(AGENT)
+        "the account is known for {} with {}, {}, {} and {}",
+        counted(u64::try_from(known).unwrap_or(0), "day"),
+        counted(seen(ORIGIN), "network"),
+        counted_as(seen(COUNTRY), "country", "countries"),
+        counted(seen(DEVICE), "device"),
+        counted(seen(AGENT), "program")
     );
     world.tell(&FIRST_SEEN, Said {
         title: format!("{}: signed in with what was never seen with it: {what}", world.names.text(point.user)),

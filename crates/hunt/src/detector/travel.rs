@@ -21,8 +21,11 @@ const TOLD_TURNS: u8 = 2;
 
 /// Whether a sign-in says where a person is.
 fn tells_place(engine: &Engine, profile: &Profile, point: &Point, place: &Where) -> bool {
+    // A log does not tell which networks carry telephones and which are exits: where there is nothing but its word, a
+    // network that the account has come from before says nothing.
+    let is_usual = place.by_log && profile.knows(ORIGIN, u64::from(place.origin));
     // Behind an address that many share the person may be anywhere; a renewed token tells of a device.
-    told_place(profile, place) && !point.refresh && !engine.is_shared(point.source)
+    told_place(profile, place) && !is_usual && !point.refresh && !engine.is_shared(point.source)
 }
 
 pub(super) fn judge(

@@ -13,6 +13,7 @@ use super::robust::Robust;
 use crate::detection::Level;
 use crate::event::SourceKind;
 use crate::limits::{DESTINATIONS_MAX, DETECTOR_FILES_PER_DAY_MAX};
+use crate::report::words::counted;
 use crate::state::state;
 
 const MEGABYTE: u64 = 1_000_000;
@@ -418,7 +419,8 @@ fn tell_upload(
     world: &mut World<'_>,
 ) {
     let (who, to) = (world.names.text(who).to_owned(), world.names.text(to).to_owned());
-    let text = format!("{who} sent {} to {to} in {} requests", amount(bytes), seen.count);
+    let requests = counted(seen.count, "request");
+    let text = format!("{who} sent {} to {to} in {requests}", amount(bytes));
     let evidence = vec![world.line(seen.spot, seen.first, text)];
     world.tell(
         &CLOUD_UPLOAD,

@@ -13,7 +13,7 @@ use super::advice::advice;
 use super::group::{by_indicator, by_level, named_by};
 use super::summary::{Hit, IndicatorFacts, Summary, is_of_object};
 use super::table::{basis, verdict};
-use super::words::{second, second_or_dash, shortened, visible};
+use super::words::{counted, second, second_or_dash, shortened, visible};
 use crate::detection::{Detection, Level, Means};
 use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX, NOTICE_OBJECTS_MAX};
 
@@ -198,7 +198,7 @@ fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
         let facts = summary.facts(group.indicator);
         if let Some(marking) = naming.withheld(group.indicator) {
             let _ = writeln!(out, "\n* {}: {}", group.kind.name(), unnamed(&marking));
-            let _ = writeln!(out, "  {} times; the report on the node names it", group.count);
+            let _ = writeln!(out, "  {}; the report on the node names it", counted(group.count, "time"));
             continue;
         }
         let name = if facts.name.is_empty() { group.indicator } else { &facts.name };
@@ -206,8 +206,8 @@ fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
         let _ = writeln!(out, "\n* {} {}: {}", group.kind.name(), defanged(value), shown(name));
         let _ = writeln!(
             out,
-            "  {} times, {} to {}, {}",
-            group.count,
+            "  {}, {} to {}, {}",
+            counted(group.count, "time"),
             second_or_dash(group.first),
             second_or_dash(group.last),
             facts.marking

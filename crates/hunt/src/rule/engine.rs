@@ -460,7 +460,7 @@ fn of_episode(header: &Header, correlation: &Correlation, episode: Episode) -> D
     }
 }
 
-/// The beginning of a line, whole characters, without its end.
+/// The beginning of a line, whole characters, without its end; what is left out is shown to be.
 fn clipped(line: &[u8], bytes_max: usize) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -468,5 +468,9 @@ fn clipped(line: &[u8], bytes_max: usize) -> String {
     while end < line.len() && end > 0 && line.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
         end -= 1;
     }
-    String::from_utf8_lossy(line.get(..end).unwrap_or_default()).into_owned()
+    let mut text = String::from_utf8_lossy(line.get(..end).unwrap_or_default()).into_owned();
+    if end < line.len() {
+        text.push('…');
+    }
+    text
 }

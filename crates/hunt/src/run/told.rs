@@ -199,7 +199,11 @@ impl Names {
         word: &[u8],
         event: &mut dyn FnMut() -> Option<Event>,
     ) -> bool {
-        if let Some(told) = told_by_bytes(line, word) {
+        let told = match place_in(line, word) {
+            Some(at) => told_by_place(line, at, word.len()),
+            None => told_by_bytes(line, word),
+        };
+        if let Some(told) = told {
             return told;
         }
         if self.read.as_ref().is_none_or(|(start, _)| *start != line_start) {
@@ -224,10 +228,28 @@ fn names_of(event: &Event) -> Vec<String> {
     names.into_iter().map(|name| name.display()).collect()
 }
 
+/// Where in a line a word stands that is a part of it: each time that it stands there it is asked for by itself, and
+/// looking for it would take longer than all else.
+fn place_in(line: &[u8], word: &[u8]) -> Option<usize> {
+    let at = word.as_ptr().addr().checked_sub(line.as_ptr().addr())?;
+    (line.get(at..at.checked_add(word.len())?)? == word).then_some(at)
+}
+
+/// As [`told_by_bytes`], of a word at one place.
+fn told_by_place(line: &[u8], at: usize, length: usize) -> Option<bool> {
+    let before = line.get(..at)?;
+    let after = line.get(at + length..)?;
+    let ends = after.strip_prefix(b".").unwrap_or(after).first().is_none_or(|byte| !in_word(byte));
+    if ends && !before.last().is_some_and(in_word) { told_at(before, after) } else { None }
+}
+
+fn in_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | 0x80..)
+}
+
 /// Whether the bytes around a word say that it is a name (of a host in a URL or a mail address, in a field for names), or
 /// that it is none (part of a path, the key of a field, in another field); nothing where they do not tell.
 fn told_by_bytes(line: &[u8], word: &[u8]) -> Option<bool> {
-    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | 0x80..);
     let mut told = None;
     let mut is_open = true;
     for at in memmem::find_iter(line, word) {
@@ -297,6 +319,10 @@ mod tests {
     #[test]
     fn bytes_around_a_word_tell_whether_it_is_a_name() {
         let told = |line: &str| told_by_bytes(line.as_bytes(), b"c2.evil.corp");
+        let part = r#"{"Image":"c2.evil.corp"} to c2.evil.corp"#.as_bytes();
+        assert_eq!(place_in(part, part.get(10..22).unwrap()), Some(10));
+        assert_eq!(place_in(part, b"c2.evil.corp"), None, "the same bytes elsewhere");
+        assert_eq!((told_by_place(part, 10, 12), told_by_place(part, 28, 12)), (Some(false), None));
         for (line, wanted) in [
             (r#"{"query":"c2.evil.corp"}"#, Some(true)),
             (r#"{"server_name" : "c2.evil.corp."}"#, Some(true)),

@@ -399,7 +399,7 @@ impl Language {
             ),
             Language::English => format!(
                 "{} {} judged by somebody to be no threat, and {} not counted here.",
-                self.count(count, ["", ""], ["find", "finds"]),
+                self.count(count, ["", ""], ["finding", "findings"]),
                 if many { "were" } else { "was" },
                 if many { "are" } else { "is" }
             ),
@@ -416,7 +416,7 @@ impl Language {
             ),
             Language::English => format!(
                 "{} without an account or device {} in the full report.",
-                self.count(count, ["", ""], ["find", "finds"]),
+                self.count(count, ["", ""], ["finding", "findings"]),
                 if count == 1 { "stands" } else { "stand" }
             ),
         }
