@@ -376,7 +376,7 @@ fn dismissed_findings_are_counted_apart() {
     assert!(table(&summary, 100).contains(words) && html(&summary).contains(words));
     assert_eq!(verdict_of(&html(&summary)), verdict_of(&none), "they count for nothing else");
     for (language, words) in [
-        (Language::English, "3 finds were judged by somebody to be no threat"),
+        (Language::English, "3 findings were judged by somebody to be no threat"),
         (Language::Dutch, "3 vondsten zijn door iemand als onschuldig beoordeeld en tellen hier niet mee."),
     ] {
         let text = one_page_text(&summary, &Contacts::default(), language).replace('\n', " ");
