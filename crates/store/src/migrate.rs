@@ -157,13 +157,13 @@ pub(crate) static STEPS: &[Step] = &[
         work: Work::Local {
             table: "hunt_outbox",
             sqlite: &[
-                "CREATE TABLE hunt_detections (id BLOB PRIMARY KEY, level INTEGER NOT NULL, told INTEGER NOT NULL, \
-                 body BLOB NOT NULL) STRICT",
+                "CREATE TABLE hunt_detections (id BLOB PRIMARY KEY, indicator TEXT NOT NULL, level INTEGER NOT NULL, \
+                 told INTEGER NOT NULL, body BLOB NOT NULL) STRICT",
                 "CREATE TABLE hunt_sought (id INTEGER PRIMARY KEY, told INTEGER NOT NULL, body BLOB NOT NULL) STRICT",
             ],
             postgres: &[
-                "CREATE TABLE hunt_detections (id BYTEA PRIMARY KEY, level BIGINT NOT NULL, told BIGINT NOT NULL, \
-                 body BYTEA NOT NULL)",
+                r#"CREATE TABLE hunt_detections (id BYTEA PRIMARY KEY, indicator TEXT COLLATE "C" NOT NULL,
+                   level BIGINT NOT NULL, told BIGINT NOT NULL, body BYTEA NOT NULL)"#,
                 "CREATE TABLE hunt_sought (id BIGINT PRIMARY KEY, told BIGINT NOT NULL, body BYTEA NOT NULL)",
             ],
         },

@@ -2,13 +2,17 @@
 //! Detections that hunts told, kept so that a report can be made later; and what the last hunt looked for. Local
 //! state, which stays home as findings do.
 
+use std::collections::BTreeMap;
+
+use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
+use model::id::SubjectKey;
 use model::observable::Observable;
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::summary::Sought;
-use crate::detection::Detection;
+use crate::detection::{Detection, Means};
 use crate::limits::{DETECTIONS_KEPT_DAYS, DETECTIONS_KEPT_MAX};
 use crate::quote::Quotes;
 use crate::state::{Bytes, State};
@@ -19,13 +23,15 @@ pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT];
 static DETECTIONS: Table = Table {
     name: "hunt_detections",
     kind: TableKind::Local,
-    columns: &["id", "level", "told", "body"],
+    columns: &["id", "indicator", "level", "told", "body"],
     sqlite: &["CREATE TABLE hunt_detections (
-            id BLOB PRIMARY KEY, level INTEGER NOT NULL, told INTEGER NOT NULL, body BLOB NOT NULL
+            id BLOB PRIMARY KEY, indicator TEXT NOT NULL, level INTEGER NOT NULL, told INTEGER NOT NULL,
+            body BLOB NOT NULL
         ) STRICT"],
-    postgres: &["CREATE TABLE hunt_detections (
-            id BYTEA PRIMARY KEY, level BIGINT NOT NULL, told BIGINT NOT NULL, body BYTEA NOT NULL
-        )"],
+    postgres: &[r#"CREATE TABLE hunt_detections (
+            id BYTEA PRIMARY KEY, indicator TEXT COLLATE "C" NOT NULL, level BIGINT NOT NULL, told BIGINT NOT NULL,
+            body BYTEA NOT NULL
+        )"#],
 };
 
 static SOUGHT: Table = Table {
@@ -63,12 +69,25 @@ fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {
 /// Keeps what a hunt told, in place of what was told of the same before. Those that were told more than
 /// [`DETECTIONS_KEPT_DAYS`] ago go, and of more than [`DETECTIONS_KEPT_MAX`] those that matter least.
 pub fn keep(tx: &mut dyn Tx, detections: &[Detection], now: Timestamp) -> Result<(), EngineError> {
+    let mut held: BTreeMap<&str, bool> = BTreeMap::new();
     for detection in detections {
+        let is_held = match detection.means {
+            Means::Detector | Means::Rule => false,
+            Means::Pattern => match held.get(detection.id.as_str()) {
+                Some(held) => *held,
+                None => {
+                    let is_held = is_held(tx.as_read(), &detection.id)?;
+                    held.insert(&detection.id, is_held);
+                    is_held
+                }
+            },
+        };
         tx.execute(
-            "INSERT INTO hunt_detections (id, level, told, body) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO hunt_detections (id, indicator, level, told, body) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET level = excluded.level, told = excluded.told, body = excluded.body",
             &[
                 Value::Blob(&id_of(detection)),
+                Value::Text(if is_held { &detection.id } else { "" }),
                 Value::Int(detection.level as i64),
                 Value::Int(now.micros()),
                 Value::Blob(&body_of(detection)),
@@ -95,6 +114,35 @@ pub fn kept(read: &mut dyn Read) -> Result<Vec<Detection>, EngineError> {
     let mut all = Vec::new();
     read.query("SELECT body FROM hunt_detections ORDER BY level DESC, id", &[], &mut |row| {
         all.push(read_body("hunt_detections", row.blob(0)?)?);
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
+}
+
+/// Whether the ledger holds an object: of what it does not nothing can be withdrawn.
+fn is_held(read: &mut dyn Read, id: &str) -> Result<bool, EngineError> {
+    Ok(record::of_subject(read, SubjectKey::of(id))?.iter().any(|row| row.body.is_some()))
+}
+
+/// Erases what patterns of indicators made that the ledger held then, and does not hold now: it says the pattern and its
+/// name. Answers how many detections.
+pub fn withdraw(tx: &mut dyn Tx) -> Result<u64, EngineError> {
+    let mut erased = 0;
+    for indicator in indicators(tx.as_read())? {
+        if !is_held(tx.as_read(), &indicator)? {
+            let sql = "DELETE FROM hunt_detections WHERE indicator = ?1";
+            erased += tx.execute(sql, &[Value::Text(&indicator)])?;
+        }
+    }
+    Ok(erased)
+}
+
+/// The indicators that the ledger held whose patterns made detections that are kept.
+fn indicators(read: &mut dyn Read) -> Result<Vec<String>, EngineError> {
+    let mut all = Vec::new();
+    let sql = "SELECT DISTINCT indicator FROM hunt_detections WHERE indicator <> '' ORDER BY indicator";
+    read.query(sql, &[], &mut |row| {
+        all.push(row.text(0)?.to_owned());
         Ok(Flow::Continue)
     })?;
     Ok(all)

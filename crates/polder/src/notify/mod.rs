@@ -10,7 +10,7 @@ use hunt::report::outbox::{
     Enqueued, Outgoing, due, enqueue, failed, naming, outgoing, retry, sent, unname, waiting,
 };
 use hunt::report::words::{second, visible};
-use hunt::report::{NamedObject, Summary, is_withheld, notice};
+use hunt::report::{NamedObject, Summary, is_withheld, kept, notice};
 use ledger::sql::{EngineError, Flow, Read};
 use serde_json::json;
 
@@ -165,10 +165,11 @@ pub fn newest_record(read: &mut dyn Read) -> Result<i64, EngineError> {
     Ok(newest)
 }
 
-/// Takes out of the notices that wait, or were given up, what may not be named any more: what they said of it is erased.
-/// Answers how many these are.
+/// Takes out of the notices that wait, or were given up, what may not be named any more: what they said of it is erased,
+/// and so are detections by a pattern that was withdrawn. Answers how many notices these are.
 pub fn revise(node: &Node) -> Result<u64, Failure> {
     let mut changed = 0;
+    node.store.local(kept::withdraw)?;
     for (id, objects) in node.store.read(naming)? {
         if !node.store.read(|read| may_be_named(read, &objects))? {
             changed += u64::from(node.store.local(|tx| unname(tx, id, now()))?);

@@ -5,6 +5,7 @@ use crate::support::*;
 
 on_both_engines! {
     what_is_withdrawn_is_nowhere,
+    a_withdrawn_indicator_is_in_no_detection,
     narrowing_holds_against_a_nightly_import,
     a_later_stricter_address_narrows_what_refers_to_it,
     retracting_revokes_by_a_version,
@@ -54,6 +55,34 @@ fn what_is_withdrawn_is_nowhere(engine: &Engine) {
     let again = bench.import("a.json", &["--tlp", "green"], 3);
     assert_eq!((again["refused"].as_u64(), again["known"].as_u64()), (Some(2), Some(300)), "{again}");
     bench.run(&["import", "--data", "d", "a.json"]).expect(3).says(&["withdrawn"]);
+}
+
+/// What its pattern detected says the pattern and its name: it goes with the indicator.
+fn a_withdrawn_indicator_is_in_no_detection(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let indicator = |n: u32, marking: &str| {
+        format!(
+            r#"{{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-{n:012}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"{SECRET}","pattern":"[file:name LIKE 'kwik%.exe']","pattern_type":"stix",{marking}"valid_from":"2024-01-01T00:00:00Z"}}"#
+        )
+    };
+    bench.write("a.json", bundle(&[indicator(1, "")]));
+    bench.import("a.json", &["--tlp", "green"], 0);
+    bench.write("a.log", "{\"time\":\"2026-03-02T08:00:01Z\",\"filename\":\"kwikstaart.exe\"}\n");
+    bench.run(&["hunt", "--data", "d", "--no-packs", "a.log"]).expect(0).says(&[SECRET]);
+    let report = ["finding", "report", "--data", "d"];
+    bench.run(&report).expect(0).says(&[SECRET]);
+    let id = "indicator--00000000-0000-4000-8000-000000000001";
+    let code = if engine.is_server() { 3 } else { 0 };
+    bench.run(&["recall", "--data", "d", id, "--withdraw", "--reason", "wrong"]).expect(code);
+    assert!(!bench.run(&report).expect(1).out.contains(SECRET));
+    assert_eq!(bench.holding("d", SECRET.as_bytes()), Vec::<String>::new());
+    // What no ledger held stays: nobody can take it back.
+    bench.write("b.json", bundle(&[indicator(2, "")]));
+    bench.run(&["hunt", "--data", "d", "--no-packs", "--indicators", "b.json", "a.log"]).expect(0);
+    bench.write("c.json", bundle(&[tool(8, "")]));
+    bench.import("c.json", &["--tlp", "green"], 0);
+    bench.run(&["recall", "--data", "d", &tool_id(8), "--withdraw"]).expect(code);
+    bench.run(&report).expect(0).says(&[SECRET]);
 }
 
 /// A repeated import narrows where it is stricter, and loosens nothing that was narrowed.
