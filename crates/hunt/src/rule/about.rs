@@ -99,7 +99,7 @@ static ENDS: [&str; 20] = [
 /// What an event names of a kind: of each kind the first of its fields.
 fn of_kind<'a>(event: &'a Event, kind: &str, names: &[&str]) -> Option<Cow<'a, str>> {
     let first = |names: &[&str]| names.iter().find_map(|name| event.text(name));
-    if kind != "host" || !tells_of_others(event.class.kind) {
+    if kind != "host" || !tells_of_others(event) {
         return first(names);
     }
     // The device to look at is the one that the connection is of, not the one that wrote it down.
@@ -108,10 +108,14 @@ fn of_kind<'a>(event: &'a Event, kind: &str, names: &[&str]) -> Option<Cow<'a, s
     first(own).or_else(|| ends().find(|address| is_internal(address))).or_else(|| first(others))
 }
 
-/// Logs of what passes, written by who is no party to it.
-fn tells_of_others(kind: SourceKind) -> bool {
-    use SourceKind::{Dns, File, Flow, Ids, Proxy, Tls};
-    matches!(kind, Dns | File | Flow | Ids | Proxy | Tls)
+/// Logs of what passes, written by who is no party to it: by their kind, or by the name of a firewall in them.
+fn tells_of_others(event: &Event) -> bool {
+    use SourceKind::{Dns, File, Flow, Ids, Proxy, Tls, Unknown};
+    match event.class.kind {
+        Dns | File | Flow | Ids | Proxy | Tls => true,
+        Unknown => event.field("devname").is_some(),
+        _ => false,
+    }
 }
 
 fn is_internal(address: &str) -> bool {
@@ -180,6 +184,7 @@ mod tests {
     fn the_device_of_a_connection_is_not_the_one_that_wrote_it_down() {
         let fortigate = [("devname", "FGT60F"), ("srcip", "10.0.0.5"), ("dstip", "203.0.113.7")];
         assert_eq!(host(SourceKind::Flow, &fortigate).as_deref(), Some("10.0.0.5"));
+        assert_eq!(host(SourceKind::Unknown, &fortigate).as_deref(), Some("10.0.0.5"));
         let from_outside = [("devname", "FGT60F"), ("srcip", "203.0.113.7"), ("dstip", "10.0.0.6")];
         assert_eq!(host(SourceKind::Flow, &from_outside).as_deref(), Some("10.0.0.6"));
         let zeek = [("id.orig_h", "10.1.0.12"), ("id.resp_h", "10.1.0.53"), ("query", "evil.example")];

@@ -42,7 +42,9 @@ pub fn fill(summary: &mut Summary) {
     let why = if unreached { GapReason::NotReached } else { GapReason::NeverHad };
     for (kind, days) in &summary.days {
         let days: Vec<Day> = days.iter().copied().collect();
-        let gaps = gaps(&days).map(|(from, to)| Gap { from, to, why }).collect();
+        // Of logs whose kind could not be told nobody knows of which days there should be any.
+        let is_known = *kind != SourceKind::Unknown;
+        let gaps = gaps(&days).filter(|_| is_known).map(|(from, to)| Gap { from, to, why }).collect();
         let name = kind.name().to_owned();
         summary.coverage.sources.push(SourceCoverage { name, kind: *kind, declared: None, days, gaps });
     }

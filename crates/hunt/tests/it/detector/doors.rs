@@ -219,6 +219,27 @@ fn nobody_travels_faster_than_an_airliner() {
     }
 }
 
+/// Where only the log says where addresses are, telephones on a far network were told of day after day.
+#[test]
+fn without_places_a_network_that_an_account_uses_is_no_travel() {
+    let id = "impossible-travel";
+    let noon =
+        |day: i64, from: &str| at(Door::Entra, BEGIN + day * DAY + 12 * HOUR, &user(4), from, Out::Ok, true);
+    let told = |more: Vec<Line>| {
+        let lines: Vec<Line> = usual(Door::Entra, 16).into_iter().chain(more).collect();
+        let mut detectors = Detectors::new(hunt::detector::Options::default());
+        let mut found = Vec::new();
+        for (name, log) in logs(&lines, "all") {
+            observe_log(&mut detectors, &log, &name, &mut found);
+        }
+        detectors.finish(&mut |detection| found.push(detection));
+        found.iter().filter(|detection| detection.id == id).count()
+    };
+    assert_eq!(told((0..16).map(|day| noon(day, FAR)).collect()), 1, "the first time, and never again");
+    assert_eq!(told(vec![noon(15, FAR)]), 1);
+    assert_eq!(told(Vec::new()), 0);
+}
+
 #[test]
 fn a_session_in_two_countries_is_used_turn_by_turn() {
     let id = "two-countries";
