@@ -21,9 +21,13 @@
     reason = "a measurement that cannot go on stops"
 )]
 
+#[path = "made/clock.rs"]
+mod clock;
+#[path = "made/numbers.rs"]
+mod numbers;
+
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use hunt::detection::Detection;
 use hunt::event::Reader;
@@ -34,6 +38,9 @@ use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
 use model::time::Timestamp;
 use serde_json::{Value, json};
+
+use clock::processor_seconds;
+use numbers::Numbers;
 
 const ROUNDS: usize = 3;
 const LINES: usize = 200_000;
@@ -116,19 +123,6 @@ fn best(mut round: impl FnMut()) -> f64 {
     (0..ROUNDS).map(|_| processor_seconds(&mut round)).fold(f64::MAX, f64::min)
 }
 
-fn processor_seconds(work: &mut impl FnMut()) -> f64 {
-    let now = || -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
-    };
-    let (before, started) = (now(), Instant::now());
-    work();
-    match (before, now()) {
-        (Some(before), Some(after)) => after - before,
-        _ => started.elapsed().as_secs_f64(),
-    }
-}
-
 // --- patterns ---
 
 /// A word that can be said, the same for the same number.
@@ -176,21 +170,7 @@ fn patterns(count: usize) -> PatternSet {
 
 // --- logs ---
 
-/// A fixed sequence of numbers (splitmix64).
-struct Numbers(u64);
-
 impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.below(all.len() as u64) as usize]
     }

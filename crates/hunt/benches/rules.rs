@@ -20,6 +20,11 @@
     reason = "a measurement that cannot go on stops"
 )]
 
+#[path = "made/clock.rs"]
+mod clock;
+#[path = "made/numbers.rs"]
+mod numbers;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::Arc;
@@ -29,6 +34,9 @@ use hunt::event::{Event, Format, LogSource, SourceClass, SourceKind};
 use hunt::rule::{Engine, Options, Order, PACKS, Rule, Rules, pack_rules, read_rules};
 use model::time::Timestamp;
 use serde_json::{Map, Value, json};
+
+use clock::processor_seconds;
+use numbers::Numbers;
 
 const ROUNDS: usize = 5;
 /// Events of one round: long enough to be measured, of many different ones.
@@ -145,19 +153,6 @@ fn best(mut round: impl FnMut()) -> f64 {
     (0..ROUNDS).map(|_| processor_seconds(&mut round)).fold(f64::MAX, f64::min)
 }
 
-fn processor_seconds(work: &mut impl FnMut()) -> f64 {
-    let now = || -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
-    };
-    let (before, started) = (now(), Instant::now());
-    work();
-    match (before, now()) {
-        (Some(before), Some(after)) => after - before,
-        _ => started.elapsed().as_secs_f64(),
-    }
-}
-
 // --- data of others ---
 
 fn unpacked(name: &str) -> BTreeMap<String, Vec<u8>> {
@@ -220,21 +215,7 @@ fn flattened(record: &Value) -> Map<String, Value> {
 
 // --- events of our own ---
 
-/// A fixed sequence of numbers (splitmix64).
-struct Numbers(u64);
-
 impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.below(all.len() as u64) as usize]
     }

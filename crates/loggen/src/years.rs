@@ -211,15 +211,17 @@ impl Packing {
                 packer.finish()
             }
             Packing::Zstd => zstd::encode_all(bytes, 3),
-            Packing::Zip => {
-                let mut packer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
-                let inner = name.rsplit('/').next().unwrap_or(name);
-                packer
-                    .start_file(inner, zip::write::SimpleFileOptions::default())
-                    .map_err(io::Error::other)?;
-                packer.write_all(bytes)?;
-                Ok(packer.finish().map_err(io::Error::other)?.into_inner())
-            }
+            Packing::Zip => zip_of(&[(name.rsplit('/').next().unwrap_or(name), bytes)]),
         }
     }
+}
+
+/// A zip file of members: name and content.
+pub fn zip_of(members: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+    let mut packer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        packer.start_file(*name, zip::write::SimpleFileOptions::default()).map_err(io::Error::other)?;
+        packer.write_all(bytes)?;
+    }
+    Ok(packer.finish().map_err(io::Error::other)?.into_inner())
 }

@@ -10,7 +10,7 @@
 //! WAY is a way that this processor has, with `-seeing` where all observables are handed over; LOG is `usual` or
 //! `rare`. Prints the bytes that were scanned, and what came of it. `--list` prints the ways.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on stops")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
 
 #[path = "../../../crates/hunt/benches/made/mod.rs"]
 mod made;
@@ -29,13 +29,15 @@ fn main() {
     if args.first().is_some_and(|arg| arg == "--list") {
         return ways.iter().for_each(|path| println!("{}", path.name()));
     }
-    let [way, log] = args.as_slice() else { panic!("WAY LOG") };
+    let [way, log] = args.as_slice() else { panic!("two arguments are needed, WAY and LOG; they are {args:?}") };
     let name = way.strip_suffix("-seeing").unwrap_or(way);
-    let path = *ways.iter().find(|path| path.name() == name).unwrap();
+    let Some(path) = ways.iter().find(|path| path.name() == name).copied() else {
+        panic!("this processor has no way `{name}`; --list prints those that it has")
+    };
     let log = match log.as_str() {
         "usual" => made::log(LOG_BYTES, INDICATORS),
         "rare" => made::wide_log(LOG_BYTES, INDICATORS),
-        other => panic!("no log `{other}`"),
+        other => panic!("there is no log `{other}`; there are `usual` and `rare`"),
     };
     let set = IndicatorSet::build(read_list(&made::list(INDICATORS), "list").indicators);
     let (hits, seen) = measured_scan(&Scanner::by_path(&set, path), &log, name != way);

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Lists and logs from a fixed sequence of numbers: the same in each run, and no test data of anybody's.
 
+mod numbers;
+
 use std::io::Write as _;
 
-/// A fixed sequence of numbers (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
+use numbers::Numbers;
 
 fn value(kind: u64, of: u64) -> String {
     let n = Numbers(of).next();

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
-use hunt::detection::Means;
+use hunt::detection::{Detection, Means};
 use hunt::history::{files, findings};
 use hunt::indicator::{Indicator, SHIPPED};
 use hunt::limits::TABLE_COLUMNS_MAX;
@@ -127,14 +127,17 @@ pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result
     Ok(())
 }
 
-/// Whether what was found under the id of an indicator is this one: somebody's list may use the id for other values.
-fn is_all_of(hits: &[Hit], indicator: &Indicator) -> bool {
+/// Whether what was found under the id of an indicator is this one: somebody's list may use the id for other values, or
+/// for a pattern.
+fn is_all_of(summary: &Summary, indicator: &Indicator) -> bool {
     let value = indicator.observable.display();
     let is_below = |found: &str| {
         found.strip_suffix(value.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'))
     };
-    let mut of_it = hits.iter().filter(|hit| hit.finding.indicator == indicator.id);
-    of_it.all(|hit| hit.finding.kind == indicator.observable.kind() && is_below(&hit.finding.value))
+    let is_pattern = |one: &Detection| one.means == Means::Pattern && one.id == indicator.id;
+    let mut of_it = summary.hits.iter().filter(|hit| hit.finding.indicator == indicator.id);
+    !summary.detections.iter().any(is_pattern)
+        && of_it.all(|hit| hit.finding.kind == indicator.observable.kind() && is_below(&hit.finding.value))
 }
 
 /// Fills in what the ledger says of the indicators that were found. Of an object that it does not hold, and of which
@@ -176,7 +179,7 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
     if !left.is_empty() {
         // What every copy of this program holds hides nothing, though the ledger does not have it.
         for shipped in SHIPPED.iter().flat_map(|pack| pack.read().indicators) {
-            if left.contains(&shipped.id) && is_all_of(&summary.hits, &shipped) {
+            if left.contains(&shipped.id) && is_all_of(summary, &shipped) {
                 left.remove(&shipped.id);
                 let unknown = IndicatorFacts::unmarked_or_unknown(&shipped.id);
                 let facts = IndicatorFacts { name: shipped.name, shipped: true, ..unknown };

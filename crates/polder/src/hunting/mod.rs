@@ -112,7 +112,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         settled = settle(node, history, &counts, newest, &job.stop, &mut summary);
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
-        fill_indicators(node, &mut summary)?;
+        // What the ledger says of an indicator is then not known, and nor is who may see it.
+        if let Err(failure) = fill_indicators(node, &mut summary) {
+            eprintln!("polder: {failure}; the report tells of indicators only what the hunt itself knows");
+        }
         summary.sought.notes.push(NOT_RECORDED.to_owned());
     }
     if !args.paths.is_empty() {

@@ -109,7 +109,10 @@ pub fn record(
             Ok((number, _)) => Some(number),
             Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again)?,
             Err(HistoryError::Taken { .. }) => {
-                recording.tell_left();
+                // A member of an archive may be a copy of another: then what it holds is recorded by now.
+                if history.history().add_findings(&recording.facts, recording.findings)?.is_none() {
+                    recording.tell_left();
+                }
                 history.history().number_of(&recording.facts)?
             }
             Err(fault) => return Err(fault.into()),

@@ -239,6 +239,25 @@ fn what_is_kept_is_a_setting() {
     assert_eq!(seen(&bench, &"0".repeat(64), &[], 3)["coverage"]["kept"], false);
 }
 
+/// A copy within an archive was told as if another process were recording it.
+#[test]
+fn a_copy_within_an_archive_counts_once_and_is_not_told_as_left() {
+    let bench = Bench::new();
+    let log = b"2026-03-02T02:11:47Z to 203.0.113.7\n";
+    let other = b"2026-03-03T02:11:47Z to 203.0.113.7\n";
+    let zip = loggen::years::zip_of(&[("a.log", log), ("copy.log", log), ("b.log", other)]).unwrap();
+    bench.write("logs.zip", zip);
+    bench.write("list.txt", "203.0.113.7\n");
+    let hunt = ["hunt", "--no-packs", "--data", "d", "--indicators", "list.txt", "logs.zip"];
+    for _ in 0..2 {
+        let ran = bench.run(&hunt).expect(0);
+        assert!(!ran.err.contains("another process"), "{}", ran.err);
+        assert_eq!(seen(&bench, "203.0.113.7", &[], 0)["count"], 2);
+        let found = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+}
+
 /// A run that the disk damaged is named and set aside; the file, hunted again, brings it back.
 #[test]
 fn a_damaged_run_is_told_and_comes_back() {

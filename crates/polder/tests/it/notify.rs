@@ -263,9 +263,19 @@ fn a_report_mails_what_ships_with_the_program_by_name() {
         r#"{{"type":"indicator","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"a thief","pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
         second.0
     );
-    bench.write("other.json", other);
+    bench.write("other.json", &other);
     bench.write("b.log", "2026-03-01T10:00:00Z host=gate-2 in 203.0.113.7\n");
     bench.run(&["hunt", "--data", "d", "--indicators", "other.json", "b.log"]).expect(0);
+    // Nor is a pattern under such an id what ships.
+    let third = hunt::indicator::SHIPPED.iter().flat_map(|pack| pack.read().indicators);
+    let third = third.map(|one| one.id).find(|id| *id != first.0 && *id != second.0).unwrap();
+    let pattern = other.replace(&second.0, &third).replace("a thief", "a burglar");
+    bench.write(
+        "pattern.json",
+        pattern.replace("[ipv4-addr:value = '203.0.113.7']", "[file:name LIKE 'crow%.exe']"),
+    );
+    bench.write("c.log", "{\"time\":\"2026-03-01T10:00:00Z\",\"filename\":\"crowbar.exe\"}\n");
+    bench.run(&["hunt", "--data", "d", "--no-packs", "--indicators", "pattern.json", "c.log"]).expect(0);
     let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
     private(&bench, "hook.secret", &format!("{SECRET}\n"));
     bench.write(
@@ -276,7 +286,7 @@ fn a_report_mails_what_ships_with_the_program_by_name() {
     bench.run(&args).expect(0);
     let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
     assert!(body.contains(&first.1), "{body}");
-    for word in ["203.0.113.7", "a thief", "gate-2", second.0.as_str()] {
+    for word in ["203.0.113.7", "a thief", "gate-2", "a burglar", "crow", &second.0, &third] {
         assert!(!body.contains(word), "{word}: {body}");
     }
 }
