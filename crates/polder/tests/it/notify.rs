@@ -223,6 +223,19 @@ fn a_mail_is_handed_to_the_machines_own_program() {
     assert_eq!(listed(&other.bench)[0]["state"], "waiting");
 }
 
+/// What a webhook hears of all that is recorded.
+fn reported(bench: &Bench) -> String {
+    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
+    private(bench, "hook.secret", &format!("{SECRET}\n"));
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/hook\"\nsecret_file = \"hook.secret\"\n"),
+    );
+    let args = ["finding", "report", "--data", "d", "--out", "report.txt", "--notify", "notify.toml"];
+    bench.run(&args).expect(0);
+    String::from_utf8(heard.recv().unwrap().1).unwrap()
+}
+
 /// What a hunt with a file of somebody's found is recorded, and the ledger holds no marking of its indicators.
 #[test]
 fn a_report_mails_nothing_of_an_indicator_the_ledger_does_not_hold() {
@@ -231,15 +244,7 @@ fn a_report_mails_nothing_of_an_indicator_the_ledger_does_not_hold() {
     bench.write("red.json", indicator);
     bench.write("a.log", "2026-03-01T10:00:00Z host=gate-1 in 203.0.113.7\n");
     bench.run(&["hunt", "--data", "d", "--indicators", "red.json", "a.log"]).expect(0);
-    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
-    private(&bench, "hook.secret", &format!("{SECRET}\n"));
-    bench.write(
-        "notify.toml",
-        format!("[webhook]\nurl = \"http://{address}/hook\"\nsecret_file = \"hook.secret\"\n"),
-    );
-    let args = ["finding", "report", "--data", "d", "--out", "report.txt", "--notify", "notify.toml"];
-    bench.run(&args).expect(0);
-    let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+    let body = reported(&bench);
     assert!(body.contains("\"findings_in_all\":1"), "{body}");
     for word in ["203.0.113.7", "a thief", "indicator--0", "gate-1"] {
         assert!(!body.contains(word), "{word}: {body}");
@@ -276,15 +281,7 @@ fn a_report_mails_what_ships_with_the_program_by_name() {
     );
     bench.write("c.log", "{\"time\":\"2026-03-01T10:00:00Z\",\"filename\":\"crowbar.exe\"}\n");
     bench.run(&["hunt", "--data", "d", "--no-packs", "--indicators", "pattern.json", "c.log"]).expect(0);
-    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"]);
-    private(&bench, "hook.secret", &format!("{SECRET}\n"));
-    bench.write(
-        "notify.toml",
-        format!("[webhook]\nurl = \"http://{address}/hook\"\nsecret_file = \"hook.secret\"\n"),
-    );
-    let args = ["finding", "report", "--data", "d", "--out", "report.txt", "--notify", "notify.toml"];
-    bench.run(&args).expect(0);
-    let body = String::from_utf8(heard.recv().unwrap().1).unwrap();
+    let body = reported(&bench);
     assert!(body.contains(&first.1), "{body}");
     for word in ["203.0.113.7", "a thief", "gate-2", "a burglar", "crow", &second.0, &third] {
         assert!(!body.contains(word), "{word}: {body}");
