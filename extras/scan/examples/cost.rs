@@ -29,7 +29,9 @@ fn main() {
     if args.first().is_some_and(|arg| arg == "--list") {
         return ways.iter().for_each(|path| println!("{}", path.name()));
     }
-    let [way, log] = args.as_slice() else { panic!("two arguments are needed, WAY and LOG; they are {args:?}") };
+    let [way, log] = args.as_slice() else {
+        panic!("two arguments are needed, WAY and LOG; they are {args:?}")
+    };
     let name = way.strip_suffix("-seeing").unwrap_or(way);
     let Some(path) = ways.iter().find(|path| path.name() == name).copied() else {
         panic!("this processor has no way `{name}`; --list prints those that it has")
