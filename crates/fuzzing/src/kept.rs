@@ -84,7 +84,7 @@ fn rows(run: &Arc<OpenRun>) -> (Vec<Row>, bool) {
 // --- hunts that were stopped ---
 
 /// What an unfinished hunt begins with.
-const HUNT_MAGIC: &[u8] = b"PLDRHU02";
+const HUNT_MAGIC: &[u8] = b"PLDRHU03";
 /// What findings that wait begin with.
 const WAITING_MAGIC: &[u8] = b"PLDRWF01";
 /// What a checkpoint of the detectors begins with.
@@ -135,11 +135,18 @@ pub(crate) fn unfinished(data: &[u8]) {
 }
 
 fn whole(body: &[u8]) {
-    let sum: [u8; 32] = Sha256::digest(body).into();
-    let Ok(read) = Unfinished::from_bytes(&[HUNT_MAGIC, &sum, body].concat()) else { return };
-    let written = read.to_bytes();
-    let again = must(Unfinished::from_bytes(&written).ok(), "what is written can be read");
-    assert_eq!(again.to_bytes(), written, "what is written reads the same");
+    let mut bytes = [HUNT_MAGIC, body].concat();
+    let sum: [u8; 32] = Sha256::digest(&bytes).into();
+    bytes.extend_from_slice(&sum);
+    let Ok(read) = Unfinished::from_bytes(&bytes) else { return };
+    let written = |hunt: &Unfinished<'_>| {
+        let mut bytes = Vec::new();
+        must(hunt.write_to(&mut bytes).ok(), "memory takes all");
+        bytes
+    };
+    let again = written(&read);
+    let read_again = must(Unfinished::from_bytes(&again).ok(), "what is written can be read");
+    assert_eq!(written(&read_again), again, "what is written reads the same");
     let _ = (read.summary.period(), read.summary.label(), read.summary.is_partial(), read.summary.rate());
 }
 
@@ -155,13 +162,14 @@ fn detectors(body: &[u8]) {
     let sum = fnv(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     let Ok(mut read) = Detectors::restore(Options::default(), &bytes) else { return };
-    let written = read.checkpoint();
-    let again = Detectors::restore(Options::default(), &written);
-    assert_eq!(
-        again.as_ref().ok().map(Detectors::checkpoint),
-        Some(written),
-        "what is written reads the same"
-    );
+    let written = |detectors: &Detectors| {
+        let mut bytes = Vec::new();
+        must(detectors.checkpoint(&mut bytes).ok(), "memory takes all");
+        bytes
+    };
+    let bytes = written(&read);
+    let again = must(Detectors::restore(Options::default(), &bytes).ok(), "what is written can be read");
+    assert_eq!(written(&again), bytes, "what is written reads the same");
     read.finish(&mut |_| {});
 }
 

@@ -3,6 +3,7 @@
 //! zigzag; lengths stand before what they count. Bytes that do not say what they should are refused, never guessed at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 use model::observable::ObservableKind;
 use model::time::Timestamp;
@@ -39,14 +40,70 @@ impl<'a> Bytes<'a> {
     }
 }
 
+/// Where a state is written to: all of it is kept, or goes on to a writer a piece at a time, since the state of years
+/// takes as much room again as what it is of. A fault of the writer is told at the end; what follows it is dropped.
+pub(crate) struct Out<'w> {
+    bytes: Vec<u8>,
+    to: Option<&'w mut dyn Write>,
+    fault: Option<io::Error>,
+}
+
+/// Bytes that go on to a writer at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+impl<'w> Out<'w> {
+    /// Keeps all, for [`Out::into_bytes`].
+    pub(crate) fn kept() -> Out<'static> {
+        Out { bytes: Vec::new(), to: None, fault: None }
+    }
+
+    /// Goes on to a writer, until [`Out::end`].
+    pub(crate) fn to(writer: &'w mut dyn Write) -> Out<'w> {
+        Out { bytes: Vec::with_capacity(PIECE_BYTES + 256), to: Some(writer), fault: None }
+    }
+
+    pub(crate) fn push(&mut self, byte: u8) {
+        self.bytes.push(byte);
+        if self.bytes.len() >= PIECE_BYTES {
+            self.hand_on();
+        }
+    }
+
+    pub(crate) fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= PIECE_BYTES {
+            self.hand_on();
+        }
+    }
+
+    fn hand_on(&mut self) {
+        let Some(to) = &mut self.to else { return };
+        if self.fault.is_none() {
+            self.fault = to.write_all(&self.bytes).err();
+        }
+        self.bytes.clear();
+    }
+
+    /// What was kept.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Hands on what is left, and says what went wrong.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        self.hand_on();
+        self.fault.map_or(Ok(()), Err)
+    }
+}
+
 /// What can be written into a checkpoint.
 pub(crate) trait State: Sized {
-    fn write(&self, out: &mut Vec<u8>);
+    fn write(&self, out: &mut Out<'_>);
     fn read(bytes: &mut Bytes<'_>) -> Result<Self, Damaged>;
 }
 
 impl State for u64 {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         let mut rest = *self;
         while rest >= 0x80 {
             out.push(rest as u8 | 0x80);
@@ -73,7 +130,7 @@ impl State for u64 {
 }
 
 impl State for i64 {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         ((self << 1 ^ self >> 63) as u64).write(out);
     }
 
@@ -86,7 +143,7 @@ impl State for i64 {
 macro_rules! small {
     ($($kind:ty),*) => {$(
         impl State for $kind {
-            fn write(&self, out: &mut Vec<u8>) {
+            fn write(&self, out: &mut Out<'_>) {
                 u64::from(*self).write(out);
             }
 
@@ -99,7 +156,7 @@ macro_rules! small {
 small!(u8, u16, u32);
 
 impl State for bool {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         out.push(u8::from(*self));
     }
 
@@ -113,7 +170,7 @@ impl State for bool {
 }
 
 impl State for i32 {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         i64::from(*self).write(out);
     }
 
@@ -123,7 +180,7 @@ impl State for i32 {
 }
 
 impl State for f64 {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         out.extend_from_slice(&self.to_le_bytes());
     }
 
@@ -135,7 +192,7 @@ impl State for f64 {
 }
 
 impl State for String {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (self.len() as u64).write(out);
         out.extend_from_slice(self.as_bytes());
     }
@@ -146,7 +203,7 @@ impl State for String {
 }
 
 impl<T: State> State for Option<T> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.is_some().write(out);
         if let Some(value) = self {
             value.write(out);
@@ -159,7 +216,7 @@ impl<T: State> State for Option<T> {
 }
 
 impl State for Timestamp {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.micros().write(out);
     }
 
@@ -169,7 +226,7 @@ impl State for Timestamp {
 }
 
 impl State for SourceKind {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.code().write(out);
     }
 
@@ -179,7 +236,7 @@ impl State for SourceKind {
 }
 
 impl State for ObservableKind {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.code().write(out);
     }
 
@@ -189,7 +246,7 @@ impl State for ObservableKind {
 }
 
 impl State for usize {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (*self as u64).write(out);
     }
 
@@ -199,7 +256,7 @@ impl State for usize {
 }
 
 impl<const N: usize> State for [u8; N] {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         out.extend_from_slice(self);
     }
 
@@ -215,7 +272,7 @@ impl<const N: usize> State for [u8; N] {
 pub(crate) struct Raw(pub(crate) Vec<u8>);
 
 impl State for Raw {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (self.0.len() as u64).write(out);
         out.extend_from_slice(&self.0);
     }
@@ -229,7 +286,7 @@ impl State for Raw {
 }
 
 impl<T: State> State for Vec<T> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (self.len() as u64).write(out);
         self.iter().for_each(|value| value.write(out));
     }
@@ -241,7 +298,7 @@ impl<T: State> State for Vec<T> {
 }
 
 impl<T: State + Ord> State for BTreeSet<T> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (self.len() as u64).write(out);
         self.iter().for_each(|value| value.write(out));
     }
@@ -253,7 +310,7 @@ impl<T: State + Ord> State for BTreeSet<T> {
 }
 
 impl<K: State + Ord, V: State> State for BTreeMap<K, V> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (self.len() as u64).write(out);
         for (key, value) in self {
             key.write(out);
@@ -268,7 +325,7 @@ impl<K: State + Ord, V: State> State for BTreeMap<K, V> {
 }
 
 impl<const N: usize> State for [u32; N] {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.iter().for_each(|value| value.write(out));
     }
 
@@ -282,7 +339,7 @@ impl<const N: usize> State for [u32; N] {
 }
 
 impl<A: State, B: State> State for (A, B) {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.0.write(out);
         self.1.write(out);
     }
@@ -293,7 +350,7 @@ impl<A: State, B: State> State for (A, B) {
 }
 
 impl<A: State, B: State, C: State> State for (A, B, C) {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.0.write(out);
         self.1.write(out);
         self.2.write(out);
@@ -305,7 +362,7 @@ impl<A: State, B: State, C: State> State for (A, B, C) {
 }
 
 impl<A: State, B: State, C: State, D: State> State for (A, B, C, D) {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.0.write(out);
         self.1.write(out);
         self.2.write(out);
@@ -321,7 +378,7 @@ impl<A: State, B: State, C: State, D: State> State for (A, B, C, D) {
 macro_rules! state {
     ($name:ty { $($field:ident),* $(,)? }) => {
         impl $crate::state::State for $name {
-            fn write(&self, out: &mut Vec<u8>) {
+            fn write(&self, out: &mut $crate::state::Out<'_>) {
                 $($crate::state::State::write(&self.$field, out);)*
             }
 
@@ -340,8 +397,9 @@ mod tests {
     use super::*;
 
     fn round<T: State + PartialEq + std::fmt::Debug>(value: T) {
-        let mut bytes = Vec::new();
-        value.write(&mut bytes);
+        let mut out = Out::kept();
+        value.write(&mut out);
+        let bytes = out.into_bytes();
         let mut left = Bytes(&bytes);
         assert_eq!(T::read(&mut left), Ok(value));
         assert!(left.0.is_empty());
@@ -362,6 +420,28 @@ mod tests {
         round(vec![(1_u32, Some(2.5_f64)), (7, None)]);
         round(BTreeMap::from([(3_u8, "x".to_owned())]));
         round([9_u32; 24]);
+    }
+
+    #[test]
+    fn what_goes_to_a_writer_is_what_is_kept() {
+        let value: Vec<String> = (0..40_000).map(|nth| format!("{nth}: a text")).collect();
+        let (mut kept, mut written) = (Out::kept(), Vec::new());
+        value.write(&mut kept);
+        let mut out = Out::to(&mut written);
+        value.write(&mut out);
+        out.end().unwrap();
+        assert!(written.len() > 2 * PIECE_BYTES);
+        assert_eq!(kept.into_bytes(), written);
+    }
+
+    #[test]
+    fn a_writer_that_is_full_is_told_of() {
+        let mut room = [0_u8; 1_000];
+        let mut full = room.as_mut_slice();
+        let mut out = Out::to(&mut full);
+        out.extend_from_slice(&vec![7; 3 * PIECE_BYTES]);
+        out.push(1);
+        assert_eq!(out.end().unwrap_err().kind(), io::ErrorKind::WriteZero);
     }
 
     #[test]

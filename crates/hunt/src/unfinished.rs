@@ -5,15 +5,17 @@
 //! What one reads is all that one trusts: bytes that are damaged, or of another program, are refused as a whole.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::detector::Detectors;
 use crate::report::Summary;
-use crate::state::{Bytes, Raw, State, state};
+use crate::state::{Bytes, Out, Raw, State, state};
 
 /// What the bytes begin with; the last digit is their version.
-const MAGIC: &[u8; 8] = b"PLDRHU02";
+const MAGIC: &[u8; 8] = b"PLDRHU03";
 /// What it is without the version.
 const FAMILY: &[u8] = b"PLDRHU";
 
@@ -32,8 +34,17 @@ pub struct DoneFile {
 }
 state!(DoneFile { path, place, content, head_sha256 });
 
+/// The detectors of a hunt.
+#[derive(Clone)]
+pub enum DetectorState<'s> {
+    /// As they are. Only when they are written they become bytes, piece by piece: of years they are hundreds of megabytes.
+    Live(&'s Detectors),
+    /// As they were written: for [`Detectors::restore`].
+    Kept(Vec<u8>),
+}
+
 /// A hunt that goes on later.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Unfinished<'s> {
     /// What was asked: SHA-256 of all that decides what the logs come to. With another the rest cannot be used.
     pub asked: [u8; 32],
@@ -55,8 +66,8 @@ pub struct Unfinished<'s> {
     pub rules: Option<Vec<u8>>,
     /// [`crate::pattern::PatternRun::checkpoint`].
     pub patterns: Option<Vec<u8>>,
-    /// [`crate::detector::Detectors::checkpoint`].
-    pub detectors: Option<Vec<u8>>,
+    /// What the detectors remember.
+    pub detectors: Option<DetectorState<'s>>,
 }
 
 /// Why bytes are no hunt that can be gone on with.
@@ -71,40 +82,52 @@ pub enum Unreadable {
 }
 
 impl Unfinished<'_> {
-    /// As bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        self.asked.write(&mut body);
-        self.begun.write(&mut body);
-        self.spent_millis.write(&mut body);
-        self.newest.write(&mut body);
-        self.done.len().write(&mut body);
-        self.done.iter().for_each(|done| done.write(&mut body));
-        self.logs.write(&mut body);
-        self.partial.write(&mut body);
-        self.summary.write(&mut body);
-        for state in [&self.rules, &self.patterns, &self.detectors] {
-            state.is_some().write(&mut body);
+    /// Writes it as bytes: what they begin with, the hunt, and the SHA-256 of both. Fails as the writer does.
+    pub fn write_to(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut summed = Summed { hash: Sha256::new(), to };
+        summed.write_all(MAGIC)?;
+        let mut out = Out::to(&mut summed);
+        self.asked.write(&mut out);
+        self.begun.write(&mut out);
+        self.spent_millis.write(&mut out);
+        self.newest.write(&mut out);
+        self.done.len().write(&mut out);
+        self.done.iter().for_each(|done| done.write(&mut out));
+        self.logs.write(&mut out);
+        self.partial.write(&mut out);
+        self.summary.write(&mut out);
+        for state in [&self.rules, &self.patterns] {
+            state.is_some().write(&mut out);
             if let Some(state) = state {
-                state.len().write(&mut body);
-                body.extend_from_slice(state);
+                state.len().write(&mut out);
+                out.extend_from_slice(state);
             }
         }
-        let sum: [u8; 32] = Sha256::digest(&body).into();
-        [MAGIC.as_slice(), &sum, &body].concat()
+        self.detectors.is_some().write(&mut out);
+        out.end()?;
+        // The rest is theirs, however long it is.
+        match &self.detectors {
+            Some(DetectorState::Live(detectors)) => detectors.checkpoint(&mut summed)?,
+            Some(DetectorState::Kept(bytes)) => summed.write_all(bytes)?,
+            None => {}
+        }
+        let Summed { hash, to } = summed;
+        to.write_all(&hash.finalize())
     }
 
     /// The hunt that such bytes are of.
     pub fn from_bytes(bytes: &[u8]) -> Result<Unfinished<'static>, Unreadable> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(match bytes.starts_with(FAMILY) {
-            true => Unreadable::OtherVersion,
-            false => Unreadable::Damaged,
-        })?;
-        let (sum, body) = rest.split_first_chunk::<32>().ok_or(Unreadable::Damaged)?;
-        if <[u8; 32]>::from(Sha256::digest(body)) != *sum {
+        if !bytes.starts_with(MAGIC) {
+            return Err(match bytes.starts_with(FAMILY) {
+                true => Unreadable::OtherVersion,
+                false => Unreadable::Damaged,
+            });
+        }
+        let (summed, sum) = bytes.split_last_chunk::<32>().ok_or(Unreadable::Damaged)?;
+        if <[u8; 32]>::from(Sha256::digest(summed)) != *sum {
             return Err(Unreadable::Damaged);
         }
-        let mut left = Bytes(body);
+        let mut left = Bytes(summed.strip_prefix(MAGIC).ok_or(Unreadable::Damaged)?);
         let read = read(&mut left).ok_or(Unreadable::Damaged)?;
         if left.0.is_empty() { Ok(read) } else { Err(Unreadable::Damaged) }
     }
@@ -126,6 +149,27 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Unfinished<'static>> {
         summary: Cow::Owned(one(bytes)?),
         rules: raw(bytes)?,
         patterns: raw(bytes)?,
-        detectors: raw(bytes)?,
+        detectors: match one::<bool>(bytes)? {
+            true => Some(DetectorState::Kept(std::mem::take(&mut bytes.0).to_vec())),
+            false => None,
+        },
     })
+}
+
+/// Hands on what is written, and hashes it.
+struct Summed<'w> {
+    hash: Sha256,
+    to: &'w mut dyn Write,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hash.update(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use crate::report::Hit;
-use crate::state::{Bytes, Damaged, State};
+use crate::state::{Bytes, Damaged, Out, State};
 
 /// What the bytes begin with; the last digit is their version.
 const MAGIC: &[u8; 8] = b"PLDRWF01";
@@ -34,13 +34,14 @@ pub struct Unreadable;
 impl Waiting<'_> {
     /// As bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut body = Vec::new();
+        let mut body = Out::kept();
         self.log.len().write(&mut body);
         body.extend_from_slice(self.log.as_bytes());
         self.number.write(&mut body);
         self.is_received.write(&mut body);
         self.findings.len().write(&mut body);
         self.findings.iter().for_each(|hit| hit.write(&mut body));
+        let body = body.into_bytes();
         let sum: [u8; 32] = Sha256::digest(&body).into();
         [MAGIC.as_slice(), &sum, &body].concat()
     }

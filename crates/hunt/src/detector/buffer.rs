@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::{DETECTOR_FILES_PER_DAY_MAX, DETECTOR_NAME_BYTES_MAX, DETECTOR_NAMES_MAX};
-use crate::state::{Bytes, Damaged, State, state};
+use crate::state::{Bytes, Damaged, Out, State, state};
 
 /// Microseconds of an hour, of a day, and of the span within which like attempts are one fact.
 pub(super) const HOUR: i64 = 3_600_000_000;
@@ -65,7 +65,7 @@ impl Names {
 }
 
 impl State for Names {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.texts.write(out);
     }
 
@@ -351,22 +351,36 @@ fn unite(held: &mut Option<Seen>, seen: &Seen, names: &Names) {
 
 /// A stable hash of a file's name, whatever its case.
 pub(super) fn hash_of(text: &str) -> u64 {
-    fnv(text.bytes().map(|byte| byte.to_ascii_lowercase()))
+    let mut sum = Sum::default();
+    sum.add(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+    sum.end()
 }
 
-/// A sum of bytes against damage, not against forgery.
-pub(super) fn hash_of_bytes(bytes: &[u8]) -> u64 {
-    fnv(bytes.iter().copied())
-}
+/// A sum of bytes against damage, not against forgery: FNV-1a, mixed.
+pub(super) struct Sum(u64);
 
-/// FNV-1a, mixed.
-fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for byte in bytes {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+impl Default for Sum {
+    fn default() -> Sum {
+        Sum(0xCBF2_9CE4_8422_2325)
     }
-    hash ^= hash >> 32;
-    hash.wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+impl Sum {
+    pub(super) fn of(bytes: &[u8]) -> u64 {
+        let mut sum = Sum::default();
+        sum.add(bytes.iter().copied());
+        sum.end()
+    }
+
+    pub(super) fn add(&mut self, bytes: impl Iterator<Item = u8>) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    pub(super) fn end(self) -> u64 {
+        (self.0 ^ self.0 >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+    }
 }
 
 #[cfg(test)]

@@ -17,10 +17,10 @@ use crate::event::{Place, SourceKind};
 use crate::limits::{
     ATTRIBUTES_PER_ACCOUNT_MAX, DETECTOR_SOURCES_MAX, EVIDENCE_LINES_MAX, RECENT_SIGN_INS_MAX,
 };
-use crate::state::{Bytes, Damaged, State, state};
+use crate::state::{Bytes, Damaged, Out, State, state};
 
 impl State for Outcome {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.code().write(out);
     }
 
@@ -30,7 +30,7 @@ impl State for Outcome {
 }
 
 impl State for Service {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.code().write(out);
     }
 

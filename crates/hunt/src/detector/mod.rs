@@ -48,9 +48,10 @@ mod travel;
 mod volume;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
-use buffer::{Buffer, ChangeKey, DAY, HOUR, Hint, Id, Key, Names, SPAN, Seen, Spot, hash_of};
+use buffer::{Buffer, ChangeKey, DAY, HOUR, Hint, Id, Key, Names, SPAN, Seen, Spot, Sum, hash_of};
 use catalogue::RENAMED_ARCHIVER;
 use engine::{Engine, Point, Said, Where, World};
 use model::diagnostic::Diagnostic;
@@ -62,7 +63,7 @@ use volume::Volume;
 use crate::detection::{Detection, Evidence, Level};
 use crate::event::{Event, SourceClass, SourceKind};
 use crate::limits::{DETECTOR_FACTS_MAX, FINDING_TEXT_BYTES_MAX};
-use crate::state::{Bytes, State, state};
+use crate::state::{Bytes, Out, State, state};
 
 pub use catalogue::{DETECTORS, Detector};
 pub use crown::Crown;
@@ -243,14 +244,16 @@ impl Detectors {
         self.memory.counts
     }
 
-    /// All that is remembered, as bytes: to go on after a restart as if there had been none.
-    pub fn checkpoint(&self) -> Vec<u8> {
-        let mut bytes = CHECKPOINT_MAGIC.to_vec();
-        bytes.push(CHECKPOINT_VERSION);
-        self.memory.write(&mut bytes);
-        let sum = buffer::hash_of_bytes(&bytes);
-        bytes.extend_from_slice(&sum.to_le_bytes());
-        bytes
+    /// Writes all that is remembered: to go on after a restart as if there had been none. Fails as the writer does.
+    pub fn checkpoint(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut summed = Summed { sum: Sum::default(), to };
+        let mut out = Out::to(&mut summed);
+        out.extend_from_slice(CHECKPOINT_MAGIC);
+        out.push(CHECKPOINT_VERSION);
+        self.memory.write(&mut out);
+        out.end()?;
+        let Summed { sum, to } = summed;
+        to.write_all(&sum.end().to_le_bytes())
     }
 
     /// Goes on from a checkpoint.
@@ -261,7 +264,7 @@ impl Detectors {
             return Err(CheckpointError::Version(*version));
         }
         let (body, sum) = bytes.split_last_chunk::<8>().ok_or(CheckpointError::Damaged)?;
-        if buffer::hash_of_bytes(body) != u64::from_le_bytes(*sum) {
+        if Sum::of(body) != u64::from_le_bytes(*sum) {
             return Err(CheckpointError::Damaged);
         }
         let mut left = Bytes(body.get(CHECKPOINT_MAGIC.len() + 1..).unwrap_or_default());
@@ -270,6 +273,24 @@ impl Detectors {
             return Err(CheckpointError::Damaged);
         }
         Ok(Detectors { options, memory, places: BTreeMap::new() })
+    }
+}
+
+/// Hands on what is written, and sums it.
+struct Summed<'w> {
+    sum: Sum,
+    to: &'w mut dyn Write,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.sum.add(bytes.iter().take(written).copied());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -562,7 +583,9 @@ mod tests {
             let mut detectors = Detectors::new(Options::default());
             detectors.memory.buffer.hours.insert(hour, buffer::Hour::default());
             detectors.memory.open_day = Some(day);
-            Detectors::restore(Options::default(), &detectors.checkpoint()).map(|mut again| {
+            let mut bytes = Vec::new();
+            detectors.checkpoint(&mut bytes).unwrap();
+            Detectors::restore(Options::default(), &bytes).map(|mut again| {
                 again.finish(&mut |_| {});
                 again.memory.open_hour
             })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::matching::Span;
 use super::set::{Kept, PatternRun, PatternSet};
-use crate::state::{Bytes, Damaged, State, state};
+use crate::state::{Bytes, Damaged, Out, State, state};
 
 state!(Span { first, last, number });
 state!(Kept { span, leaves, source, about, evidence });
@@ -28,9 +28,9 @@ impl<'a> PatternRun<'a> {
                 all.insert(name, (kept.clone(), *lost, *told));
             }
         }
-        let mut bytes = Vec::new();
-        all.write(&mut bytes);
-        bytes
+        let mut out = Out::kept();
+        all.write(&mut out);
+        out.into_bytes()
     }
 
     /// Goes on from what was kept. Answers how many patterns of the set are not in it: they were not asked about

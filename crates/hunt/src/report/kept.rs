@@ -15,7 +15,7 @@ use super::summary::Sought;
 use crate::detection::{Detection, Means};
 use crate::limits::{DETECTIONS_KEPT_DAYS, DETECTIONS_KEPT_MAX};
 use crate::quote::Quotes;
-use crate::state::{Bytes, State};
+use crate::state::{Bytes, Out, State};
 
 /// The tables.
 pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT];
@@ -53,9 +53,9 @@ fn id_of(detection: &Detection) -> [u8; 32] {
 }
 
 fn body_of<T: State>(what: &T) -> Vec<u8> {
-    let mut body = Vec::new();
+    let mut body = Out::kept();
     what.write(&mut body);
-    body
+    body.into_bytes()
 }
 
 fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {

@@ -9,7 +9,7 @@ use super::summary::{Day, FileFacts, FileState, Hit, Summary};
 use crate::detection::{ABOUT, Detection, Evidence, Level, Means};
 use crate::event::{Format, Place, SourceKind};
 use crate::finding::Finding;
-use crate::state::{Bytes, Damaged, State, state};
+use crate::state::{Bytes, Damaged, Out, State, state};
 use crate::time::TimesTold;
 
 state!(Place { line, offset });
@@ -43,7 +43,7 @@ fn known<T>(found: Option<T>) -> Result<T, Damaged> {
 }
 
 impl State for &'static str {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         (*self).to_owned().write(out);
     }
 
@@ -54,7 +54,7 @@ impl State for &'static str {
 }
 
 impl State for Level {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.name().to_owned().write(out);
     }
 
@@ -64,7 +64,7 @@ impl State for Level {
 }
 
 impl State for Format {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.name().to_owned().write(out);
     }
 
@@ -75,7 +75,7 @@ impl State for Format {
 }
 
 impl State for Means {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         let code: u8 = match self {
             Means::Detector => 0,
             Means::Pattern => 1,
@@ -95,7 +95,7 @@ impl State for Means {
 }
 
 impl State for FileState {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         let (code, why): (u8, &str) = match self {
             FileState::Whole => (0, ""),
             FileState::Damaged(why) => (1, why),
@@ -124,7 +124,7 @@ type Found = (
 );
 
 impl State for Summary {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         self.hits.write(out);
         self.more_hits.write(out);
         self.detections.write(out);

@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::set::Rules;
 use crate::event::Place;
 use crate::limits::EVIDENCE_LINES_MAX;
-use crate::state::{Bytes, Damaged, State, state};
+use crate::state::{Bytes, Damaged, Out, State, state};
 
 /// What a checkpoint begins with; the last digit is its version.
 const MAGIC: &[u8; 8] = b"PLDRUL02";
@@ -35,7 +35,7 @@ state!(Lost { late, untimed, incomplete, overflowed, groups });
 impl Engine {
     /// What the correlations have counted so far. What was gathered of an unfinished file is not in it.
     pub fn checkpoint(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Out::kept();
         out.extend_from_slice(MAGIC);
         fingerprint(&self.rules).write(&mut out);
         let state = &self.correlator;
@@ -58,7 +58,7 @@ impl Engine {
                 put_episode(out, episode);
             }
         });
-        out
+        out.into_bytes()
     }
 
     /// Goes on from a checkpoint. An engine that is refused it stays as it was.
@@ -85,21 +85,21 @@ fn fingerprint(rules: &Rules) -> [u8; 32] {
 }
 
 fn put_all<T>(
-    out: &mut Vec<u8>,
+    out: &mut Out<'_>,
     all: impl Iterator<Item = T>,
     len: usize,
-    mut put: impl FnMut(&mut Vec<u8>, T),
+    mut put: impl FnMut(&mut Out<'_>, T),
 ) {
     len.write(out);
     all.for_each(|one| put(out, one));
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+fn put_text(out: &mut Out<'_>, text: &str) {
     text.len().write(out);
     out.extend_from_slice(text.as_bytes());
 }
 
-fn put_hit(out: &mut Vec<u8>, hit: &Hit) {
+fn put_hit(out: &mut Out<'_>, hit: &Hit) {
     hit.correlation.write(out);
     hit.rule.write(out);
     hit.time.write(out);
@@ -121,7 +121,7 @@ fn put_hit(out: &mut Vec<u8>, hit: &Hit) {
     put_text(out, &hit.text);
 }
 
-fn put_episode(out: &mut Vec<u8>, episode: &Episode) {
+fn put_episode(out: &mut Out<'_>, episode: &Episode) {
     put_text(out, &episode.group);
     episode.first.write(out);
     episode.last.write(out);

@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
+use hunt::detector::{Detectors, Options};
 use hunt::pattern::{PatternIndicator, PatternRun, PatternSet};
 use hunt::report::Summary;
-use hunt::unfinished::{DoneFile, Unfinished, Unreadable};
+use hunt::unfinished::{DetectorState, DoneFile, Unfinished, Unreadable};
 use model::time::Timestamp;
 use proptest::prelude::*;
 
@@ -28,33 +29,53 @@ fn unfinished(summary: &Summary) -> Unfinished<'_> {
         summary: Cow::Borrowed(summary),
         rules: Some(vec![0xFF; 300]),
         patterns: None,
-        detectors: Some(Vec::new()),
+        detectors: Some(DetectorState::Kept(vec![1, 2, 3])),
     }
+}
+
+fn bytes_of(unfinished: &Unfinished<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    unfinished.write_to(&mut bytes).unwrap();
+    bytes
 }
 
 /// All that the printers show of the logs comes back.
 #[test]
 fn what_is_kept_comes_back() {
     let summary = sample::firm();
-    let bytes = unfinished(&summary).to_bytes();
+    let bytes = bytes_of(&unfinished(&summary));
     let back = Unfinished::from_bytes(&bytes).unwrap();
     let (one, other) = (unfinished(&summary), &back);
     assert_eq!((one.asked, one.begun, one.spent_millis), (other.asked, other.begun, other.spent_millis));
     assert_eq!((&one.done, &one.logs, one.newest), (&other.done, &other.logs, other.newest));
-    assert_eq!(
-        (&one.rules, &one.patterns, &one.detectors),
-        (&other.rules, &other.patterns, &other.detectors)
-    );
+    assert_eq!((&one.rules, &one.patterns), (&other.rules, &other.patterns));
+    assert!(matches!(&other.detectors, Some(DetectorState::Kept(bytes)) if *bytes == [1, 2, 3]));
     assert_eq!(format!("{:?}", summary.hits), format!("{:?}", back.summary.hits));
     assert_eq!(summary.detections, back.summary.detections);
     assert_eq!(format!("{:?}", summary.files), format!("{:?}", back.summary.files));
     assert_eq!((&summary.left_out, &summary.days), (&back.summary.left_out, &back.summary.days));
-    assert_eq!(back.to_bytes(), bytes);
+    assert_eq!(bytes_of(&back), bytes);
+}
+
+/// What runs is written as what was kept of it.
+#[test]
+fn detectors_are_written_as_they_are() {
+    let (summary, detectors) = (sample::firm(), Detectors::new(Options::default()));
+    let mut kept = Vec::new();
+    detectors.checkpoint(&mut kept).unwrap();
+    let live = Unfinished { detectors: Some(DetectorState::Live(&detectors)), ..unfinished(&summary) };
+    let bytes = bytes_of(&live);
+    assert_eq!(
+        bytes,
+        bytes_of(&Unfinished { detectors: Some(DetectorState::Kept(kept)), ..unfinished(&summary) })
+    );
+    let none = Unfinished { detectors: None, ..unfinished(&summary) };
+    assert!(Unfinished::from_bytes(&bytes_of(&none)).unwrap().detectors.is_none());
 }
 
 #[test]
 fn what_is_damaged_or_no_hunt_is_refused() {
-    let bytes = unfinished(&sample::firm()).to_bytes();
+    let bytes = bytes_of(&unfinished(&sample::firm()));
     assert!(Unfinished::from_bytes(b"").is_err());
     let earlier = [b"PLDRHU01", &bytes[8..]].concat();
     assert_eq!(Unfinished::from_bytes(&earlier).err(), Some(Unreadable::OtherVersion));
@@ -88,7 +109,7 @@ fn patterns_go_on_by_their_indicator_and_text() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Unfinished::from_bytes(&[&b"PLDRHU02"[..], &bytes].concat());
+        let _ = Unfinished::from_bytes(&[&b"PLDRHU03"[..], &bytes].concat());
         let set = set(&[("indicator--1", "[url:value = 'http://a.example/']")]);
         let _ = PatternRun::restore(&set, &bytes);
     }

@@ -14,7 +14,7 @@ use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
 use hunt::time::TimesTold;
-use hunt::unfinished::Unfinished;
+use hunt::unfinished::{DetectorState, Unfinished};
 
 use model::time::Timestamp;
 
@@ -122,7 +122,12 @@ impl<'q> Gathering<'q> {
         }
         let mut detectors = None;
         if let (Some(options), Some(state)) = (&self.quarry.detectors, &from.detectors) {
-            detectors = Some(Detectors::restore(options.clone(), state).map_err(|e| e.to_string())?);
+            detectors = Some(match state {
+                DetectorState::Kept(state) => {
+                    Detectors::restore(options.clone(), state).map_err(|e| e.to_string())?
+                }
+                DetectorState::Live(live) => (*live).clone(),
+            });
         }
         self.engine = engine.or(self.engine.take());
         self.patterns = patterns.or(self.patterns.take());
@@ -150,9 +155,9 @@ impl<'q> Gathering<'q> {
     }
 
     /// What is needed to go on later.
-    pub fn unfinished(&self, begun: &Begun) -> Vec<u8> {
+    pub fn unfinished<'s>(&'s self, begun: &'s Begun) -> Unfinished<'s> {
         let logs = self.logs.iter().map(|(name, number)| (name.clone(), *number));
-        let unfinished = Unfinished {
+        Unfinished {
             asked: begun.asked,
             begun: begun.at,
             spent_millis: u64::try_from(begun.spent().as_millis()).unwrap_or(u64::MAX),
@@ -163,9 +168,8 @@ impl<'q> Gathering<'q> {
             summary: Cow::Borrowed(&self.summary),
             rules: self.engine.as_ref().map(Engine::checkpoint),
             patterns: self.patterns.as_ref().map(PatternRun::checkpoint),
-            detectors: self.detectors.as_ref().map(Detectors::checkpoint),
-        };
-        unfinished.to_bytes()
+            detectors: self.detectors.as_ref().map(DetectorState::Live),
+        }
     }
 
     pub fn hits(&mut self, hits: Vec<Hit>) {

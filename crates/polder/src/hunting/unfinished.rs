@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -170,8 +170,7 @@ impl Keeper {
     /// Keeps how far it has come. What fails is told once: the hunt goes on without.
     pub fn keep(&mut self, gathering: &Gathering<'_>) {
         let begun = Instant::now();
-        let bytes = gathering.unfinished(&self.begun);
-        if let Err(failure) = write(&self.path, &bytes)
+        if let Err(failure) = write(&self.path, &gathering.unfinished(&self.begun))
             && !self.failed
         {
             self.failed = true;
@@ -361,12 +360,12 @@ fn read(path: &Path, asked: &[u8; 32]) -> Result<Option<Unfinished<'static>>, Fa
 }
 
 /// Writes it beside the old one and puts it in its place.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+fn write(path: &Path, unfinished: &Unfinished<'_>) -> Result<(), Failure> {
     let new = path.with_extension("new");
     let done = (|| {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         let mut packed = zstd::Encoder::new(file, 1)?;
-        packed.write_all(bytes)?;
+        unfinished.write_to(&mut packed)?;
         packed.finish()?.sync_all()?;
         fs::rename(&new, path)
     })();
