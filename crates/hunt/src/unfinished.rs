@@ -13,7 +13,7 @@ use crate::report::Summary;
 use crate::state::{Bytes, Raw, State, state};
 
 /// What the bytes begin with; the last digit is their version.
-const MAGIC: &[u8; 8] = b"PLDRHU02";
+const MAGIC: &[u8; 8] = b"PLDRHU03";
 /// What it is without the version.
 const FAMILY: &[u8] = b"PLDRHU";
 

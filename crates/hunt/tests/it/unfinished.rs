@@ -35,7 +35,8 @@ fn unfinished(summary: &Summary) -> Unfinished<'_> {
 /// All that the printers show of the logs comes back.
 #[test]
 fn what_is_kept_comes_back() {
-    let summary = sample::firm();
+    let mut summary = sample::firm();
+    (summary.hits[0].known, summary.hits[1].known) = (Some(true), Some(false));
     let bytes = unfinished(&summary).to_bytes();
     let back = Unfinished::from_bytes(&bytes).unwrap();
     let (one, other) = (unfinished(&summary), &back);
