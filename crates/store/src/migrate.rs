@@ -195,7 +195,15 @@ pub(crate) static STEPS: &[Step] = &[
             ],
         },
     },
+    Step {
+        what: "the register of log files knows a log by its beginning",
+        work: Work::Local { table: "hunt_files", sqlite: HEAD_SQLITE, postgres: HEAD_POSTGRES },
+    },
 ];
+
+const HEAD_INDEX: &str = "CREATE INDEX hunt_files_head ON hunt_files (head_sha256)";
+const HEAD_SQLITE: &[&str] = &[HEAD_INDEX];
+const HEAD_POSTGRES: &[&str] = &[HEAD_INDEX];
 
 /// What a packed file held nobody wrote down.
 const CONTENT_OF_PLAIN: &str =

@@ -5,6 +5,10 @@ use ledger::sql::{EngineError, Flow, Read, Value};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
+use super::base::History;
+use super::error::HistoryError;
+use super::register::{self, FileFacts, clean};
+use super::runs::int;
 use crate::event::SourceKind;
 use crate::finding::Finding;
 use crate::report::Hit;
@@ -38,8 +42,59 @@ pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Hit>
             account: row.text_opt(11)?.map(str::to_owned),
             source: SourceKind::from_code(row.int(12)?).unwrap_or_default(),
             kept: row.text(13)?.to_owned(),
+            known: None,
         });
         Ok(Flow::Continue)
     })?;
     Ok(all)
+}
+
+/// What is recorded already of a log that was hunted in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownLog {
+    /// When something of it was recorded last.
+    pub recorded: Timestamp,
+    /// Of each finding whether it is among what is recorded of it, by indicator, value and place in the content.
+    pub findings: Vec<bool>,
+}
+
+impl History<'_> {
+    /// Which findings of a log are recorded, of it or of its shorter form; `None` if neither is recorded.
+    pub fn known_findings(
+        &self,
+        facts: &FileFacts,
+        findings: &[Hit],
+    ) -> Result<Option<KnownLog>, HistoryError> {
+        self.read(|read| {
+            let file = match register::of_content(read, facts)? {
+                None => register::grown_from(read, facts)?,
+                file => file,
+            };
+            let Some(file) = file.filter(|file| file.recorded != Timestamp::EPOCH) else { return Ok(None) };
+            Ok(Some(KnownLog { recorded: file.recorded, findings: known(read, file.id, findings)? }))
+        })
+    }
+}
+
+/// Reads the places of what is recorded in their order, so that no list of them need be held.
+fn known(read: &mut dyn Read, file: i64, findings: &[Hit]) -> Result<Vec<bool>, EngineError> {
+    let mut known = vec![false; findings.len()];
+    let key = |hit: &Hit| -> (i64, String, String) {
+        let Finding { offset, indicator, value, .. } = &hit.finding;
+        (int(*offset), clean(indicator).into_owned(), clean(value).into_owned())
+    };
+    let mut keys: Vec<_> = findings.iter().map(key).zip(known.iter_mut()).collect();
+    keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut keys = keys.into_iter().peekable();
+    let sql = "SELECT byte_offset, indicator, value FROM hunt_findings WHERE file = ?1
+         ORDER BY byte_offset, indicator, value";
+    read.query(sql, &[Value::Int(file)], &mut |row| {
+        let row = (row.int(0)?, row.text(1)?, row.text(2)?);
+        let order = |key: &(i64, String, String)| (key.0, key.1.as_str(), key.2.as_str()).cmp(&row);
+        while let Some((key, is_known)) = keys.next_if(|(key, _)| order(key).is_le()) {
+            *is_known = order(&key).is_eq();
+        }
+        Ok(if keys.peek().is_some() { Flow::Continue } else { Flow::Stop })
+    })?;
+    Ok(known)
 }

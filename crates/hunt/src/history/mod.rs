@@ -53,7 +53,7 @@ pub use base::{Base, History, Reading, Writing};
 pub use coverage::{Coverage, Missing, SourceCoverage, UnreadFile};
 pub use declared::{Cadence, Declared};
 pub use error::HistoryError;
-pub use findings::findings;
+pub use findings::{KnownLog, findings};
 pub use folder::{ASIDE, MemoryFolder, NewRun, RunFile, RunFolder};
 pub use forget::Forgotten;
 pub use format::{GROUP_ROWS, Kinds, Match, OpenRun, PAGE_ROWS, RunFacts, RunHead, RunRows, RunWriter};

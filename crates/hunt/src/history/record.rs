@@ -265,7 +265,7 @@ impl History<'_> {
             }
             Some(file) if file.recorded != Timestamp::EPOCH => Claim::Known(file.id),
             Some(file) => Claim::Add(file.id),
-            None => match register::shorter_form(tx.as_read(), facts)? {
+            None => match register::grown_from(tx.as_read(), facts)? {
                 Some(shorter) => grown(&shorter, facts)?,
                 None if facts.from > 0 => {
                     return Err(HistoryError::Grown { path: facts.path.clone(), from: 0 });
@@ -432,7 +432,7 @@ fn count_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<Added,
 /// Adds the findings that are not there yet, as far as there is room for more.
 fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit], room: u64) -> Result<Added, EngineError> {
     let mut added = 0;
-    for (nth, Hit { finding, host, account, source, kept }) in findings.iter().enumerate() {
+    for (nth, Hit { finding, host, account, source, kept, .. }) in findings.iter().enumerate() {
         if added >= room {
             return Ok(Added { new: added, left: (findings.len() - nth) as u64 });
         }

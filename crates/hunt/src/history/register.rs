@@ -64,6 +64,9 @@ pub struct FileFacts {
     /// Whether it is a log of its own though its name and its head are those of a shorter one: somebody changed
     /// what was recorded of it.
     pub apart: bool,
+    /// The recorded log that it is with more in it, where its name does not say so: whoever has the files knows that it
+    /// begins with all of that, which lies under its own name no more.
+    pub grown_from: Option<ShorterForm>,
     /// The set of indicators that was hunted for, as the caller names it.
     pub set_version: String,
     /// The zone by which times that are written without one were read, as [`model::zone::Zone::parse`] reads it.
@@ -354,7 +357,40 @@ pub(super) fn shorter_form(read: &mut dyn Read, facts: &FileFacts) -> Result<Opt
     found.map_or(Ok(None), |id| file(read, id))
 }
 
-/// A recorded log, not packed, that another has the name and the head of.
+/// What a log has grown from: as it says, or by its name.
+pub(super) fn grown_from(read: &mut dyn Read, facts: &FileFacts) -> Result<Option<File>, EngineError> {
+    let Some(ShorterForm { size, sha256, .. }) = &facts.grown_from else { return shorter_form(read, facts) };
+    let sql = "SELECT id FROM hunt_files WHERE sha256 = ?1 AND size = ?2 AND state > 0 AND recorded <> 0 AND packed = 0";
+    let id = first_int(read, sql, &[Value::Blob(sha256), Value::Int(int(*size))])?;
+    id.map_or(Ok(None), |id| file(read, id))
+}
+
+/// Ends of lines at which a short log is looked for that another begins with.
+const LINE_ENDS_MAX: usize = 64;
+
+/// Logs by the heads that they may have: as many as there are ends of lines, and one.
+const OF_HEADS: &str = "SELECT path, size, sha256 FROM hunt_files
+     WHERE head_sha256 IN
+        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+         ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44,
+         ?45, ?46, ?47, ?48, ?49, ?50, ?51, ?52, ?53, ?54, ?55, ?56, ?57, ?58, ?59, ?60, ?61, ?62, ?63, ?64, ?65)
+     AND size < ?66 AND recorded <> 0 AND packed = 0 AND first_time IS NOT NULL ORDER BY size DESC, id LIMIT 8";
+
+/// The heads of what a log of this head may have grown from, as SHA-256: this head, and for logs that were shorter than
+/// one the parts of it that end with a line.
+fn heads_before(head: &[u8]) -> Vec<[u8; 32]> {
+    let mut all = vec![<[u8; 32]>::from(Sha256::digest(head))];
+    let ends: Vec<usize> = memchr::memchr_iter(b'\n', head).map(|at| at + 1).collect();
+    let (mut hash, mut hashed) = (Sha256::new(), 0);
+    for end in ends.get(ends.len().saturating_sub(LINE_ENDS_MAX)..).unwrap_or_default() {
+        hash.update(head.get(hashed..*end).unwrap_or_default());
+        hashed = *end;
+        all.push(hash.clone().finalize().into());
+    }
+    all
+}
+
+/// A recorded log, not packed, that another has the head of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShorterForm {
     /// Its name.
@@ -378,6 +414,28 @@ impl History<'_> {
 }
 
 impl History<'_> {
+    /// Recorded logs that this one begins with as far as their heads tell, whatever their names, the longest first: it
+    /// may be one of them, renamed and grown since. Those without a line that tells its time are left out: what merely
+    /// has the same header is another log.
+    pub fn same_beginnings(&self, facts: &FileFacts) -> Result<Vec<ShorterForm>, HistoryError> {
+        let Some((_, size, head)) = facts.held() else { return Ok(Vec::new()) };
+        let heads = heads_before(head);
+        let Some(whole) = heads.first() else { return Ok(Vec::new()) };
+        let mut args: Vec<Value<'_>> = heads.iter().map(|head| Value::Blob(head)).collect();
+        args.resize(LINE_ENDS_MAX + 1, Value::Blob(whole));
+        args.push(Value::Int(int(size)));
+        self.read(|read| {
+            let mut found = Vec::new();
+            read.query(OF_HEADS, &args, &mut |row| {
+                let size = u64::try_from(row.int(1)?).unwrap_or(0);
+                let (path, sha256) = (row.text(0)?.to_owned(), row.blob(2)?.try_into().ok());
+                found.extend(sha256.map(|sha256| ShorterForm { path, size, sha256 }));
+                Ok(Flow::Continue)
+            })?;
+            Ok(found)
+        })
+    }
+
     /// The number of what was recorded last under this name; `None` if nothing was.
     pub fn recorded_as(&self, path: &str) -> Result<Option<i64>, HistoryError> {
         self.read(|read| {

@@ -62,6 +62,7 @@ pub(super) static FILES: Table = Table {
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
         "CREATE INDEX hunt_files_held ON hunt_files (content_sha256)",
+        "CREATE INDEX hunt_files_head ON hunt_files (head_sha256)",
     ],
     postgres: &[
         r#"CREATE TABLE hunt_files (
@@ -81,6 +82,7 @@ pub(super) static FILES: Table = Table {
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",
         "CREATE INDEX hunt_files_held ON hunt_files (content_sha256)",
+        "CREATE INDEX hunt_files_head ON hunt_files (head_sha256)",
     ],
 };
 

@@ -49,6 +49,7 @@ fn head(summary: &Summary) -> Value {
         "label": summary.label().name(),
         "findings": summary.hit_count(),
         "more_findings": summary.more_hits,
+        "known_findings": summary.known_hits(),
         "dismissed": summary.dismissed,
         "detections": summary.detection_count(),
         "more_detections": summary.more_detections,
@@ -78,7 +79,7 @@ fn head(summary: &Summary) -> Value {
 
 /// A finding as a line of the report; `summary` knows its indicator.
 pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
-    let Hit { finding, host, account, source, kept } = hit;
+    let Hit { finding, host, account, source, kept, known } = hit;
     let facts = summary.facts_of(finding);
     let marking = summary.facts(&finding.indicator).marking;
     json!({
@@ -97,6 +98,7 @@ pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
         "account": account,
         "source": kind_name(*source),
         "kept": kept,
+        "known": known,
         "text": finding.text,
         "lossy": finding.lossy,
         "clipped": finding.clipped,

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::advice::advice;
 use super::group::{by_indicator, by_level, named_by};
 use super::summary::{Hit, IndicatorFacts, Summary, is_of_object};
-use super::table::{basis, verdict};
+use super::table::{basis, known, verdict};
 use super::words::{counted, second, second_or_dash, shortened, visible};
 use crate::detection::{Detection, Level, Means};
 use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX, NOTICE_OBJECTS_MAX};
@@ -158,7 +158,12 @@ fn key(summary: &Summary, detections: &[&Detection]) -> String {
     let mut lines: Vec<String> = summary
         .hits
         .iter()
-        .map(|Hit { finding: f, .. }| format!("f\n{}\n{}\n{}\n{}", f.file, f.offset, f.indicator, f.value))
+        .map(|Hit { finding: f, .. }| {
+            // A log that was renamed is the same: its lines tell when they are of. What tells no time is told from
+            // others by its log.
+            let place = f.time.map_or_else(|| f.file.clone(), |time| format!("{time}\n{}", f.text));
+            format!("f\n{place}\n{}\n{}\n{}", f.offset, f.indicator, f.value)
+        })
         .collect();
     lines.extend(
         detections.iter().map(|d| format!("d\n{}\n{:?}\n{:?}\n{:?}", d.id, d.first, d.last, d.about)),
@@ -173,6 +178,9 @@ fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
     let (summary, label) = (naming.summary, naming.label());
     let mut out = String::new();
     let _ = writeln!(out, "{label}\n\n{}.\n{}", verdict(summary), basis(summary));
+    if let Some(known) = known(summary) {
+        let _ = writeln!(out, "{known}");
+    }
     if !detections.is_empty() {
         let _ = writeln!(out, "\nDETECTIONS");
     }

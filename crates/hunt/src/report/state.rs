@@ -16,7 +16,6 @@ state!(Place { line, offset });
 state!(Evidence { file, place, time, text });
 state!(FileFacts { path, bytes, sha256, lines, unread, times, first, last, kind, format, by_record, state });
 state!(TimesTold { asked, untimed, set_apart });
-state!(Hit { finding, host, account, source, kept });
 state!(Finding { file, line, offset, time, kind, value, indicator, indicator_index, text, lossy, clipped });
 state!(Detection {
     means,
@@ -36,6 +35,29 @@ state!(Detection {
     disproof,
     advice,
 });
+
+/// Without whether it is known: that is looked up when its log is recorded.
+impl State for Hit {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Hit { finding, host, account, source, kept, known: _ } = self;
+        finding.write(out);
+        host.write(out);
+        account.write(out);
+        source.write(out);
+        kept.write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<Hit, Damaged> {
+        Ok(Hit {
+            finding: State::read(bytes)?,
+            host: State::read(bytes)?,
+            account: State::read(bytes)?,
+            source: State::read(bytes)?,
+            kept: State::read(bytes)?,
+            known: None,
+        })
+    }
+}
 
 /// A word of a list; what is not in it was written by another program.
 fn known<T>(found: Option<T>) -> Result<T, Damaged> {
@@ -117,7 +139,7 @@ impl State for FileState {
 
 /// What of a summary came of the logs. All else is filled in anew by whoever goes on.
 type Found = (
-    (Vec<Hit>, u64),
+    (Vec<Hit>, Vec<Option<bool>>, u64),
     (Vec<Detection>, u64),
     (Vec<FileFacts>, u64, BTreeMap<String, u64>),
     (BTreeMap<SourceKind, BTreeSet<Day>>, Vec<(String, String)>, Timestamp),
@@ -126,6 +148,7 @@ type Found = (
 impl State for Summary {
     fn write(&self, out: &mut Out<'_>) {
         self.hits.write(out);
+        self.hits.iter().map(|hit| hit.known).collect::<Vec<_>>().write(out);
         self.more_hits.write(out);
         self.detections.write(out);
         self.more_detections.write(out);
@@ -141,7 +164,12 @@ impl State for Summary {
     fn read(bytes: &mut Bytes<'_>) -> Result<Summary, Damaged> {
         let (hits, detections, (files, read, left_out), (days, names, made)): Found = State::read(bytes)?;
         let mut summary = Summary::new(made);
-        (summary.hits, summary.more_hits) = hits;
+        let (hits, known, more_hits) = hits;
+        if hits.len() != known.len() {
+            return Err(Damaged);
+        }
+        let of_hunt = hits.into_iter().zip(known).map(|(hit, known)| Hit { known, ..hit });
+        (summary.hits, summary.more_hits) = (of_hunt.collect(), more_hits);
         (summary.detections, summary.more_detections) = detections;
         (summary.files, summary.bytes, summary.left_out, summary.days) = (files, read, left_out, days);
         for (id, name) in names {

@@ -85,6 +85,11 @@ impl Summary {
         self.hits.len() as u64 + self.more_hits
     }
 
+    /// Of `hits` those that an earlier hunt recorded.
+    pub fn known_hits(&self) -> u64 {
+        self.hits.iter().filter(|hit| hit.known == Some(true)).count() as u64
+    }
+
     /// Detections in all.
     pub fn detection_count(&self) -> u64 {
         self.detections.len() as u64 + self.more_detections
@@ -165,12 +170,21 @@ pub struct Hit {
     pub source: SourceKind,
     /// Why it was kept: what the event confirmed (`field dst_ip, within validity, in no warning list`).
     pub kept: String,
+    /// Whether an earlier hunt recorded it, under whatever name its log had then; `None` where nobody looked.
+    pub known: Option<bool>,
 }
 
 impl Hit {
     /// A finding of which no more is known than its line.
     pub fn of(finding: Finding) -> Hit {
-        Hit { finding, host: None, account: None, source: SourceKind::Unknown, kept: String::new() }
+        Hit {
+            finding,
+            host: None,
+            account: None,
+            source: SourceKind::Unknown,
+            kept: String::new(),
+            known: None,
+        }
     }
 }
 

@@ -89,6 +89,27 @@ pub(super) fn dismissed(summary: &Summary) -> Option<String> {
         .then(|| format!("{count} more {verb} dismissed by a person, and not counted here."))
 }
 
+/// What is said of a finding that an earlier hunt recorded.
+pub(super) const RECORDED_BEFORE: &str = "recorded by an earlier hunt";
+
+/// How many findings an earlier hunt recorded, where any was: a sentence.
+pub(super) fn known(summary: &Summary) -> Option<String> {
+    let known = summary.known_hits();
+    let verb = if known == 1 { "was" } else { "were" };
+    match known {
+        0 => None,
+        1 if summary.hit_count() == 1 => Some(format!("It was {RECORDED_BEFORE}.")),
+        _ if known == summary.hit_count() => Some(format!("All of them {verb} {RECORDED_BEFORE}.")),
+        _ => Some(format!("{} {verb} {RECORDED_BEFORE}.", counted(known, "finding"))),
+    }
+}
+
+/// Findings, those first that no earlier hunt recorded: what has no room is then what is known.
+pub(super) fn new_first(hits: &[Hit]) -> impl Iterator<Item = &Hit> {
+    let is_known = |hit: &&Hit| hit.known == Some(true);
+    hits.iter().filter(move |hit| !is_known(hit)).chain(hits.iter().filter(is_known))
+}
+
 struct Page {
     text: String,
     columns: usize,
@@ -127,8 +148,8 @@ impl Page {
 fn found(page: &mut Page, summary: &Summary) {
     page.say(&format!("{}.", verdict(summary)), 0);
     page.say(&basis(summary), 0);
-    if let Some(dismissed) = dismissed(summary) {
-        page.say(&dismissed, 0);
+    for said in [known(summary), dismissed(summary)].into_iter().flatten() {
+        page.say(&said, 0);
     }
     if summary.stopped {
         page.say("It was stopped before all was read.", 0);
@@ -187,13 +208,14 @@ fn findings(page: &mut Page, summary: &Summary) {
         return;
     }
     page.heading("Findings");
-    for Hit { finding, host, .. } in summary.hits.iter().take(TABLE_FINDINGS_MAX) {
+    for Hit { finding, host, known, .. } in new_first(&summary.hits).take(TABLE_FINDINGS_MAX) {
         let name = summary.facts_of(finding).map_or("", |facts| facts.name.as_str());
         let name = if name.is_empty() { String::new() } else { format!("  {name}") };
         let what = format!("{} {}", finding.kind.name(), finding.value);
         page.say(&format!("{}  {what}{name}", second_or_dash(finding.time)), 21);
         let host = host.as_deref().map_or(String::new(), |host| format!("  on {host}"));
-        page.say(&format!("  {}{host}", place(summary, &finding.file, finding.line)), 4);
+        let known = if *known == Some(true) { format!("  ({RECORDED_BEFORE})") } else { String::new() };
+        page.say(&format!("  {}{host}{known}", place(summary, &finding.file, finding.line)), 4);
         let part = around(&finding.text, &finding.value, LINE_CHARS);
         let dots = |left: u64| if left > 0 { "…" } else { "" };
         let line = format!(

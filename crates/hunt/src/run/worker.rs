@@ -139,7 +139,14 @@ impl<'n, 'a> Worker<'n, 'a> {
                     };
                     let (host, account) = (of("host"), of("account"));
                     let finding = finding(name, line, hit, &indicator.id, event.time);
-                    part.hits.push(Hit { finding, host, account, source: event.class.kind, kept });
+                    part.hits.push(Hit {
+                        finding,
+                        host,
+                        account,
+                        source: event.class.kind,
+                        kept,
+                        known: None,
+                    });
                 }
             }
         };

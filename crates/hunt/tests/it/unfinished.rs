@@ -42,7 +42,8 @@ fn bytes_of(unfinished: &Unfinished<'_>) -> Vec<u8> {
 /// All that the printers show of the logs comes back.
 #[test]
 fn what_is_kept_comes_back() {
-    let summary = sample::firm();
+    let mut summary = sample::firm();
+    (summary.hits[0].known, summary.hits[1].known) = (Some(true), Some(false));
     let bytes = bytes_of(&unfinished(&summary));
     let back = Unfinished::from_bytes(&bytes).unwrap();
     let (one, other) = (unfinished(&summary), &back);

@@ -435,7 +435,7 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
 
 /// A finding as `docs/json.md` has it.
 pub fn finding_json(hit: &Hit) -> Value {
-    let Hit { finding, host, account, source, kept } = hit;
+    let Hit { finding, host, account, source, kept, .. } = hit;
     json!({
         "file": finding.file, "line": finding.line, "offset": finding.offset,
         "time": finding.time.map(|t| t.to_string()), "kind": finding.kind.name(), "value": finding.value,

@@ -22,6 +22,7 @@ use hunt::scan::IndicatorSet;
 use hunt::time::Clock;
 use hunt::unpack::Unpacked;
 use model::diagnostic::Diagnostic;
+use model::time::Timestamp;
 use model::zone::Zone;
 use sha2::{Digest as _, Sha256};
 
@@ -65,13 +66,25 @@ impl<'r> Recording<'r> {
     }
 }
 
-/// Records logs; answers the number of each in the register. A log whose beginning is counted already, together with
-/// others, is read `again` from where that ended.
+/// What recording a log came to.
+#[derive(Clone, Debug, Default)]
+pub struct Logged {
+    /// Its number in the register, if it is there.
+    pub number: Option<i64>,
+    /// Of each finding whether an earlier hunt recorded it; nothing where this hunt recorded the log before.
+    pub known: Vec<bool>,
+}
+
+/// Records logs for a hunt that was begun at some time. A log whose beginning is counted already, together with others,
+/// is read `again` from where that ended.
 pub fn record(
     history: &Opened<'_>,
     mut recordings: Vec<Recording<'_>>,
+    begun: Timestamp,
     again: &Again<'_, '_>,
-) -> Result<Vec<Option<i64>>, Failure> {
+) -> Result<Vec<Logged>, Failure> {
+    let mut all = Vec::new();
+    let mut grown = BTreeSet::new();
     for Recording { path, name, facts, findings, .. } in &mut recordings {
         if findings.len() > FINDINGS_PER_FILE_MAX {
             eprintln!(
@@ -80,8 +93,9 @@ pub fn record(
                 findings.len()
             );
         }
-        if let Some(shorter) = history.history().shorter_form(facts)?
-            && !begins_with(path, facts.packed, &shorter)
+        let shorter = history.history().shorter_form(facts)?;
+        if let Some(shorter) = &shorter
+            && !begins_with(path, Access::Named, facts.packed, shorter)
         {
             // What lay under the name that it had before it was rotated may have been any other.
             if shorter.path == facts.path {
@@ -92,6 +106,14 @@ pub fn record(
             }
             facts.apart = true;
         }
+        if (shorter.is_none() || facts.apart) && history.history().number_of(facts)?.is_none() {
+            // Of two that have grown from one, one is it.
+            facts.grown_from = renamed(history, path, facts)?.filter(|from| grown.insert(from.sha256));
+        }
+        let known =
+            if findings.is_empty() { None } else { history.history().known_findings(facts, findings)? };
+        let known = known.map(|log| if log.recorded < begun { log.findings } else { Vec::new() });
+        all.push(Logged { number: None, known: known.unwrap_or_else(|| vec![false; findings.len()]) });
     }
     let mut logs: Vec<LogToRecord<'_>> = recordings
         .iter_mut()
@@ -103,9 +125,8 @@ pub fn record(
         .collect();
     let outcomes = history.record_all(&mut logs)?;
     drop(logs);
-    let mut numbers = Vec::new();
-    for (recording, outcome) in recordings.iter().zip(outcomes) {
-        numbers.push(match outcome {
+    for ((recording, outcome), logged) in recordings.iter().zip(outcomes).zip(&mut all) {
+        logged.number = match outcome {
             Ok((number, _)) => Some(number),
             Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again)?,
             Err(HistoryError::Taken { .. }) => {
@@ -116,9 +137,30 @@ pub fn record(
                 history.history().number_of(&recording.facts)?
             }
             Err(fault) => return Err(fault.into()),
-        });
+        };
     }
-    Ok(numbers)
+    Ok(all)
+}
+
+/// The recorded log that a file is under another name, with more in it: it begins with all of that, which lies where it
+/// was recorded no more.
+fn renamed(history: &Opened<'_>, path: &Path, facts: &FileFacts) -> Result<Option<ShorterForm>, Failure> {
+    let of_heads = history.history().same_beginnings(facts)?;
+    Ok(of_heads
+        .into_iter()
+        .find(|shorter| begins_with(path, Access::Named, facts.packed, shorter) && !is_still_there(shorter)))
+}
+
+/// Whether a recorded log lies where it was recorded. Of what cannot be looked at that is taken for granted.
+fn is_still_there(log: &ShorterForm) -> bool {
+    match file_of(&log.path) {
+        None => false,
+        // In an archive.
+        Some(file) if file != Path::new(&log.path) => true,
+        Some(file) => {
+            files::open(&file, Access::Found).is_err() || begins_with(&file, Access::Found, false, log)
+        }
+    }
 }
 
 /// Records what was added to a log since it was recorded.
@@ -130,7 +172,12 @@ fn record_rest(
 ) -> Result<Option<i64>, Failure> {
     let Recording { path, name, facts, findings, .. } = recording;
     let Some(rest) = again(path, name, from)? else { return Ok(None) };
-    let facts = FileFacts { from, zone: facts.zone.clone(), ..self::facts(path, &rest.report) };
+    let facts = FileFacts {
+        from,
+        zone: facts.zone.clone(),
+        grown_from: facts.grown_from.clone(),
+        ..self::facts(path, &rest.report)
+    };
     match history.record(&facts, rest.left.observed, findings) {
         Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => recording.tell_left(),
         recorded => drop(recorded?),
@@ -139,8 +186,8 @@ fn record_rest(
 }
 
 /// Whether the file begins with all of what was recorded of it. Where that cannot be told it is another.
-fn begins_with(path: &Path, is_packed: bool, shorter: &ShorterForm) -> bool {
-    let Ok(file) = files::open(path, Access::Named) else { return false };
+fn begins_with(path: &Path, access: Access, is_packed: bool, shorter: &ShorterForm) -> bool {
+    let Ok(file) = files::open(path, access) else { return false };
     let content: Box<dyn Read> = match is_packed {
         false => Box::new(file),
         true => match Unpacked::new(BufReader::new(file)) {

@@ -14,14 +14,16 @@ use hunt::limits::HELD_BYTES_MAX;
 use hunt::report::Hit;
 use hunt::rule::RuleCount;
 use hunt::run::{FileReport, Hunt, Part};
+use model::time::Timestamp;
 use model::zone::Zone;
 
 use super::gather::{self, Gathering};
-use super::record::{self, Again, Recording};
+use super::record::{self, Again, Logged, Recording};
 use super::unfinished::{Identity, Keeper};
 use super::waiting::bytes_of;
 use crate::failure::{Exit, Failure};
 use crate::history::Opened;
+use crate::node::now;
 
 /// Files that wait at most to be recorded together.
 const WAITING_FILES_MAX: usize = 128;
@@ -36,6 +38,8 @@ const WAITING_TIME_MAX: Duration = Duration::from_secs(1);
 pub struct OfFile {
     hits: Vec<Hit>,
     bytes: usize,
+    /// Findings of logs that were marked.
+    marked: usize,
     more_hits: u64,
     detections: Vec<Detection>,
     more_detections: u64,
@@ -54,6 +58,20 @@ impl OfFile {
         if self.detections.len() >= 2 * gather::DETECTIONS_MAX {
             self.more_detections += gather::keep_the_gravest(&mut self.detections);
         }
+    }
+}
+
+impl OfFile {
+    /// Marks the findings of a log that an earlier hunt recorded; each log has its findings one after the other.
+    fn mark(&mut self, log: &str, known: &[bool]) {
+        if known.is_empty() {
+            return;
+        }
+        let left = self.hits.get_mut(self.marked..).unwrap_or_default();
+        let before = left.iter().take_while(|hit| hit.finding.file != log).count();
+        let of_log = left.iter_mut().skip(before).take_while(|hit| hit.finding.file == log);
+        of_log.zip(known).for_each(|(hit, known)| hit.known = Some(*known));
+        self.marked += before + known.len();
     }
 }
 
@@ -102,6 +120,8 @@ pub struct Taking<'t, 'q> {
     pub stopped: Option<&'t mut Keeper>,
     /// What came so far of the file whose turn it is.
     pub of_file: OfFile,
+    /// When the hunt was begun, which may have been stopped since: what was recorded later is its own.
+    begun: Timestamp,
     /// Why what was read since is not in the history: the hunt goes on, and is gone on with later from there.
     pub unrecorded: Option<Failure>,
     waiting: Vec<ReadFile<'q>>,
@@ -118,6 +138,7 @@ impl<'t, 'q> Taking<'t, 'q> {
         Taking {
             gathering,
             history,
+            begun: keeper.as_ref().map_or_else(now, |keeper| keeper.begun.at),
             keeper,
             stopped: None,
             of_file: OfFile::default(),
@@ -184,14 +205,16 @@ impl<'t, 'q> Taking<'t, 'q> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let mut numbers = match self.record(&mut waiting, again) {
-            Ok(numbers) => numbers.into_iter(),
+        let mut logged = match self.record(&mut waiting, again) {
+            Ok(logged) => logged.into_iter(),
             Err(failure) => self.go_on_without(failure)?,
         };
         let mut counts: Vec<(i64, Vec<RuleCount>)> = Vec::new();
-        for ReadFile { path, opened, hunts, of_file } in waiting {
+        for ReadFile { path, opened, hunts, mut of_file } in waiting {
             for mut hunt in hunts {
-                let number = if hunt.report.stopped { None } else { numbers.next().flatten() };
+                let logged = if hunt.report.stopped { None } else { logged.next() };
+                let Logged { number, known } = logged.unwrap_or_default();
+                of_file.mark(&hunt.report.file, &known);
                 let of_log = self.gathering.end(&hunt.report, &mut hunt.left, number);
                 counts.extend(number.map(|number| (number, of_log)));
             }
@@ -208,7 +231,7 @@ impl<'t, 'q> Taking<'t, 'q> {
 
     /// The history cannot be written: the disk is full, the database is away. What is found is told all the same.
     /// What was kept before stays, for a hunt that goes on from there.
-    fn go_on_without(&mut self, failure: Failure) -> Result<std::vec::IntoIter<Option<i64>>, Failure> {
+    fn go_on_without(&mut self, failure: Failure) -> Result<std::vec::IntoIter<Logged>, Failure> {
         if failure.exit != Exit::Machine {
             return Err(failure);
         }
@@ -221,12 +244,8 @@ impl<'t, 'q> Taking<'t, 'q> {
         Ok(Vec::new().into_iter())
     }
 
-    /// Records the logs of files that came to their end; answers the number of each.
-    fn record(
-        &self,
-        waiting: &mut [ReadFile<'q>],
-        again: &Again<'_, 'q>,
-    ) -> Result<Vec<Option<i64>>, Failure> {
+    /// Records the logs of files that came to their end.
+    fn record(&self, waiting: &mut [ReadFile<'q>], again: &Again<'_, 'q>) -> Result<Vec<Logged>, Failure> {
         let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
         let mut recordings = Vec::new();
         for ReadFile { path, hunts, of_file, .. } in waiting {
@@ -240,7 +259,7 @@ impl<'t, 'q> Taking<'t, 'q> {
                 recordings.push(Recording::new(path, &hunt.report, observed, findings, zone));
             }
         }
-        record::record(history, recordings, again)
+        record::record(history, recordings, self.begun, again)
     }
 
     /// Takes in what was found in a file.

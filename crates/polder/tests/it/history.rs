@@ -434,3 +434,74 @@ fn a_report_says_why_a_file_was_not_read_and_which_are_empty() {
     ]);
     assert!(!told.out.contains("damaged"), "{}", told.out);
 }
+
+/// A log that was renamed and had grown was told as if all in it were new, and counted twice where its new name was not
+/// one that logs are rotated to.
+#[test]
+fn a_log_that_was_renamed_and_has_grown_is_not_told_as_new() {
+    let line = |day: usize| format!("2026-03-{day:02}T08:00:01Z accepted 203.0.113.7\n");
+    // Shorter than what is kept of its head, and longer.
+    for (lines, name) in [(1, "l/fw.log.1"), (1, "l/old"), (300, "l/old"), (300, "l/fw-2026.txt")] {
+        let bench = Bench::new();
+        fs::create_dir(bench.path("l")).unwrap();
+        bench.write("list.txt", "203.0.113.7\n");
+        bench.import("list.txt", &["--format", "text"], 0);
+        let hunt = |found: usize| {
+            let ran = bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--json"]).expect(0);
+            assert_eq!(ran.findings().len(), found, "{name}");
+            let known = ran.findings().iter().filter(|one| one["known"] == true).count();
+            assert_eq!(ran.json()[0]["known_findings"], known);
+            assert!(ran.findings().iter().all(|one| one["known"].is_boolean()), "{}", ran.out);
+            known
+        };
+        bench.write("l/fw.log", line(1).repeat(lines));
+        assert_eq!((hunt(lines), hunt(lines)), (0, lines), "{name}");
+        fs::remove_file(bench.path("l/fw.log")).unwrap();
+        bench.write(name, line(1).repeat(lines) + &line(2));
+        bench.write("l/fw.log", line(3));
+        assert_eq!(hunt(lines + 2), lines, "{name}");
+        assert_eq!(seen(&bench, "203.0.113.7", &[], 0)["count"], lines + 2, "{name}");
+        let listed = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+        assert_eq!(listed.len(), lines + 2, "{name}");
+        // What is new comes first where there is no room for all.
+        bench.write(name, line(1).repeat(lines) + &line(2) + &line(4));
+        let told = bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--format", "table"]).expect(0);
+        let told = told.says(&[&format!("{} findings were recorded by an earlier hunt.", lines + 2)]);
+        let (_, findings) = told.out.split_once("Findings\n").unwrap();
+        assert!(findings.lines().nth(1).unwrap().starts_with("2026-03-04"), "{findings}");
+    }
+}
+
+/// A copy that goes on otherwise is another log for as long as the first lies where it was.
+#[test]
+fn a_log_that_begins_as_one_that_lies_there_still_is_another() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    let one = "2026-03-01T08:00:01Z accepted 203.0.113.7\n";
+    bench.write("l/a.log", one);
+    let hunt = || bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--json"]).expect(0).findings();
+    hunt();
+    bench.write("l/b.log", format!("{one}2026-03-02T08:00:01Z accepted 203.0.113.7\n"));
+    for _ in 0..2 {
+        assert_eq!(hunt().len(), 3);
+        assert_eq!(seen(&bench, "203.0.113.7", &[], 0)["count"], 3);
+        assert_eq!(bench.run(&["finding", "list", "--data", "d"]).expect(0).out.lines().count(), 3);
+    }
+}
+
+/// No earlier hunt recorded what this one has read a moment ago.
+#[test]
+fn a_copy_in_the_same_hunt_is_not_told_as_known() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    for name in ["a", "b"] {
+        bench.write(&format!("l/{name}.log"), "2026-03-01T08:00:01Z accepted 203.0.113.7\n");
+    }
+    let found = bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--json"]).expect(0).findings();
+    let known: Vec<&Value> = found.iter().map(|one| &one["known"]).collect();
+    assert_eq!(known, [&Value::Bool(false), &Value::Null]);
+}

@@ -10,6 +10,7 @@ use crate::limits::{REPORT_FINDINGS_MAX, REPORT_ROWS_MAX};
 use crate::report::advice::advice;
 use crate::report::group;
 use crate::report::summary::{Hit, Summary};
+use crate::report::table::{RECORDED_BEFORE, new_first};
 use crate::report::words::{counted, grouped, kind_name, second, second_or_dash};
 
 /// Values named in one row.
@@ -130,7 +131,7 @@ pub(super) fn findings(summary: &Summary) -> Markup {
                     }
                     "Each is a value of an indicator in a line of a log; the value is marked in the line."
                 }
-                ol.plain { @for hit in summary.hits.iter().take(shown) { (finding(summary, hit)) } }
+                ol.plain { @for hit in new_first(&summary.hits).take(shown) { (finding(summary, hit)) } }
                 (more(summary.hit_count(), shown, "finding"))
             }
         }
@@ -138,7 +139,7 @@ pub(super) fn findings(summary: &Summary) -> Markup {
 }
 
 fn finding(summary: &Summary, hit: &Hit) -> Markup {
-    let Hit { finding, host, account, source, kept } = hit;
+    let Hit { finding, host, account, source, kept, known } = hit;
     let facts = summary.facts(&finding.indicator);
     html! {
         li.card {
@@ -153,6 +154,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Markup {
                 (outside(&finding.file)) ", " (summary.number_word(&finding.file)) " " (grouped(finding.line)) ", byte " (grouped(finding.offset))
                 " · " (kind_name(*source)) " · " (facts.marking.to_string())
                 @if !kept.is_empty() { " · kept: " (outside(kept)) }
+                @if *known == Some(true) { " · " (RECORDED_BEFORE) }
             }
             (log_line(&finding.text, &finding.value))
             @if finding.lossy || finding.clipped {

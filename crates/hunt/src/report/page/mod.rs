@@ -59,6 +59,7 @@ struct Page<'a> {
     accounts: Names,
     devices: Names,
     nameless: u64,
+    known: u64,
     dismissed: u64,
     unseen: Vec<String>,
     unseen_more: usize,
@@ -111,6 +112,7 @@ impl<'a> Page<'a> {
             accounts: Names::of(accounts, language),
             devices: Names::of(devices, language),
             nameless: nameless(summary),
+            known: summary.known_hits(),
             dismissed: summary.dismissed,
             unseen,
             unseen_more,
@@ -147,6 +149,7 @@ impl<'a> Page<'a> {
                     (self.names(self.fixed.devices, self.fixed.devices_how, self.fixed.no_devices, &self.devices))
                 }
                 @if self.nameless > 0 { p.small.soft { (self.language.nameless(self.nameless)) } }
+                @if self.known > 0 { p.small.soft { (self.language.known(self.known)) } }
                 @if self.dismissed > 0 { p.small.soft { (self.language.dismissed(self.dismissed)) } }
                 section {
                     h2 { (self.fixed.unseen) }
@@ -221,6 +224,10 @@ impl<'a> Page<'a> {
         if self.nameless > 0 {
             let _ = writeln!(out);
             paragraph(&mut out, "", &self.language.nameless(self.nameless));
+        }
+        if self.known > 0 {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &self.language.known(self.known));
         }
         if self.dismissed > 0 {
             let _ = writeln!(out);

@@ -387,6 +387,23 @@ impl Language {
         }
     }
 
+    /// Findings that an earlier hunt recorded.
+    pub(super) fn known(self, count: u64) -> String {
+        let many = count != 1;
+        match self {
+            Language::Dutch => format!(
+                "{} {} ook bij een eerdere controle gevonden.",
+                self.count(count, ["vondst", "vondsten"], ["", ""]),
+                if many { "zijn" } else { "is" }
+            ),
+            Language::English => format!(
+                "{} {} already found by an earlier check.",
+                self.count(count, ["", ""], ["finding", "findings"]),
+                if many { "were" } else { "was" }
+            ),
+        }
+    }
+
     /// Findings that a person dismissed.
     pub(super) fn dismissed(self, count: u64) -> String {
         let many = count != 1;

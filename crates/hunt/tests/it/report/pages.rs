@@ -334,6 +334,34 @@ fn a_pattern_that_is_red_makes_the_report_red() {
     assert_eq!(summary.label(), Tlp::Red);
 }
 
+/// A log that was renamed made a notice of the same findings once more.
+#[test]
+fn findings_of_a_renamed_log_are_no_other_notice() {
+    let key = |summary: &Summary| notice(summary, Level::Medium).unwrap().key;
+    let (summary, mut renamed) = (sample::firm(), sample::firm());
+    for hit in renamed.hits.iter_mut().filter(|hit| hit.finding.time.is_some()) {
+        hit.finding.file.push_str(".1");
+    }
+    assert_eq!(key(&summary), key(&renamed));
+    // What tells no time may be of any log.
+    let mut other = sample::firm();
+    let timeless = other.hits.iter_mut().find(|hit| hit.finding.time.is_none()).unwrap();
+    timeless.finding.file.push_str(".1");
+    assert_ne!(key(&summary), key(&other));
+    renamed.hits[0].finding.text.push('x');
+    assert_ne!(key(&summary), key(&renamed));
+    // What an earlier hunt recorded is said.
+    renamed.hits.iter_mut().for_each(|hit| hit.known = Some(true));
+    assert!(
+        notice(&renamed, Level::Medium)
+            .unwrap()
+            .text
+            .contains("All of them were recorded by an earlier hunt.")
+    );
+    renamed.hits[0].known = Some(false);
+    assert!(html(&renamed).contains("4 findings were recorded by an earlier hunt."));
+}
+
 #[test]
 fn a_notice_holds_no_line_and_no_link() {
     let told = notice(&sample::hostile(), Level::Low).unwrap();
