@@ -59,6 +59,9 @@ pub fn read_logs(
     }
 }
 
+/// Bytes that tell what an input is.
+const HEAD_PEEKED: u64 = 8;
+
 fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") || head.starts_with(b"PK\x07\x08")
 }
@@ -69,10 +72,13 @@ fn read_file(
     each: &mut dyn FnMut(&str, LogSource<'_>),
 ) -> Option<ReadFacts> {
     let mut head = Vec::new();
-    let sniffed = (&mut file).take(8).read_to_end(&mut head).and_then(|_| file.seek(SeekFrom::Start(0)));
+    let failed = (&mut file).take(HEAD_PEEKED).read_to_end(&mut head).err();
+    if failed.is_some() || file.seek(SeekFrom::Start(0)).is_err() {
+        // A pipe under the name of a file: what was looked at does not come again.
+        return read_stream(&mut Cursor::new(head).chain(Failing(failed)).chain(file), name, each);
+    }
     let parquet = head.starts_with(b"PAR1");
-    if sniffed.is_err() || !(is_zip(&head) || parquet) {
-        // What fails here fails again where it is told.
+    if !(is_zip(&head) || parquet) {
         each(name, Source::new(&mut file, name));
         return None;
     }
@@ -103,7 +109,7 @@ fn read_stream(
     each: &mut dyn FnMut(&str, LogSource<'_>),
 ) -> Option<ReadFacts> {
     let mut head = Vec::new();
-    let failed = (&mut *stream).take(8).read_to_end(&mut head).err();
+    let failed = (&mut *stream).take(HEAD_PEEKED).read_to_end(&mut head).err();
     let zip = is_zip(&head);
     let mut again = Cursor::new(head).chain(Failing(failed)).chain(stream);
     if !zip {

@@ -41,6 +41,8 @@ pub struct Summary {
     pub more_detections: u64,
     /// The logs that were looked at, or should have been.
     pub files: Vec<FileFacts>,
+    /// Logs that hold the same as another of `files`, packed or not, each with that one: they were read and count once.
+    pub copies: Vec<(String, String)>,
     /// What the logs can tell of, and what not.
     pub coverage: Coverage,
     /// What was looked for.
@@ -70,6 +72,7 @@ impl Summary {
             detections: Vec::new(),
             more_detections: 0,
             files: Vec::new(),
+            copies: Vec::new(),
             coverage: Coverage::default(),
             sought: Sought::default(),
             left_out: BTreeMap::new(),

@@ -295,6 +295,10 @@ fn looked_at(page: &mut Page, summary: &Summary) {
         page.say(&format!("  {} ({}): {days}{declared}", source.name, kind_name(source.kind)), 4);
     }
     page.more(summary.coverage.sources.len(), LIST_ROWS_MAX, "source");
+    for (copy, of) in summary.copies.iter().take(LIST_ROWS_MAX) {
+        page.say(&format!("  {copy}: holds the same as {of}, and counts once with it"), 4);
+    }
+    page.more(summary.copies.len(), LIST_ROWS_MAX, "copy");
     let by_record: Vec<&str> = summary.by_record().collect();
     for path in by_record.iter().take(LIST_ROWS_MAX) {
         page.say(

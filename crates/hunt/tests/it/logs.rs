@@ -353,3 +353,28 @@ fn members_of_one_name_are_all_read() {
         assert!(logs[1..].iter().all(|(_, _, facts)| facts.whole));
     }
 }
+
+/// A pipe is opened as files are, and does not go back: its first eight bytes were lost, and what it packs was not unpacked.
+#[test]
+fn a_pipe_under_the_name_of_a_file_is_read_from_its_first_byte() {
+    struct Pipe(Cursor<Vec<u8>>);
+    impl Read for Pipe {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    impl std::io::Seek for Pipe {
+        fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+            Err(std::io::ErrorKind::NotSeekable.into())
+        }
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"one\ntwo\n").unwrap();
+    let packed = packed.finish().unwrap();
+    let zip = zip_of(&[("a.log", b"one\ntwo\n".as_slice())]);
+    for bytes in [b"one\ntwo\n".to_vec(), packed, zip] {
+        let (logs, _) = read(Input::File(Box::new(Pipe(Cursor::new(bytes)))));
+        let [(_, text, facts)] = logs.as_slice() else { panic!("{}", logs.len()) };
+        assert_eq!((text.as_slice(), facts.whole), (b"one\ntwo\n".as_slice(), true));
+    }
+}

@@ -13,7 +13,7 @@ use hunt::history::names_before_rotation;
 use hunt::limits::HELD_BYTES_MAX;
 use hunt::report::Hit;
 use hunt::rule::RuleCount;
-use hunt::run::{FileReport, Hunt, Part};
+use hunt::run::{Hunt, Part};
 use model::time::Timestamp;
 use model::zone::Zone;
 
@@ -62,6 +62,12 @@ impl OfFile {
 }
 
 impl OfFile {
+    /// Drops what came of a log.
+    fn drop_log(&mut self, log: &str) {
+        self.hits.retain(|hit| hit.finding.file != log);
+        self.detections.retain(|told| told.evidence.iter().any(|line| line.file != log));
+    }
+
     /// Marks the findings of a log that an earlier hunt recorded; each log has its findings one after the other.
     fn mark(&mut self, log: &str, known: &[bool]) {
         if known.is_empty() {
@@ -96,17 +102,12 @@ impl ReadFile<'_> {
     fn is_about_the_same(&self, other: &ReadFile<'_>) -> bool {
         self.hunts.iter().any(|hunt| {
             other.hunts.iter().any(|other| {
-                content(&hunt.report) == content(&other.report)
+                gather::contents(&hunt.report) == gather::contents(&other.report)
                     || names_before_rotation(&hunt.report.file).contains(&other.report.file)
                     || names_before_rotation(&other.report.file).contains(&hunt.report.file)
             })
         })
     }
-}
-
-/// What a log holds, packed or not.
-fn content(report: &FileReport) -> ([u8; 32], u64) {
-    report.content.as_ref().map_or((report.sha256, report.bytes), |held| (held.sha256, held.bytes))
 }
 
 /// Where what comes of the files goes.
@@ -211,13 +212,19 @@ impl<'t, 'q> Taking<'t, 'q> {
         };
         let mut counts: Vec<(i64, Vec<RuleCount>)> = Vec::new();
         for ReadFile { path, opened, hunts, mut of_file } in waiting {
+            let mut copies = Vec::new();
             for mut hunt in hunts {
                 let logged = if hunt.report.stopped { None } else { logged.next() };
                 let Logged { number, known } = logged.unwrap_or_default();
                 of_file.mark(&hunt.report.file, &known);
+                if self.gathering.is_copy(&hunt.report) {
+                    copies.push(hunt.report.file);
+                    continue;
+                }
                 let of_log = self.gathering.end(&hunt.report, &mut hunt.left, number);
                 counts.extend(number.map(|number| (number, of_log)));
             }
+            copies.iter().for_each(|copy| of_file.drop_log(copy));
             self.take(of_file);
             self.done(path, opened);
         }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::notify::{SECRET, private, web};
 use crate::support::*;
@@ -534,9 +534,45 @@ fn many_files_of_many_blocks_on_many_threads() {
     let filler =
         "2024-01-01T00:00:00Z nothing to see here, move along, nothing at all to see here\n".repeat(250_000);
     for n in 0..3 {
-        bench.write(&format!("{n}.log"), format!("{filler}to 203.0.113.7\n"));
+        bench.write(&format!("{n}.log"), format!("{n}\n{filler}to 203.0.113.7\n"));
     }
     let args = ["hunt", "--indicators", "list.txt", "--no-packs", "--threads", "3", "--json"];
     let ran = bench.run(&[&args[..], &["0.log", "1.log", "2.log"]].concat()).expect(0);
     assert_eq!(ran.findings().len(), 3);
+}
+
+/// Who packed a log and kept it had each of its events counted twice: three failures were told as six.
+#[test]
+fn a_packed_copy_beside_its_log_counts_once() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    let line = |day: u32, minute: u32, address: &str, action: &str| {
+        format!(
+            "date=2026-10-{day:02} time=09:{minute:02}:00 devname=\"fw\" devid=\"F1\" tz=\"+0000\" type=\"event\" subtype=\"vpn\" \
+             logid=\"0101039424\" level=\"information\" action=\"{action}\" remip={address} user=\"jan\"\n"
+        )
+    };
+    let mut log: String = (1..20).map(|day| line(day, 0, "198.51.100.1", "tunnel-up")).collect();
+    log.extend((0..6).map(|minute| line(20, minute, "203.0.113.7", "ssl-login-fail")));
+    log.push_str(&line(20, 7, "203.0.113.7", "tunnel-up"));
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.write("l/vpn.log", &log);
+    let hunt =
+        ["hunt", "--data", "d", "--indicators", "list.txt", "--min-level", "medium", "--json", "l", "--anew"];
+    let told = |lines: Vec<Value>| -> Vec<Value> {
+        lines.into_iter().filter(|line| line["type"] == "finding" || line["type"] == "detection").collect()
+    };
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(log.as_bytes()).unwrap();
+    bench.write("l/vpn.log.gz", packed.finish().unwrap());
+    let all = bench.run(&hunt).expect(0).json();
+    let copy = all.iter().find(|line| line["type"] == "copy").unwrap();
+    assert_eq!((&copy["file"], &copy["of"]), (&json!("l/vpn.log.gz"), &json!("l/vpn.log")));
+    assert_eq!(all[0]["lines"], 26);
+    let with_copy = told(all);
+    fs::remove_file(bench.path("l/vpn.log.gz")).unwrap();
+    let mut alone = told(bench.run(&hunt).expect(0).json());
+    // It was recorded by the hunt before.
+    alone.iter_mut().filter(|line| line["type"] == "finding").for_each(|line| line["known"] = json!(false));
+    assert_eq!(with_copy, alone);
 }

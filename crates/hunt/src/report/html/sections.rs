@@ -153,6 +153,17 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                     "."
                 }
             }
+            @if !summary.copies.is_empty() {
+                p.small.soft {
+                    "Logs that hold the same as another count once: "
+                    @for (nth, (copy, of)) in summary.copies.iter().take(REPORT_ROWS_MAX).enumerate() {
+                        @if nth > 0 { ", " }
+                        (outside(copy)) " is " (outside(of))
+                    }
+                    @if summary.copies.len() > REPORT_ROWS_MAX { " and " (counted((summary.copies.len() - REPORT_ROWS_MAX) as u64, "file")) " more" }
+                    "."
+                }
+            }
             @if left_out > 0 { p.small.soft { "And " (counted(left_out as u64, "strip")) " more, not drawn." } }
             @if !missing.is_empty() || !coverage.cannot_show.is_empty() {
                 h3.later { "What these logs cannot show" }
