@@ -14,6 +14,7 @@ on_both_engines! {
     findings_of_an_earlier_format_are_kept,
     dismissed_findings_are_not_reported_as_found,
     the_report_tells_of_files_what_the_register_does,
+    a_report_made_later_tells_the_odd_times_of_the_hunt,
     a_report_made_later_tells_what_was_detected,
     a_forgotten_value_is_nowhere,
     forgotten_is_not_never,
@@ -27,8 +28,11 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
 /// Takes the tables of findings, files and notices back to format 10.
-const DROPPED: [&str; 13] = [
+const DROPPED: [&str; 16] = [
     "DROP INDEX hunt_files_head",
+    "ALTER TABLE hunt_files DROP COLUMN times_asked",
+    "ALTER TABLE hunt_files DROP COLUMN times_untimed",
+    "ALTER TABLE hunt_files DROP COLUMN times_set_apart",
     "ALTER TABLE hunt_findings DROP COLUMN clipped",
     "ALTER TABLE hunt_findings DROP COLUMN host",
     "ALTER TABLE hunt_findings DROP COLUMN account",
@@ -385,4 +389,51 @@ fn sharing_says_what_already_holds(engine: &Engine) {
     let sighting = first["sighting"].as_str().unwrap();
     bench.run(&["recall", "--data", "d", sighting, "--retract"]).expect(0);
     share(&ids[0], &to_ring).expect(2).says(&["was retracted on 2"]);
+}
+
+/// The report of a hunt told of times that are on no day, and the report on earlier hunts did not.
+fn a_report_made_later_tells_the_odd_times_of_the_hunt(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    let odd = |from: u32| {
+        format!(
+            "2026-03-02T08:00:00Z to 203.0.113.7\nno time to 198.51.100.{from}\n1970-01-02T00:00:00Z to 198.51.100.1\n"
+        )
+    };
+    let ahead = "2090-01-01T00:00:00Z to 198.51.100.2\n";
+    let times = |lines: &[Value]| -> Vec<(Value, Value, Value)> {
+        let files = lines.iter().filter(|line| line["type"] == "file");
+        files.map(|file| (file["times"].clone(), file["first"].clone(), file["last"].clone())).collect()
+    };
+    let hunt = |form: &str| {
+        bench.run(&["hunt", "--no-packs", "--data", "d", "a.log", "b.log", "--format", form]).expect(0)
+    };
+    let odd_rows = |out: &str| -> Vec<String> {
+        let text =
+            out.split_once("What could not be looked at").unwrap().1.split_whitespace().collect::<Vec<_>>();
+        let text = text.join(" ");
+        ["on no day", "still to come"]
+            .iter()
+            .map(|what| format!("{what} {}", text.matches(what).count()))
+            .collect()
+    };
+    bench.write("a.log", format!("{}{ahead}", odd(3)));
+    bench.write("b.log", odd(4));
+    for nth in 0..3 {
+        let fresh = hunt("json").json();
+        let (odd, wanted) = (times(&fresh), json!({"asked": 4, "untimed": 1, "set_apart": 1}));
+        assert_eq!((odd.len(), nth > 0 || odd[0].0 == wanted), (2, true), "{odd:?}");
+        assert_eq!(times(&report(&bench, 0)), odd, "round {nth}");
+        let told = odd_rows(&hunt("table").out);
+        let later = bench.run(&["finding", "report", "--data", "d", "--format", "table"]).expect(0).out;
+        assert_eq!((&odd_rows(&later), told[1].as_str()), (&told, "still to come 1"));
+        assert_ne!(told[0], "on no day 0");
+        // What is merged and has grown is read again for what was added alone.
+        bench.run(&["history", "tidy", "--data", "d"]).expect(0);
+        for name in ["a.log", "b.log"] {
+            let grown = std::fs::read_to_string(bench.path(name)).unwrap() + "no time to 198.51.100.9\n";
+            bench.write(name, grown);
+        }
+    }
 }
