@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
+use hunt::detection::Means;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
@@ -109,7 +110,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         job.hunt_all(&paths, &streams, gathering, keeper.as_mut())?;
     let mut settled = unrecorded.map_or(Ok(()), Err);
     if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
-        settled = settle(node, history, &counts, newest, &job.stop, &mut summary);
+        let patterns = summary.detections.iter().filter(|one| one.means == Means::Pattern);
+        settled = history
+            .note(&quarry.said_of(patterns.map(|one| &one.id)))
+            .and_then(|()| settle(node, history, &counts, newest, &job.stop, &mut summary));
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.

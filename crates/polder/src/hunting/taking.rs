@@ -245,8 +245,13 @@ impl<'t, 'q> Taking<'t, 'q> {
     }
 
     /// Records the logs of files that came to their end.
-    fn record(&self, waiting: &mut [ReadFile<'q>], again: &Again<'_, 'q>) -> Result<Vec<Logged>, Failure> {
+    fn record(
+        &mut self,
+        waiting: &mut [ReadFile<'q>],
+        again: &Again<'_, 'q>,
+    ) -> Result<Vec<Logged>, Failure> {
         let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
+        history.note(&self.gathering.said_of(waiting.iter().flat_map(|file| &file.of_file.hits)))?;
         let mut recordings = Vec::new();
         for ReadFile { path, hunts, of_file, .. } in waiting {
             // The logs of a file are read one after the other, so that the findings of each stand together.
