@@ -177,6 +177,7 @@ impl<'j> Job<'j> {
         let progress = std::sync::Arc::default();
         let opened = Mutex::default();
         let streams = BTreeSet::new();
+        let observed = Mutex::new(self.history.map(Opened::observed).transpose()?);
         let each = Each {
             job: &again,
             lookout: &lookout,
@@ -184,10 +185,13 @@ impl<'j> Job<'j> {
             progress: &progress,
             opened: &opened,
             streams: &streams,
+            observed: &observed,
         };
         let mut gathering =
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
-        each.run(&paths, 1, &mut Taking::new(&mut gathering, again.recording(), None))
+        let mut taking = Taking::new(&mut gathering, again.recording(), None);
+        each.run(&paths, 1, &mut taking)?;
+        taking.unrecorded.map_or(Ok(()), Err)
     }
 }
 

@@ -188,8 +188,10 @@ impl<'t, 'q> Taking<'t, 'q> {
     ) -> Result<(), Failure> {
         let of_file = std::mem::take(&mut self.of_file);
         self.settle(again)?;
-        if let Some((history, _)) = &self.history {
-            record::not_read(history, &path, &why)?;
+        let noted =
+            self.history.as_ref().map_or(Ok(()), |(history, _)| record::not_read(history, &path, &why));
+        if let Err(failure) = noted {
+            self.go_on_without(failure)?;
         }
         self.gathering.not_read(path.display().to_string(), why);
         self.take(of_file);
@@ -232,12 +234,12 @@ impl<'t, 'q> Taking<'t, 'q> {
     /// The history cannot be written: the disk is full, the database is away. What is found is told all the same.
     /// What was kept before stays, for a hunt that goes on from there.
     fn go_on_without(&mut self, failure: Failure) -> Result<std::vec::IntoIter<Logged>, Failure> {
-        if failure.exit != Exit::Machine {
+        if !matches!(failure.exit, Exit::Machine | Exit::Unreachable) {
             return Err(failure);
         }
         eprintln!(
             "polder: {failure}; the hunt goes on, and what is read from here on is not recorded: the same command does \
-             that when there is room again"
+             that when this is mended"
         );
         self.unrecorded = Some(failure);
         (self.history, self.keeper) = (None, None);
