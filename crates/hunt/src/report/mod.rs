@@ -13,6 +13,7 @@ mod ocsf;
 pub mod outbox;
 mod page;
 mod recorded;
+pub mod said;
 mod state;
 mod stix;
 mod summary;

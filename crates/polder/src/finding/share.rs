@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Group, approve, group_of, indicator_facts};
+use super::{Group, approve, group_of, indicator_facts, said_facts};
 use crate::cli::{Data, ShareFinding};
 use crate::failure::{Exit, Failure};
 use crate::hunting::counted;
@@ -258,7 +258,11 @@ pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
     let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
         return Ok(Vec::new());
     };
-    let facts = node.store.read(|read| indicator_facts(read, &sight.indicator))?.unwrap_or_default();
+    let facts = node.store.read(|read| match indicator_facts(read, &sight.indicator)? {
+        None => said_facts(read, &sight.indicator),
+        facts => Ok(facts),
+    })?;
+    let facts = facts.unwrap_or_default();
     let anonymous = group.draft.anonymous;
     let identity = identity_id(node.member());
     let refs = marking_refs(&facts, facts.marking);

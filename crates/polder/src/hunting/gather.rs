@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
 use hunt::pattern::PatternRun;
+use hunt::report::said::Said;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
@@ -92,6 +93,8 @@ pub struct Gathering<'q> {
     contents: HashMap<Contents, String>,
     /// Device and inode of the files that are done, by their names.
     places: HashMap<String, (u64, u64)>,
+    /// Objects of which it is noted what files say.
+    noted: BTreeSet<String>,
     /// Whether something could not be read or recorded.
     pub partial: bool,
 }
@@ -109,6 +112,7 @@ impl<'q> Gathering<'q> {
             logs: HashMap::new(),
             contents: HashMap::new(),
             places: HashMap::new(),
+            noted: BTreeSet::new(),
             partial: quarry.partial,
         }
     }
@@ -176,6 +180,14 @@ impl<'q> Gathering<'q> {
             patterns: self.patterns.as_ref().map(PatternRun::checkpoint),
             detectors: self.detectors.as_ref().map(DetectorState::Live),
         }
+    }
+
+    /// What files say of the indicators of findings of which nothing was noted yet in this hunt.
+    pub fn said_of<'h>(&mut self, hits: impl Iterator<Item = &'h Hit>) -> Vec<Said> {
+        let fresh = hits.map(|hit| &hit.finding.indicator).filter(|id| !self.noted.contains(*id));
+        let said = self.quarry.said_of(fresh);
+        self.noted.extend(said.iter().map(|said| said.indicator.clone()));
+        said
     }
 
     pub fn hits(&mut self, hits: Vec<Hit>) {

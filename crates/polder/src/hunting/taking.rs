@@ -189,8 +189,10 @@ impl<'t, 'q> Taking<'t, 'q> {
     ) -> Result<(), Failure> {
         let of_file = std::mem::take(&mut self.of_file);
         self.settle(again)?;
-        if let Some((history, _)) = &self.history {
-            record::not_read(history, &path, &why)?;
+        let noted =
+            self.history.as_ref().map_or(Ok(()), |(history, _)| record::not_read(history, &path, &why));
+        if let Err(failure) = noted {
+            self.go_on_without(failure)?;
         }
         self.gathering.not_read(path.display().to_string(), why);
         self.take(of_file);
@@ -239,12 +241,12 @@ impl<'t, 'q> Taking<'t, 'q> {
     /// The history cannot be written: the disk is full, the database is away. What is found is told all the same.
     /// What was kept before stays, for a hunt that goes on from there.
     fn go_on_without(&mut self, failure: Failure) -> Result<std::vec::IntoIter<Logged>, Failure> {
-        if failure.exit != Exit::Machine {
+        if !matches!(failure.exit, Exit::Machine | Exit::Unreachable) {
             return Err(failure);
         }
         eprintln!(
             "polder: {failure}; the hunt goes on, and what is read from here on is not recorded: the same command does \
-             that when there is room again"
+             that when this is mended"
         );
         self.unrecorded = Some(failure);
         (self.history, self.keeper) = (None, None);
@@ -252,8 +254,13 @@ impl<'t, 'q> Taking<'t, 'q> {
     }
 
     /// Records the logs of files that came to their end.
-    fn record(&self, waiting: &mut [ReadFile<'q>], again: &Again<'_, 'q>) -> Result<Vec<Logged>, Failure> {
+    fn record(
+        &mut self,
+        waiting: &mut [ReadFile<'q>],
+        again: &Again<'_, 'q>,
+    ) -> Result<Vec<Logged>, Failure> {
         let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
+        history.note(&self.gathering.said_of(waiting.iter().flat_map(|file| &file.of_file.hits)))?;
         let mut recordings = Vec::new();
         for ReadFile { path, hunts, of_file, .. } in waiting {
             // The logs of a file are read one after the other, so that the findings of each stand together.

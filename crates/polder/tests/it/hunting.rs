@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -575,4 +576,90 @@ fn a_packed_copy_beside_its_log_counts_once() {
     // It was recorded by the hunt before.
     alone.iter_mut().filter(|line| line["type"] == "finding").for_each(|line| line["known"] = json!(false));
     assert_eq!(with_copy, alone);
+}
+
+/// Hunts in a pipe, in `later.log` and in what is not there, and does something to the database when the hunt has begun.
+pub fn hunt_while(bench: &Bench, form: &str, harm: impl FnOnce()) -> Ran {
+    let pipe = bench.path("pipe");
+    if !pipe.exists() {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    }
+    let mut command = Command::new(PROGRAM);
+    command.args(["hunt", "--data", "d", "--no-packs", "pipe", "absent.log", "later.log", "--threads", "1"]);
+    command.args(["--format", form]).current_dir(bench.dir.path()).stdin(Stdio::null());
+    let hunting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It is opened when the hunt reads it.
+    let mut to = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    harm();
+    to.write_all(b"2026-03-01T10:00:00Z to 203.0.113.7\n").unwrap();
+    drop(to);
+    Ran::of(hunting.wait_with_output().unwrap())
+}
+
+/// A node that looks for an address, and a log with it that is read after the pipe.
+pub fn node_that_hunts(engine: &Engine) -> Bench {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text", "--tlp", "green"], 0);
+    bench.write("later.log", "2026-03-02T10:00:00Z to 203.0.113.7\n");
+    bench
+}
+
+/// What was found is told whatever became of the database, in each form, and the report says that it is not recorded.
+pub fn tells_what_was_found_without_the_database(ran: &Ran, form: &str, code: i32, why: &str) {
+    assert_eq!(ran.code, code, "{form}: {} {}", ran.out, ran.err);
+    assert!(ran.err.contains(why), "{form}: {}", ran.err);
+    match form {
+        "json" => {
+            assert_eq!(ran.findings().len(), 2, "{}", ran.out);
+            assert!(ran.out.contains("the history lacks it"), "{}", ran.out);
+            assert!(ran.findings().iter().all(|one| one["known"] != true), "{}", ran.out);
+        }
+        // Of what is not known to be marked no sighting is made.
+        "stix" => assert!(ran.out.contains("\"bundle\""), "{}", ran.out),
+        _ => assert!(
+            ran.out.contains("203.0.113.7") && ran.out.contains("the history lacks it"),
+            "{}",
+            ran.out
+        ),
+    }
+}
+
+/// The logs that came after the database went away were not read, and what was found was told to nobody.
+#[test]
+fn a_database_that_is_damaged_under_a_hunt_keeps_no_finding_from_being_told() {
+    let bench = node_that_hunts(&Engine::File);
+    let sound = std::fs::read(bench.path("d/polder.db")).unwrap();
+    for form in ["json", "table", "stix"] {
+        let ran = hunt_while(&bench, form, || {
+            for suffix in ["-wal", "-shm"] {
+                let _ = std::fs::remove_file(bench.path(&format!("d/polder.db{suffix}")));
+            }
+            std::fs::write(bench.path("d/polder.db"), vec![0xA5; sound.len()]).unwrap();
+        });
+        tells_what_was_found_without_the_database(&ran, form, 6, "restore the newest backup");
+        let report = bench.run(&["finding", "report", "--data", "d"]).expect(6);
+        assert!(report.says(&["the database is damaged"]).out.is_empty());
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(bench.path(&format!("d/polder.db{suffix}")));
+        }
+        std::fs::write(bench.path("d/polder.db"), &sound).unwrap();
+    }
+    assert_eq!(hunt_while(&bench, "json", || {}).expect(3).findings().len(), 2);
+    let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3);
+    assert_eq!(report.findings().len(), 2);
+}
+
+/// What is written to a database that was removed is lost without an error: that was not told.
+#[test]
+fn a_database_that_is_removed_under_a_hunt_is_told() {
+    let bench = node_that_hunts(&Engine::File);
+    let away = bench.path("d/away");
+    std::fs::create_dir(&away).unwrap();
+    let ran = hunt_while(&bench, "json", || {
+        for name in ["polder.db", "polder.db-wal", "polder.db-shm"] {
+            std::fs::rename(bench.path(&format!("d/{name}")), away.join(name)).unwrap();
+        }
+    });
+    tells_what_was_found_without_the_database(&ran, "json", 6, "was removed or replaced during the hunt");
 }
