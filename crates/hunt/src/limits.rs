@@ -119,6 +119,8 @@ pub const PARQUET_ROW_VALUES_MAX: usize = LINE_BYTES_MAX / 2;
 pub const PARQUET_ROW_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most members of a zip archive that are read.
 pub const ARCHIVE_MEMBERS_MAX: usize = 20_000;
+/// Most bytes of what stands before a member of a tar archive: a long name, or an extended header.
+pub const TAR_NAME_BYTES_MAX: u64 = 64 * 1024;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 
