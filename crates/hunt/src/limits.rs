@@ -227,6 +227,8 @@ pub const REPORT_DETECTIONS_MAX: usize = 100;
 pub const REPORT_ROWS_MAX: usize = 200;
 /// Most characters of a log line that a report for a person shows, around the match.
 pub const REPORT_LINE_CHARS_MAX: usize = 400;
+/// The same on paper.
+pub const REPORT_PRINTED_CHARS_MAX: usize = 160;
 /// Most lines of evidence that a report for a person shows of one detection.
 pub const REPORT_EVIDENCE_MAX: usize = 5;
 /// Most strips of a calendar of coverage, one a source and year.

@@ -2,6 +2,7 @@
 //! One page of HTML that opens from disk: no script, nothing loaded, all text escaped.
 
 mod charts;
+mod detections;
 mod sections;
 mod style;
 mod tables;
@@ -53,7 +54,7 @@ pub fn html(summary: &Summary) -> String {
             (tables::by_indicator(summary))
             (tables::by_host(summary))
             (tables::findings(summary))
-            (sections::detections(summary))
+            (detections::detections(summary))
             (sections::coverage(summary))
             (sections::not_readable(summary))
             (sections::sought(summary))
