@@ -4,6 +4,7 @@
 mod advice;
 mod csv;
 pub mod draft;
+mod except;
 pub mod fold;
 pub mod group;
 mod html;

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::except;
 use super::fold::{Fault, Gaps, Repeated, faults, gaps, repeated};
 use super::group::{by_host, by_indicator};
 use super::summary::{FileState, Gap, Hit, Summary};
@@ -191,6 +192,11 @@ fn one_detection(page: &mut Page, summary: &Summary, repeated: &Repeated<'_>) {
         if !what.trim().is_empty() {
             page.pair(name, what.trim());
         }
+    }
+    let command = except::command(summary, repeated);
+    if let Some(lines) = command.and_then(|parts| except::in_lines(&parts, page.columns.saturating_sub(4))) {
+        page.pair("if known", "make an exception, with why and until when:");
+        lines.iter().for_each(|line| page.say(&format!("    {line}"), 4));
     }
 }
 

@@ -8,6 +8,7 @@ use super::more;
 use super::text::{code, log_line, outside, screen_line};
 use crate::detection::{Detection, Evidence};
 use crate::limits::{REPORT_DETECTIONS_MAX, REPORT_EVIDENCE_MAX, REPORT_ROWS_MAX};
+use crate::report::except;
 use crate::report::fold::{Repeated, named_in, repeated};
 use crate::report::summary::Summary;
 use crate::report::words::{counted, grouped, kind_name, second_or_dash};
@@ -73,6 +74,10 @@ fn entry(summary: &Summary, repeated: &Repeated<'_>, before: Option<&Repeated<'_
                     (code(&one.id)) @if !one.credit.is_empty() { " · " (outside(&one.credit)) }
                 }
                 @if before.is_some() { dt.print { "Else" } dd.print { "as the entry before" } }
+                @if let Some(command) = except::command(summary, repeated) {
+                    dt { "If it is known" }
+                    dd { "make an exception, with why and until when: " (code(&command.join(" "))) }
+                }
             }
             (evidence(summary, one, repeated.latest().is_some()))
             @if let Some(latest) = repeated.latest() { (latest_and_rest(summary, repeated, latest)) }

@@ -19,7 +19,7 @@ use super::table::{basis, dismissed, verdict};
 use super::words::{counted, grouped, second};
 
 pub(super) use style::STYLE;
-pub(super) use text::outside;
+pub(super) use text::{code, outside};
 
 /// What the page may load: nothing, and no style but its own. Whatever a log smuggles in would have to get
 /// past this, too.

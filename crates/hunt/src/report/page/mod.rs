@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use self::words::{Fixed, Verdict};
+use super::except;
 use super::group::{Named, named};
-use super::html::{document, outside};
+use super::html::{code, document, outside};
 use super::summary::{FileState, Summary};
 use super::words::{day_of, shortened, visible};
 use crate::detection::Level;
@@ -60,10 +61,17 @@ struct Page<'a> {
     devices: Names,
     nameless: u64,
     dismissed: u64,
+    known: Option<Known>,
     unseen: Vec<String>,
     unseen_more: usize,
     contacts: [(&'static str, Option<&'a Contact>); 4],
     footer: String,
+}
+
+/// What is told again and again, and how to except it.
+struct Known {
+    text: String,
+    command: Vec<String>,
 }
 
 struct Names {
@@ -112,6 +120,7 @@ impl<'a> Page<'a> {
             devices: Names::of(devices, language),
             nameless: nameless(summary),
             dismissed: summary.dismissed,
+            known: Known::of(summary, language),
             unseen,
             unseen_more,
             contacts: [
@@ -148,6 +157,9 @@ impl<'a> Page<'a> {
                 }
                 @if self.nameless > 0 { p.small.soft { (self.language.nameless(self.nameless)) } }
                 @if self.dismissed > 0 { p.small.soft { (self.language.dismissed(self.dismissed)) } }
+                @if let Some(known) = &self.known {
+                    p.small { (outside(&known.text)) " " (code(&known.command.join(" "))) }
+                }
                 section {
                     h2 { (self.fixed.unseen) }
                     @if self.unseen.is_empty() { p { (self.fixed.nothing_unseen) } }
@@ -226,6 +238,13 @@ impl<'a> Page<'a> {
             let _ = writeln!(out);
             paragraph(&mut out, "", &self.language.dismissed(self.dismissed));
         }
+        if let Some(Known { text, command }) = &self.known {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &visible(text));
+            // A part that is wider than the page stands whole all the same: half a command is none.
+            let lines = except::in_lines(command, TEXT_COLUMNS).unwrap_or_else(|| vec![command.join(" ")]);
+            lines.iter().for_each(|line| out.extend([line.as_str(), "\n"]));
+        }
         heading(&mut out, self.fixed.unseen);
         if self.unseen.is_empty() {
             paragraph(&mut out, "", self.fixed.nothing_unseen);
@@ -251,6 +270,20 @@ impl<'a> Page<'a> {
         let _ = writeln!(out);
         paragraph(&mut out, "", &self.footer);
         out
+    }
+}
+
+impl Known {
+    fn of(summary: &Summary, language: Language) -> Option<Known> {
+        let (repeated, command, others) = except::foremost(summary)?;
+        let about: Vec<&str> = repeated.one.about.iter().map(|(_, value)| value.as_str()).collect();
+        let text = language.known(
+            repeated.count(),
+            &shortened(&repeated.one.title, REASON_CHARS_MAX),
+            &shortened(&about.join(", "), PAGE_NAME_CHARS_MAX),
+            others,
+        );
+        Some(Known { text, command })
     }
 }
 

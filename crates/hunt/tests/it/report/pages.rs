@@ -254,6 +254,36 @@ fn what_differs_is_not_folded() {
     assert_eq!(entries(&summary), 1, "a number in the title is no other reason");
 }
 
+#[test]
+fn what_a_rule_tells_again_and_again_can_be_excepted() {
+    let command = "polder rules except c9f06993-efab-57e7-979f-4bf2135445b9 IpAddress=10.0.0.250 --data DIR --reason WHY \
+                   --until 2026-06-08";
+    let told = |summary: &Summary| {
+        [
+            html(summary),
+            table(summary, 100).replace(" \\\n    ", " "),
+            one_page_text(summary, &Contacts::default(), Language::English).replace(" \\\n", " "),
+            one_page_html(summary, &Contacts::default(), Language::Dutch),
+        ]
+    };
+    told(&sample::scanned(11)).iter().for_each(|page| assert!(page.contains(command), "{page}"));
+    told(&sample::scanned(10)).iter().for_each(|page| assert!(!page.contains("rules except"), "ten are few"));
+    // What no exception can say is not offered: a detector has none; a value that is in no field of the line.
+    let mut detector = sample::scanned(51);
+    detector.detections.iter_mut().for_each(|one| one.means = Means::Detector);
+    let mut elsewhere = sample::scanned(51);
+    elsewhere.detections.iter_mut().for_each(|one| one.evidence[0].text = "{}".to_owned());
+    // A command for a shell must not be what an attacker wrote into a log.
+    let mut hostile = sample::scanned(51);
+    for one in &mut hostile.detections {
+        one.about[0].1 = "x' ; rm -rf '".to_owned();
+        one.evidence[0].text = r#"{"IpAddress":"x' ; rm -rf '"}"#.to_owned();
+    }
+    for summary in [detector, elsewhere, hostile] {
+        told(&summary).iter().for_each(|page| assert!(!page.contains("rules except"), "{page}"));
+    }
+}
+
 /// Gaps and faults that are alike were a row each, thirty printed pages of them.
 #[test]
 fn gaps_and_faults_that_are_alike_are_one_row() {
