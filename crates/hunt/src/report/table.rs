@@ -18,6 +18,8 @@ use crate::limits::{REPORT_ROWS_MAX, TABLE_COLUMNS_MAX, TABLE_DETECTIONS_MAX, TA
 const LIST_ROWS_MAX: usize = 20;
 /// Characters of a log line.
 const LINE_CHARS: usize = 240;
+/// Entries beyond the bound that are shown because an exception can be made for them.
+const OFFERED_MAX: usize = 5;
 /// So many gaps of one source for one reason have a line each; more are one.
 const GAPS_APART_MAX: usize = 10;
 
@@ -145,7 +147,10 @@ fn detections(page: &mut Page, summary: &Summary) {
         return;
     }
     page.heading("Detections");
-    let shown = || all.iter().take(TABLE_DETECTIONS_MAX);
+    // What can be excepted is shown wherever it stands: with it gone, there is room for the rest.
+    let is_offered = |one: &&Repeated<'_>| except::command(summary, one).is_some();
+    let also = || all.iter().skip(TABLE_DETECTIONS_MAX).filter(is_offered).take(OFFERED_MAX);
+    let shown = || all.iter().take(TABLE_DETECTIONS_MAX).chain(also());
     shown().for_each(|one| one_detection(page, summary, one));
     let told = shown().map(|one| usize::try_from(one.count()).unwrap_or(usize::MAX)).sum();
     let total = usize::try_from(summary.detection_count()).unwrap_or(usize::MAX);

@@ -268,6 +268,17 @@ fn what_a_rule_tells_again_and_again_can_be_excepted() {
     };
     told(&sample::scanned(11)).iter().for_each(|page| assert!(page.contains(command), "{page}"));
     told(&sample::scanned(10)).iter().for_each(|page| assert!(!page.contains("rules except"), "ten are few"));
+    // Behind more that is worse, a table shows it all the same, and counts it among what is shown.
+    let mut crowded = sample::scanned(11);
+    crowded.detections.extend((0..30).map(|nth| hunt::detection::Detection {
+        about: vec![("account", format!("account-{nth}"))],
+        ..sample::spray()
+    }));
+    let text = table(&crowded, 100);
+    assert!(
+        text.replace(" \\\n    ", " ").contains(command) && text.contains("and 11 detections more"),
+        "{text}"
+    );
     // What no exception can say is not offered: a detector has none; a value that is in no field of the line.
     let mut detector = sample::scanned(51);
     detector.detections.iter_mut().for_each(|one| one.means = Means::Detector);
