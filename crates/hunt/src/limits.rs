@@ -225,10 +225,14 @@ pub const CORRELATION_TEXT_BYTES_MAX: usize = 1024;
 pub const REPORT_FINDINGS_MAX: usize = 500;
 /// Most detections that a report for a person shows in full; the rest are counted in it.
 pub const REPORT_DETECTIONS_MAX: usize = 100;
+/// From more detections than this of one rule about the same a report says how to make an exception.
+pub const EXCEPTION_OFFERED_FROM: u64 = 10;
 /// Most rows of any other table of a report for a person.
 pub const REPORT_ROWS_MAX: usize = 200;
 /// Most characters of a log line that a report for a person shows, around the match.
 pub const REPORT_LINE_CHARS_MAX: usize = 400;
+/// The same on paper.
+pub const REPORT_PRINTED_CHARS_MAX: usize = 160;
 /// Most lines of evidence that a report for a person shows of one detection.
 pub const REPORT_EVIDENCE_MAX: usize = 5;
 /// Most strips of a calendar of coverage, one a source and year.

@@ -187,6 +187,20 @@ impl PatternSet {
         matches!(self.lines, Lines::Every)
     }
 
+    /// Whether this pattern alone makes every line be read into an event: of one of its observations it is not known what
+    /// stands in its lines. One that cannot be matched asks for no line.
+    pub fn asks_every_line_for(pattern: &Pattern) -> bool {
+        let indicator = PatternIndicator {
+            id: String::new(),
+            name: String::new(),
+            pattern: pattern.clone(),
+            valid_from: None,
+            valid_until: None,
+        };
+        let set = PatternSet::build(vec![indicator]);
+        !set.is_empty() && set.asks_every_line()
+    }
+
     /// The same patterns, asked of every line: for tests and measurements. They find the same.
     pub fn asking_every_line(self) -> PatternSet {
         PatternSet { lines: Lines::Every, ..self }

@@ -114,7 +114,7 @@ fn read_one(
             each(name, source);
             None
         }
-        Err(peek) => Some(read_tar(peek, name, each)),
+        Err(peek) => Some(read_tar(*peek, name, each)),
     }
 }
 

@@ -66,10 +66,14 @@ enum Shape {
 
 impl<R: Read> Text<R> {
     /// Looks at the first unpacked bytes. A tar archive is no text, and is handed back.
-    pub(super) fn new(unpack: Unpack<R>, name: &str, told: &mut Told) -> Result<Text<R>, Peek<Unpack<R>>> {
+    pub(super) fn new(
+        unpack: Unpack<R>,
+        name: &str,
+        told: &mut Told,
+    ) -> Result<Text<R>, Box<Peek<Unpack<R>>>> {
         let peek = Peek::new(unpack, CONVERT_HEAD_BYTES);
         if is_tar(peek.head()) {
-            return Err(peek);
+            return Err(Box::new(peek));
         }
         Ok(match shape(&peek) {
             Shape::Evtx => Text::Evtx(Box::new(EvtxLines::new(peek, name))),

@@ -155,7 +155,7 @@ impl<R: Read> Source<R> {
         match Source::unless_tar(reader, name) {
             Ok(source) => source,
             Err(peek) => {
-                let mut source = Source::of_text(Text::Plain(peek), name, Packing::Plain, Told::default());
+                let mut source = Source::of_text(Text::Plain(*peek), name, Packing::Plain, Told::default());
                 let fix = "unpack it first: tar -xOf FILE | polder hunt -";
                 let message = "it is a tar archive, which is not read here";
                 source.stop(Diagnostic::error("format-not-supported", name, message).with_fix(fix));
@@ -165,7 +165,7 @@ impl<R: Read> Source<R> {
     }
 
     /// The same, but a tar archive is handed back: it holds several logs.
-    fn unless_tar(reader: R, name: &str) -> Result<Source<R>, Peek<Unpack<R>>> {
+    fn unless_tar(reader: R, name: &str) -> Result<Source<R>, Box<Peek<Unpack<R>>>> {
         let mut tap = Tap::new(reader);
         let mut told = Told::default();
         tap.sniff();

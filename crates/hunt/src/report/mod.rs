@@ -4,6 +4,8 @@
 mod advice;
 mod csv;
 pub mod draft;
+mod except;
+pub mod fold;
 pub mod group;
 mod html;
 pub mod kept;
