@@ -32,6 +32,9 @@ const HITS_MAX: usize = 200_000;
 /// Detections that a report holds; of more the number is told.
 pub const DETECTIONS_MAX: usize = 50_000;
 
+/// Code of what patterns had no room for.
+const LEFT_OUT: &str = "pattern-events-left-out";
+
 /// What came of all logs.
 pub struct Gathered {
     pub summary: Summary,
@@ -106,7 +109,7 @@ impl<'q> Gathering<'q> {
             summary,
             quarry,
             engine: quarry.engine.as_ref().map(|_| engine_of(quarry)),
-            patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::new(&quarry.patterns)),
+            patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::of_all(&quarry.patterns)),
             detectors: quarry.detectors.clone().map(Detectors::new),
             min_level,
             logs: HashMap::new(),
@@ -324,6 +327,16 @@ impl<'q> Gathering<'q> {
             self.partial |= gave_up && !was_stopped && stop.load(Ordering::Relaxed);
             found.extend(detections);
             said.iter().for_each(|d| eprintln!("{d}"));
+            let cut: Vec<&str> =
+                said.iter().filter(|d| d.code == LEFT_OUT).map(|d| d.place.as_str()).collect();
+            if let [first, rest @ ..] = cut.as_slice() {
+                let others =
+                    if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
+                self.summary.sought.notes.push(format!(
+                    "events of the pattern {first}{others} were left out (they tell no time, or were too many): where it is \
+                     not told, that does not say that it never held"
+                ));
+            }
         }
         if let Some(detectors) = &mut self.detectors {
             if let Some(since) = follow_since {
