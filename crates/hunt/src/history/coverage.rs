@@ -16,6 +16,7 @@ use super::observed::Keep;
 use super::register::{self, File, FileState};
 use super::retain::{self, Dropped};
 use super::runs;
+use super::settings;
 use crate::event::{SourceKind, kinds_shown};
 use crate::limits::SOURCES_MAX;
 
@@ -37,8 +38,12 @@ pub struct Coverage {
     pub first: Option<Timestamp>,
     /// Latest time of a line.
     pub last: Option<Timestamp>,
-    /// Whether values of the kind are kept at all.
+    /// Whether values of the kind are kept from now on.
     pub is_kept: bool,
+    /// Since when they are no longer kept; nothing where they are, never were, or nobody knows.
+    pub unkept_since: Option<Timestamp>,
+    /// Files that were recorded while they were not kept: of such values the history knows none of them.
+    pub unkept_files: u64,
     /// Whether the value is one that is kept only where its place in a line tells what it is
     /// ([`is_kept_by_place`](super::is_kept_by_place)). For who asks about a value to say.
     pub is_kept_by_place: bool,
@@ -122,6 +127,7 @@ impl Coverage {
         !self.is_kept
             || self.is_kept_by_place
             || self.older_files > 0
+            || self.unkept_files > 0
             || !self.unread.is_empty()
             || !self.missing.is_empty()
             || !self.dropped.is_empty()
@@ -143,17 +149,21 @@ impl History<'_> {
         // A network is shown where its addresses are.
         let kind = if kind == ObservableKind::Cidr { ObservableKind::Ip } else { kind };
         let folder = self.folder.id();
-        let mut older_files = 0;
+        let is_kept = keep.kinds.has(kind);
+        let (mut older_files, mut unkept) = (0, Vec::new());
         let (files, sources, dropped, aside, elsewhere) = self.read(|read| {
             let files = register::files(read)?;
             if kind == ObservableKind::Ja4 {
                 older_files = register::files_before(read, FINGERPRINTS_SINCE)?;
             }
+            unkept = settings::unkept(read, kind, is_kept)?;
             let (sources, dropped) = (declared::declared(read)?, retain::dropped(read)?);
             Ok((files, sources, dropped, runs::aside(read)?, runs::elsewhere(read, folder)?))
         })?;
-        let mut coverage =
-            Coverage { is_kept: keep.kinds.has(kind), elsewhere, older_files, ..Coverage::default() };
+        let since = unkept.last().filter(|(since, end)| end.is_none() && *since != Timestamp::EPOCH);
+        let unkept_since = since.map(|(since, _)| *since);
+        let mut coverage = Coverage { is_kept, unkept_since, elsewhere, older_files, ..Coverage::default() };
+        coverage.unkept_files = recorded_within(&files, &unkept);
         coverage.add_files(&files);
         for source in by_source(&files) {
             if source.source == SourceKind::Unknown {
@@ -199,6 +209,13 @@ impl Coverage {
         self.more_unread = self.unread.len().saturating_sub(SOURCES_MAX) as u64;
         self.unread.truncate(SOURCES_MAX);
     }
+}
+
+/// How many files were first recorded within stretches of time.
+fn recorded_within(files: &[File], spans: &[(Timestamp, Option<Timestamp>)]) -> u64 {
+    let is_within =
+        |time: Timestamp| spans.iter().any(|(from, to)| *from <= time && to.is_none_or(|to| time < to));
+    files.iter().filter(|file| file.recorded != Timestamp::EPOCH && is_within(file.recorded)).count() as u64
 }
 
 /// Files and days by kind of log.

@@ -66,7 +66,7 @@ pub use register::{File, FileFacts, FileState, ShorterForm, files, names_before_
 pub use retain::Dropped;
 pub use row::{Days, Flags, Row, Seen, Sources, Tally};
 pub use runs::{Aside, Run};
-pub use settings::{Retention, Retentions};
+pub use settings::{Retention, Retentions, keep_act};
 pub(crate) use settings::{put as set_setting, setting};
 pub use tables::TABLES;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use hunt::history::{Act, Declared, Forgotten, Run, Zeal, day_of_time, day_text};
+use hunt::history::{Act, Declared, Forgotten, Run, Zeal, day_of_time, day_text, keep_act};
 use hunt::report::{draft, kept, outbox};
 use ledger::sql::EngineError;
 use model::diagnostic::shown;
@@ -72,7 +72,7 @@ fn keep(data: &Data, kind: ObservableKind, hmac: bool, off: bool) -> Result<Exit
     }
     let node = Node::open(data)?;
     let opened = Opened::open(&node)?;
-    opened.audit(Act::Set, &format!("keep {} {}", kind.name(), if off { "off" } else { "on" }), "")?;
+    opened.audit(Act::Set, &keep_act(kind, !off), "")?;
     opened.history().set_keep(kind, !off)?;
     if off {
         eprintln!("what is there stays until retention or `polder forget` takes it away");

@@ -239,6 +239,55 @@ fn what_is_kept_is_a_setting() {
     assert_eq!(seen(&bench, &"0".repeat(64), &[], 3)["coverage"]["kept"], false);
 }
 
+/// `seen` said that the history knows nothing of what it held, once the kind was switched off.
+#[test]
+fn what_is_switched_off_is_still_told() {
+    let bench = Bench::new();
+    let keep = |kind: &str, more: &[&str]| {
+        bench.run(&[&["history", "keep", "--data", "d", kind], more].concat()).expect(0);
+    };
+    keep("account", &["--hmac"]);
+    let line = |user: &str| {
+        format!(
+            "date=2026-03-02 time=02:11:47 devname=\"gw1\" logid=\"0101039424\" type=\"event\" subtype=\"vpn\" \
+             level=\"information\" user=\"{user}\" remip=203.0.113.7 action=\"tunnel-up\"\n"
+        )
+    };
+    bench.write("vpn.log", line("engineer03"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(1);
+    keep("account", &["--off"]);
+    keep("ip", &["--off"]);
+    let today =
+        seen(&bench, "203.0.113.0/24", &[], 0)["coverage"]["unkept_since"].as_str().unwrap()[..10].to_owned();
+    for (value, more) in [("203.0.113.7", &[][..]), ("engineer03", &["--kind", "account"])] {
+        let told = seen(&bench, value, more, 0);
+        assert_eq!((told["count"].as_u64(), &told["coverage"]["kept"]), (Some(1), &false.into()), "{told}");
+        bench
+            .run(&[&["seen", "--data", "d", value], more].concat())
+            .expect(0)
+            .says(&["no longer since", &today]);
+    }
+    bench.write("later.log", line("engineer04"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "later.log"]).expect(1);
+    let account = ["--kind", "account"];
+    assert_eq!(seen(&bench, "engineer04", &account, 3)["coverage"]["unkept_files"].as_u64(), Some(1));
+    keep("account", &["--hmac"]);
+    // Kept again: of what came meanwhile the history cannot say that it was not there.
+    let told = seen(&bench, "engineer04", &account, 3);
+    assert_eq!(
+        (&told["coverage"]["kept"], told["coverage"]["unkept_files"].as_u64()),
+        (&true.into(), Some(1))
+    );
+    bench
+        .run(&["seen", "--data", "d", "engineer04", "--kind", "account"])
+        .expect(3)
+        .says(&["knows nothing", "1 file came"]);
+    // An indicator that arrives is looked up all the same.
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json().len(), 1);
+}
+
 /// A copy within an archive was told as if another process were recording it.
 #[test]
 fn a_copy_within_an_archive_counts_once_and_is_not_told_as_left() {
