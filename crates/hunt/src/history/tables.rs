@@ -7,7 +7,8 @@ use ledger::sql::{Table, TableKind};
 /// The tables of the history.
 pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &FORGOTTEN, &SOURCES, &SETTINGS, &AUDIT];
 
-/// The register of log files, by content. `recorded` is 0 until something of the file counts.
+/// The register of log files, by content. `recorded` is 0 until something of the file counts; `kinds` is 0 of what an
+/// earlier program read: it is then of the kind `source` alone.
 pub(super) static FILES: Table = Table {
     name: "hunt_files",
     kind: TableKind::Local,
@@ -44,6 +45,7 @@ pub(super) static FILES: Table = Table {
         "content_sha256",
         "content_size",
         "packed_path",
+        "kinds",
     ],
     sqlite: &[
         "CREATE TABLE hunt_files (
@@ -57,7 +59,8 @@ pub(super) static FILES: Table = Table {
             backward_jumps INTEGER NOT NULL DEFAULT 0, reader_version INTEGER NOT NULL DEFAULT 0,
             set_version TEXT NOT NULL DEFAULT '', worker INTEGER NOT NULL DEFAULT 0, fault TEXT NOT NULL DEFAULT '',
             zone TEXT NOT NULL DEFAULT '', content_sha256 BLOB NOT NULL DEFAULT x'',
-            content_size INTEGER NOT NULL DEFAULT 0, packed_path TEXT NOT NULL DEFAULT ''
+            content_size INTEGER NOT NULL DEFAULT 0, packed_path TEXT NOT NULL DEFAULT '',
+            kinds INTEGER NOT NULL DEFAULT 0
         ) STRICT",
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
@@ -77,7 +80,7 @@ pub(super) static FILES: Table = Table {
             set_version TEXT COLLATE "C" NOT NULL DEFAULT '', worker BIGINT NOT NULL DEFAULT 0,
             fault TEXT COLLATE "C" NOT NULL DEFAULT '', zone TEXT COLLATE "C" NOT NULL DEFAULT '',
             content_sha256 BYTEA NOT NULL DEFAULT '', content_size BIGINT NOT NULL DEFAULT 0,
-            packed_path TEXT COLLATE "C" NOT NULL DEFAULT ''
+            packed_path TEXT COLLATE "C" NOT NULL DEFAULT '', kinds BIGINT NOT NULL DEFAULT 0
         )"#,
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",

@@ -384,3 +384,36 @@ fn what_is_no_longer_kept_is_still_found() {
 fn later(seconds: i64) -> Timestamp {
     Timestamp::from_micros(NOW.micros() + seconds * 1_000_000)
 }
+
+/// A log had one kind, so that days of sign-ins were "never had" though each held many.
+#[test]
+fn a_log_of_several_kinds_covers_its_days_for_each() {
+    let node = Node::new();
+    let event = |day: &str, id: u32| {
+        format!(
+            "{{\"Channel\":\"Security\",\"EventID\":{id},\"TimeCreated\":\"{day}T10:00:00Z\",\"Computer\":\"dc1\",\
+             \"IpAddress\":\"198.51.100.9\"}}\n"
+        )
+    };
+    let log = |day: &str| [event(day, 5145), event(day, 5145), event(day, 5145), event(day, 4624)].concat();
+    let history = node.history();
+    for day in ["2024-02-20", "2024-02-21"] {
+        let (facts, hunt, _) =
+            node.hunt(&format!("{day}.json"), log(day).as_bytes(), "", SourceKind::File, 0);
+        assert!(facts.kinds.each().eq([SourceKind::Authentication, SourceKind::File]), "{:?}", facts.kinds);
+        // As an earlier program recorded it.
+        let facts = hunt::history::FileFacts { kinds: hunt::event::SourceKinds::default(), ..facts };
+        history
+            .record(&ReadFile { facts: &facts, findings: &[], worker: 1, now: NOW }, hunt.left.observed)
+            .unwrap();
+    }
+    let days = |kind: SourceKind| {
+        let coverage = never(&node, ObservableKind::Ip);
+        coverage.shows.iter().find(|source| source.source == kind).map_or(0, |source| source.day_count())
+    };
+    assert_eq!([days(SourceKind::File), days(SourceKind::Authentication)], [2, 0]);
+    // Hunted in again it is known, and so are its kinds.
+    node.record_as("2024-02-20.json", log("2024-02-20").as_bytes(), "", SourceKind::File).unwrap();
+    assert_eq!([days(SourceKind::File), days(SourceKind::Authentication)], [2, 1]);
+    assert!(history.files().unwrap().iter().all(|file| file.source == SourceKind::File));
+}
