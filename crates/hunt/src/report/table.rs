@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::group::{by_host, by_indicator, by_level};
-use super::summary::{FileState, Hit, Summary};
+use super::summary::{FileFacts, FileState, Hit, Summary};
 use super::words::{
     around, bytes, counted, counted_as, date, duration, grouped, kind_name, second, second_or_dash, visible,
 };
@@ -60,12 +60,19 @@ pub fn basis(summary: &Summary) -> String {
         0 => "every line was read".to_owned(),
         unread => format!("{} could not be read", counted(unread, "line")),
     };
-    let broken = summary.files.iter().filter(|file| matches!(file.state, FileState::Damaged(_))).count();
+    let count = |is: &dyn Fn(&FileFacts) -> bool| summary.files.iter().filter(|file| is(file)).count() as u64;
+    let broken = count(&|file| matches!(file.state, FileState::Damaged(_)));
     let unread = match broken {
         0 => unread,
-        broken => format!("{unread}; {} could not be read to the end", counted(broken as u64, "file")),
+        broken => format!("{unread}; {} could not be read to the end", counted(broken, "file")),
     };
-    let missing: Vec<_> = summary.coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
+    // Of a hunt that was stopped most of these are what it did not come to.
+    let is_unread = |file: &FileFacts| matches!(file.state, FileState::NotRead(_)) && !summary.stopped;
+    let unread = match count(&|file| file.is_garbage() || is_unread(file)) {
+        0 => unread,
+        nothing => format!("{unread}; of {} nothing could be made out", counted(nothing, "file")),
+    };
+    let missing: Vec<_> = summary.coverage.sources.iter().filter(|source| source.is_missing()).collect();
     let names: Vec<_> = missing.iter().take(3).map(|source| visible(&source.name)).collect();
     let others = missing.len().saturating_sub(names.len());
     let missing = match (missing.len(), others) {
@@ -288,7 +295,10 @@ fn looked_at(page: &mut Page, summary: &Summary) {
                 date(*first),
                 date(*last)
             ),
-            _ => "nothing".to_owned(),
+            _ => match source.expected_from {
+                Some(day) => format!("none is due yet, expected from {} on", date(day)),
+                None => "nothing".to_owned(),
+            },
         };
         let declared =
             source.declared.as_ref().map_or(String::new(), |cadence| format!(", expected {cadence}"));
@@ -309,11 +319,11 @@ fn not_looked_at(page: &mut Page, summary: &Summary) {
     page.heading("What could not be looked at");
     let mut rows = Vec::new();
     for source in &summary.coverage.sources {
-        if source.days.is_empty() {
+        if source.is_missing() {
             rows.push(format!("  {}: no log of it was had", source.name));
         }
         rows.extend(source.gaps.iter().map(|gap| {
-            format!("  {}: {} to {}, {}", source.name, date(gap.from), date(gap.to), gap.why.words())
+            format!("  {}: {} to {}, {}", source.name, date(gap.from), date(gap.to), gap.words())
         }));
     }
     for file in &summary.files {

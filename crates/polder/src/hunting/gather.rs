@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
+use hunt::event::{SourceKind, SourceKinds};
 use hunt::pattern::PatternRun;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
@@ -252,7 +253,8 @@ impl<'q> Gathering<'q> {
             times: TimesTold::default(),
             first: None,
             last: None,
-            kind: hunt::event::SourceKind::Unknown,
+            kind: SourceKind::Unknown,
+            kinds: SourceKinds::default(),
             format: None,
             by_record: false,
             state: FileState::NotRead(why),
@@ -371,6 +373,7 @@ fn facts(report: &FileReport) -> FileFacts {
         first: report.first_time,
         last: report.last_time,
         kind: report.class.kind,
+        kinds: report.kinds,
         format: Some(report.class.format),
         by_record: report.by_record,
         state,

@@ -133,7 +133,7 @@ fn one(summary: &Summary, detection: &Detection) -> Markup {
 pub(super) fn coverage(summary: &Summary) -> Markup {
     let coverage = &summary.coverage;
     let (drawn, left_out) = calendar(coverage);
-    let missing: Vec<_> = coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
+    let missing: Vec<_> = coverage.sources.iter().filter(|source| source.is_missing()).collect();
     let gaps: Vec<_> = coverage.sources.iter().flat_map(|s| s.gaps.iter().map(move |gap| (s, gap))).collect();
     html! {
         section aria-labelledby="coverage" {
@@ -152,6 +152,10 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                     @if by_record.len() > REPORT_ROWS_MAX { " and " (counted((by_record.len() - REPORT_ROWS_MAX) as u64, "file")) " more" }
                     "."
                 }
+            }
+            @for (source, day) in coverage.sources.iter().filter(|source| source.days.is_empty())
+                .filter_map(|source| Some((source, source.expected_from?))).take(REPORT_ROWS_MAX) {
+                p.small.soft { (outside(&source.name)) ": none is due yet, it is expected from " (date(day)) " on." }
             }
             @if left_out > 0 { p.small.soft { "And " (counted(left_out as u64, "strip")) " more, not drawn." } }
             @if !missing.is_empty() || !coverage.cannot_show.is_empty() {
@@ -182,7 +186,7 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                                     td.t data-name="From" { (date(gap.from)) }
                                     td.t data-name="to" { (date(gap.to)) }
                                     td.n data-name="Days" { (i64::from(gap.to) - i64::from(gap.from) + 1) }
-                                    td.more { (gap.why.words()) }
+                                    td.more { (outside(&gap.words())) }
                                 }
                             }
                         }
