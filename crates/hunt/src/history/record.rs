@@ -352,6 +352,7 @@ impl History<'_> {
             Claim::Known(_) => {
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
                 register::note_packed(tx, &ours, facts)?;
+                register::note_kinds(tx, &ours, facts)?;
             }
             Claim::Add(_) | Claim::Again(..) => register::describe(tx, file, facts, facts.counted_to, now)?,
             Claim::Replace(_) => {

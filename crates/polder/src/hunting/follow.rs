@@ -667,6 +667,7 @@ fn facts(followed: &Followed<'_>) -> report::FileFacts {
         first: read.timeline.first,
         last: read.timeline.last,
         kind: class.kind,
+        kinds: read.kinds.of_log(class.kind),
         format: Some(class.format),
         by_record: false,
         state: FileState::Whole,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
+use hunt::event::{SourceKind, SourceKinds};
 use hunt::pattern::PatternRun;
 use hunt::report::said::Said;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
@@ -291,7 +292,8 @@ impl<'q> Gathering<'q> {
             times: TimesTold::default(),
             first: None,
             last: None,
-            kind: hunt::event::SourceKind::Unknown,
+            kind: SourceKind::Unknown,
+            kinds: SourceKinds::default(),
             format: None,
             by_record: false,
             state: FileState::NotRead(why),
@@ -428,6 +430,7 @@ fn facts(report: &FileReport) -> FileFacts {
         first: report.first_time,
         last: report.last_time,
         kind: report.class.kind,
+        kinds: report.kinds,
         format: Some(report.class.format),
         by_record: report.by_record,
         state,

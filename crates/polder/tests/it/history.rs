@@ -239,6 +239,183 @@ fn what_is_kept_is_a_setting() {
     assert_eq!(seen(&bench, &"0".repeat(64), &[], 3)["coverage"]["kept"], false);
 }
 
+/// `seen` said that the history knows nothing of what it held, once the kind was switched off.
+#[test]
+fn what_is_switched_off_is_still_told() {
+    let bench = Bench::new();
+    let keep = |kind: &str, more: &[&str]| {
+        bench.run(&[&["history", "keep", "--data", "d", kind], more].concat()).expect(0);
+    };
+    keep("account", &["--hmac"]);
+    let line = |user: &str| {
+        format!(
+            "date=2026-03-02 time=02:11:47 devname=\"gw1\" logid=\"0101039424\" type=\"event\" subtype=\"vpn\" \
+             level=\"information\" user=\"{user}\" remip=203.0.113.7 action=\"tunnel-up\"\n"
+        )
+    };
+    bench.write("vpn.log", line("engineer03"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(1);
+    keep("account", &["--off"]);
+    keep("ip", &["--off"]);
+    let today =
+        seen(&bench, "203.0.113.0/24", &[], 0)["coverage"]["unkept_since"].as_str().unwrap()[..10].to_owned();
+    for (value, more) in [("203.0.113.7", &[][..]), ("engineer03", &["--kind", "account"])] {
+        let told = seen(&bench, value, more, 0);
+        assert_eq!((told["count"].as_u64(), &told["coverage"]["kept"]), (Some(1), &false.into()), "{told}");
+        bench
+            .run(&[&["seen", "--data", "d", value], more].concat())
+            .expect(0)
+            .says(&["no longer since", &today]);
+    }
+    bench.write("later.log", line("engineer04"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "later.log"]).expect(1);
+    let account = ["--kind", "account"];
+    assert_eq!(seen(&bench, "engineer04", &account, 3)["coverage"]["unkept_files"].as_u64(), Some(1));
+    keep("account", &["--hmac"]);
+    // Kept again: of what came meanwhile the history cannot say that it was not there.
+    let told = seen(&bench, "engineer04", &account, 3);
+    assert_eq!(
+        (&told["coverage"]["kept"], told["coverage"]["unkept_files"].as_u64()),
+        (&true.into(), Some(1))
+    );
+    bench
+        .run(&["seen", "--data", "d", "engineer04", "--kind", "account"])
+        .expect(3)
+        .says(&["knows nothing", "1 file came"]);
+    // An indicator that arrives is looked up all the same.
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json().len(), 1);
+}
+
+/// A log of Windows tells of several things; days of sign-ins were "never had" though each held some.
+#[test]
+fn a_log_of_several_kinds_has_its_days_for_each() {
+    for more in [&["--no-packs"][..], &[]] {
+        let bench = Bench::new();
+        let event = |day: &str, id: u32, n: u32| {
+            format!(
+                "{{\"Channel\":\"Security\",\"EventID\":{id},\"TimeCreated\":\"2024-02-{day}T10:00:{n:02}Z\",\
+                 \"Computer\":\"dc1\",\"IpAddress\":\"198.51.100.9\"}}\n"
+            )
+        };
+        for (day, ids) in [("20", [4624, 4624, 4688]), ("21", [5145, 5145, 4624]), ("22", [4624, 4688, 4624])]
+        {
+            let lines = ids.iter().zip(0..).map(|(id, n)| event(day, *id, n)).collect::<String>();
+            bench.write(&format!("dc1-2024-02-{day}.json"), lines);
+        }
+        let logs = ["dc1-2024-02-20.json", "dc1-2024-02-21.json", "dc1-2024-02-22.json"];
+        let check = |lines: &[Value]| {
+            let sign_ins =
+                lines.iter().find(|line| line["type"] == "source" && line["name"] == "authentication");
+            let sign_ins = sign_ins.unwrap();
+            assert_eq!((sign_ins["days"].as_u64(), &sign_ins["gaps"]), (Some(3), &serde_json::json!([])));
+        };
+        check(
+            &bench
+                .run(&[&["hunt", "--data", "d", "--format", "json"], more, &logs].concat())
+                .expect(1)
+                .json(),
+        );
+        let told = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(1).json();
+        check(&told);
+        // On the 21st nothing of it happened: the log is there.
+        let hosts = told.iter().find(|line| line["type"] == "source" && line["name"] == "endpoint").unwrap();
+        assert_eq!((hosts["days"].as_u64(), &hosts["gaps"]), (Some(2), &serde_json::json!([])));
+        let coverage = &seen(&bench, "anna", &["--kind", "account"], 3)["coverage"];
+        let shows: Vec<(&str, Option<u64>)> = coverage["shows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|source| (source["kind"].as_str().unwrap(), source["days"].as_u64()))
+            .collect();
+        assert_eq!(shows, [("authentication", Some(3)), ("endpoint", Some(2)), ("file", Some(1))]);
+        assert!(coverage["shows"][1]["gaps"].as_array().unwrap().is_empty(), "{coverage}");
+        let page = ["finding", "report", "--data", "d", "--format", "page-text", "--language", "nl"];
+        let page = bench.run(&page).expect(1).out;
+        assert!(page.contains("internet") && !page.contains("computers zelf"), "{page}");
+    }
+}
+
+/// A log that was handed in and cannot be read was "never had" where its source was not declared, or was garbage.
+#[test]
+fn a_log_that_cannot_be_read_is_not_told_as_never_had() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("logs")).unwrap();
+    for day in ["01", "02", "05", "07"] {
+        let line = format!(
+            "date=2024-02-{day} time=02:11:47 devname=\"gw1\" logid=\"0000000013\" type=\"traffic\" subtype=\"forward\" \
+             srcip=10.0.0.1 dstip=198.51.100.9 action=\"accept\"\n"
+        );
+        bench.write(&format!("logs/fw-2024-02-{day}.log"), line);
+    }
+    let garbage: Vec<u8> = (0..4_000_u32).map(|n| (n * 37 % 256) as u8).collect();
+    bench.write("logs/fw-2024-02-03.log", &garbage);
+    bench.write("logs/fw-2024-02-06.log.gz", [&[0x1F, 0x8B, 8, 0][..], &garbage].concat());
+    // What has another name says nothing of it.
+    bench.write("logs/readme-2024-02-04.txt", "what these logs are\n");
+    let declare =
+        ["sources", "declare", "--data", "d", "gate", "--kind", "flow", "--match", "fw*", "--every", "day"];
+    bench.run(&declare).expect(0);
+    let check = |lines: &[Value]| {
+        for name in ["flow", "gate"] {
+            let source = lines.iter().find(|line| line["type"] == "source" && line["name"] == name).unwrap();
+            let gaps: Vec<(&str, &str, String)> = source["gaps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .take(3)
+                .map(|gap| {
+                    let file = gap["files"][0].as_str().unwrap_or("");
+                    let file = file.rsplit('/').next().unwrap().to_owned();
+                    (gap["from"].as_str().unwrap(), gap["why"].as_str().unwrap(), file)
+                })
+                .collect();
+            assert_eq!(
+                gaps,
+                [
+                    ("2024-02-03", "not-readable", "fw-2024-02-03.log".to_owned()),
+                    ("2024-02-04", "never-had", String::new()),
+                    ("2024-02-06", "not-readable", "fw-2024-02-06.log.gz".to_owned()),
+                ],
+                "{name}"
+            );
+        }
+    };
+    let hunt = |format: &str| bench.run(&["hunt", "--data", "d", "--format", format, "logs"]).expect(3);
+    check(&hunt("json").json());
+    hunt("table").says(&[
+        "of 2 files nothing could be made out",
+        "there, but not readable (",
+        "fw-2024-02-03.log)",
+    ]);
+    hunt("page-text").says(&["there, but not readable (fw-2024-02-03.log)"]);
+    check(&bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3).json());
+}
+
+/// Of a source that is declared from a day to come on "nothing was had".
+#[test]
+fn a_source_of_days_to_come_is_not_missing() {
+    let bench = Bench::new();
+    bench.write("a.log", "2024-02-01T10:00:00Z to 8.8.8.8\n");
+    let declare =
+        ["sources", "declare", "--data", "d", "gate", "--kind", "flow", "--match", "fw*", "--every", "day"];
+    bench.run(&[&declare[..], &["--since", "2099-01-01"]].concat()).expect(0);
+    bench
+        .run(&["sources", "list", "--data", "d"])
+        .expect(0)
+        .says(&["none is due yet, expected from 2099-01-01 on"]);
+    let told = bench.run(&["hunt", "--no-packs", "--data", "d", "a.log"]).expect(1);
+    assert!(!told.out.contains("nothing was had"), "{}", told.out);
+    told.says(&["none is due yet, expected from 2099-01-01 on", "Nothing that is known of"]);
+    for (format, words) in [("html", "expected from 2099-01-01 on"), ("page-text", "from 1 January 2099 on")]
+    {
+        bench.run(&["finding", "report", "--data", "d", "--format", format]).expect(1).says(&[words]);
+    }
+    let never = seen(&bench, "9.9.9.9", &[], 1);
+    assert_eq!(never["coverage"]["missing"], serde_json::json!([]));
+}
+
 /// A copy within an archive was told as if another process were recording it.
 #[test]
 fn a_copy_within_an_archive_counts_once_and_is_not_told_as_left() {
