@@ -102,10 +102,11 @@ impl<'n, 'a> Worker<'n, 'a> {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
+        let starts = starts(&block);
         if !self.is_each_line_asked() {
-            kinds(&block, lines, &mut scanned.kinds);
+            kinds(&block, &starts, lines, &mut scanned.kinds);
         }
-        let sampled = days(&block, lines, &mut scanned);
+        let sampled = days(&block, &starts, lines, &mut scanned);
         // Where each line that holds a value was asked, that is more.
         if scanned.times.asked == 0 {
             scanned.times = sampled;
@@ -368,15 +369,17 @@ fn time_told(lines: &BlockReader, line: &[u8], place: Place, told: &mut TimesTol
     if time.is_none() && lines.is_header(line, place) { None } else { told.add(time) }
 }
 
+/// Where the lines of a block begin.
+fn starts(block: &Block) -> Vec<usize> {
+    let ends = memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1);
+    std::iter::once(0).chain(ends).filter(|start| *start < block.bytes.len()).collect()
+}
+
 /// What kinds of logs the lines of a block are of: every so many lines one is asked.
-fn kinds(block: &Block, lines: &BlockReader, kinds: &mut SourceKinds) {
-    let starts: Vec<usize> = std::iter::once(0)
-        .chain(memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1))
-        .filter(|start| *start < block.bytes.len())
-        .collect();
+fn kinds(block: &Block, starts: &[usize], lines: &BlockReader, kinds: &mut SourceKinds) {
     let step = if starts.len() <= LINES_ASKED_MAX { 1 } else { LINES_PER_LOOK };
     let mut read = 0;
-    for start in starts.into_iter().step_by(step) {
+    for start in starts.iter().copied().step_by(step) {
         let (line, place) =
             (line_at(&block.bytes, start), Place { line: 0, offset: block.offset + start as u64 });
         match lines.class_of(line, place) {
@@ -393,11 +396,7 @@ fn kinds(block: &Block, lines: &BlockReader, kinds: &mut SourceKinds) {
 
 /// Which days a block has lines of: every so many lines one is asked, and all those between two whose days lie apart. The
 /// first and the last that tell their time are among them. Answers what those tell that were asked.
-fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) -> TimesTold {
-    let starts: Vec<usize> = std::iter::once(0)
-        .chain(memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1))
-        .filter(|start| *start < block.bytes.len())
-        .collect();
+fn days(block: &Block, starts: &[usize], lines: &BlockReader, scanned: &mut Scanned) -> TimesTold {
     let mut told = TimesTold::default();
     let mut time = |nth: usize| {
         let start = *starts.get(nth)?;
