@@ -237,7 +237,8 @@ fn a_report_has_every_form() {
 
     found.bench.write("wrong.toml", "[own_it]\nname = \"Beheer\"\ntelephone = \"1\"\n");
     let args = ["report", "--format", "page", "--contacts", "wrong.toml"];
-    found.run(&args).expect(2).says(&["wrong.toml", "telephone"]);
+    let ran = found.run(&args).expect(2).says(&["wrong.toml line 3, column 1", "telephone"]);
+    assert!(!ran.err.contains("\\n"), "one line, and no drawing of it: {}", ran.err);
     found.run(&["report", "--format", "page", "--language", "fr"]).expect(2).says(&["nl, en"]);
     Bench::new().run(&["finding", "report", "--data", "d"]).expect(1).says(&["Nothing was looked for"]);
 }
