@@ -9,6 +9,7 @@ use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
+use super::beyond::Beyond;
 use crate::detection::{Detection, Means};
 use crate::event::{Format, SourceKind};
 use crate::finding::Finding;
@@ -35,6 +36,8 @@ pub struct Summary {
     pub more_hits: u64,
     /// What is known of the indicators that `hits` name, by [`Finding::indicator`].
     pub indicators: BTreeMap<String, IndicatorFacts>,
+    /// How many of these there are of each indicator and value.
+    pub beyond: Beyond,
     /// What rules and detectors said.
     pub detections: Vec<Detection>,
     /// Detections that are not in `detections`.
@@ -59,6 +62,9 @@ pub struct Summary {
 
 impl Summary {
     /// A report of nothing, to be filled.
+    /// Whether something else could not be looked at: no line of a log was read, entries of a list were refused, a
+    /// pattern was given up.
+    pub incomplete: bool,
     pub fn new(made: Timestamp) -> Summary {
         Summary {
             made,
@@ -71,6 +77,7 @@ impl Summary {
             more_detections: 0,
             files: Vec::new(),
             coverage: Coverage::default(),
+            beyond: Beyond::default(),
             sought: Sought::default(),
             left_out: BTreeMap::new(),
             days: BTreeMap::new(),
@@ -83,6 +90,7 @@ impl Summary {
     /// Findings in all.
     pub fn hit_count(&self) -> u64 {
         self.hits.len() as u64 + self.more_hits
+            incomplete: false,
     }
 
     /// Of `hits` those that an earlier hunt recorded.
@@ -119,7 +127,7 @@ impl Summary {
         Some((first, last))
     }
 
-    /// Whether something could not be looked at: then 'nothing was found' has a limit.
+    /// Whether something that was there to be looked at could not be: `partial` in JSON, and exit code 3.
     pub fn is_partial(&self) -> bool {
         self.stopped
             || self.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0)
@@ -128,7 +136,13 @@ impl Summary {
 
     /// The label of a report that holds all of it. Lines of own logs are for the own organisation alone,
     /// and where an indicator is for named persons, so is what was found of it.
+            || self.incomplete
     pub fn label(&self) -> Tlp {
+    }
+
+    /// Whether 'nothing was found' has a limit: something could not be looked at, or there are days without a log.
+    pub fn is_limited(&self) -> bool {
+        self.is_partial()
         let found = self.hits.iter().map(|hit| &hit.finding.indicator);
         let matched = self.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id);
         let named = found.chain(matched).filter_map(|id| self.indicators.get(id));

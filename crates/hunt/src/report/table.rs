@@ -34,7 +34,7 @@ pub fn table(summary: &Summary, columns: usize) -> String {
 /// What a person reads first: one sentence.
 pub fn verdict(summary: &Summary) -> String {
     let (findings, detections) = (summary.hit_count(), summary.detection_count());
-    let limit = if summary.is_partial() { ", as far as could be looked" } else { "" };
+    let limit = if summary.is_limited() { ", as far as could be looked" } else { "" };
     match (findings, detections) {
         _ if summary.sought.is_empty() && findings + detections == 0 => {
             "Nothing was looked for: there was no indicator, no rule and no detector".to_owned()

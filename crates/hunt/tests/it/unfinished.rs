@@ -44,6 +44,7 @@ fn bytes_of(unfinished: &Unfinished<'_>) -> Vec<u8> {
 fn what_is_kept_comes_back() {
     let mut summary = sample::firm();
     (summary.hits[0].known, summary.hits[1].known) = (Some(true), Some(false));
+    summary.hits.iter().for_each(|hit| summary.beyond.count(&hit.finding));
     let bytes = bytes_of(&unfinished(&summary));
     let back = Unfinished::from_bytes(&bytes).unwrap();
     let (one, other) = (unfinished(&summary), &back);
@@ -52,6 +53,7 @@ fn what_is_kept_comes_back() {
     assert_eq!((&one.rules, &one.patterns), (&other.rules, &other.patterns));
     assert!(matches!(&other.detectors, Some(DetectorState::Kept(bytes)) if *bytes == [1, 2, 3]));
     assert_eq!(format!("{:?}", summary.hits), format!("{:?}", back.summary.hits));
+    assert_eq!(summary.beyond, back.summary.beyond);
     assert_eq!(summary.detections, back.summary.detections);
     assert_eq!(format!("{:?}", summary.files), format!("{:?}", back.summary.files));
     assert_eq!((&summary.left_out, &summary.days), (&back.summary.left_out, &back.summary.days));
@@ -110,7 +112,7 @@ fn patterns_go_on_by_their_indicator_and_text() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Unfinished::from_bytes(&[&b"PLDRHU03"[..], &bytes].concat());
+        let _ = Unfinished::from_bytes(&[&b"PLDRHU04"[..], &bytes].concat());
         let set = set(&[("indicator--1", "[url:value = 'http://a.example/']")]);
         let _ = PatternRun::restore(&set, &bytes);
     }

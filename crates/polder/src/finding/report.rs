@@ -12,7 +12,7 @@ use hunt::indicator::{Indicator, SHIPPED};
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::draft::{State, drafts, of_finding};
 use hunt::report::{
-    FileState, Hit, IndicatorFacts, Summary, csv, html, json_lines, kept, ocsf, one_page_html, one_page_text,
+    Hit, IndicatorFacts, Summary, Witness, csv, html, json_lines, kept, ocsf, one_page_html, one_page_text,
     recorded_files, stix, table, timesketch,
 };
 use ledger::sql::{EngineError, Read};
@@ -56,8 +56,7 @@ pub fn run(args: &FindingReport) -> Result<Exit, Failure> {
         notify::announce(&node, &summary, &settings)?;
     }
     // Days without a log are in the report; files that could not be read are a fault.
-    let partial = summary.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0);
-    Ok(match (summary.hit_count() + summary.detection_count(), partial) {
+    Ok(match (summary.hit_count() + summary.detection_count(), summary.is_partial()) {
         (_, true) => Exit::Partial,
         (0, false) => Exit::NotFound,
         _ => Exit::Done,
@@ -146,10 +145,11 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
     let ids: BTreeSet<String> = summary
         .hits
         .iter()
-        .map(|hit| &hit.finding.indicator)
-        .chain(summary.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id))
+        .map(|hit| hit.finding.indicator.as_str())
+        .chain(summary.beyond.indicators())
+        .chain(summary.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| one.id.as_str()))
         .filter(|id| model::id::is_stix_id(id))
-        .cloned()
+        .map(str::to_owned)
         .collect();
     let known = node.store.read(|read| {
         let mut all = std::collections::BTreeMap::new();
@@ -255,23 +255,26 @@ fn print(
 }
 
 fn stix_bytes(node: Option<&Node>, summary: &Summary, anonymous: bool) -> Result<Vec<u8>, Failure> {
-    let file = match node.filter(|_| !anonymous) {
+    let key = || match node {
+        Some(node) => node.sighting_key().map(|key| *key),
+        None => Ok(crate::node::random()),
+    };
+    let keyed = |witness| {
+        let key = key()?;
+        Ok::<_, Failure>(stix(summary, witness, &|name| keyed_uuid(&key, &format!("file\n{name}"))))
+    };
+    let file = match node {
+        _ if anonymous => keyed(Witness::Anonymous)?,
+        None => keyed(Witness::Unnamed)?,
         Some(node) => {
             let audience = node.own_audience();
             let draft = crate::identity::draft(node, &audience, salts()?)?;
             let identity = serde_json::from_slice(&draft.body)
                 .map_err(|e| Failure::internal(format!("the own identity does not parse: {e}")))?;
             let member = node.member();
-            stix(summary, Some(&identity), &|name| {
+            stix(summary, Witness::Named(&identity), &|name| {
                 Uuid::new_v5(&NAMESPACE, format!("file\n{member}\n{name}").as_bytes())
             })
-        }
-        None => {
-            let key = match node {
-                Some(node) => *node.sighting_key()?,
-                None => crate::node::random(),
-            };
-            stix(summary, None, &|name| keyed_uuid(&key, &format!("file\n{name}")))
         }
     };
     if file.left_out > 0 {
@@ -291,3 +294,10 @@ fn columns() -> usize {
     }
     rustix::termios::tcgetwinsize(io::stdout()).map_or(TABLE_COLUMNS_MAX, |size| usize::from(size.ws_col))
 }
+    if file.uncounted > 0 {
+        eprintln!(
+            "{} of these were found when more indicators and values were found than are counted: sightings may state too \
+             few for as many; hunt in fewer files at once, or ask `polder finding report` of a node",
+            file.uncounted
+        );
+    }

@@ -281,7 +281,7 @@ fn verdict(summary: &Summary) -> Verdict {
         () if summary.detection_count() > 0 => Verdict::Look,
         () if summary.sought.is_empty() => Verdict::Nothing,
         () if summary.lines() == 0 => Verdict::Blind,
-        () if summary.is_partial() => Verdict::CleanSoFar,
+        () if summary.is_limited() => Verdict::CleanSoFar,
         () => Verdict::Clean,
     }
 }
