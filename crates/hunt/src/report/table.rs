@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use super::group::{by_host, by_indicator, by_level};
-use super::summary::{FileState, Hit, Summary};
+use super::kept::detection_id;
+use super::summary::{EndedBy, FileState, Hit, Summary};
 use super::words::{
     around, bytes, counted, counted_as, date, duration, grouped, kind_name, second, second_or_dash, visible,
 };
@@ -89,6 +90,30 @@ pub(super) fn dismissed(summary: &Summary) -> Option<String> {
         .then(|| format!("{count} more {verb} dismissed by a person, and not counted here."))
 }
 
+/// How many findings are of indicators that were revoked, where any is: a sentence.
+pub(super) fn revoked(summary: &Summary) -> Option<String> {
+    let of = match summary.revoked {
+        0 => return None,
+        1 => "is of an indicator that was",
+        _ => "are of indicators that were",
+    };
+    let count = counted(summary.revoked, "finding");
+    Some(format!("{count} more {of} revoked since, and not counted here."))
+}
+
+/// How many detections count no more, and why, where any does: a sentence.
+pub(super) fn ended(summary: &Summary) -> Option<String> {
+    let count = summary.ended.len() as u64;
+    let why = EndedBy::ALL.into_iter().filter_map(|why| {
+        let of_it = summary.ended.iter().filter(|ended| ended.why == why).count() as u64;
+        (of_it > 0).then(|| format!("{} {}", grouped(of_it), why.words()))
+    });
+    let why: Vec<String> = why.collect();
+    let verb = if count == 1 { "is" } else { "are" };
+    (count > 0)
+        .then(|| format!("{} more {verb} not counted here: {}.", counted(count, "detection"), why.join(", ")))
+}
+
 /// What is said of a finding that an earlier hunt recorded.
 pub(super) const RECORDED_BEFORE: &str = "recorded by an earlier hunt";
 
@@ -148,7 +173,7 @@ impl Page {
 fn found(page: &mut Page, summary: &Summary) {
     page.say(&format!("{}.", verdict(summary)), 0);
     page.say(&basis(summary), 0);
-    for said in [known(summary), dismissed(summary)].into_iter().flatten() {
+    for said in [known(summary), dismissed(summary), revoked(summary), ended(summary)].into_iter().flatten() {
         page.say(&said, 0);
     }
     if summary.stopped {
@@ -196,6 +221,7 @@ fn one_detection(page: &mut Page, summary: &Summary, detection: &Detection) {
         ("nothing if", detection.disproof.clone()),
         ("do", detection.advice.clone()),
         ("rule", format!("{} {}", detection.id, detection.credit)),
+        ("id", detection_id(detection)),
     ] {
         if !what.trim().is_empty() {
             page.pair(name, what.trim());

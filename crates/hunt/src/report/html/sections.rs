@@ -10,6 +10,7 @@ use super::text::{code, log_line, outside};
 use crate::detection::{Detection, Level};
 use crate::limits::{REPORT_DETECTIONS_MAX, REPORT_EVIDENCE_MAX, REPORT_ROWS_MAX};
 use crate::report::group::{Named, by_level, named};
+use crate::report::kept::detection_id;
 use crate::report::summary::{FileState, Summary};
 use crate::report::words::{bytes, counted, counted_as, date, duration, grouped, kind_name, second_or_dash};
 
@@ -113,6 +114,8 @@ fn one(summary: &Summary, detection: &Detection) -> Markup {
                 @if !detection.techniques.is_empty() { dt { "ATT&CK" } dd { (detection.techniques.join(", ")) } }
                 dt { "By" }
                 dd { (code(&detection.id)) @if !detection.credit.is_empty() { " · " (outside(&detection.credit)) } }
+                dt { "Id" }
+                dd { (code(&detection_id(detection))) }
             }
             @if shown > 0 {
                 p.small.soft.near {

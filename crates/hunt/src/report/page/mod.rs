@@ -61,6 +61,8 @@ struct Page<'a> {
     nameless: u64,
     known: u64,
     dismissed: u64,
+    revoked: u64,
+    ended: u64,
     unseen: Vec<String>,
     unseen_more: usize,
     contacts: [(&'static str, Option<&'a Contact>); 4],
@@ -114,6 +116,8 @@ impl<'a> Page<'a> {
             nameless: nameless(summary),
             known: summary.known_hits(),
             dismissed: summary.dismissed,
+            revoked: summary.revoked,
+            ended: summary.ended.len() as u64,
             unseen,
             unseen_more,
             contacts: [
@@ -151,6 +155,8 @@ impl<'a> Page<'a> {
                 @if self.nameless > 0 { p.small.soft { (self.language.nameless(self.nameless)) } }
                 @if self.known > 0 { p.small.soft { (self.language.known(self.known)) } }
                 @if self.dismissed > 0 { p.small.soft { (self.language.dismissed(self.dismissed)) } }
+                @if self.revoked > 0 { p.small.soft { (self.language.revoked(self.revoked)) } }
+                @if self.ended > 0 { p.small.soft { (self.language.ended(self.ended)) } }
                 section {
                     h2 { (self.fixed.unseen) }
                     @if self.unseen.is_empty() { p { (self.fixed.nothing_unseen) } }
@@ -232,6 +238,14 @@ impl<'a> Page<'a> {
         if self.dismissed > 0 {
             let _ = writeln!(out);
             paragraph(&mut out, "", &self.language.dismissed(self.dismissed));
+        }
+        if self.revoked > 0 {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &self.language.revoked(self.revoked));
+        }
+        if self.ended > 0 {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &self.language.ended(self.ended));
         }
         heading(&mut out, self.fixed.unseen);
         if self.unseen.is_empty() {
