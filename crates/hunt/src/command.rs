@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::finding::Finding;
 use crate::indicator::Indicator;
+use crate::report::{Beyond, Tally};
 use crate::standard::{IndicatorAuthor, SightingFacts, indicator_object};
 
 /// An object for a record: its STIX id and its JSON bytes.
@@ -50,7 +51,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// The facts of the sighting, by an identity or, with `None`, anonymous.
+    /// The facts of the sighting, by an identity; with `None` they are those of an anonymous one.
     pub fn facts<'a>(
         &'a self,
         identity: Option<&'a str>,
@@ -62,6 +63,7 @@ impl Sight {
             observable: &self.observable,
             indicator_id: &self.indicator,
             identity,
+            anonymous: identity.is_none(),
             marking_refs,
             now,
             count: self.count,
@@ -75,20 +77,32 @@ impl Sight {
 /// Sums findings up, by indicator and value. Findings of entries of a plain list are left out: there is no
 /// object to which a sighting could refer.
 pub fn sights<'a>(findings: impl IntoIterator<Item = &'a Finding>, now: Timestamp) -> Vec<Sight> {
-    let mut times: BTreeMap<(&'a str, Observable), Vec<Option<Timestamp>>> = BTreeMap::new();
-    for finding in findings.into_iter().filter(|f| model::id::is_stix_id(&f.indicator)) {
-        if let Some(observable) = finding.observable() {
-            times.entry((&finding.indicator, observable)).or_default().push(finding.time);
-        }
+    sights_with(findings, &Beyond::default(), now)
+}
+
+/// As [`sights`], with findings of which only the number is known.
+pub fn sights_with<'a: 'b, 'b>(
+    findings: impl IntoIterator<Item = &'a Finding>,
+    beyond: &'b Beyond,
+    now: Timestamp,
+) -> Vec<Sight> {
+    let one = |finding: &'a Finding| {
+        let tally = Tally { count: 1, first: finding.time, last: finding.time };
+        Some((finding.indicator.as_str(), finding.observable()?, tally))
+    };
+    let mut sums: BTreeMap<(&'b str, Observable), Tally> = BTreeMap::new();
+    let kept = findings.into_iter().filter(|f| model::id::is_stix_id(&f.indicator)).filter_map(one);
+    let counted = beyond.tallies().filter(|(indicator, ..)| model::id::is_stix_id(indicator));
+    for (indicator, observable, tally) in kept.chain(counted) {
+        sums.entry((indicator, observable)).or_default().add(tally);
     }
-    times
-        .into_iter()
-        .map(|((indicator, observable), times)| Sight {
+    sums.into_iter()
+        .map(|((indicator, observable), Tally { count, first, last })| Sight {
             indicator: indicator.to_owned(),
             observable,
-            count: times.len() as u64,
-            first: times.iter().flatten().min().copied().unwrap_or(now),
-            last: times.iter().flatten().max().copied().unwrap_or(now),
+            count,
+            first: first.unwrap_or(now),
+            last: last.unwrap_or(now),
         })
         .collect()
 }

@@ -254,6 +254,8 @@ pub const PAGE_GAPS_MAX: usize = 5;
 pub const PAGE_NAME_CHARS_MAX: usize = 48;
 /// Most sightings of one STIX file.
 pub const STIX_SIGHTINGS_MAX: usize = 10_000;
+/// Indicators and values of which a hunt counts the findings that it does not keep.
+pub const TALLIES_MAX: usize = 200_000;
 /// Most findings that a notice names.
 pub const NOTICE_FINDINGS_MAX: usize = 10;
 /// Indicators whose hosts and accounts a notice names, and as many patterns: before it is sent each is asked for again.

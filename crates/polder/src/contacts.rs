@@ -60,6 +60,16 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failu
             path.display()
         )));
     }
-    toml::from_str(&text)
-        .map_err(|e| Failure::usage(format!("{}: {}", path.display(), e.to_string().trim_end())))
+    toml::from_str(&text).map_err(|e| Failure::usage(fault(path, &text, &e)))
+}
+
+/// What is wrong with a file of settings, in one line: the drawing that the parser makes of it has several.
+fn fault(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let what = error.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return format!("{}: {what}", path.display());
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("{} line {line}, column {column}: {what}", path.display())
 }

@@ -3,6 +3,7 @@
 
 mod csv;
 mod list;
+mod same;
 mod shipped;
 mod suffix;
 mod value;
@@ -12,6 +13,7 @@ use model::diagnostic::Diagnostic;
 pub use csv::read_csv;
 pub use list::read_list;
 pub(crate) use list::too_wide;
+pub use same::merge_entries;
 pub use shipped::{SHIPPED, Shipped};
 pub(crate) use suffix::has_known_suffix;
 pub use value::{Indicator, Mode};

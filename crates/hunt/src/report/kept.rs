@@ -6,17 +6,18 @@ use std::collections::BTreeMap;
 
 use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
-use model::id::SubjectKey;
+use model::id::{SubjectKey, hex};
 use model::observable::Observable;
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::draft::reason;
 use super::said::SAID;
 use super::summary::Sought;
-use crate::detection::{Detection, Means};
+use crate::detection::{Detection, Level, Means};
 use crate::limits::{DETECTIONS_KEPT_DAYS, DETECTIONS_KEPT_MAX};
 use crate::quote::Quotes;
-use crate::state::{Bytes, Out, State};
+use crate::state::{Bytes, Out, State, state};
 
 /// The tables.
 pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT, &SAID];
@@ -53,6 +54,65 @@ fn id_of(detection: &Detection) -> [u8; 32] {
     Sha256::digest(format!("{means:?}\n{id}\n{about:?}\n{first:?}")).into()
 }
 
+/// Id of a detection as a person names it: 16 hexadecimal digits, the same whenever it is told.
+pub fn detection_id(detection: &Detection) -> String {
+    hex(id_of(detection).get(..8).unwrap_or_default())
+}
+
+/// What a person said of a detection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dismissal {
+    /// Why it is nothing.
+    pub reason: String,
+    /// When that was said.
+    pub at: Timestamp,
+    /// How grave it was then: one that has become graver is told again.
+    pub level: Level,
+}
+state!(Dismissal { reason, at, level });
+
+/// A detection that is kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// As the last hunt told it that did.
+    pub detection: Detection,
+    /// What a person said of it, whether or not that still counts.
+    pub dismissed: Option<Dismissal>,
+}
+
+impl Kept {
+    /// What a person said of it, where it has not become graver since.
+    pub fn dismissal(&self) -> Option<&Dismissal> {
+        self.dismissed.as_ref().filter(|dismissed| dismissed.level >= self.detection.level)
+    }
+}
+
+/// What the body of a detection begins with that was dismissed. That of another begins with what detected, a smaller number.
+const DISMISSED: u8 = 0x7F;
+
+fn body_of_kept(detection: &Detection, dismissed: Option<&Dismissal>) -> Vec<u8> {
+    let mut body = Out::kept();
+    if let Some(dismissed) = dismissed {
+        DISMISSED.write(&mut body);
+        dismissed.write(&mut body);
+    }
+    detection.write(&mut body);
+    body.into_bytes()
+}
+
+fn read_kept(body: &[u8]) -> Result<Kept, EngineError> {
+    let (dismissed, detection) = match body.split_first() {
+        Some((&DISMISSED, rest)) => {
+            let mut bytes = Bytes(rest);
+            let dismissed = Dismissal::read(&mut bytes)
+                .map_err(|_| EngineError::shape("hunt_detections.body cannot be read".to_owned()))?;
+            (Some(dismissed), bytes.0)
+        }
+        _ => (None, body),
+    };
+    Ok(Kept { detection: read_body("hunt_detections", detection)?, dismissed })
+}
+
 fn body_of<T: State>(what: &T) -> Vec<u8> {
     let mut body = Out::kept();
     what.write(&mut body);
@@ -67,9 +127,10 @@ fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {
     }
 }
 
-/// Keeps what a hunt told, in place of what was told of the same before. Those that were told more than
-/// [`DETECTIONS_KEPT_DAYS`] ago go, and of more than [`DETECTIONS_KEPT_MAX`] those that matter least.
+/// Keeps what a hunt told, in place of what was told of the same before; what a person said of it stays. Those that were
+/// told more than [`DETECTIONS_KEPT_DAYS`] ago go, and of more than [`DETECTIONS_KEPT_MAX`] those that matter least.
 pub fn keep(tx: &mut dyn Tx, detections: &[Detection], now: Timestamp) -> Result<(), EngineError> {
+    let said = dismissed(tx.as_read())?;
     let mut held: BTreeMap<&str, bool> = BTreeMap::new();
     for detection in detections {
         let is_held = match detection.means {
@@ -91,7 +152,7 @@ pub fn keep(tx: &mut dyn Tx, detections: &[Detection], now: Timestamp) -> Result
                 Value::Text(if is_held { &detection.id } else { "" }),
                 Value::Int(detection.level as i64),
                 Value::Int(now.micros()),
-                Value::Blob(&body_of(detection)),
+                Value::Blob(&body_of_kept(detection, said.get(&detection_id(detection)))),
             ],
         )?;
     }
@@ -111,13 +172,42 @@ pub fn keep(tx: &mut dyn Tx, detections: &[Detection], now: Timestamp) -> Result
 }
 
 /// What is kept, the gravest first.
-pub fn kept(read: &mut dyn Read) -> Result<Vec<Detection>, EngineError> {
+pub fn kept(read: &mut dyn Read) -> Result<Vec<Kept>, EngineError> {
     let mut all = Vec::new();
     read.query("SELECT body FROM hunt_detections ORDER BY level DESC, id", &[], &mut |row| {
-        all.push(read_body("hunt_detections", row.blob(0)?)?);
+        all.push(read_kept(row.blob(0)?)?);
         Ok(Flow::Continue)
     })?;
     Ok(all)
+}
+
+/// What persons said of detections, by their ids.
+pub fn dismissed(read: &mut dyn Read) -> Result<BTreeMap<String, Dismissal>, EngineError> {
+    let mut all = BTreeMap::new();
+    let sql = "SELECT body FROM hunt_detections WHERE substr(body, 1, 1) = ?1";
+    read.query(sql, &[Value::Blob(&[DISMISSED])], &mut |row| {
+        let Kept { detection, dismissed } = read_kept(row.blob(0)?)?;
+        all.extend(dismissed.map(|dismissed| (detection_id(&detection), dismissed)));
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
+}
+
+/// The kept detections whose id begins so.
+pub fn like(read: &mut dyn Read, id: &str) -> Result<Vec<Kept>, EngineError> {
+    Ok(kept(read)?.into_iter().filter(|kept| detection_id(&kept.detection).starts_with(id)).collect())
+}
+
+/// Writes down that a detection is nothing, and why; with `None` that it counts again. Answers whether it is kept.
+pub fn dismiss(
+    tx: &mut dyn Tx,
+    detection: &Detection,
+    why: Option<(&str, Timestamp)>,
+) -> Result<bool, EngineError> {
+    let why = why.map(|(text, at)| Dismissal { reason: reason(text), at, level: detection.level });
+    let body = body_of_kept(detection, why.as_ref());
+    let sql = "UPDATE hunt_detections SET body = ?2 WHERE id = ?1";
+    Ok(tx.execute(sql, &[Value::Blob(&id_of(detection)), Value::Blob(&body)])? > 0)
 }
 
 /// Whether the ledger holds an object: of what it does not nothing can be withdrawn.
@@ -177,13 +267,15 @@ pub fn forget(tx: &mut dyn Tx, observable: &Observable) -> Result<u64, EngineErr
     let quotes = Quotes::of(observable);
     let mut ids = Vec::new();
     tx.query("SELECT id, body FROM hunt_detections", &[], &mut |row| {
-        let detection: Detection = read_body("hunt_detections", row.blob(1)?)?;
+        let Kept { detection, dismissed } = read_kept(row.blob(1)?)?;
         let mut texts = detection.about.iter().map(|(_, value)| value);
         let mut lines = detection.evidence.iter().map(|line| &line.text);
+        let said = dismissed.as_ref().map(|dismissed| &dismissed.reason);
         let told = [&detection.title, &detection.threshold, &detection.baseline];
+        let mut told = told.into_iter().chain(said);
         if texts.any(|text| quotes.are_in(text))
             || lines.any(|line| quotes.are_in(line))
-            || told.into_iter().any(|text| quotes.are_in(text))
+            || told.any(|text| quotes.are_in(text))
         {
             ids.push(row.blob(0)?.to_vec());
         }

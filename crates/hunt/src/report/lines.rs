@@ -7,7 +7,8 @@ use model::id::hex;
 use serde_json::{Value, json};
 
 use super::advice::advice;
-use super::summary::{FileFacts, FileState, Hit, SourceCoverage, Summary};
+use super::kept::detection_id;
+use super::summary::{Ended, FileFacts, FileState, Hit, SourceCoverage, Summary};
 use super::words::{date, format_name, kind_name};
 use crate::detection::{Detection, Means};
 
@@ -25,6 +26,9 @@ pub fn json_lines(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     say(head(summary))?;
     summary.hits.iter().try_for_each(|hit| say(finding_line(summary, hit)))?;
     summary.detections.iter().try_for_each(|detection| say(detection_line(summary, detection)))?;
+    for Ended { id, by, why, reason } in &summary.ended {
+        say(json!({ "type": "ended", "detection": id, "id": by, "why": why.name(), "reason": reason }))?;
+    }
     summary.files.iter().try_for_each(|facts| say(file(facts)))?;
     for (copy, of) in &summary.copies {
         say(json!({ "type": "copy", "file": copy, "of": of }))?;
@@ -54,8 +58,10 @@ fn head(summary: &Summary) -> Value {
         "more_findings": summary.more_hits,
         "known_findings": summary.known_hits(),
         "dismissed": summary.dismissed,
+        "revoked": summary.revoked,
         "detections": summary.detection_count(),
         "more_detections": summary.more_detections,
+        "ended_detections": summary.ended.len(),
         "files": summary.files.len(),
         "lines": summary.lines(),
         "unread_lines": summary.unread_lines(),
@@ -123,6 +129,7 @@ pub fn detection_line(summary: &Summary, detection: &Detection) -> Value {
         .collect();
     json!({
         "type": "detection",
+        "detection": detection_id(detection),
         "means": means_name(detection.means),
         "id": detection.id,
         "title": detection.title,

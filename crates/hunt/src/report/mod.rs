@@ -2,6 +2,7 @@
 //! What comes out of a hunt: one [`Summary`], many printers. All of them are pure.
 
 mod advice;
+mod beyond;
 mod csv;
 pub mod draft;
 mod except;
@@ -25,6 +26,7 @@ pub mod words;
 
 pub use self::csv::safe as csv_cell;
 pub use advice::advice;
+pub use beyond::{Beyond, Tally};
 pub use csv::{COLUMNS, csv};
 pub use html::html;
 pub use lines::{LINES_VERSION, detection_line, finding_line, json_lines};
@@ -32,7 +34,7 @@ pub use notice::{Bare, NamedObject, Notice, is_withheld, notice};
 pub use ocsf::ocsf;
 pub use page::{Contact, Contacts, Language, one_page_html, one_page_text};
 pub use recorded::recorded_files;
-pub use stix::{StixFile, sighting_markings, stix};
+pub use stix::{StixFile, Witness, sighting_markings, stix};
 pub use summary::*;
 pub use table::{basis, table, verdict};
 pub use timesketch::timesketch;

@@ -81,8 +81,8 @@ pub fn note(tx: &mut dyn Tx, all: &[Said]) -> Result<(), EngineError> {
 
 /// What findings and detections by patterns are recorded of.
 fn found_before(read: &mut dyn Read) -> Result<BTreeSet<String>, EngineError> {
-    let patterns = kept(read)?.into_iter().filter(|one| one.means == Means::Pattern);
-    let mut found: BTreeSet<String> = patterns.map(|one| one.id).collect();
+    let patterns = kept(read)?.into_iter().filter(|one| one.detection.means == Means::Pattern);
+    let mut found: BTreeSet<String> = patterns.map(|one| one.detection.id).collect();
     read.query("SELECT DISTINCT indicator FROM hunt_findings", &[], &mut |row| {
         found.insert(row.text(0)?.to_owned());
         Ok(Flow::Continue)

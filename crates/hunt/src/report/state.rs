@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Timestamp;
 
+use super::beyond::Beyond;
 use super::summary::{Day, FileFacts, FileState, Hit, Summary};
 use crate::detection::{ABOUT, Detection, Evidence, Level, Means};
 use crate::event::{Format, Place, SourceKind, SourceKinds};
@@ -164,7 +165,7 @@ impl State for FileState {
 
 /// What of a summary came of the logs. All else is filled in anew by whoever goes on.
 type Found = (
-    (Vec<Hit>, Vec<Option<bool>>, u64),
+    (Vec<Hit>, Vec<Option<bool>>, u64, Beyond),
     (Vec<Detection>, u64),
     (Vec<FileFacts>, u64, BTreeMap<String, u64>),
     (BTreeMap<SourceKind, BTreeSet<Day>>, Copies, Vec<(String, String)>, Timestamp),
@@ -178,6 +179,7 @@ impl State for Summary {
         self.hits.write(out);
         self.hits.iter().map(|hit| hit.known).collect::<Vec<_>>().write(out);
         self.more_hits.write(out);
+        self.beyond.write(out);
         self.detections.write(out);
         self.more_detections.write(out);
         self.files.write(out);
@@ -194,12 +196,12 @@ impl State for Summary {
         let (hits, detections, (files, read, left_out), (days, copies, names, made)): Found =
             State::read(bytes)?;
         let mut summary = Summary::new(made);
-        let (hits, known, more_hits) = hits;
+        let (hits, known, more_hits, beyond) = hits;
         if hits.len() != known.len() {
             return Err(Damaged);
         }
         let of_hunt = hits.into_iter().zip(known).map(|(hit, known)| Hit { known, ..hit });
-        (summary.hits, summary.more_hits) = (of_hunt.collect(), more_hits);
+        (summary.hits, summary.more_hits, summary.beyond) = (of_hunt.collect(), more_hits, beyond);
         (summary.detections, summary.more_detections) = detections;
         (summary.files, summary.bytes, summary.left_out, summary.days) = (files, read, left_out, days);
         summary.copies = copies;

@@ -9,9 +9,20 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::summary::{IndicatorFacts, Summary};
-use crate::command::{Sight, sights};
+use crate::command::{Sight, sights_with};
 use crate::limits::STIX_SIGHTINGS_MAX;
-use crate::standard::sighting_values;
+use crate::standard::{SightingFacts, sighting_values};
+
+/// Who saw what a bundle tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Witness<'a> {
+    /// Nobody is to find out: counts are spans, times are days.
+    Anonymous,
+    /// This identity object.
+    Named(&'a Value),
+    /// There is no identity to name; counts and times are as they are.
+    Unnamed,
+}
 
 /// What [`stix`] answers.
 #[derive(Clone, Debug)]
@@ -23,6 +34,9 @@ pub struct StixFile {
     /// Findings that no sighting can be made of, because their indicator is the entry of a list and no
     /// object, and sightings beyond [`STIX_SIGHTINGS_MAX`].
     pub left_out: u64,
+    /// Of these the findings of which nobody knows any more of which indicator they are: sightings in the bundle may
+    /// count too few for as many.
+    pub uncounted: u64,
 }
 
 /// The `object_marking_refs` of a sighting: those of the indicator, but of TLP only the one label that counts
@@ -34,12 +48,17 @@ pub fn sighting_markings(facts: &IndicatorFacts) -> Vec<String> {
     refs
 }
 
-/// The findings as a STIX 2.1 bundle of `sighting`, `observed-data` and observables. `identity` is the
-/// identity object of who saw it; `None` makes all of it anonymous. `uuid_of` gives the same id for the same
-/// name; an anonymous one must not be guessable, so its key belongs into it.
-pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) -> Uuid) -> StixFile {
-    let all = sights(summary.hits.iter().map(|hit| &hit.finding), summary.made);
+/// The findings, those that are only counted among them, as a STIX 2.1 bundle of `sighting`, `observed-data` and
+/// observables. `uuid_of` gives the same id for the same name; an anonymous one must not be guessable, so its key
+/// belongs into it.
+pub fn stix(summary: &Summary, witness: Witness<'_>, uuid_of: &dyn Fn(&str) -> Uuid) -> StixFile {
+    let all = sights_with(summary.hits.iter().map(|hit| &hit.finding), &summary.beyond, summary.made);
     let mut told: u64 = all.iter().take(STIX_SIGHTINGS_MAX).map(|sight| sight.count).sum();
+    let identity = match witness {
+        Witness::Named(identity) => Some(identity),
+        Witness::Anonymous | Witness::Unnamed => None,
+    };
+    let anonymous = matches!(witness, Witness::Anonymous);
     let identity_id = identity.and_then(|object| object.get("id")?.as_str());
     let mut observables: BTreeMap<String, (Value, Marking)> = BTreeMap::new();
     let (mut objects, mut sightings) = (Vec::new(), 0);
@@ -54,7 +73,8 @@ pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) 
         sightings += 1;
         let refs = sighting_markings(facts);
         let uuids = ["sighting", "observed-data"].map(|kind| uuid_of(&sight_name(kind, sight)));
-        for object in sighting_values(&sight.facts(identity_id, &refs, summary.made, uuids)) {
+        let facts_of_it = sight.facts(identity_id, &refs, summary.made, uuids);
+        for object in sighting_values(&SightingFacts { anonymous, ..facts_of_it }) {
             if is_observable(&object) {
                 // One value may be what several indicators are about: it is marked as the strictest of them.
                 let id = object.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -81,7 +101,8 @@ pub fn stix(summary: &Summary, identity: Option<&Value>, uuid_of: &dyn Fn(&str) 
     StixFile {
         bytes: bundle.to_string().into_bytes(),
         sightings,
-        left_out: (summary.hits.len() as u64 - told) + summary.more_hits,
+        left_out: summary.hit_count().saturating_sub(told),
+        uncounted: summary.beyond.uncounted(),
     }
 }
 

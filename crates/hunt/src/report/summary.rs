@@ -9,6 +9,7 @@ use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
+use super::beyond::Beyond;
 use crate::detection::{Detection, Means};
 use crate::event::{Format, SourceKind, SourceKinds, Unread};
 use crate::finding::Finding;
@@ -31,14 +32,20 @@ pub struct Summary {
     pub hits: Vec<Hit>,
     /// Findings that a person dismissed. They are neither in `hits` nor counted elsewhere.
     pub dismissed: u64,
+    /// Findings of indicators that were revoked since. They, too, are in no other number.
+    pub revoked: u64,
     /// Findings that are not in `hits`, because whoever filled it kept no more.
     pub more_hits: u64,
+    /// How many of these there are of each indicator and value.
+    pub beyond: Beyond,
     /// What is known of the indicators that `hits` name, by [`Finding::indicator`].
     pub indicators: BTreeMap<String, IndicatorFacts>,
     /// What rules and detectors said.
     pub detections: Vec<Detection>,
     /// Detections that are not in `detections`.
     pub more_detections: u64,
+    /// Detections that were told once and count no more. They are in no number.
+    pub ended: Vec<Ended>,
     /// The logs that were looked at, or should have been.
     pub files: Vec<FileFacts>,
     /// Logs that hold the same as another of `files`, packed or not, each with that one: they were read and count once.
@@ -57,6 +64,9 @@ pub struct Summary {
     pub bytes: u64,
     /// Whether it was stopped before all was read; what was not looked at is then in `files`.
     pub stopped: bool,
+    /// Whether something else could not be looked at: no line of a log was read, entries of a list were refused, a
+    /// pattern was given up.
+    pub incomplete: bool,
 }
 
 impl Summary {
@@ -67,10 +77,13 @@ impl Summary {
             organisation: String::new(),
             hits: Vec::new(),
             dismissed: 0,
+            revoked: 0,
             more_hits: 0,
+            beyond: Beyond::default(),
             indicators: BTreeMap::new(),
             detections: Vec::new(),
             more_detections: 0,
+            ended: Vec::new(),
             files: Vec::new(),
             copies: Vec::new(),
             coverage: Coverage::default(),
@@ -80,6 +93,7 @@ impl Summary {
             duration: Duration::ZERO,
             bytes: 0,
             stopped: false,
+            incomplete: false,
         }
     }
 
@@ -122,10 +136,16 @@ impl Summary {
         Some((first, last))
     }
 
-    /// Whether something could not be looked at: then 'nothing was found' has a limit.
+    /// Whether something that was there to be looked at could not be: `partial` in JSON, and exit code 3.
     pub fn is_partial(&self) -> bool {
         self.stopped
+            || self.incomplete
             || self.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0)
+    }
+
+    /// Whether 'nothing was found' has a limit: something could not be looked at, or there are days without a log.
+    pub fn is_limited(&self) -> bool {
+        self.is_partial()
             || self.coverage.sources.iter().any(|source| !source.gaps.is_empty() || source.is_missing())
     }
 
@@ -157,6 +177,58 @@ impl Summary {
     /// What is known of the indicator of a finding.
     pub fn facts_of(&self, finding: &Finding) -> Option<&IndicatorFacts> {
         self.indicators.get(&finding.indicator)
+    }
+}
+
+/// A detection that was told once and counts no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Id of the detection ([`super::kept::detection_id`]).
+    pub id: String,
+    /// Id of what detected.
+    pub by: String,
+    /// Why it counts no more.
+    pub why: EndedBy,
+    /// What a person said: why it is nothing, why the exception was made; empty where nobody is asked.
+    pub reason: String,
+}
+
+/// Why a detection counts no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndedBy {
+    /// A person dismissed it.
+    Dismissed,
+    /// An exception to its rule covers it.
+    Exception,
+    /// The indicator whose pattern it is was revoked.
+    Revoked,
+    /// Its rule was switched off.
+    SwitchedOff,
+}
+
+impl EndedBy {
+    /// All of them.
+    pub const ALL: [EndedBy; 4] =
+        [EndedBy::Dismissed, EndedBy::Exception, EndedBy::Revoked, EndedBy::SwitchedOff];
+
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            EndedBy::Dismissed => "dismissed",
+            EndedBy::Exception => "exception",
+            EndedBy::Revoked => "revoked",
+            EndedBy::SwitchedOff => "switched-off",
+        }
+    }
+
+    /// In words, behind a number.
+    pub fn words(self) -> &'static str {
+        match self {
+            EndedBy::Dismissed => "dismissed by a person",
+            EndedBy::Exception => "covered by an exception",
+            EndedBy::Revoked => "of patterns that were revoked",
+            EndedBy::SwitchedOff => "of rules that were switched off",
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use super::except;
 use super::fold::{Fault, Gaps, Repeated, faults, gaps, repeated};
 use super::group::{by_host, by_indicator};
-use super::summary::{FileFacts, FileState, Gap, Hit, Summary};
+use super::kept::detection_id;
+use super::summary::{EndedBy, FileFacts, FileState, Gap, Hit, Summary};
 use super::words::{
     around, bytes, counted, counted_as, date, duration, grouped, kind_name, second, second_or_dash, visible,
 };
@@ -40,7 +41,7 @@ pub fn table(summary: &Summary, columns: usize) -> String {
 /// What a person reads first: one sentence.
 pub fn verdict(summary: &Summary) -> String {
     let (findings, detections) = (summary.hit_count(), summary.detection_count());
-    let limit = if summary.is_partial() { ", as far as could be looked" } else { "" };
+    let limit = if summary.is_limited() { ", as far as could be looked" } else { "" };
     match (findings, detections) {
         _ if summary.sought.is_empty() && findings + detections == 0 => {
             "Nothing was looked for: there was no indicator, no rule and no detector".to_owned()
@@ -102,6 +103,30 @@ pub(super) fn dismissed(summary: &Summary) -> Option<String> {
         .then(|| format!("{count} more {verb} dismissed by a person, and not counted here."))
 }
 
+/// How many findings are of indicators that were revoked, where any is: a sentence.
+pub(super) fn revoked(summary: &Summary) -> Option<String> {
+    let of = match summary.revoked {
+        0 => return None,
+        1 => "is of an indicator that was",
+        _ => "are of indicators that were",
+    };
+    let count = counted(summary.revoked, "finding");
+    Some(format!("{count} more {of} revoked since, and not counted here."))
+}
+
+/// How many detections count no more, and why, where any does: a sentence.
+pub(super) fn ended(summary: &Summary) -> Option<String> {
+    let count = summary.ended.len() as u64;
+    let why = EndedBy::ALL.into_iter().filter_map(|why| {
+        let of_it = summary.ended.iter().filter(|ended| ended.why == why).count() as u64;
+        (of_it > 0).then(|| format!("{} {}", grouped(of_it), why.words()))
+    });
+    let why: Vec<String> = why.collect();
+    let verb = if count == 1 { "is" } else { "are" };
+    (count > 0)
+        .then(|| format!("{} more {verb} not counted here: {}.", counted(count, "detection"), why.join(", ")))
+}
+
 /// What is said of a finding that an earlier hunt recorded.
 pub(super) const RECORDED_BEFORE: &str = "recorded by an earlier hunt";
 
@@ -161,7 +186,7 @@ impl Page {
 fn found(page: &mut Page, summary: &Summary) {
     page.say(&format!("{}.", verdict(summary)), 0);
     page.say(&basis(summary), 0);
-    for said in [known(summary), dismissed(summary)].into_iter().flatten() {
+    for said in [known(summary), dismissed(summary), revoked(summary), ended(summary)].into_iter().flatten() {
         page.say(&said, 0);
     }
     if summary.stopped {
@@ -221,6 +246,7 @@ fn one_detection(page: &mut Page, summary: &Summary, repeated: &Repeated<'_>) {
         ("nothing if", repeated.one.disproof.clone()),
         ("do", repeated.one.advice.clone()),
         ("rule", format!("{} {}", repeated.one.id, repeated.one.credit)),
+        ("id", detection_id(repeated.one)),
     ] {
         if !what.trim().is_empty() {
             page.pair(name, what.trim());

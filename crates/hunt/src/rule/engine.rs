@@ -24,6 +24,9 @@ use crate::limits::{
     CORRELATION_TEXT_BYTES_MAX, EVIDENCE_LINES_MAX, EXCEPTIONS_MAX, FINDING_TEXT_BYTES_MAX, GATHERED_MAX,
 };
 
+/// Threshold of a rule that is no correlation.
+pub(super) const ONE_EVENT: &str = "one event";
+
 /// How rules are run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -399,7 +402,7 @@ fn detection(header: &Header, about: Vec<(&'static str, String)>, view: &View<'_
         last: view.event.time,
         count: 1,
         evidence: vec![evidence(view, file)],
-        threshold: "one event".to_owned(),
+        threshold: ONE_EVENT.to_owned(),
         ..of_header(header)
     }
 }

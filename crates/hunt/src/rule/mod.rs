@@ -33,6 +33,7 @@
 //! ```
 
 mod about;
+mod again;
 mod checkpoint;
 mod correlation;
 mod correlator;
@@ -54,6 +55,7 @@ mod view;
 mod window;
 
 pub use about::{about_event, accounts, field_names};
+pub use again::{Covered, covered};
 pub use checkpoint::CheckpointError;
 pub use correlator::{Lost, Order};
 pub use engine::{Engine, Options, RuleCount, Summary};

@@ -21,10 +21,12 @@ pub struct SightingFacts<'a> {
     pub observable: &'a Observable,
     /// STIX id of the indicator that it matched.
     pub indicator_id: &'a str,
-    /// STIX id of the identity that saw it. `None` makes the sighting anonymous: it names nobody, its times
-    /// are whole days, its count is the lower end of a span, and it leaves out a value that could tell more
-    /// than the indicator does (the full name under a domain, a URL, an account).
+    /// STIX id of the identity that saw it, if it is to be named.
     pub identity: Option<&'a str>,
+    /// Whether nobody is to find out who saw it: nobody is named, times are whole days, the count is the lower end of a
+    /// span, and a value is left out that could tell more than the indicator does (the full name under a domain, a URL,
+    /// an account).
+    pub anonymous: bool,
     /// The `object_marking_refs` of the indicator: what is said of it goes no further than it does.
     pub marking_refs: &'a [String],
     /// When the sighting is made.
@@ -48,10 +50,10 @@ pub fn sighting_objects(facts: &SightingFacts<'_>) -> Vec<Vec<u8>> {
 /// The same as values; an anonymous sighting may have no observable and no `observed-data`.
 pub fn sighting_values(facts: &SightingFacts<'_>) -> Vec<Value> {
     let [sighting_uuid, observed_uuid] = facts.uuids;
-    let coarse = |time: Timestamp| if facts.identity.is_some() { time } else { day_start(time) };
+    let coarse = |time: Timestamp| if facts.anonymous { day_start(time) } else { time };
     let now = millis(coarse(facts.now));
     let count = facts.count.clamp(1, COUNT_MAX);
-    let count = if facts.identity.is_some() { count } else { span_start(count) };
+    let count = if facts.anonymous { span_start(count) } else { count };
     let first = millis(coarse(facts.first.min(facts.last)));
     let last = millis(coarse(facts.last.max(facts.first)));
     let observable = observable_object(facts.observable);
@@ -78,7 +80,7 @@ pub fn sighting_values(facts: &SightingFacts<'_>) -> Vec<Value> {
         "count": count,
         "sighting_of_ref": facts.indicator_id,
     });
-    if let Some(identity) = facts.identity {
+    if let Some(identity) = facts.identity.filter(|_| !facts.anonymous) {
         set(&mut observed, "created_by_ref", json!(identity));
         set(&mut sighting, "created_by_ref", json!(identity));
         set(&mut sighting, "where_sighted_refs", json!([identity]));
@@ -87,7 +89,7 @@ pub fn sighting_values(facts: &SightingFacts<'_>) -> Vec<Value> {
         set(&mut observed, "object_marking_refs", json!(facts.marking_refs));
         set(&mut sighting, "object_marking_refs", json!(facts.marking_refs));
     }
-    if facts.identity.is_none() && tells_more(facts.observable.kind()) {
+    if facts.anonymous && tells_more(facts.observable.kind()) {
         return vec![sighting];
     }
     set(&mut sighting, "observed_data_refs", json!([observed_id]));

@@ -46,6 +46,7 @@ fn what_is_kept_comes_back() {
     let mut summary = sample::firm();
     summary.copies = vec![("a.log.gz".to_owned(), "a.log".to_owned())];
     (summary.hits[0].known, summary.hits[1].known) = (Some(true), Some(false));
+    summary.hits.iter().for_each(|hit| summary.beyond.count(&hit.finding));
     let bytes = bytes_of(&unfinished(&summary));
     let back = Unfinished::from_bytes(&bytes).unwrap();
     let (one, other) = (unfinished(&summary), &back);
@@ -55,6 +56,7 @@ fn what_is_kept_comes_back() {
     assert_eq!((&one.rules, &one.patterns), (&other.rules, &other.patterns));
     assert!(matches!(&other.detectors, Some(DetectorState::Kept(bytes)) if *bytes == [1, 2, 3]));
     assert_eq!(format!("{:?}", summary.hits), format!("{:?}", back.summary.hits));
+    assert_eq!(summary.beyond, back.summary.beyond);
     assert_eq!(summary.detections, back.summary.detections);
     assert_eq!(format!("{:?}", summary.files), format!("{:?}", back.summary.files));
     assert_eq!((&summary.left_out, &summary.days), (&back.summary.left_out, &back.summary.days));

@@ -36,15 +36,18 @@ pub enum FindingCommand {
     },
     /// Approve a finding: append a STIX sighting of it to the ledger
     Share(ShareFinding),
-    /// Say that a finding is nothing, or not to be shared
+    /// Say that a finding or a detection is nothing, or not to be shared
     Dismiss {
         #[command(flatten)]
         data: Data,
-        /// Its id
+        /// Its id: `finding list` shows those of findings, reports those of detections
         id: String,
         /// Why
+        #[arg(long, required_unless_present = "undo", conflicts_with = "undo")]
+        reason: Option<String>,
+        /// Let it count again
         #[arg(long)]
-        reason: String,
+        undo: bool,
     },
     /// Rules that approve findings in place of a person
     #[command(subcommand)]

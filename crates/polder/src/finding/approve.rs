@@ -12,7 +12,7 @@ use model::marking::Tlp;
 use serde_json::json;
 
 use super::share::{Terms, append, changed, marking, sight_of};
-use super::{Group, approvals, groups, indicator_facts};
+use super::{Group, approvals, groups, indicator_facts, is_revoked};
 use crate::cli::{ApproveRuleCommand, Data};
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, now};
@@ -187,6 +187,10 @@ fn deciding<'r>(
     indicator: &str,
 ) -> Result<Option<&'r Approval>, Failure> {
     let Some(facts) = node.store.read(|read| indicator_facts(read, indicator))? else { return Ok(None) };
+    // Nobody stands for what was revoked: it is not even drafted.
+    if node.store.read(|read| is_revoked(read, indicator))? {
+        return Ok(None);
+    }
     // Whoever signs a record may write anybody's identity into it: that of the signer counts, and what the
     // operator himself brought in.
     let signers = node.store.read(|read| signers(read, indicator))?;

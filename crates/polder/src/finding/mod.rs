@@ -2,6 +2,7 @@
 //! `polder finding`: what earlier hunts found, and what becomes of it.
 
 pub mod approve;
+mod ended;
 pub mod report;
 pub mod share;
 
@@ -13,7 +14,7 @@ use hunt::history::findings;
 use hunt::report::draft::{self, Draft, State, drafts, of_finding, write_down};
 use hunt::report::said;
 use hunt::report::words::{second_or_dash, visible};
-use hunt::report::{Hit, IndicatorFacts};
+use hunt::report::{Hit, IndicatorFacts, kept};
 use ledger::audience::Heads;
 use ledger::record;
 use ledger::sql::{EngineError, Read};
@@ -35,7 +36,9 @@ const LINES_SHOWN: usize = 20;
 pub fn run(command: &FindingCommand) -> Result<Exit, Failure> {
     match command {
         FindingCommand::ApproveRule(command) => approve::run(command),
-        FindingCommand::Dismiss { data, id, reason } => dismiss(data, id, reason),
+        FindingCommand::Dismiss { data, id, reason, undo } => {
+            dismiss(data, id, reason.as_deref().filter(|_| !undo))
+        }
         FindingCommand::List { data, state, json } => list(data, *state, *json),
         FindingCommand::Report(args) => report::run(args),
         FindingCommand::Share(args) => share::run(args),
@@ -132,6 +135,22 @@ pub fn is_revoked(read: &mut dyn Read, id: &str) -> Result<bool, EngineError> {
     Ok(rows.iter().find_map(|row| row.body.as_deref()).is_some_and(|body| share::is_revoked(Some(body))))
 }
 
+/// Indicators that were asked whether they are revoked.
+#[derive(Default)]
+pub struct Revoked(BTreeMap<String, bool>);
+
+impl Revoked {
+    /// Whether an indicator is; the entry of a list never is.
+    pub fn has(&mut self, read: &mut dyn Read, id: &str) -> Result<bool, EngineError> {
+        if let Some(known) = self.0.get(id) {
+            return Ok(*known);
+        }
+        let is_revoked = model::id::is_stix_id(id) && is_revoked(read, id)?;
+        self.0.insert(id.to_owned(), is_revoked);
+        Ok(is_revoked)
+    }
+}
+
 /// The name of an identity, if it is held here; otherwise its id.
 pub fn identity_name(read: &mut dyn Read, id: &str) -> Result<String, EngineError> {
     let rows = if id.is_empty() { Vec::new() } else { record::of_subject(read, SubjectKey::of(id))? };
@@ -142,10 +161,15 @@ pub fn identity_name(read: &mut dyn Read, id: &str) -> Result<String, EngineErro
 
 fn list(data: &Data, state: Option<State>, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
-    let (all, known) =
-        node.store.read(|read| Ok::<_, EngineError>((findings(read, None)?, drafts(read)?)))?;
+    let (all, known, revoked) = node.store.read(|read| {
+        let (all, known) = (findings(read, None)?, drafts(read)?);
+        let mut revoked = Revoked::default();
+        let each = all.iter().map(|hit| revoked.has(read, &hit.finding.indicator));
+        let revoked: Vec<bool> = each.collect::<Result<_, _>>()?;
+        Ok::<_, EngineError>((all, known, revoked))
+    })?;
     let mut any = false;
-    for hit in &all {
+    for (hit, revoked) in all.iter().zip(revoked) {
         let fresh = of_finding(&hit.finding);
         let draft = known.get(&fresh.id).unwrap_or(&fresh);
         if state.is_some_and(|state| state != draft.state) {
@@ -157,10 +181,12 @@ fn list(data: &Data, state: Option<State>, as_json: bool) -> Result<Exit, Failur
             if let Value::Object(members) = &mut object {
                 members.insert("finding".to_owned(), json!(draft.id));
                 members.insert("state".to_owned(), json!(draft.state.name()));
+                members.insert("revoked".to_owned(), json!(revoked));
             }
             say!("{object}");
         } else {
-            say!("{}  [{} {}]", finding_line(hit), draft.id, draft.state.name());
+            let revoked = if revoked { ", indicator revoked" } else { "" };
+            say!("{}  [{} {}{revoked}]", finding_line(hit), draft.id, draft.state.name());
         }
     }
     Ok(if any { Exit::Done } else { Exit::NotFound })
@@ -169,7 +195,7 @@ fn list(data: &Data, state: Option<State>, as_json: bool) -> Result<Exit, Failur
 fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let node = Node::open(data)?;
     let group = group_of(&node, id)?;
-    let (facts, author) = node.store.read(|read| {
+    let (facts, author, revoked) = node.store.read(|read| {
         let id = &group.draft.indicator;
         let facts = match indicator_facts(read, id)? {
             None => said_facts(read, id)?,
@@ -177,18 +203,18 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
         };
         let facts = facts.unwrap_or_else(|| IndicatorFacts::unmarked_or_unknown(id));
         let author = identity_name(read, &facts.author)?;
-        Ok::<_, EngineError>((facts, author))
+        Ok::<_, EngineError>((facts, author, Revoked::default().has(read, id)?))
     })?;
     let (first, last) = group.times();
     let draft = &group.draft;
-    let objects = share::preview(&node, &group)?;
+    let objects = if revoked { Vec::new() } else { share::preview(&node, &group)? };
     let more = group.findings.len().saturating_sub(LINES_SHOWN);
     if as_json {
         let lines: Vec<Value> = group.findings.iter().take(LINES_SHOWN).map(finding_json).collect();
         say!(
             "{}",
             json!({
-                "finding": draft.id, "state": draft.state.name(), "reason": draft.reason,
+                "finding": draft.id, "state": draft.state.name(), "revoked": revoked, "reason": draft.reason,
                 "indicator": draft.indicator, "name": facts.name, "author": author,
                 "marking": facts.marking.to_string(), "kind": draft.kind.name(), "value": draft.value,
                 "count": group.findings.len(), "first": first.map(|t| t.to_string()),
@@ -201,6 +227,9 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     }
     say!("{} {}  [{} {}]", draft.kind.name(), visible(&draft.value), draft.id, draft.state.name());
     say!("  indicator  {} {}", visible(&draft.indicator), visible(&facts.name));
+    if revoked {
+        say!("  revoked    its author took the indicator back: reports leave its findings out");
+    }
     if !author.is_empty() {
         say!("  author     {}", visible(&author));
     }
@@ -225,6 +254,7 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
         say!("  and {more} more lines; `polder finding list` names them");
     }
     match objects.as_slice() {
+        [] if revoked => say!("  Its indicator was revoked: no sighting is made of it"),
         [] => say!("  It is of an entry of a list: there is no object that a sighting could refer to"),
         objects => {
             say!("  A sighting would say:");
@@ -234,12 +264,31 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn dismiss(data: &Data, id: &str, reason: &str) -> Result<Exit, Failure> {
-    if reason.trim().is_empty() {
+/// Writes down that a finding or a detection is nothing; without a reason that it counts again.
+fn dismiss(data: &Data, id: &str, reason: Option<&str>) -> Result<Exit, Failure> {
+    if reason.is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Failure::usage("say with --reason why it is dismissed"));
     }
     let node = Node::open(data)?;
-    let group = group_of(&node, id)?;
+    let group = match (group_of(&node, id), ended::find(&node, id)?) {
+        (Err(Failure { exit: Exit::NotFound, .. }), Some(kept)) => {
+            ended::dismiss(&node, &kept.detection, reason)?;
+            return Ok(Exit::Done);
+        }
+        (Err(Failure { exit: Exit::NotFound, .. }), None) => {
+            return Err(Failure::not_found(format!(
+                "there is no finding and no detection `{id}`; `polder finding list` shows findings, `polder finding report` \
+                 detections"
+            )));
+        }
+        (Ok(_), Some(kept)) if id.len() < 16 => {
+            let other = kept::detection_id(&kept.detection);
+            return Err(Failure::usage(format!(
+                "a finding and the detection {other} begin with `{id}`; write more of the id"
+            )));
+        }
+        (group, _) => group?,
+    };
     if group.draft.state == State::Shared {
         return Err(Failure::usage(format!(
             "{} was shared as {}; take that back with `polder recall`",
@@ -247,16 +296,24 @@ fn dismiss(data: &Data, id: &str, reason: &str) -> Result<Exit, Failure> {
             group.draft.sighting.unwrap_or_default()
         )));
     }
+    if reason.is_none() && group.draft.state != State::Dismissed {
+        let Draft { id, state, .. } = group.draft;
+        return Err(Failure::usage(format!(
+            "{id} is {}, not dismissed: there is nothing to undo",
+            state.name()
+        )));
+    }
     let dismissed = Draft {
-        state: State::Dismissed,
-        reason: reason.to_owned(),
+        state: if reason.is_some() { State::Dismissed } else { State::New },
+        reason: reason.unwrap_or_default().to_owned(),
         community: None,
         rule: None,
         changed: now(),
         ..group.draft
     };
     node.store.local(|tx| write_down(tx, &dismissed))?;
-    say!("{} is dismissed: {}", dismissed.id, counted(group.findings.len() as u64, "finding"));
+    let count = counted(group.findings.len() as u64, "finding");
+    say!("{} is {}: {count}", dismissed.id, dismissed.state.name());
     Ok(Exit::Done)
 }
 

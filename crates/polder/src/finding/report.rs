@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reports in all forms, to a file or stdout.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
@@ -11,19 +11,20 @@ use hunt::history::{files, findings};
 use hunt::indicator::{Indicator, SHIPPED};
 use hunt::limits::TABLE_COLUMNS_MAX;
 use hunt::report::draft::{State, drafts, of_finding};
+use hunt::report::kept::Dismissal;
 use hunt::report::{
-    FileState, Hit, IndicatorFacts, Summary, csv, html, json_lines, kept, ocsf, one_page_html, one_page_text,
-    recorded_files, stix, table, timesketch,
+    Ended, EndedBy, Hit, IndicatorFacts, Summary, Witness, csv, html, json_lines, kept, ocsf, one_page_html,
+    one_page_text, recorded_files, stix, table, timesketch,
 };
 use ledger::sql::{EngineError, Read};
 use uuid::Uuid;
 
 use super::share::keyed_uuid;
-use super::{identity_name, indicator_facts, said_facts};
+use super::{Revoked, ended, identity_name, indicator_facts, said_facts};
 use crate::cli::{FindingReport, ReportFormat};
 use crate::failure::{Exit, Failure};
 use crate::history::Opened;
-use crate::hunting::coverage;
+use crate::hunting::{counted, coverage};
 use crate::init::salts;
 use crate::node::{Node, now};
 use crate::{contacts, notify};
@@ -56,8 +57,7 @@ pub fn run(args: &FindingReport) -> Result<Exit, Failure> {
         notify::announce(&node, &summary, &settings)?;
     }
     // Days without a log are in the report; files that could not be read are a fault.
-    let partial = summary.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0);
-    Ok(match (summary.hit_count() + summary.detection_count(), partial) {
+    Ok(match (summary.hit_count() + summary.detection_count(), summary.is_partial()) {
         (_, true) => Exit::Partial,
         (0, false) => Exit::NotFound,
         _ => Exit::Done,
@@ -71,20 +71,28 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
     node.store.read(|read| {
         summary.hits = findings(read, None)?;
         set_dismissed_aside(read, &mut summary)?;
+        set_revoked_aside(read, &mut summary)?;
         let recorded = files(read)?;
         coverage::add_recorded(&mut summary, &recorded);
         summary.files = recorded_files(recorded);
         summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
-        let mut kinds = std::collections::BTreeMap::<_, u64>::new();
+        let mut kinds = BTreeMap::<_, u64>::new();
         for indicator in hunt::query::indicators(read)? {
             *kinds.entry(indicator.observable.kind()).or_default() += 1;
         }
-        summary.detections = kept::kept(read)?;
+        let undecided = ended::tell(read, &mut summary)?;
         if let Some((last, sought)) = kept::sought(read)? {
             summary.sought = sought;
             summary.sought.notes.push(format!(
                 "rules, patterns and detectors are those of the last hunt, of {} UTC",
                 last.to_string()[..16].replace('T', " ")
+            ));
+        }
+        if undecided > 0 {
+            summary.sought.notes.push(format!(
+                "{} may be covered by exceptions, which what is kept of them does not tell: `polder finding dismiss ID` ends \
+                 one",
+                counted(undecided, "detection")
             ));
         }
         summary.sought.indicators = kinds.into_iter().collect();
@@ -103,18 +111,33 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
 
 /// What persons have dismissed.
 #[derive(Default)]
-pub struct Dismissed(BTreeSet<String>);
+pub struct Dismissed {
+    findings: BTreeSet<String>,
+    detections: BTreeMap<String, Dismissal>,
+}
 
 impl Dismissed {
     /// As the node knows it now.
     pub fn of(read: &mut dyn Read) -> Result<Dismissed, EngineError> {
         let all = drafts(read)?.into_values();
-        Ok(Dismissed(all.filter(|draft| draft.state == State::Dismissed).map(|draft| draft.id).collect()))
+        let findings = all.filter(|draft| draft.state == State::Dismissed).map(|draft| draft.id).collect();
+        Ok(Dismissed { findings, detections: kept::dismissed(read)? })
     }
 
     /// Whether a finding is of what was dismissed.
     pub fn has(&self, hit: &Hit) -> bool {
-        !self.0.is_empty() && self.0.contains(&of_finding(&hit.finding).id)
+        !self.findings.is_empty() && self.findings.contains(&of_finding(&hit.finding).id)
+    }
+
+    /// What was said of a detection that was dismissed, and has not become graver since.
+    pub fn of_detection(&self, detection: &Detection) -> Option<Ended> {
+        if self.detections.is_empty() {
+            return None;
+        }
+        let id = kept::detection_id(detection);
+        let dismissal = self.detections.get(&id).filter(|said| said.level >= detection.level)?;
+        let (by, reason) = (detection.id.clone(), dismissal.reason.clone());
+        Some(Ended { id, by, why: EndedBy::Dismissed, reason })
     }
 }
 
@@ -123,7 +146,28 @@ pub fn set_dismissed_aside(read: &mut dyn Read, summary: &mut Summary) -> Result
     let known = Dismissed::of(read)?;
     let (dismissed, hits): (Vec<Hit>, _) =
         std::mem::take(&mut summary.hits).into_iter().partition(|hit| known.has(hit));
-    (summary.dismissed, summary.hits) = (dismissed.len() as u64, hits);
+    let beyond = summary.beyond.take_out(&|id| known.findings.contains(id));
+    summary.more_hits = summary.more_hits.saturating_sub(beyond);
+    (summary.dismissed, summary.hits) = (dismissed.len() as u64 + beyond, hits);
+    for detection in std::mem::take(&mut summary.detections) {
+        match known.of_detection(&detection) {
+            Some(ended) => summary.ended.push(ended),
+            None => summary.detections.push(detection),
+        }
+    }
+    Ok(())
+}
+
+/// What was found of indicators that were revoked since is counted and not told: nobody stands for it any more.
+fn set_revoked_aside(read: &mut dyn Read, summary: &mut Summary) -> Result<(), EngineError> {
+    let mut revoked = Revoked::default();
+    for hit in std::mem::take(&mut summary.hits) {
+        if revoked.has(read, &hit.finding.indicator)? {
+            summary.revoked += 1;
+        } else {
+            summary.hits.push(hit);
+        }
+    }
     Ok(())
 }
 
@@ -146,13 +190,14 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
     let ids: BTreeSet<String> = summary
         .hits
         .iter()
-        .map(|hit| &hit.finding.indicator)
-        .chain(summary.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id))
+        .map(|hit| hit.finding.indicator.as_str())
+        .chain(summary.beyond.indicators())
+        .chain(summary.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| one.id.as_str()))
         .filter(|id| model::id::is_stix_id(id))
-        .cloned()
+        .map(str::to_owned)
         .collect();
     let known = node.store.read(|read| {
-        let mut all = std::collections::BTreeMap::new();
+        let mut all = BTreeMap::new();
         for id in &ids {
             let said = said_facts(read, id)?;
             if let Some(facts) = indicator_facts(read, id)? {
@@ -258,23 +303,26 @@ fn print(
 }
 
 fn stix_bytes(node: Option<&Node>, summary: &Summary, anonymous: bool) -> Result<Vec<u8>, Failure> {
-    let file = match node.filter(|_| !anonymous) {
+    let key = || match node {
+        Some(node) => node.sighting_key().map(|key| *key),
+        None => Ok(crate::node::random()),
+    };
+    let keyed = |witness| {
+        let key = key()?;
+        Ok::<_, Failure>(stix(summary, witness, &|name| keyed_uuid(&key, &format!("file\n{name}"))))
+    };
+    let file = match node {
+        _ if anonymous => keyed(Witness::Anonymous)?,
+        None => keyed(Witness::Unnamed)?,
         Some(node) => {
             let audience = node.own_audience();
             let draft = crate::identity::draft(node, &audience, salts()?)?;
             let identity = serde_json::from_slice(&draft.body)
                 .map_err(|e| Failure::internal(format!("the own identity does not parse: {e}")))?;
             let member = node.member();
-            stix(summary, Some(&identity), &|name| {
+            stix(summary, Witness::Named(&identity), &|name| {
                 Uuid::new_v5(&NAMESPACE, format!("file\n{member}\n{name}").as_bytes())
             })
-        }
-        None => {
-            let key = match node {
-                Some(node) => *node.sighting_key()?,
-                None => crate::node::random(),
-            };
-            stix(summary, None, &|name| keyed_uuid(&key, &format!("file\n{name}")))
         }
     };
     if file.left_out > 0 {
@@ -282,6 +330,13 @@ fn stix_bytes(node: Option<&Node>, summary: &Summary, anonymous: bool) -> Result
             "{} findings are of entries of lists, for which there is no object, of objects that nobody marked or whose \
              marking is not understood, or beyond the limit of a file: no sighting was made of them",
             file.left_out
+        );
+    }
+    if file.uncounted > 0 {
+        eprintln!(
+            "{} of these were found when more indicators and values were found than are counted: sightings may state too \
+             few for as many; hunt in fewer files at once, or ask `polder finding report` of a node",
+            file.uncounted
         );
     }
     Ok(file.bytes)

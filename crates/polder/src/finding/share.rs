@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Group, approve, group_of, indicator_facts, said_facts};
+use super::{Group, approve, group_of, indicator_facts, is_revoked as is_revoked_here, said_facts};
 use crate::cli::{Data, ShareFinding};
 use crate::failure::{Exit, Failure};
 use crate::hunting::counted;
@@ -289,6 +289,12 @@ pub fn marking(
     }
     let strictest =
         heads.iter().map(|head| head.marking).reduce(Marking::as_strict_as).unwrap_or(Marking::NONE);
+    if node.store.read(|read| is_revoked_here(read, indicator))? {
+        return Err(Failure::usage(format!(
+            "{indicator} was revoked: who made it says that it was wrong, so no sighting of it is made. `polder finding \
+             dismiss` sets its findings aside; if they are true all the same, import an indicator of your own and hunt again"
+        )));
+    }
     let marking = tlp.map_or(strictest, |tlp| strictest.as_strict_as(Marking::tlp(tlp)));
     let Audience::Community(community) = audience else { return Ok(marking) };
     if marking.tlp.is_none() || marking.unknown {

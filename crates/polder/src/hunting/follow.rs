@@ -157,9 +157,11 @@ impl<'j> Job<'j> {
                 counted(hits, "finding"),
                 counted(detections, "detection")
             );
-            if following.left_aside > 0 {
-                let noun = counted(following.left_aside, "finding");
-                eprintln!("{noun} more of what a person dismissed, not told");
+            for (count, noun) in [(following.left_aside.0, "finding"), (following.left_aside.1, "detection")]
+            {
+                if count > 0 {
+                    eprintln!("{} more of what a person dismissed, not told", counted(count, noun));
+                }
             }
             Ok(hits + detections > 0)
         })
@@ -237,7 +239,7 @@ struct Following<'f> {
     /// What persons have dismissed, as of when findings were last stored.
     dismissed: Dismissed,
     /// Findings of it so far.
-    left_aside: u64,
+    left_aside: (u64, u64),
     /// Whether a fault was told that is not over yet.
     is_faulty: bool,
 }
@@ -273,7 +275,7 @@ impl<'f> Following<'f> {
             indicators: BTreeMap::new(),
             found: (0, 0),
             dismissed: Dismissed::default(),
-            left_aside: 0,
+            left_aside: (0, 0),
             is_faulty: false,
         })
     }
@@ -403,7 +405,18 @@ impl<'f> Following<'f> {
         let mut detections: Vec<Detection> = detections.into_iter().filter(is_new).collect();
         let all = hits.len();
         let hits: Vec<Hit> = hits.iter().filter(|hit| !self.dismissed.has(hit)).cloned().collect();
-        self.left_aside += (all - hits.len()) as u64;
+        self.left_aside.0 += (all - hits.len()) as u64;
+        if self.node.is_some() {
+            // What was dismissed as well: a hunt has told it again.
+            self.detected.extend(detections.iter().cloned());
+            // While the database is away; a report tells no more.
+            if self.detected.len() >= 2 * DETECTIONS_MAX {
+                keep_the_gravest(&mut self.detected);
+            }
+        }
+        let all = detections.len();
+        detections.retain(|detection| self.dismissed.of_detection(detection).is_none());
+        self.left_aside.1 += (all - detections.len()) as u64;
         if hits.is_empty() && detections.is_empty() {
             return Ok(());
         }
@@ -416,13 +429,6 @@ impl<'f> Following<'f> {
         } else {
             hits.iter().for_each(|hit| say!("{}", finding_line(hit)));
             detections.iter().for_each(print);
-        }
-        if self.node.is_some() {
-            self.detected.extend(detections.iter().cloned());
-            // While the database is away; a report tells no more.
-            if self.detected.len() >= 2 * DETECTIONS_MAX {
-                keep_the_gravest(&mut self.detected);
-            }
         }
         if let Some(notices) = &self.notices {
             detections.retain(|detection| detection.level >= notices.settings.level_min);

@@ -39,8 +39,6 @@ const LEFT_OUT: &str = "pattern-events-left-out";
 /// What came of all logs.
 pub struct Gathered {
     pub summary: Summary,
-    /// Whether something could not be read.
-    pub partial: bool,
     /// What correlations came to, by the number of the log of the last line.
     pub counts: BTreeMap<(i64, String), RuleCount>,
     /// What following goes on from; as it was asked for.
@@ -206,6 +204,7 @@ impl<'q> Gathering<'q> {
         }
         let room = HITS_MAX.saturating_sub(self.summary.hits.len());
         self.summary.more_hits += hits.len().saturating_sub(room) as u64;
+        hits.iter().skip(room).for_each(|hit| self.summary.beyond.count(&hit.finding));
         self.summary.hits.extend(hits.into_iter().take(room));
     }
 
@@ -363,7 +362,9 @@ impl<'q> Gathering<'q> {
         found.into_iter().for_each(|detection| self.detection(detection));
         self.keep_the_gravest();
         coverage::fill(&mut self.summary);
-        Gathered { summary: self.summary, partial: self.partial, counts, onward, unrecorded: None }
+        // Of nothing that was read nothing can be said.
+        self.summary.incomplete = self.partial || self.summary.lines() == 0;
+        Gathered { summary: self.summary, counts, onward, unrecorded: None }
     }
 
     /// What correlations came to. A hunt that goes on later counts them then.

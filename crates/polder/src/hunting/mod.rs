@@ -110,7 +110,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         gathering.summary.files.retain(|file| file.path != name);
         gathering.not_read(name, why);
     }
-    let Gathered { mut summary, partial, counts, onward, unrecorded } =
+    let Gathered { mut summary, counts, onward, unrecorded } =
         job.hunt_all(&paths, &streams, gathering, keeper.as_mut())?;
     let mut settled = unrecorded.map_or(Ok(()), Err);
     if let (Some(node), true) = (&node, settled.is_ok()) {
@@ -151,9 +151,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         found |= job.follow(&followed, onward, node.as_ref(), settings.as_ref())?;
         return Ok(if found { Exit::Done } else { Exit::NotFound });
     }
-    // Of nothing that was read nothing can be said.
-    let partial = partial || summary.stopped || summary.lines() == 0;
-    Ok(match (found, partial) {
+    Ok(match (found, summary.is_partial()) {
         (_, true) => Exit::Partial,
         (false, false) => Exit::NotFound,
         (true, false) => Exit::Done,

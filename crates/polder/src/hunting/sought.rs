@@ -13,7 +13,7 @@ use hunt::confirm::condition::Condition;
 use hunt::confirm::warning::{self, WarningLists};
 use hunt::detection::Level;
 use hunt::detector;
-use hunt::indicator::{Indicator, Reading, SHIPPED, read_csv, read_list};
+use hunt::indicator::{Indicator, Reading, SHIPPED, merge_entries, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, PLACE_FILE_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
 use hunt::report::Sought;
@@ -225,7 +225,10 @@ impl Gathered {
         }
         let (rules, said) = Rules::new(std::mem::take(&mut self.rules));
         self.said(&said);
-        let set = IndicatorSet::build(self.indicators);
+        let set = IndicatorSet::build(match args.indicators.is_empty() {
+            true => self.indicators,
+            false => merge_entries(self.indicators),
+        });
         set.diagnostics().iter().for_each(|d| eprintln!("{d}"));
         let patterns = PatternSet::build(self.patterns);
         patterns.diagnostics().iter().for_each(|d| eprintln!("{d}"));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hunt::detection::Detection;
 use hunt::history::names_before_rotation;
 use hunt::limits::HELD_BYTES_MAX;
-use hunt::report::Hit;
+use hunt::report::{Beyond, Hit};
 use hunt::rule::RuleCount;
 use hunt::run::{Hunt, Part};
 use model::time::Timestamp;
@@ -41,6 +41,7 @@ pub struct OfFile {
     /// Findings of logs that were marked.
     marked: usize,
     more_hits: u64,
+    beyond: Beyond,
     detections: Vec<Detection>,
     more_detections: u64,
 }
@@ -50,6 +51,7 @@ impl OfFile {
         let bytes: usize = part.hits.iter().map(bytes_of).sum();
         if self.bytes.saturating_add(bytes) > HELD_BYTES_MAX {
             self.more_hits += part.hits.len() as u64;
+            part.hits.iter().for_each(|hit| self.beyond.count(&hit.finding));
         } else {
             self.bytes += bytes;
             self.hits.extend(part.hits);
@@ -280,6 +282,7 @@ impl<'t, 'q> Taking<'t, 'q> {
     fn take(&mut self, of_file: OfFile) {
         self.gathering.hits(of_file.hits);
         self.gathering.summary.more_hits += of_file.more_hits;
+        self.gathering.summary.beyond.unite(of_file.beyond);
         self.gathering.summary.more_detections += of_file.more_detections;
         of_file.detections.into_iter().for_each(|detection| self.gathering.detection(detection));
     }

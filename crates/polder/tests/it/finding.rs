@@ -237,7 +237,8 @@ fn a_report_has_every_form() {
 
     found.bench.write("wrong.toml", "[own_it]\nname = \"Beheer\"\ntelephone = \"1\"\n");
     let args = ["report", "--format", "page", "--contacts", "wrong.toml"];
-    found.run(&args).expect(2).says(&["wrong.toml", "telephone"]);
+    let ran = found.run(&args).expect(2).says(&["wrong.toml line 3, column 1", "telephone"]);
+    assert!(!ran.err.contains("\\n"), "one line, and no drawing of it: {}", ran.err);
     found.run(&["report", "--format", "page", "--language", "fr"]).expect(2).says(&["nl, en"]);
     Bench::new().run(&["finding", "report", "--data", "d"]).expect(1).says(&["Nothing was looked for"]);
 }
@@ -254,4 +255,127 @@ fn a_label_that_is_not_given_is_said() {
     found.bench.write("green.json", green);
     let report = found.bench.import("green.json", &["--tlp", "clear"], 0);
     assert_eq!(report["diagnostics"][0]["code"], "label-not-given", "{report}");
+}
+
+/// Who takes an indicator back takes back what was found of it: nobody is told to act on it, and nobody shares it.
+#[test]
+fn what_was_retracted_is_neither_counted_nor_shared() {
+    let found = Found::new();
+    let id = found.id("203.0.113.7");
+    let shown = || found.run(&["show", &id, "--json"]).expect(0).json().remove(0);
+    let indicator = shown()["indicator"].as_str().unwrap().to_owned();
+    assert_eq!(shown()["revoked"], false);
+    found.bench.run(&["recall", "--data", "d", &indicator, "--retract"]).expect(0);
+
+    let revoked = |one: &Value| one["revoked"] == true;
+    let all = found.list();
+    assert_eq!((all.len(), all.iter().filter(|one| revoked(one)).count()), (3, 2));
+    found.run(&["list"]).expect(0).says(&["new, indicator revoked]"]);
+    assert!(revoked(&shown()) && shown()["objects"] == json!([]));
+    found.run(&["show", &id]).expect(0).says(&["took the indicator back", "no sighting is made"]);
+
+    let ran = found
+        .run(&["report"])
+        .expect(0)
+        .says(&["1 finding found.", "2 findings more are of indicators that were revoked"]);
+    assert!(!ran.out.contains("203.0.113.7"), "{}", ran.out);
+    let head = found.run(&["report", "--format", "json"]).expect(0).json().remove(0);
+    assert_eq!((&head["findings"], &head["revoked"]), (&json!(1), &json!(2)));
+    let page = found.run(&["report", "--format", "page-text", "--language", "nl"]).expect(0).out;
+    assert!(page.contains("2 vondsten tellen niet mee"), "{page}");
+    assert!(found.run(&["report", "--format", "html"]).expect(0).out.contains("revoked since"));
+
+    for args in [&["share", &id][..], &["share", &id, "--draft"], &["sight", &indicator]] {
+        found.run(args).expect(2).says(&["was revoked", "finding dismiss"]);
+    }
+    let rule = ["approve-rule", "add", "--reason", "agreed", "--community", &found.ring];
+    found.run(&rule).expect(0);
+    assert_eq!(found.run(&["approve-rule", "run", "--json"]).expect(0).json().len(), 1, "the other one");
+    assert_eq!((found.state("203.0.113.7"), found.state(NAME)), ("new".into(), "shared".into()));
+}
+
+const RULES: &str = "title: Shadow copies are deleted
+id: 2b1f0c9a-5c1e-4c55-9a43-3a1b8f2d7e10
+level: high
+logsource: {product: windows, category: process_creation}
+detection: {tool: {Image|endswith: \\vssadmin.exe}, condition: tool}
+---
+title: Somebody asks who he is
+id: 5d0f4a1e-8c8e-4f0b-a7a5-6b1d6a3c2f11
+level: high
+logsource: {product: windows, category: process_creation}
+detection: {tool: {Image|endswith: \\whoami.exe}, condition: tool}
+";
+
+/// What a person says of detections holds for what is kept of them, too.
+#[test]
+fn kept_detections_can_be_ended() {
+    let bench = Bench::new();
+    let event = |tool: &str, user: &str, second: u32| {
+        format!(
+            r##"{{"Event":{{"System":{{"Provider":{{"#attributes":{{"Name":"Microsoft-Windows-Sysmon"}}}},"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"ws-1.corp.example","TimeCreated":{{"#attributes":{{"SystemTime":"2026-03-01T10:00:{second:02}Z"}}}}}},"EventData":{{"Image":"C:\\Windows\\System32\\{tool}.exe","CommandLine":"{tool} x","User":"CORP\\{user}"}}}}}}"##
+        ) + "\n"
+    };
+    let log =
+        [("vssadmin", "anna", 1), ("vssadmin", "bert", 2), ("whoami", "carl", 3), ("whoami", "dora", 4)];
+    bench.write("log.jsonl", log.map(|(tool, user, second)| event(tool, user, second)).concat());
+    bench.write("rules.yml", RULES);
+    bench.run(&["rules", "import", "rules.yml", "--licence", "CC0", "--data", "d"]).expect(0);
+    let of = |args: &[&str]| -> Vec<Value> {
+        bench.run(args).json().into_iter().filter(|line| line["type"] != "file").collect()
+    };
+    let users = |lines: &[Value]| -> Vec<String> {
+        let all = lines.iter().filter(|line| line["type"] == "detection");
+        let mut all: Vec<String> = all
+            .map(|one| {
+                let about = one["about"].as_array().unwrap().iter();
+                let account = about.filter(|one| one["kind"] == "account").map(|one| &one["value"]);
+                account.map(|value| value.as_str().unwrap().rsplit('\\').next().unwrap()).collect()
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let hunt = ["hunt", "--data", "d", "log.jsonl", "--json"];
+    let report = ["finding", "report", "--data", "d", "--format", "json"];
+    assert_eq!(users(&of(&hunt)), ["anna", "bert", "carl", "dora"]);
+    let kept = of(&report);
+    assert_eq!(users(&kept), ["anna", "bert", "carl", "dora"]);
+    let id = |user: &str| {
+        let is_of = |line: &&Value| line["type"] == "detection" && line.to_string().contains(user);
+        kept.iter().find(is_of).unwrap()["detection"].as_str().unwrap().to_owned()
+    };
+
+    // A person says that it is nothing: neither a report nor a later hunt tells it.
+    let dismiss = |more: &[&str], code| {
+        bench.run(&[&["finding", "dismiss", "--data", "d"], more].concat()).expect(code)
+    };
+    dismiss(&["0123456789abcdef", "--reason", "x"], 1).says(&["no detection", "finding report"]);
+    dismiss(&[&id("anna"), "--reason", " "], 2).says(&["--reason"]);
+    dismiss(&[&id("anna"), "--reason", "the backup"], 0).says(&["is dismissed", "Shadow copies"]);
+    assert_eq!(users(&of(&report)), ["bert", "carl", "dora"]);
+    assert_eq!(users(&of(&hunt)), ["bert", "carl", "dora"]);
+    let ended = |lines: &[Value]| -> Vec<[String; 3]> {
+        let all = lines.iter().filter(|line| line["type"] == "ended");
+        all.map(|one| ["detection", "why", "reason"].map(|name| one[name].as_str().unwrap().to_owned()))
+            .collect()
+    };
+    assert_eq!(ended(&of(&hunt)), [[id("anna"), "dismissed".into(), "the backup".into()]]);
+    dismiss(&[&id("anna")[..8], "--undo"], 0).says(&["is new"]);
+    assert_eq!(users(&of(&report)).len(), 4);
+
+    // An exception that was made since covers what it names, a rule that is off all of its own.
+    let except = ["rules", "except", "2b1f0c9a-5c1e-4c55-9a43-3a1b8f2d7e10", "User=CORP\\an*"];
+    let more = ["--reason", "our backup", "--until", "2099-12-31", "--data", "d"];
+    bench.run(&[&except[..], &more[..]].concat()).expect(0);
+    assert_eq!(users(&of(&report)), ["bert", "carl", "dora"]);
+    assert_eq!(ended(&of(&report)), [[id("anna"), "exception".into(), "our backup".into()]]);
+    bench.run(&["rules", "disable", "5d0f4a1e-8c8e-4f0b-a7a5-6b1d6a3c2f11", "--data", "d"]).expect(0);
+    assert_eq!(users(&of(&report)), users(&of(&hunt)), "the report tells what the hunt tells");
+    let ran = bench.run(&["finding", "report", "--data", "d"]).expect(0);
+    ran.says(&["1 detection found.", "3 detections more are not counted here", &id("bert")]);
+    let html = bench.run(&["finding", "report", "--data", "d", "--format", "html"]).expect(0).out;
+    assert!(html.contains(&id("bert")) && !html.contains(&id("carl")));
+    bench.run(&["rules", "exceptions", "--end", "1", "--data", "d"]).expect(0);
+    assert_eq!(users(&of(&report)), ["anna", "bert"], "an exception that has ended covers nothing");
 }

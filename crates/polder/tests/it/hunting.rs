@@ -688,3 +688,76 @@ fn a_database_that_is_removed_under_a_hunt_is_told() {
     });
     tells_what_was_found_without_the_database(&ran, "json", 6, "was removed or replaced during the hunt");
 }
+
+/// A line that holds a value is one finding, however often lists have it.
+#[test]
+fn a_value_that_stands_in_lists_twice_is_found_once() {
+    let bench = Bench::new();
+    bench.write("a.txt", "203.0.113.7\nevil[.]example\n203.0.113.7\n");
+    bench.write("b.txt", "# theirs\nevil.example\n198.51.100.9\n");
+    bench.write(
+        "a.log",
+        "2026-03-01T10:00:00Z in 203.0.113.7\n2026-03-01T10:00:01Z dns evil.example 198.51.100.9\n",
+    );
+    let lists = ["--indicators", "a.txt", "--indicators", "b.txt", "--indicators", "a.txt"];
+    let hunt = [&["hunt", "--data", "d", "--json", "a.log"], &lists[..]].concat();
+    let lines = bench.run(&hunt).expect(0).json();
+    let found = lines.iter().filter(|line| line["type"] == "finding");
+    let found: Vec<_> =
+        found.map(|one| (one["value"].as_str().unwrap(), one["name"].as_str().unwrap())).collect();
+    assert_eq!(
+        found,
+        [
+            ("203.0.113.7", "a.txt line 1"),
+            ("evil.example", "also in b.txt; a.txt line 2"),
+            ("198.51.100.9", "b.txt line 3"),
+        ]
+    );
+    assert_eq!(lines[0]["sought"]["indicators"], json!({ "ip": 2, "domain": 1 }));
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json().len(), 3);
+}
+
+/// Whoever hunts with a list of his own and no node is told what was seen, as in every other form.
+#[test]
+fn without_a_node_a_bundle_counts_as_the_other_forms_do() {
+    let bench = Bench::bare();
+    let indicator = r#"{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-000000000001","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z","object_marking_refs":["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]}"#;
+    bench.write("set.json", indicator);
+    let line = |nth: u32| format!("2026-03-01T10:00:{nth:02}Z in 203.0.113.7\n");
+    bench.write("a.log", (0..50).map(line).collect::<String>());
+    let sighting = |more: &[&str]| -> Value {
+        let args = [&["hunt", "--indicators", "set.json", "--format", "stix", "a.log"], more].concat();
+        let bundle: Value = serde_json::from_str(&bench.run(&args).expect(0).out).unwrap();
+        let objects = bundle["objects"].as_array().unwrap();
+        assert!(!objects.iter().any(|object| object["type"] == "identity"));
+        objects.iter().find(|object| object["type"] == "sighting").unwrap().clone()
+    };
+    let told = sighting(&[]);
+    assert_eq!((&told["count"], &told["last_seen"]), (&json!(50), &json!("2026-03-01T10:00:49.000Z")));
+    let told = sighting(&["--anonymous"]);
+    assert_eq!((&told["count"], &told["last_seen"]), (&json!(10), &json!("2026-03-01T00:00:00.000Z")));
+}
+
+/// `partial` in the lines is the exit code 3; days without a log are told as such, and are neither.
+#[test]
+fn partial_and_the_exit_code_say_the_same() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    let log = |day: u32| {
+        format!("{{\"ts\":\"2026-03-{day:02}T10:00:00Z\",\"query\":\"a.example\",\"qtype_name\":\"A\"}}\n")
+    };
+    bench.write("dns.log", [log(1), log(2), log(9)].concat());
+    bench.write("bad.txt", "203.0.113.7\nno value at all\n");
+    bench.write("none.log", "");
+    for (list, path, partial, code) in [
+        ("list.txt", "dns.log", false, 1),
+        ("bad.txt", "dns.log", true, 3),
+        ("list.txt", "none.log", true, 3),
+    ] {
+        let args = ["hunt", "--data", "d", "--no-packs", "--indicators", list, path, "--json"];
+        let lines = bench.run(&args).expect(code).json();
+        assert_eq!(lines[0]["partial"], partial, "{list} {path}");
+        let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(1).json();
+        assert_eq!(report[0]["partial"], false);
+    }
+}

@@ -10,6 +10,7 @@ use crate::detection::{Detection, Evidence};
 use crate::limits::{REPORT_DETECTIONS_MAX, REPORT_EVIDENCE_MAX, REPORT_ROWS_MAX};
 use crate::report::except;
 use crate::report::fold::{Repeated, named_in, repeated};
+use crate::report::kept::detection_id;
 use crate::report::summary::Summary;
 use crate::report::words::{counted, grouped, kind_name, second_or_dash};
 
@@ -73,6 +74,8 @@ fn entry(summary: &Summary, repeated: &Repeated<'_>, before: Option<&Repeated<'_
                 dd.again[before.is_some()] {
                     (code(&one.id)) @if !one.credit.is_empty() { " · " (outside(&one.credit)) }
                 }
+                dt { "Id" }
+                dd { (code(&detection_id(one))) }
                 @if before.is_some() { dt.print { "Else" } dd.print { "as the entry before" } }
                 @if let Some(command) = except::command(summary, repeated) {
                     dt { "If it is known" }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::group::timeline;
 use super::summary::Summary;
-use super::table::{basis, dismissed, known, verdict};
+use super::table::{basis, dismissed, ended, known, revoked, verdict};
 use super::words::{counted, grouped, second};
 
 pub(super) use style::STYLE;
@@ -39,7 +39,9 @@ pub fn html(summary: &Summary) -> String {
             (top("Polder · hunt report", summary))
             h1 { (verdict(summary)) }
             p.lead { (basis(summary)) }
-            @for said in [known(summary), dismissed(summary)].into_iter().flatten() { p.lead { (said) } }
+            @for said in [known(summary), dismissed(summary), revoked(summary), ended(summary)].into_iter().flatten() {
+                p.lead { (said) }
+            }
             @if summary.stopped {
                 p.lead { "The hunt was stopped before all was read." }
             }

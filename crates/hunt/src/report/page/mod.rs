@@ -63,6 +63,8 @@ struct Page<'a> {
     known: u64,
     dismissed: u64,
     repeated: Option<Repeated>,
+    revoked: u64,
+    ended: u64,
     unseen: Vec<String>,
     unseen_more: usize,
     contacts: [(&'static str, Option<&'a Contact>); 4],
@@ -123,6 +125,8 @@ impl<'a> Page<'a> {
             known: summary.known_hits(),
             dismissed: summary.dismissed,
             repeated: Repeated::of(summary, language),
+            revoked: summary.revoked,
+            ended: summary.ended.len() as u64,
             unseen,
             unseen_more,
             contacts: [
@@ -163,6 +167,8 @@ impl<'a> Page<'a> {
                 @if let Some(repeated) = &self.repeated {
                     p.small { (outside(&repeated.text)) " " (code(&repeated.command.join(" "))) }
                 }
+                @if self.revoked > 0 { p.small.soft { (self.language.revoked(self.revoked)) } }
+                @if self.ended > 0 { p.small.soft { (self.language.ended(self.ended)) } }
                 section {
                     h2 { (self.fixed.unseen) }
                     @if self.unseen.is_empty() { p { (self.fixed.nothing_unseen) } }
@@ -252,6 +258,14 @@ impl<'a> Page<'a> {
             let lines = except::in_lines(command, TEXT_COLUMNS).unwrap_or_else(|| vec![command.join(" ")]);
             lines.iter().for_each(|line| out.extend([line.as_str(), "\n"]));
         }
+        if self.revoked > 0 {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &self.language.revoked(self.revoked));
+        }
+        if self.ended > 0 {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &self.language.ended(self.ended));
+        }
         heading(&mut out, self.fixed.unseen);
         if self.unseen.is_empty() {
             paragraph(&mut out, "", self.fixed.nothing_unseen);
@@ -314,7 +328,7 @@ fn verdict(summary: &Summary) -> Verdict {
         () if summary.detection_count() > 0 => Verdict::Look,
         () if summary.sought.is_empty() => Verdict::Nothing,
         () if summary.lines() == 0 => Verdict::Blind,
-        () if summary.is_partial() => Verdict::CleanSoFar,
+        () if summary.is_limited() => Verdict::CleanSoFar,
         () => Verdict::Clean,
     }
 }

@@ -451,6 +451,40 @@ impl Language {
         }
     }
 
+    /// Findings of indicators that were revoked since.
+    pub(super) fn revoked(self, count: u64) -> String {
+        let many = count != 1;
+        match self {
+            Language::Dutch => format!(
+                "{} {} niet mee: wie ervoor waarschuwde heeft dat teruggenomen.",
+                self.count(count, ["vondst", "vondsten"], ["", ""]),
+                if many { "tellen" } else { "telt" }
+            ),
+            Language::English => format!(
+                "{} {} not counted: whoever warned of this has taken it back.",
+                self.count(count, ["", ""], ["finding", "findings"]),
+                if many { "are" } else { "is" }
+            ),
+        }
+    }
+
+    /// Detections that count no more.
+    pub(super) fn ended(self, count: u64) -> String {
+        let many = count != 1;
+        match self {
+            Language::Dutch => format!(
+                "{} {} niet meer mee: beoordeeld als onschuldig, uitgezet of ingetrokken.",
+                self.count(count, ["melding", "meldingen"], ["", ""]),
+                if many { "tellen" } else { "telt" }
+            ),
+            Language::English => format!(
+                "{} {} no longer counted: judged to be no threat, switched off or taken back.",
+                self.count(count, ["", ""], ["detection", "detections"]),
+                if many { "are" } else { "is" }
+            ),
+        }
+    }
+
     /// Detections and findings that name neither account nor device.
     pub(super) fn nameless(self, count: u64) -> String {
         match self {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Drafts, rules and the outbox, in a database in memory.
 
-use hunt::detection::Level;
+use hunt::detection::{Detection, Level};
 use hunt::limits::{APPROVALS_MAX, OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX, REASON_CHARS_MAX};
 use hunt::report::draft::{
     Approval, Candidate, Draft, State, add_approval, approvals, drafts, finding_id, remove_approval,
     write_down,
 };
 use hunt::report::outbox::{Delivery, Enqueued, due, enqueue, failed, outgoing, retry, sent};
-use hunt::report::{Notice, draft, notice, outbox};
+use hunt::report::{Notice, draft, kept, notice, outbox};
 use ledger::sql::EngineError;
 use model::marking::{Marking, Tlp};
-use model::observable::ObservableKind;
+use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use store::{Schema, Store};
 
@@ -57,6 +57,41 @@ fn what_became_of_findings_is_kept() {
     store.local(|tx| write_down(tx, &shared)).unwrap();
     let all = store.read(drafts).unwrap();
     assert_eq!(all.into_values().collect::<Vec<_>>(), [shared], "the new takes the place of the old");
+}
+
+/// A person's word on a detection holds for what later hunts tell of the same, until it is graver or taken back.
+#[test]
+fn a_dismissed_detection_stays_dismissed() {
+    let store = Store::memory(Schema { views: Vec::new(), local: kept::TABLES.to_vec() }).unwrap();
+    let detection = sample::first_seen();
+    let id = kept::detection_id(&detection);
+    let keep = |all: &[Detection], second| store.local(|tx| kept::keep(tx, all, at(second))).unwrap();
+    let dismissal = || {
+        let all = store.read(kept::kept).unwrap();
+        let one = all.into_iter().find(|one| kept::detection_id(&one.detection) == id).unwrap();
+        one.dismissal().map(|said| said.reason.clone())
+    };
+    let dismiss = |detection: &Detection, why: Option<&str>| {
+        store.local(|tx| kept::dismiss(tx, detection, why.map(|why| (why, at(1))))).unwrap()
+    };
+    assert!(!dismiss(&detection, Some("early")), "it is not kept yet");
+    keep(&[detection.clone(), sample::spray()], 0);
+    assert_eq!((dismissal(), store.read(kept::dismissed).unwrap().len()), (None, 0));
+    assert!(dismiss(&detection, Some("the backup of p.visser")));
+    keep(&[Detection { count: 9, last: None, ..detection.clone() }], 2);
+    assert_eq!(dismissal().as_deref(), Some("the backup of p.visser"));
+    let all = store.read(kept::dismissed).unwrap();
+    assert_eq!(all.keys().collect::<Vec<_>>(), [&id]);
+    keep(&[Detection { level: Level::High, ..detection.clone() }], 3);
+    assert_eq!(dismissal(), None, "it has become graver");
+    keep(std::slice::from_ref(&detection), 4);
+    assert!(dismissal().is_some() && dismiss(&detection, None));
+    assert_eq!((dismissal(), store.read(kept::dismissed).unwrap().len()), (None, 0), "it counts again");
+    // What a person said names somebody, too.
+    assert!(dismiss(&detection, Some("the backup of p.visser")));
+    let account = Observable::parse(ObservableKind::Account, "p.visser").unwrap();
+    assert_eq!(store.local(|tx| kept::forget(tx, &account)).unwrap(), 1);
+    assert_eq!(store.read(kept::kept).unwrap().len(), 1);
 }
 
 fn rule(tlp_max: Tlp) -> Approval {

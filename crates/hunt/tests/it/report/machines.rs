@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use hunt::detection::Means;
+use hunt::limits::TALLIES_MAX;
 use hunt::report::{
-    COLUMNS, Hit, IndicatorFacts, csv, json_lines, ocsf, sighting_markings, stix, timesketch,
+    Beyond, COLUMNS, Hit, IndicatorFacts, Summary, Witness, csv, json_lines, ocsf, sighting_markings, stix,
+    timesketch,
 };
 use hunt::standard::{SightingFacts, sighting_values};
 use model::marking::{Marking, Tlp};
@@ -51,9 +53,9 @@ fn files_are_what_they_were() {
     golden("firm.csv", &printed(|out| csv(&firm, out).unwrap()));
     golden("firm.ocsf.jsonl", &printed(|out| ocsf(&firm, out).unwrap()));
     golden("firm.timesketch.jsonl", &printed(|out| assert_eq!(timesketch(&firm, out).unwrap(), 1)));
-    golden("firm.stix.json", &stix(&firm, Some(&identity()), &named).bytes);
-    golden("anonymous.stix.json", &stix(&firm, None, &named).bytes);
-    golden("empty.stix.json", &stix(&sample::empty(), Some(&identity()), &named).bytes);
+    golden("firm.stix.json", &stix(&firm, Witness::Named(&identity()), &named).bytes);
+    golden("anonymous.stix.json", &stix(&firm, Witness::Anonymous, &named).bytes);
+    golden("empty.stix.json", &stix(&sample::empty(), Witness::Named(&identity()), &named).bytes);
 }
 
 #[test]
@@ -173,7 +175,7 @@ fn timesketch_has_its_three_fields() {
 #[test]
 fn sightings_carry_the_marking_of_their_indicator() {
     let firm = sample::firm();
-    let file = stix(&firm, Some(&identity()), &named);
+    let file = stix(&firm, Witness::Named(&identity()), &named);
     assert_eq!((file.sightings, file.left_out), (3, 0));
     let bundle: Value = serde_json::from_slice(&file.bytes).unwrap();
     let objects = bundle["objects"].as_array().unwrap();
@@ -198,7 +200,7 @@ fn sightings_carry_the_marking_of_their_indicator() {
     let mut other = sample::firm();
     other.hits[0].finding.indicator = "c2.evil.example".to_owned();
     other.indicators.values_mut().for_each(|facts| facts.marking = Marking::NONE);
-    let file = stix(&other, None, &named);
+    let file = stix(&other, Witness::Anonymous, &named);
     assert_eq!(file.left_out, 1);
     assert!(String::from_utf8(file.bytes).unwrap().contains(Tlp::AmberStrict.stix_id()));
     // Of an object of which nobody here knows the marking, or what it means, nothing goes out.
@@ -208,10 +210,71 @@ fn sightings_carry_the_marking_of_their_indicator() {
     let mut none = sample::firm();
     none.indicators.clear();
     for summary in [other, none] {
-        let file = stix(&summary, None, &named);
+        let file = stix(&summary, Witness::Anonymous, &named);
         assert_eq!((file.sightings, file.left_out), (0, summary.hit_count()));
         assert!(!String::from_utf8(file.bytes).unwrap().contains("sighting--"));
     }
+}
+
+/// A hunt keeps so many findings and counts the others: a sighting counts both.
+#[test]
+fn sightings_count_what_is_not_kept() {
+    let whole = sample::firm();
+    let bundle = |summary: &Summary| -> (Value, u64, u64) {
+        let file = stix(summary, Witness::Named(&identity()), &named);
+        (serde_json::from_slice(&file.bytes).unwrap(), file.left_out, file.uncounted)
+    };
+    let mut cut = whole.clone();
+    cut.hits.truncate(1);
+    whole.hits.iter().skip(1).for_each(|hit| cut.beyond.count(&hit.finding));
+    cut.more_hits = whole.hits.len() as u64 - 1;
+    assert_eq!(bundle(&cut), bundle(&whole));
+    // What is found in several logs at once is put together.
+    let mut parts = sample::firm();
+    parts.hits.clear();
+    for hit in &whole.hits {
+        let mut one = Beyond::default();
+        one.count(&hit.finding);
+        parts.beyond.unite(one);
+    }
+    parts.more_hits = whole.hits.len() as u64;
+    assert_eq!(bundle(&parts), bundle(&whole));
+    // What a person dismissed is in no count.
+    let name = whole.hits.iter().find(|hit| hit.finding.kind == ObservableKind::Domain).unwrap();
+    let id = hunt::report::draft::of_finding(&name.finding).id;
+    let same = whole.hits.iter().filter(|hit| hunt::report::draft::of_finding(&hit.finding).id == id).count();
+    assert_eq!(parts.beyond.take_out(&|other| other == id), same as u64);
+    assert_eq!(parts.beyond.take_out(&|other| other == id), 0);
+    // Beyond the limit of what is counted the file says how many it does not have.
+    let mut many = sample::empty();
+    for nth in 0..TALLIES_MAX + 3 {
+        let value = format!("h{nth}.evil.example");
+        let finding = sample::finding("a.log", 1, "", ObservableKind::Domain, &value, "");
+        many.beyond.count(&finding);
+        many.more_hits += 1;
+    }
+    let (_, left_out, uncounted) = bundle(&many);
+    assert_eq!((left_out, uncounted), (many.more_hits, 3), "nobody marked the indicator");
+}
+
+/// Without a node there is nobody to name; what was seen is told as it is, unless that is not wanted.
+#[test]
+fn who_has_no_node_is_not_taken_for_anonymous() {
+    let firm = sample::firm();
+    let sightings = |witness| -> Vec<Value> {
+        let bundle: Value = serde_json::from_slice(&stix(&firm, witness, &named).bytes).unwrap();
+        let all = bundle["objects"].as_array().unwrap().iter();
+        all.filter(|object| object["type"] == "sighting").cloned().collect()
+    };
+    let told = |all: &[Value]| -> Vec<[String; 3]> {
+        all.iter().map(|one| ["count", "first_seen", "last_seen"].map(|name| one[name].to_string())).collect()
+    };
+    let own = identity();
+    let (own, unnamed) = (sightings(Witness::Named(&own)), sightings(Witness::Unnamed));
+    assert_eq!(told(&own), told(&unnamed));
+    assert!(unnamed.iter().all(|one| one.get("where_sighted_refs").is_none()));
+    assert!(unnamed.iter().all(|one| one.get("observed_data_refs").is_some()), "nothing is left out");
+    assert_ne!(told(&own), told(&sightings(Witness::Anonymous)));
 }
 
 #[test]
@@ -232,6 +295,7 @@ fn an_anonymous_sighting_tells_little() {
         observable,
         indicator_id: sample::ADDRESS_INDICATOR,
         identity: None,
+        anonymous: true,
         marking_refs: &[],
         now: sample::time("2026-03-10T09:30:12Z"),
         count,
