@@ -169,7 +169,8 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     })?;
     let (first, last) = group.times();
     let draft = &group.draft;
-    let objects = share::preview(&node, &group)?;
+    let refused = share::refusal(&node, &group)?;
+    let objects = if refused.is_some() { Vec::new() } else { share::preview(&node, &group)? };
     let more = group.findings.len().saturating_sub(LINES_SHOWN);
     if as_json {
         let lines: Vec<Value> = group.findings.iter().take(LINES_SHOWN).map(finding_json).collect();
@@ -182,7 +183,7 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
                 "count": group.findings.len(), "first": first.map(|t| t.to_string()),
                 "last": last.map(|t| t.to_string()), "community": draft.community,
                 "anonymous": draft.anonymous, "rule": draft.rule, "sighting": draft.sighting,
-                "lines": lines, "more_lines": more, "objects": objects,
+                "lines": lines, "more_lines": more, "objects": objects, "refused": refused,
             })
         );
         return Ok(Exit::Done);
@@ -212,9 +213,12 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     if more > 0 {
         say!("  and {more} more lines; `polder finding list` names them");
     }
-    match objects.as_slice() {
-        [] => say!("  It is of an entry of a list: there is no object that a sighting could refer to"),
-        objects => {
+    match (objects.as_slice(), refused) {
+        (_, Some(why)) => say!("  No sighting of it can be made: {}", visible(&why)),
+        ([], None) => {
+            say!("  It is of an entry of a list: there is no object that a sighting could refer to")
+        }
+        (objects, None) => {
             say!("  A sighting would say:");
             objects.iter().for_each(|object| say!("    {object}"));
         }

@@ -266,6 +266,20 @@ pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
     Ok(sighting_values(&sight.facts(by, &refs, now(), uuids(node, &sight, anonymous)?)))
 }
 
+/// Why no sighting of the findings can be made, as [`run`] would say: their indicator is held here no more. `None` of
+/// entries of lists, which no sighting is of.
+pub fn refusal(node: &Node, group: &Group) -> Result<Option<String>, Failure> {
+    let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
+        return Ok(None);
+    };
+    let community = group.draft.community.as_deref().filter(|_| group.draft.state == State::Drafted);
+    match marking(node, &sight.indicator, &node.audience(community)?, None) {
+        Ok(_) => Ok(None),
+        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Usage) => Ok(Some(failure.message)),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// A sighting goes no further than the indicator: as strict as the strictest record of it, and to a
 /// community only if the gate releases the indicator to its members too. A label brings out nothing that
 /// somebody has not marked: what refers to it stays at home.
