@@ -140,7 +140,12 @@ impl Page {
     fn more(&mut self, total: usize, shown: usize, noun: &str) {
         if total > shown {
             let more = counted_as((total - shown) as u64, noun, &format!("{noun}s"));
-            self.say(&format!("  and {more} more; --json and the CSV name them all"), 2);
+            // Counts and gaps have no row in a CSV, and what was held by nobody is in no file.
+            let named = match noun {
+                "finding" | "detection" => "`--format json` and `--format csv` name all that are kept",
+                _ => "`--format json` names them all",
+            };
+            self.say(&format!("  and {more} more; {named}"), 2);
         }
     }
 }
