@@ -2,7 +2,7 @@
 //! Detections that hunts told, kept so that a report can be made later; and what the last hunt looked for. Local
 //! state, which stays home as findings do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
@@ -47,7 +47,7 @@ static SOUGHT: Table = Table {
 };
 
 /// What the same detection has in common, whenever it is told: what says it, of whom, and since when.
-fn id_of(detection: &Detection) -> [u8; 32] {
+pub fn id_of(detection: &Detection) -> [u8; 32] {
     let Detection { means, id, about, first, .. } = detection;
     Sha256::digest(format!("{means:?}\n{id}\n{about:?}\n{first:?}")).into()
 }
@@ -64,6 +64,26 @@ fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {
         Ok(read) if bytes.0.is_empty() => Ok(read),
         _ => Err(EngineError::shape(format!("{table}.body cannot be read"))),
     }
+}
+
+/// Which of these an earlier hunt kept, as grave as they are at least: by what is the same of a detection whenever it is
+/// told. What was told since `begun` is of the hunt that asks.
+pub fn known(
+    read: &mut dyn Read,
+    detections: &[Detection],
+    begun: Timestamp,
+) -> Result<BTreeSet<[u8; 32]>, EngineError> {
+    let mut known = BTreeSet::new();
+    let sql = "SELECT id FROM hunt_detections WHERE id = ?1 AND level >= ?2 AND told < ?3";
+    for detection in detections {
+        let id = id_of(detection);
+        let args = [Value::Blob(&id), Value::Int(detection.level as i64), Value::Int(begun.micros())];
+        read.query(sql, &args, &mut |_| {
+            known.insert(id);
+            Ok(Flow::Stop)
+        })?;
+    }
+    Ok(known)
 }
 
 /// Keeps what a hunt told, in place of what was told of the same before. Those that were told more than

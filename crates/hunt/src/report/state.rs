@@ -38,7 +38,7 @@ state!(Detection {
 
 /// Without whether it is known: that is looked up when its log is recorded.
 impl State for Hit {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out<'_>) {
         let Hit { finding, host, account, source, kept, known: _ } = self;
         finding.write(out);
         host.write(out);

@@ -39,6 +39,8 @@ pub struct Summary {
     pub detections: Vec<Detection>,
     /// Detections that are not in `detections`.
     pub more_detections: u64,
+    /// Of `detections` those that an earlier hunt kept ([`kept::known`](super::kept::known)); empty where nobody looked.
+    pub known_detections: BTreeSet<[u8; 32]>,
     /// The logs that were looked at, or should have been.
     pub files: Vec<FileFacts>,
     /// What the logs can tell of, and what not.
@@ -69,6 +71,7 @@ impl Summary {
             indicators: BTreeMap::new(),
             detections: Vec::new(),
             more_detections: 0,
+            known_detections: BTreeSet::new(),
             files: Vec::new(),
             coverage: Coverage::default(),
             sought: Sought::default(),

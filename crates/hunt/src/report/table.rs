@@ -33,7 +33,12 @@ pub fn table(summary: &Summary, columns: usize) -> String {
 
 /// What a person reads first: one sentence.
 pub fn verdict(summary: &Summary) -> String {
-    let (findings, detections) = (summary.hit_count(), summary.detection_count());
+    verdict_on(summary, summary.hit_count(), summary.detection_count(), "")
+}
+
+/// As [`verdict`], on so many findings and detections of it; `which` stands before their nouns.
+pub(super) fn verdict_on(summary: &Summary, findings: u64, detections: u64, which: &str) -> String {
+    let (finding, detection) = (format!("{which}finding"), format!("{which}detection"));
     let limit = if summary.is_partial() { ", as far as could be looked" } else { "" };
     match (findings, detections) {
         _ if summary.sought.is_empty() && findings + detections == 0 => {
@@ -41,10 +46,10 @@ pub fn verdict(summary: &Summary) -> String {
         }
         (0, 0) if summary.lines() == 0 => "No line of a log was read, so nothing can be said".to_owned(),
         (0, 0) => format!("Nothing was found{limit}"),
-        (findings, 0) => format!("{} found", counted(findings, "finding")),
-        (0, detections) => format!("{} found", counted(detections, "detection")),
+        (findings, 0) => format!("{} found", counted(findings, &finding)),
+        (0, detections) => format!("{} found", counted(detections, &detection)),
         (findings, detections) => {
-            format!("{} and {} found", counted(findings, "finding"), counted(detections, "detection"))
+            format!("{} and {} found", counted(findings, &finding), counted(detections, &detection))
         }
     }
 }

@@ -27,13 +27,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
+use hunt::detection::Detection;
 use hunt::finding::Finding;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
-use hunt::report::{Hit, Summary, kept};
+use hunt::report::{Hit, Summary, kept, outbox};
 use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
+use ledger::sql::EngineError;
 use model::diagnostic::{Diagnostic, Severity, shown};
 use model::time::Timestamp;
 use model::zone::Zone;
@@ -86,7 +88,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let several = paths.len() + unlisted.len() > 1;
-    let job = Job { args, history: history.as_ref(), quarry: &quarry, several, stop: stop_when_told()? };
+    let begun = summary.made;
+    let owed = node.as_ref().filter(|_| settings.is_some()).and_then(|node| owe(node, begun));
+    let job =
+        Job { args, history: history.as_ref(), quarry: &quarry, several, owed, stop: stop_when_told()? };
     // All of them are followed, also those that are done.
     let to_follow = paths.clone();
     let mut newest = node.as_ref().map_or(Ok(0), |node| node.store.read(back::newest))?;
@@ -109,7 +114,9 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         job.hunt_all(&paths, &streams, gathering, keeper.as_mut())?;
     let mut settled = unrecorded.map_or(Ok(()), Err);
     if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
-        settled = settle(node, history, &counts, newest, &job.stop, &mut summary);
+        let begun = keeper.as_ref().map_or(begun, |keeper| keeper.begun.at);
+        let since = job.owed.map_or(begun, |owed| owed.min(begun));
+        settled = settle(node, history, &counts, newest, since, &job.stop, &mut summary);
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.
@@ -121,13 +128,19 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     if !args.paths.is_empty() {
         outputs::write(&args.output, node.as_ref(), &summary)?;
     }
-    if let (Some(node), Some(settings)) = (&node, &settings) {
-        notify::announce(node, &summary, settings)?;
+    let is_unfinished = summary.stopped && keeper.as_ref().is_some_and(Keeper::is_kept);
+    match (&node, &settings) {
+        // It is told as one hunt: what was found so far is owed until then.
+        (Some(_), Some(_)) if is_unfinished => {
+            eprintln!("what was found is told by notice when the hunt has come to its end")
+        }
+        (Some(node), Some(settings)) => notify::announce(node, &summary, settings)?,
+        _ => {}
     }
     // Found or not: what was read is not in the history.
     settled?;
     match keeper {
-        Some(keeper) if summary.stopped && keeper.is_kept() => {
+        Some(_) if is_unfinished => {
             eprintln!("stopped; the same command goes on from here");
         }
         Some(keeper) if !summary.stopped => keeper.finish()?,
@@ -149,20 +162,39 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     })
 }
 
-/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back.
+/// A hunt begins that tells people by notice: since when what was recorded is not told yet. Where that cannot be written
+/// down nothing more can be, and the hunt says so.
+fn owe(node: &Node, begun: Timestamp) -> Option<Timestamp> {
+    match node.store.local(|tx| outbox::owe(tx, begun)) {
+        Ok(since) => Some(since),
+        Err(fault) => {
+            eprintln!("polder: {fault}; if this hunt is cut off, what it has recorded is told by no notice");
+            None
+        }
+    }
+}
+
+/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back. What was recorded or
+/// kept before `since` is known.
 fn settle(
     node: &Node,
     history: &Opened<'_>,
     counts: &BTreeMap<(i64, String), RuleCount>,
     newest: i64,
+    since: Timestamp,
     stop: &AtomicBool,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     node.store
         .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
-    node.store.local(|tx| {
-        kept::keep(tx, &summary.detections, now())?;
-        kept::keep_sought(tx, &summary.sought, now())
+    summary.known_detections = node.store.local(|tx| {
+        let known = kept::known(tx.as_read(), &summary.detections, since)?;
+        // Kept again it would be new to whoever goes on with a hunt that is stopped.
+        let is_kept = |one: &&Detection| !summary.stopped || !known.contains(&kept::id_of(one));
+        let to_keep: Vec<Detection> = summary.detections.iter().filter(is_kept).cloned().collect();
+        kept::keep(tx, &to_keep, now())?;
+        kept::keep_sought(tx, &summary.sought, now())?;
+        Ok::<_, EngineError>(known)
     })?;
     coverage::declared(history, summary)?;
     node.store.read(|read| set_dismissed_aside(read, summary))?;
@@ -186,6 +218,8 @@ struct Job<'j> {
     quarry: &'j Quarry,
     /// Whether more than one file is to be read: then one that cannot be keeps none of the others from it.
     several: bool,
+    /// Since when what was recorded is told by no notice yet.
+    owed: Option<Timestamp>,
     /// Raised by Ctrl-C.
     stop: Arc<AtomicBool>,
 }
@@ -268,6 +302,9 @@ impl<'j> Job<'j> {
             streams,
         };
         let mut taking = Taking::new(&mut gathering, self.recording(), keeper);
+        if let Some(owed) = self.owed {
+            taking.is_new_since(owed);
+        }
         let begun = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| progress.show(&self.stop));

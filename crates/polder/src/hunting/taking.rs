@@ -149,6 +149,11 @@ impl<'t, 'q> Taking<'t, 'q> {
         }
     }
 
+    /// What was recorded since some time counts as new, though it was before the hunt was begun.
+    pub fn is_new_since(&mut self, since: Timestamp) {
+        self.begun = self.begun.min(since);
+    }
+
     /// A file came to its end. It waits for others, unless enough wait.
     pub fn read(&mut self, file: ReadFile<'q>, again: &Again<'_, 'q>) -> Result<(), Failure> {
         if self.waiting.iter().any(|other| file.is_about_the_same(other)) {
