@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
 use model::id::SubjectKey;
-use model::observable::Observable;
+use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -168,9 +168,14 @@ fn indicators(read: &mut dyn Read) -> Result<Vec<String>, EngineError> {
     Ok(all)
 }
 
-/// Keeps what the last hunt looked for besides indicators: rules, patterns, detectors.
+/// What is kept of what a hunt looked for. An earlier program kept the first three alone.
+type Asked = (u64, u64, Vec<(String, String)>, (Vec<(ObservableKind, u64)>, Vec<String>));
+
+/// Keeps what the last hunt looked for: indicators by kind and where they are from, rules, patterns, detectors.
 pub fn keep_sought(tx: &mut dyn Tx, sought: &Sought, now: Timestamp) -> Result<(), EngineError> {
-    let body = body_of(&(sought.patterns, sought.rules, sought.detectors.clone()));
+    let Sought { indicators, origins, patterns, rules, detectors, .. } = sought.clone();
+    let asked: Asked = (patterns, rules, detectors, (indicators, origins));
+    let body = body_of(&asked);
     tx.execute(
         "INSERT INTO hunt_sought (id, told, body) VALUES (1, ?1, ?2)
          ON CONFLICT (id) DO UPDATE SET told = excluded.told, body = excluded.body",
@@ -179,12 +184,21 @@ pub fn keep_sought(tx: &mut dyn Tx, sought: &Sought, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// What the last hunt looked for besides indicators, and when; `None` before the first.
+/// What the last hunt looked for, and when; `None` before the first. Where an earlier program kept it, it has no origins,
+/// and the indicators are not known.
 pub fn sought(read: &mut dyn Read) -> Result<Option<(Timestamp, Sought)>, EngineError> {
     let mut found = None;
     read.query("SELECT told, body FROM hunt_sought", &[], &mut |row| {
-        let (patterns, rules, detectors) = read_body("hunt_sought", row.blob(1)?)?;
-        let sought = Sought { patterns, rules, detectors, ..Sought::default() };
+        let body = row.blob(1)?;
+        let asked: Result<Asked, EngineError> = read_body("hunt_sought", body);
+        let (patterns, rules, detectors, (indicators, origins)) = match asked {
+            Ok(asked) => asked,
+            Err(_) => {
+                let (patterns, rules, detectors) = read_body("hunt_sought", body)?;
+                (patterns, rules, detectors, Default::default())
+            }
+        };
+        let sought = Sought { indicators, origins, patterns, rules, detectors, ..Sought::default() };
         found = Some((Timestamp::from_micros(row.int(0)?), sought));
         Ok(Flow::Stop)
     })?;

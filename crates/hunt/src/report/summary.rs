@@ -103,6 +103,11 @@ impl Summary {
         self.files.iter().map(|file| file.lines).sum()
     }
 
+    /// Files in which there are lines.
+    pub fn files_with_lines(&self) -> u64 {
+        self.files.iter().filter(|file| file.lines > 0).count() as u64
+    }
+
     /// Lines that could not be read.
     pub fn unread_lines(&self) -> u64 {
         self.files.iter().map(FileFacts::unread_lines).sum()

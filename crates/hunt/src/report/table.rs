@@ -78,10 +78,9 @@ pub fn basis(summary: &Summary) -> String {
         (_, 0) => format!("; of {} nothing was had", names.join(", ")),
         (_, others) => format!("; of {} and {others} more sources nothing was had", names.join(", ")),
     };
-    let with_lines = summary.files.iter().filter(|file| file.lines > 0).count();
-    let files = match summary.files.len() {
-        all if all == with_lines => counted(all as u64, "file"),
-        all => format!("{} of {}", grouped(with_lines as u64), counted(all as u64, "file")),
+    let files = match (summary.files.len() as u64, summary.files_with_lines()) {
+        (all, with_lines) if all == with_lines => counted(all, "file"),
+        (all, with_lines) => format!("{} of {}", grouped(with_lines), counted(all, "file")),
     };
     format!("This rests on {} in {files}{period}; {unread}{missing}.", counted(summary.lines(), "line"))
 }
