@@ -351,7 +351,7 @@ impl History<'_> {
         match claim {
             Claim::Known(_) => {
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
-                register::note_packed(tx, &ours, facts)?;
+                register::note_place(tx, &ours, facts)?;
             }
             Claim::Add(_) | Claim::Again(..) => register::describe(tx, file, facts, facts.counted_to, now)?,
             Claim::Replace(_) => {

@@ -67,6 +67,8 @@ pub struct FileFacts {
     /// The recorded log that it is with more in it, where its name does not say so: whoever has the files knows that it
     /// begins with all of that, which lies under its own name no more.
     pub grown_from: Option<ShorterForm>,
+    /// Whether what is recorded of it lies under its first name, too: then that one goes on to be told.
+    pub is_copy: bool,
     /// The set of indicators that was hunted for, as the caller names it.
     pub set_version: String,
     /// The zone by which times that are written without one were read, as [`model::zone::Zone::parse`] reads it.
@@ -176,9 +178,9 @@ impl FileState {
 pub struct File {
     /// Its id.
     pub id: i64,
-    /// Its path.
+    /// The path under which it was recorded.
     pub path: String,
-    /// Where the same content was found packed since; empty if it was not.
+    /// Where the same content, packed or not, was met last, where that is another; else empty.
     pub packed_path: String,
     /// How far the work has come.
     pub state: FileState,
@@ -215,6 +217,13 @@ pub struct File {
     pub(super) packed: bool,
     pub(super) merged: bool,
     pub(super) worker: i64,
+}
+
+impl File {
+    /// Where it was met last: under its first name another log may lie by now.
+    pub fn place(&self) -> &str {
+        if self.packed_path.is_empty() { &self.path } else { &self.packed_path }
+    }
 }
 
 const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
@@ -414,6 +423,16 @@ impl History<'_> {
 }
 
 impl History<'_> {
+    /// The recorded log that this one holds the same as, where it was met under another name until now.
+    pub fn under_another_name(&self, facts: &FileFacts) -> Result<Option<ShorterForm>, HistoryError> {
+        self.read(|read| {
+            let Some(file) = of_content(read, facts)? else { return Ok(None) };
+            let File { size, sha256, packed_path, path, recorded, .. } = file;
+            let is_other = recorded != Timestamp::EPOCH && path != facts.path && packed_path != facts.path;
+            Ok(sha256.filter(|_| is_other).map(|sha256| ShorterForm { path, size, sha256 }))
+        })
+    }
+
     /// Recorded logs that this one begins with as far as their heads tell, whatever their names, the longest first: it
     /// may be one of them, renamed and grown since. Those without a line that tells its time are left out: what merely
     /// has the same header is another log.
@@ -474,12 +493,13 @@ pub(super) fn is_settled(packed: bool, last: Option<Timestamp>, recorded: Timest
     packed || end.micros() <= now.micros().saturating_sub(SETTLED_SECONDS * 1_000_000)
 }
 
-/// Notes where the content of a file was found packed since: under its own name another log may lie by now.
-pub(super) fn note_packed(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
-    if !facts.packed || file.packed || facts.path == file.packed_path {
+/// Notes where the content of a file was met: under its first name another log may lie by now.
+pub(super) fn note_place(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
+    let place = if facts.is_copy || facts.path == file.path { "" } else { &facts.path };
+    if place == file.packed_path {
         return Ok(());
     }
-    let args = [Value::Int(file.id), Value::Text(&clean(&facts.path))];
+    let args = [Value::Int(file.id), Value::Text(&clean(place))];
     tx.execute("UPDATE hunt_files SET packed_path = ?2 WHERE id = ?1", &args).map(drop)
 }
 

@@ -180,6 +180,8 @@ pub struct Hit {
     pub kept: String,
     /// Whether an earlier hunt recorded it, under whatever name its log had then; `None` where nobody looked.
     pub known: Option<bool>,
+    /// The name that its log had when it was recorded first, where the register knows it under another since.
+    pub was: Option<String>,
 }
 
 impl Hit {
@@ -192,6 +194,7 @@ impl Hit {
             source: SourceKind::Unknown,
             kept: String::new(),
             known: None,
+            was: None,
         }
     }
 }

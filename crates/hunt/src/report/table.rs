@@ -217,14 +217,15 @@ fn findings(page: &mut Page, summary: &Summary) {
         return;
     }
     page.heading("Findings");
-    for Hit { finding, host, known, .. } in new_first(&summary.hits).take(TABLE_FINDINGS_MAX) {
+    for Hit { finding, host, known, was, .. } in new_first(&summary.hits).take(TABLE_FINDINGS_MAX) {
         let name = summary.facts_of(finding).map_or("", |facts| facts.name.as_str());
         let name = if name.is_empty() { String::new() } else { format!("  {name}") };
         let what = format!("{} {}", finding.kind.name(), finding.value);
         page.say(&format!("{}  {what}{name}", second_or_dash(finding.time)), 21);
         let host = host.as_deref().map_or(String::new(), |host| format!("  on {host}"));
         let known = if *known == Some(true) { format!("  ({RECORDED_BEFORE})") } else { String::new() };
-        page.say(&format!("  {}{host}{known}", place(summary, &finding.file, finding.line)), 4);
+        let was = was.as_deref().map_or(String::new(), |was| format!("  (was {was})"));
+        page.say(&format!("  {}{was}{host}{known}", place(summary, &finding.file, finding.line)), 4);
         let part = around(&finding.text, &finding.value, LINE_CHARS);
         let dots = |left: u64| if left > 0 { "…" } else { "" };
         let line = format!(

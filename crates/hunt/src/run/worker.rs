@@ -146,6 +146,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                         source: event.class.kind,
                         kept,
                         known: None,
+                        was: None,
                     });
                 }
             }

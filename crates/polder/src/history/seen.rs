@@ -170,8 +170,9 @@ impl Answer {
             }
             for source in self.sources.iter().take(SHOWN_MAX) {
                 let alone = source.seen.as_ref().map(|seen| counted(seen.count, "time"));
+                let was = source.was.as_ref().map_or(String::new(), |was| format!(" (was {})", shown(was)));
                 say!(
-                    "  {}  {}",
+                    "  {}{was}  {}",
                     shown(&source.file),
                     alone.unwrap_or_else(|| "counted with others".to_owned())
                 );
@@ -203,7 +204,7 @@ impl Answer {
 fn source_json(source: &Source) -> Value {
     let seen = source.seen.as_ref();
     json!({
-        "file": source.file, "kind": source.kind.name(), "first": time(seen.and_then(|s| s.first)),
+        "file": source.file, "was": source.was, "kind": source.kind.name(), "first": time(seen.and_then(|s| s.first)),
         "last": time(seen.and_then(|s| s.last)), "count": seen.map(|s| s.count),
     })
 }

@@ -472,25 +472,26 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
 
 /// A finding as `docs/json.md` has it.
 pub fn finding_json(hit: &Hit) -> Value {
-    let Hit { finding, host, account, source, kept, .. } = hit;
+    let Hit { finding, host, account, source, kept, was, .. } = hit;
     json!({
         "file": finding.file, "line": finding.line, "offset": finding.offset,
         "time": finding.time.map(|t| t.to_string()), "kind": finding.kind.name(), "value": finding.value,
         "indicator": finding.indicator, "text": finding.text, "lossy": finding.lossy,
-        "clipped": finding.clipped, "host": host, "account": account, "source": kind_name(*source), "kept": kept,
+        "clipped": finding.clipped, "host": host, "account": account, "source": kind_name(*source), "kept": kept, "was": was,
     })
 }
 
 /// A finding for a person.
 pub fn finding_line(hit: &Hit) -> String {
-    let Hit { finding, host, account, .. } = hit;
+    let Hit { finding, host, account, was, .. } = hit;
     let time = finding.time.map_or_else(|| "-".to_owned(), |t| t.to_string()[..19].replace('T', " "));
     let Finding { file, line, value, indicator, .. } = finding;
     let (file, value, indicator) = (shown(file), shown(value), shown(indicator));
     let about = [("host", host), ("account", account)].into_iter();
     let about: String =
         about.filter_map(|(what, name)| Some(format!("  {what} {}", shown(name.as_deref()?)))).collect();
-    format!("{file}:{line}  {time}  {} {value}  ({indicator}){about}", finding.kind.name())
+    let was = was.as_deref().map_or(String::new(), |was| format!(" (was {})", shown(was)));
+    format!("{file}:{line}{was}  {time}  {} {value}  ({indicator}){about}", finding.kind.name())
 }
 
 /// `1 file`, `2 files`.

@@ -106,6 +106,9 @@ pub fn record(
             }
             facts.apart = true;
         }
+        if let Some(known) = history.history().under_another_name(facts)? {
+            facts.is_copy = is_still_whole(&known);
+        }
         if (shorter.is_none() || facts.apart) && history.history().number_of(facts)?.is_none() {
             // Of two that have grown from one, one is it.
             facts.grown_from = renamed(history, path, facts)?.filter(|from| grown.insert(from.sha256));
@@ -149,6 +152,13 @@ fn renamed(history: &Opened<'_>, path: &Path, facts: &FileFacts) -> Result<Optio
     Ok(of_heads
         .into_iter()
         .find(|shorter| begins_with(path, Access::Named, facts.packed, shorter) && !is_still_there(shorter)))
+}
+
+/// As [`is_still_there`], of one that has not grown: what else has its name is then told by its size.
+fn is_still_whole(log: &ShorterForm) -> bool {
+    let is_of_size = |path: &Path| fs::metadata(path).is_ok_and(|facts| facts.len() == log.size);
+    let path = Path::new(&log.path);
+    (file_of(&log.path).is_some_and(|file| file != path) || is_of_size(path)) && is_still_there(log)
 }
 
 /// Whether a recorded log lies where it was recorded. Of what cannot be looked at that is taken for granted.

@@ -505,3 +505,58 @@ fn a_copy_in_the_same_hunt_is_not_told_as_known() {
     let known: Vec<&Value> = found.iter().map(|one| &one["known"]).collect();
     assert_eq!(known, [&Value::Bool(false), &Value::Null]);
 }
+
+/// After four weeks of rotation three logs were all told as `access.log`, with the numbers of lines of others.
+#[test]
+fn a_finding_tells_where_its_log_was_met_last() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    let log = |day: usize| format!("2026-03-{day:02}T08:00:01Z accepted 203.0.113.7 203.0.113.9\n");
+    let hunt = || bench.run(&["hunt", "--no-packs", "--data", "d", "l"]).expect(0);
+    let named = |value: &Value| {
+        let name = |value: &Value| value.as_str().map(|name| name.rsplit('/').next().unwrap().to_owned());
+        (name(&value["file"]).unwrap(), name(&value["was"]))
+    };
+    let list = || -> Vec<(String, Option<String>)> {
+        let all = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+        all.iter().map(named).collect()
+    };
+    let (plain, was) = (|name: &str| (name.to_owned(), None), Some("access.log".to_owned()));
+    bench.write("l/access.log", log(1));
+    hunt();
+    // A copy is no move.
+    bench.write("l/access-copy.log", log(1));
+    hunt();
+    assert_eq!(list(), [plain("access.log")]);
+    fs::remove_file(bench.path("l/access-copy.log")).unwrap();
+    fs::rename(bench.path("l/access.log"), bench.path("l/access.log.1")).unwrap();
+    bench.write("l/access.log", log(2));
+    hunt();
+    assert_eq!(list(), [plain("access.log"), ("access.log.1".to_owned(), was.clone())]);
+    fs::remove_file(bench.path("l/access.log.1")).unwrap();
+    bench.write("l/access.log.2.zst", zstd::encode_all(log(1).as_bytes(), 1).unwrap());
+    fs::rename(bench.path("l/access.log"), bench.path("l/access.log.1")).unwrap();
+    bench.write("l/access.log", "2026-03-03T08:00:01Z accepted 203.0.113.8\n");
+    hunt();
+    let moved = [("access.log.1".to_owned(), was.clone()), ("access.log.2.zst".to_owned(), was)];
+    assert_eq!(list(), moved);
+    let seen = seen(&bench, "203.0.113.7", &[], 0);
+    assert_eq!(seen["sources"].as_array().unwrap().iter().map(named).collect::<Vec<_>>(), moved);
+    // A look-back tells the log that it opens.
+    bench.write("more.txt", "203.0.113.9\n");
+    bench.import("more.txt", &["--format", "text"], 0);
+    assert_eq!(list(), [moved[0].clone(), moved[0].clone(), moved[1].clone(), moved[1].clone()]);
+    bench
+        .run(&["finding", "list", "--data", "d"])
+        .expect(0)
+        .says(&["access.log.2.zst:1 (was ", "l/access.log)"]);
+    let table = bench.run(&["finding", "report", "--data", "d", "--format", "table"]).expect(0).out;
+    assert!(table.split_whitespace().any(|word| word.ends_with("access.log.2.zst:1")), "{table}");
+    // It came back.
+    fs::remove_file(bench.path("l/access.log")).unwrap();
+    fs::rename(bench.path("l/access.log.1"), bench.path("l/access.log")).unwrap();
+    hunt();
+    assert_eq!(list()[0], plain("access.log"));
+}
