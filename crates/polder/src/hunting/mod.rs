@@ -312,6 +312,7 @@ impl<'j> Job<'j> {
             progress.finish();
             done
         })?;
+        taking.tell_retimed(&self.zone());
         let unrecorded = taking.unrecorded;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());

@@ -10,7 +10,9 @@ use std::sync::atomic::AtomicBool;
 
 use hunt::back;
 use hunt::confirm::{Confirm, warning};
-use hunt::history::{FileFacts, HistoryError, LogToRecord, LookedBack as Seen, Observed, ShorterForm};
+use hunt::history::{
+    FileFacts, HistoryError, LogToRecord, LookedBack as Seen, Observed, Recorded, ShorterForm,
+};
 use hunt::indicator::Indicator;
 use hunt::limits::{
     FINDINGS_PER_FILE_MAX, LOOK_BACK_BYTES_MAX, LOOK_BACK_INDICATORS_MAX, LOOK_BACK_SOURCES_MAX,
@@ -54,7 +56,7 @@ impl<'r> Recording<'r> {
         findings: &'r [Hit],
         zone: &Zone,
     ) -> Recording<'r> {
-        let facts = FileFacts { zone: zone.to_string(), ..facts(path, report) };
+        let facts = FileFacts { zone: zone.to_string(), may_retime: true, ..facts(path, report) };
         Recording { path, name: &report.file, facts, observed, findings }
     }
 
@@ -73,6 +75,8 @@ pub struct Logged {
     pub number: Option<i64>,
     /// Of each finding whether an earlier hunt recorded it; nothing where this hunt recorded the log before.
     pub known: Vec<bool>,
+    /// Whether it was read by another zone before, and if so, whether the history counts it by this one now.
+    pub retimed: Option<bool>,
 }
 
 /// Records logs for a hunt that was begun at some time. A log whose beginning is counted already, together with others,
@@ -116,7 +120,11 @@ pub fn record(
         let known =
             if findings.is_empty() { None } else { history.history().known_findings(facts, findings)? };
         let known = known.map(|log| if log.recorded < begun { log.findings } else { Vec::new() });
-        all.push(Logged { number: None, known: known.unwrap_or_else(|| vec![false; findings.len()]) });
+        all.push(Logged {
+            number: None,
+            retimed: None,
+            known: known.unwrap_or_else(|| vec![false; findings.len()]),
+        });
     }
     let mut logs: Vec<LogToRecord<'_>> = recordings
         .iter_mut()
@@ -130,7 +138,12 @@ pub fn record(
     drop(logs);
     for ((recording, outcome), logged) in recordings.iter().zip(outcomes).zip(&mut all) {
         logged.number = match outcome {
-            Ok((number, _)) => Some(number),
+            Ok((number, recorded)) => {
+                if let Recorded::Retimed { is_counted, .. } = recorded {
+                    logged.retimed = Some(is_counted);
+                }
+                Some(number)
+            }
             Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again)?,
             Err(HistoryError::Taken { .. }) => {
                 // A member of an archive may be a copy of another: then what it holds is recorded by now.
