@@ -119,6 +119,8 @@ pub const PARQUET_ROW_VALUES_MAX: usize = LINE_BYTES_MAX / 2;
 pub const PARQUET_ROW_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most members of a zip archive that are read.
 pub const ARCHIVE_MEMBERS_MAX: usize = 20_000;
+/// Most bytes of what stands before a member of a tar archive: a long name, or an extended header.
+pub const TAR_NAME_BYTES_MAX: u64 = 64 * 1024;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 
@@ -223,10 +225,14 @@ pub const CORRELATION_TEXT_BYTES_MAX: usize = 1024;
 pub const REPORT_FINDINGS_MAX: usize = 500;
 /// Most detections that a report for a person shows in full; the rest are counted in it.
 pub const REPORT_DETECTIONS_MAX: usize = 100;
+/// From more detections than this of one rule about the same a report says how to make an exception.
+pub const EXCEPTION_OFFERED_FROM: u64 = 10;
 /// Most rows of any other table of a report for a person.
 pub const REPORT_ROWS_MAX: usize = 200;
 /// Most characters of a log line that a report for a person shows, around the match.
 pub const REPORT_LINE_CHARS_MAX: usize = 400;
+/// The same on paper.
+pub const REPORT_PRINTED_CHARS_MAX: usize = 160;
 /// Most lines of evidence that a report for a person shows of one detection.
 pub const REPORT_EVIDENCE_MAX: usize = 5;
 /// Most strips of a calendar of coverage, one a source and year.

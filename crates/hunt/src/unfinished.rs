@@ -58,6 +58,8 @@ pub struct Unfinished<'s> {
     pub done: Cow<'s, [DoneFile]>,
     /// Logs in the register, by the name that they have in the summary.
     pub logs: Vec<(String, i64)>,
+    /// What these logs hold, by SHA-256 and bytes unpacked, with their names: copies of them count no more.
+    pub contents: Vec<(([u8; 32], u64), String)>,
     /// Whether something could not be read.
     pub partial: bool,
     /// What the logs came to.
@@ -94,6 +96,7 @@ impl Unfinished<'_> {
         self.done.len().write(&mut out);
         self.done.iter().for_each(|done| done.write(&mut out));
         self.logs.write(&mut out);
+        self.contents.write(&mut out);
         self.partial.write(&mut out);
         self.summary.write(&mut out);
         for state in [&self.rules, &self.patterns] {
@@ -145,6 +148,7 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Unfinished<'static>> {
         newest: one(bytes)?,
         done: Cow::Owned(one(bytes)?),
         logs: one(bytes)?,
+        contents: one(bytes)?,
         partial: one(bytes)?,
         summary: Cow::Owned(one(bytes)?),
         rules: raw(bytes)?,

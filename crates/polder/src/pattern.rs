@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use hunt::limits::{OBSERVED_DATA_BYTES_MAX, PATTERN_BYTES_MAX};
-use hunt::pattern::{Dialect, Matcher, Pattern, read_observed};
+use hunt::pattern::{Dialect, Matcher, Pattern, PatternSet, read_observed};
 use hunt::standard::compile;
 use model::diagnostic::shown;
 use serde_json::json;
@@ -46,6 +46,7 @@ fn check(pattern: &str, spec: Option<Spec>, as_json: bool) -> Result<Exit, Failu
     let exit = if faults.is_empty() { Exit::Done } else { Exit::NotFound };
     let compiled = compile(pattern).unwrap_or_default();
     let values: Vec<String> = compiled.wanted.iter().map(|(o, _)| format!("{} {o}", o.kind())).collect();
+    let every_line = compiled.rest.as_ref().is_some_and(PatternSet::asks_every_line_for);
     let rest = compiled.rest.map(|rest| rest.to_string());
     let meaning = rest.as_deref().and_then(|rest| Matcher::new(&Pattern::parse(rest).ok()?).err());
     let mut errors: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -53,7 +54,10 @@ fn check(pattern: &str, spec: Option<Spec>, as_json: bool) -> Result<Exit, Failu
     if as_json {
         say!(
             "{}",
-            json!({ "valid": faults.is_empty(), "errors": errors, "values": values, "matched_on_events": rest })
+            json!({
+                "valid": faults.is_empty(), "errors": errors, "values": values, "matched_on_events": rest,
+                "reads_every_line": every_line,
+            })
         );
         return Ok(exit);
     }
@@ -62,6 +66,12 @@ fn check(pattern: &str, spec: Option<Spec>, as_json: bool) -> Result<Exit, Failu
         say!("the pattern is valid");
         values.iter().for_each(|value| say!("  looked for in every line: {}", shown(value)));
         rest.iter().for_each(|rest| say!("  matched against events: {}", shown(rest)));
+        if every_line {
+            say!(
+                "  it does not say what its lines hold: a hunt with it reads every line into an event, and is six to twenty \
+                 times slower; docs/patterns.md says what would name the lines"
+            );
+        }
     }
     Ok(exit)
 }

@@ -196,14 +196,31 @@ pub(crate) static STEPS: &[Step] = &[
         },
     },
     Step {
-        what: "the register of log files knows a log by its beginning",
-        work: Work::Local { table: "hunt_files", sqlite: HEAD_SQLITE, postgres: HEAD_POSTGRES },
+        what: "the register of log files knows a log by its beginning, and what its lines tell of their times",
+        work: Work::Local {
+            table: "hunt_files",
+            sqlite: HEAD_AND_TIMES_SQLITE,
+            postgres: HEAD_AND_TIMES_POSTGRES,
+        },
     },
 ];
 
 const HEAD_INDEX: &str = "CREATE INDEX hunt_files_head ON hunt_files (head_sha256)";
-const HEAD_SQLITE: &[&str] = &[HEAD_INDEX];
-const HEAD_POSTGRES: &[&str] = &[HEAD_INDEX];
+
+/// Of logs that were recorded before nobody counted.
+const HEAD_AND_TIMES_SQLITE: &[&str] = &[
+    HEAD_INDEX,
+    "ALTER TABLE hunt_files ADD COLUMN times_asked INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN times_untimed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE hunt_files ADD COLUMN times_set_apart INTEGER NOT NULL DEFAULT 0",
+];
+
+const HEAD_AND_TIMES_POSTGRES: &[&str] = &[
+    HEAD_INDEX,
+    "ALTER TABLE hunt_files ADD COLUMN times_asked BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN times_untimed BIGINT NOT NULL DEFAULT 0,
+       ADD COLUMN times_set_apart BIGINT NOT NULL DEFAULT 0",
+];
 
 /// What a packed file held nobody wrote down.
 const CONTENT_OF_PLAIN: &str =

@@ -54,6 +54,7 @@ const TEXTS: &[&str] = &["message", "msg", "raw", "rawdata", "description", "tit
 pub fn judge(kind: ObservableKind, value: &str, event: &Event) -> Place {
     let mut foreign = None;
     let mut fits = None;
+    let value = &value.to_ascii_lowercase();
     for (name, field) in &event.fields {
         each_place(name, field, value, &mut |name| {
             if fits_in(kind, name) {
@@ -70,13 +71,14 @@ pub fn judge(kind: ObservableKind, value: &str, event: &Event) -> Place {
     }
 }
 
-/// Calls back with the name of each field that holds the value: the last part of its path, and inside a list
+/// Calls back with the name of each field that holds the value, which is in lower case: the last part of its path, and inside a list
 /// as `MD5=…,IMPHASH=…` the name before the sign.
 fn each_place(name: &str, field: &Value, value: &str, each: &mut dyn FnMut(&str)) {
     match field {
+        Value::String(text) if text.len() < value.len() => {}
         Value::String(text) => {
             let lower = text.to_ascii_lowercase();
-            for (at, _) in lower.match_indices(&value.to_ascii_lowercase()) {
+            for (at, _) in lower.match_indices(value) {
                 each(inner_name(text.get(..at).unwrap_or_default()).unwrap_or(name));
             }
         }

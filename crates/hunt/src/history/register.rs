@@ -16,6 +16,7 @@ use crate::event::{SourceClass, SourceKind};
 use crate::limits::SETTLED_SECONDS;
 use crate::reader::{Content, Packing};
 use crate::run::FileReport;
+use crate::time::TimesTold;
 
 /// What is known of a log file after it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct FileFacts {
     pub lines: u64,
     /// Lines that could not be read, by reason (a short word).
     pub unread: BTreeMap<String, u64>,
+    /// What the lines tell of their times that were asked for them.
+    pub times: TimesTold,
     /// Time of its earliest line.
     pub first: Option<Timestamp>,
     /// Time of its latest line.
@@ -97,6 +100,7 @@ impl FileFacts {
             fault: report.ended_by().unwrap_or_default().to_owned(),
             lines: report.lines,
             unread,
+            times: report.times,
             first: report.first_time,
             last: report.last_time,
             counted_to: report.unpacked_bytes,
@@ -198,6 +202,8 @@ pub struct File {
     pub unread_lines: u64,
     /// These by reason, as `too-long=3,not-json=5`.
     pub unread: String,
+    /// What the lines tell of their times that were asked for them; nothing where an earlier program recorded it.
+    pub times: TimesTold,
     /// Time of its earliest line.
     pub first: Option<Timestamp>,
     /// Time of its latest line.
@@ -234,9 +240,11 @@ impl File {
 }
 
 const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
-     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path, zone FROM hunt_files ORDER BY id";
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
+     times_asked, times_untimed, times_set_apart, zone FROM hunt_files ORDER BY id";
 const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
-     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path, zone FROM hunt_files WHERE id = ?1";
+     skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
+     times_asked, times_untimed, times_set_apart, zone FROM hunt_files WHERE id = ?1";
 
 impl File {
     /// Whether its lines tell other times than are recorded, as they lack a zone and are read by another now.
@@ -276,7 +284,7 @@ pub(super) fn file(read: &mut dyn Read, id: i64) -> Result<Option<File>, EngineE
 fn file_of(row: &dyn Row) -> Result<File, EngineError> {
     let unsigned = |column| row.int(column).map(|n| u64::try_from(n).unwrap_or(0));
     let time = |column| row.int_opt(column).map(|time| time.map(Timestamp::from_micros));
-    let (zone, counted_zone) = zones(row.text(22)?);
+    let (zone, counted_zone) = zones(row.text(25)?);
     let (first, last) = (time(8)?, time(9)?);
     let mut days = ranges_of(row.blob(10)?);
     if days.is_empty()
@@ -296,6 +304,7 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
         lines: unsigned(5)?,
         unread_lines: unsigned(6)?,
         unread: row.text(7)?.to_owned(),
+        times: TimesTold { asked: unsigned(22)?, untimed: unsigned(23)?, set_apart: unsigned(24)? },
         first,
         last,
         days,
@@ -633,7 +642,8 @@ pub(super) fn describe(
          first_time = ?9, last_time = ?10, scanner_version = ?11, recorded = ?12, source = ?13, log_source = ?14,
          packed = ?15, counted_to = ?16, unread = ?17, days = ?18, gap_start = ?19, gap_seconds = ?20,
          skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, fault = ?25, zone = ?26,
-         content_sha256 = ?27, content_size = ?28, packed_path = '', worker = 0
+         content_sha256 = ?27, content_size = ?28, times_asked = ?29, times_untimed = ?30, times_set_apart = ?31,
+         packed_path = '', worker = 0
          WHERE id = ?1",
         &[
             Value::Int(id),
@@ -664,6 +674,9 @@ pub(super) fn describe(
             Value::Text(&clean(&facts.zone)),
             Value::Blob(held.map_or(&[], |(sha256, ..)| sha256.as_slice())),
             Value::Int(int(held.map_or(0, |(_, size, _)| size))),
+            Value::Int(int(facts.times.asked)),
+            Value::Int(int(facts.times.untimed)),
+            Value::Int(int(facts.times.set_apart)),
         ],
     )?;
     Ok(())

@@ -44,6 +44,9 @@ pub(super) static FILES: Table = Table {
         "content_sha256",
         "content_size",
         "packed_path",
+        "times_asked",
+        "times_untimed",
+        "times_set_apart",
     ],
     sqlite: &[
         "CREATE TABLE hunt_files (
@@ -57,7 +60,9 @@ pub(super) static FILES: Table = Table {
             backward_jumps INTEGER NOT NULL DEFAULT 0, reader_version INTEGER NOT NULL DEFAULT 0,
             set_version TEXT NOT NULL DEFAULT '', worker INTEGER NOT NULL DEFAULT 0, fault TEXT NOT NULL DEFAULT '',
             zone TEXT NOT NULL DEFAULT '', content_sha256 BLOB NOT NULL DEFAULT x'',
-            content_size INTEGER NOT NULL DEFAULT 0, packed_path TEXT NOT NULL DEFAULT ''
+            content_size INTEGER NOT NULL DEFAULT 0, packed_path TEXT NOT NULL DEFAULT '',
+            times_asked INTEGER NOT NULL DEFAULT 0, times_untimed INTEGER NOT NULL DEFAULT 0,
+            times_set_apart INTEGER NOT NULL DEFAULT 0
         ) STRICT",
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
@@ -77,7 +82,8 @@ pub(super) static FILES: Table = Table {
             set_version TEXT COLLATE "C" NOT NULL DEFAULT '', worker BIGINT NOT NULL DEFAULT 0,
             fault TEXT COLLATE "C" NOT NULL DEFAULT '', zone TEXT COLLATE "C" NOT NULL DEFAULT '',
             content_sha256 BYTEA NOT NULL DEFAULT '', content_size BIGINT NOT NULL DEFAULT 0,
-            packed_path TEXT COLLATE "C" NOT NULL DEFAULT ''
+            packed_path TEXT COLLATE "C" NOT NULL DEFAULT '', times_asked BIGINT NOT NULL DEFAULT 0,
+            times_untimed BIGINT NOT NULL DEFAULT 0, times_set_apart BIGINT NOT NULL DEFAULT 0
         )"#,
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events as observations: the objects that patterns speak of, made of a log's fields.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use model::observable::{Observable, ObservableKind, address_text, kind_of_hash_name, parse_address};
 use model::time::Timestamp;
@@ -55,20 +56,43 @@ pub(crate) fn objects_of(event: &Event, without_time: Timestamp, with_fields: bo
 #[derive(Default)]
 struct Objects {
     by_id: BTreeMap<String, Value>,
+    /// The id of each object by its text, where there are more than [`LOOKED_THROUGH_MAX`]: a mail has as many
+    /// recipients as its sender likes.
+    by_text: HashMap<String, String>,
 }
+
+/// Objects that are looked through for the same; most events have fewer.
+const LOOKED_THROUGH_MAX: usize = 32;
 
 impl Objects {
     /// Adds an object; its id, under which others refer to it. The same object is one.
     fn add(&mut self, kind: &str, mut properties: Map<String, Value>) -> String {
         properties.insert("type".to_owned(), Value::from(kind));
         let object = Value::Object(properties);
-        let same = self.by_id.iter().find(|(_, known)| **known == object);
-        if let Some((id, _)) = same {
-            return id.clone();
-        }
         let id = format!("{kind}--{}", self.by_id.len());
+        if let Some(same) = self.same(&object, &id) {
+            return same;
+        }
         self.by_id.insert(id.clone(), object);
         id
+    }
+
+    /// The id of an object that is the same; where there is none, the next look finds this one.
+    fn same(&mut self, object: &Value, id: &str) -> Option<String> {
+        if self.by_id.len() < LOOKED_THROUGH_MAX {
+            let same = self.by_id.iter().find(|(_, known)| *known == object);
+            return same.map(|(id, _)| id.clone());
+        }
+        if self.by_text.is_empty() {
+            self.by_text = self.by_id.iter().map(|(id, known)| (known.to_string(), id.clone())).collect();
+        }
+        match self.by_text.entry(object.to_string()) {
+            Entry::Occupied(same) => Some(same.get().clone()),
+            Entry::Vacant(new) => {
+                new.insert(id.to_owned());
+                None
+            }
+        }
     }
 
     fn value(&mut self, kind: &str, value: &str) -> String {

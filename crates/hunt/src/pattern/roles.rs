@@ -3,6 +3,9 @@
 //! servers, proxies, CEF, Entra, Microsoft 365 and Okta give to the same thing.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde_json::Value;
 
 use crate::event::Event;
 
@@ -209,12 +212,21 @@ pub(crate) fn text_of(event: &Event, role: Role) -> Option<Cow<'_, str>> {
 }
 
 /// All fields of a role that an event has, without doubles.
-pub(crate) fn all_of(event: &Event, role: Role) -> Vec<Cow<'_, str>> {
+pub(crate) fn all_of<'a>(event: &'a Event, role: Role) -> Vec<Cow<'a, str>> {
     let Some((_, names)) = NAMES.iter().find(|(known, _)| *known == role) else { return Vec::new() };
-    let mut all: Vec<Cow<'_, str>> = Vec::new();
-    for text in names.iter().filter_map(|name| event.text(name)) {
-        if !all.contains(&text) {
+    let (mut all, mut known) = (Vec::new(), HashSet::new());
+    let mut add = |text: Cow<'a, str>| {
+        if known.insert(text.clone()) {
             all.push(text);
+        }
+    };
+    for name in *names {
+        match event.field(name) {
+            // Suricata writes recipients as a list.
+            Some(Value::Array(list)) => {
+                list.iter().filter_map(Value::as_str).for_each(|text| add(Cow::Borrowed(text)));
+            }
+            _ => event.text(name).into_iter().for_each(&mut add),
         }
     }
     all

@@ -315,6 +315,8 @@ impl<'a> Search<'a> {
     }
 
     fn choose(&mut self, other: Other<'a>, after: usize) {
+        // They are copied: what is remembered is bounded as the steps are.
+        self.steps += self.limits.len() as u64;
         let (goals, bound) = (self.goals.len(), self.bound.len());
         self.choices.push(Choice { other, after, goals, bound, limits: self.limits.clone() });
     }

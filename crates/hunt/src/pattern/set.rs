@@ -187,6 +187,20 @@ impl PatternSet {
         matches!(self.lines, Lines::Every)
     }
 
+    /// Whether this pattern alone makes every line be read into an event: of one of its observations it is not known what
+    /// stands in its lines. One that cannot be matched asks for no line.
+    pub fn asks_every_line_for(pattern: &Pattern) -> bool {
+        let indicator = PatternIndicator {
+            id: String::new(),
+            name: String::new(),
+            pattern: pattern.clone(),
+            valid_from: None,
+            valid_until: None,
+        };
+        let set = PatternSet::build(vec![indicator]);
+        !set.is_empty() && set.asks_every_line()
+    }
+
     /// The same patterns, asked of every line: for tests and measurements. They find the same.
     pub fn asking_every_line(self) -> PatternSet {
         PatternSet { lines: Lines::Every, ..self }
@@ -216,8 +230,13 @@ impl PatternSet {
         if observation.objects.values().any(has_type) {
             candidates.extend(self.always.iter().copied());
         }
+        let mut hits = 0;
         let mut look_in = |text: &str| {
             for hit in self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(text)) {
+                hits += 1;
+                if hits > TEXTS_FOUND_MAX {
+                    return;
+                }
                 if let Some(wanted) = self.wanted_by.get(hit.pattern().as_usize()) {
                     candidates.extend(wanted.iter().copied());
                 }
@@ -232,9 +251,17 @@ impl PatternSet {
                 }
             });
         }
+        if hits > TEXTS_FOUND_MAX {
+            // Asking all of them takes less than finding out which need not be.
+            candidates.extend(self.wanted_by.iter().flatten().copied());
+        }
         candidates
     }
 }
+
+/// Texts of patterns that are looked at in one event: a hundred that hold each other, in a line of one letter, are found a
+/// hundred million times.
+const TEXTS_FOUND_MAX: u32 = 100_000;
 
 /// For each pattern whether it is among the smallest whose regular expressions together take so many bytes: one whose own
 /// are large must not keep those of others from being matched.

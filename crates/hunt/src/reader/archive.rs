@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An input as one log, or as several: the members of a zip archive.
+//! An input as one log, or as several: the members of an archive.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use crate::limits::{
 use super::members::{Member, listed};
 use super::packed::Tap;
 use super::spool::{ReadSeek, Spool};
+use super::tar::read_tar;
 use super::{Bomb, HEAD_BYTES, Packing, ReadFacts, Source, bomb};
 
 /// What logs are read from.
@@ -30,7 +31,7 @@ pub enum Input<'a> {
 /// A log as [`read_logs`] hands it out.
 pub type LogSource<'a> = Source<&'a mut dyn Read>;
 
-/// Reads an input as one log, or, of a zip archive, as one log a member, which is called `archive!member`; the second
+/// Reads an input as one log, or, of a zip or tar archive, as one log a member, which is called `archive!member`; the second
 /// of a name is called `archive!member#2`.
 /// Each is handed out with its name, to be read and finished before the next one is.
 ///
@@ -59,6 +60,9 @@ pub fn read_logs(
     }
 }
 
+/// Bytes that tell what an input is.
+const HEAD_PEEKED: u64 = 8;
+
 fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") || head.starts_with(b"PK\x07\x08")
 }
@@ -69,31 +73,48 @@ fn read_file(
     each: &mut dyn FnMut(&str, LogSource<'_>),
 ) -> Option<ReadFacts> {
     let mut head = Vec::new();
-    let sniffed = (&mut file).take(8).read_to_end(&mut head).and_then(|_| file.seek(SeekFrom::Start(0)));
+    let failed = (&mut file).take(HEAD_PEEKED).read_to_end(&mut head).err();
+    if failed.is_some() || file.seek(SeekFrom::Start(0)).is_err() {
+        // A pipe under the name of a file: what was looked at does not come again.
+        return read_stream(&mut Cursor::new(head).chain(Failing(failed)).chain(file), name, each);
+    }
     let parquet = head.starts_with(b"PAR1");
-    if sniffed.is_err() || !(is_zip(&head) || parquet) {
-        // What fails here fails again where it is told.
-        each(name, Source::new(&mut file, name));
-        return None;
+    if !(is_zip(&head) || parquet) {
+        return read_one(&mut file, name, each);
     }
     // Random access passes no bytes in order: they are hashed first.
     let mut tap = Tap::new(file);
     tap.sniff();
     let passed = tap.drain();
-    let (Some(file), tap) = tap.into_reader() else { return None };
+    let (Some(file), mut tap) = tap.into_reader() else { return None };
     let spool = passed.and_then(|()| Spool::of_file(file));
     match spool {
         Ok(spool) if parquet => {
             each(name, Source::of_parquet(spool, Tap::of_passed(tap), name));
             None
         }
-        Ok(spool) => Some(read_zip(spool, facts(tap), name, each)),
+        Ok(spool) => Some(read_zip(spool, facts(&mut tap), name, each)),
         Err(error) => {
-            let mut facts = facts(tap);
+            let mut facts = facts(&mut tap);
             let message = format!("it could not be read: {error}");
             miss(&mut facts, Diagnostic::error("read-failed", name, message));
             Some(facts)
         }
+    }
+}
+
+/// One log, unless it is a tar archive, which is known by what it unpacks to.
+fn read_one(
+    reader: &mut dyn Read,
+    name: &str,
+    each: &mut dyn FnMut(&str, LogSource<'_>),
+) -> Option<ReadFacts> {
+    match Source::unless_tar(reader, name) {
+        Ok(source) => {
+            each(name, source);
+            None
+        }
+        Err(peek) => Some(read_tar(*peek, name, each)),
     }
 }
 
@@ -103,19 +124,18 @@ fn read_stream(
     each: &mut dyn FnMut(&str, LogSource<'_>),
 ) -> Option<ReadFacts> {
     let mut head = Vec::new();
-    let failed = (&mut *stream).take(8).read_to_end(&mut head).err();
+    let failed = (&mut *stream).take(HEAD_PEEKED).read_to_end(&mut head).err();
     let zip = is_zip(&head);
     let mut again = Cursor::new(head).chain(Failing(failed)).chain(stream);
     if !zip {
-        each(name, Source::new(&mut again, name));
-        return None;
+        return read_one(&mut again, name, each);
     }
     let mut tap = Tap::new(&mut again as &mut dyn Read);
     tap.sniff();
     match Spool::read(&mut tap, SPOOL_BYTES_MAX) {
-        Ok(spool) => Some(read_zip(spool, facts(tap), name, each)),
+        Ok(spool) => Some(read_zip(spool, facts(&mut tap), name, each)),
         Err(error) => {
-            let mut facts = facts(tap);
+            let mut facts = facts(&mut tap);
             miss(&mut facts, error.diagnostic(name, "a zip archive"));
             Some(facts)
         }
@@ -132,13 +152,13 @@ impl Read for Failing {
 }
 
 /// What is known of an archive once all of it has passed.
-fn facts<R>(mut tap: Tap<R>) -> ReadFacts {
+pub(super) fn facts<R>(tap: &mut Tap<R>) -> ReadFacts {
     ReadFacts {
         bytes: tap.bytes,
         unpacked_bytes: 0,
         sha256: tap.hash.finish(),
         head_sha256: Sha256::digest(tap.head.get(..HEAD_BYTES).unwrap_or(&tap.head)).into(),
-        head: tap.head,
+        head: std::mem::take(&mut tap.head),
         packing: Packing::Plain,
         content: None,
         made_from: None,
@@ -150,7 +170,7 @@ fn facts<R>(mut tap: Tap<R>) -> ReadFacts {
     }
 }
 
-fn miss(facts: &mut ReadFacts, diagnostic: Diagnostic) {
+pub(super) fn miss(facts: &mut ReadFacts, diagnostic: Diagnostic) {
     facts.whole = false;
     if facts.diagnostics.len() < FILE_DIAGNOSTICS_MAX {
         facts.diagnostics.push(diagnostic);
@@ -218,7 +238,7 @@ fn read_zip(
     facts
 }
 
-fn is_swollen(unpacked: u64, packed: u64) -> bool {
+pub(super) fn is_swollen(unpacked: u64, packed: u64) -> bool {
     unpacked > UNPACK_BYTES_MAX && unpacked / packed.max(1) > UNPACK_RATIO_MAX
 }
 
@@ -291,7 +311,7 @@ fn foreign_method(place: String, method: &dyn Display) -> Diagnostic {
     Diagnostic::error("archive-method-not-supported", place, message).with_fix(fix)
 }
 
-fn unread_member(place: String, error: &dyn Display) -> Diagnostic {
+pub(super) fn unread_member(place: String, error: &dyn Display) -> Diagnostic {
     let message = format!("the member could not be read: {error}");
     Diagnostic::error("archive-damaged", place, message)
         .with_fix("fetch the archive again; it may have been cut short")

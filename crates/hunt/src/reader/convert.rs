@@ -17,6 +17,7 @@ use super::packed::{Tap, Unpack};
 use super::parquet::ParquetLines;
 use super::spool::{Spool, SpoolError};
 use super::table::{Rows, separator};
+use super::tar::is_tar;
 use super::utf16::{Order, Utf8};
 
 /// What a conversion tells besides the text that it yields.
@@ -64,10 +65,17 @@ enum Shape {
 }
 
 impl<R: Read> Text<R> {
-    /// Looks at the first unpacked bytes.
-    pub(super) fn new(unpack: Unpack<R>, name: &str, told: &mut Told) -> Text<R> {
+    /// Looks at the first unpacked bytes. A tar archive is no text, and is handed back.
+    pub(super) fn new(
+        unpack: Unpack<R>,
+        name: &str,
+        told: &mut Told,
+    ) -> Result<Text<R>, Box<Peek<Unpack<R>>>> {
         let peek = Peek::new(unpack, CONVERT_HEAD_BYTES);
-        match shape(&peek) {
+        if is_tar(peek.head()) {
+            return Err(Box::new(peek));
+        }
+        Ok(match shape(&peek) {
             Shape::Evtx => Text::Evtx(Box::new(EvtxLines::new(peek, name))),
             Shape::Json => Text::Plain(peek).json(name),
             Shape::Parquet => Text::spool_parquet(peek, name, told),
@@ -82,7 +90,7 @@ impl<R: Read> Text<R> {
                 let text = Text::Utf16(Box::new(text));
                 if json { text.json(name) } else { text.table(separator) }
             }
-        }
+        })
     }
 
     fn table(self, separator: Option<u8>) -> Text<R> {

@@ -18,6 +18,7 @@ mod pages;
 mod parquet;
 mod spool;
 mod table;
+mod tar;
 mod utf16;
 
 use std::io::{self, Read};
@@ -29,7 +30,7 @@ use sha2::{Digest, Sha256};
 use crate::event::Format;
 use crate::limits::{BLOCK_BYTES, FILE_DIAGNOSTICS_MAX, LINE_BYTES_MAX, UNPACK_BYTES_MAX, UNPACK_RATIO_MAX};
 
-use convert::{Text, Told};
+use convert::{Peek, Text, Told};
 use packed::{Tap, Unpack};
 use spool::Spool;
 
@@ -151,18 +152,32 @@ pub struct Source<R: Read> {
 impl<R: Read> Source<R> {
     /// Begins to read. `name` is for messages. A zip archive holds several logs: [`read_logs`] reads those.
     pub fn new(reader: R, name: &str) -> Source<R> {
+        match Source::unless_tar(reader, name) {
+            Ok(source) => source,
+            Err(peek) => {
+                let mut source = Source::of_text(Text::Plain(*peek), name, Packing::Plain, Told::default());
+                let fix = "unpack it first: tar -xOf FILE | polder hunt -";
+                let message = "it is a tar archive, which is not read here";
+                source.stop(Diagnostic::error("format-not-supported", name, message).with_fix(fix));
+                source
+            }
+        }
+    }
+
+    /// The same, but a tar archive is handed back: it holds several logs.
+    fn unless_tar(reader: R, name: &str) -> Result<Source<R>, Box<Peek<Unpack<R>>>> {
         let mut tap = Tap::new(reader);
         let mut told = Told::default();
         tap.sniff();
         let packing = packing(&tap.head);
-        let text = Text::new(Unpack::new(tap, packing), name, &mut told);
+        let text = Text::new(Unpack::new(tap, packing), name, &mut told)?;
         let foreign = FOREIGN.iter().find(|(magic, ..)| text.head().starts_with(magic));
         let mut source = Source::of_text(text, name, packing, told);
         if let Some((_, what, fix)) = foreign {
             let message = format!("it is {what}, which is not read");
             source.stop(Diagnostic::error("format-not-supported", name, message).with_fix(*fix));
         }
-        source
+        Ok(source)
     }
 
     /// Parquet in a file whose parts can be read in any order, all of which has passed the tap.

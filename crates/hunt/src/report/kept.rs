@@ -11,6 +11,7 @@ use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::said::SAID;
 use super::summary::Sought;
 use crate::detection::{Detection, Means};
 use crate::limits::{DETECTIONS_KEPT_DAYS, DETECTIONS_KEPT_MAX};
@@ -18,7 +19,7 @@ use crate::quote::Quotes;
 use crate::state::{Bytes, Out, State};
 
 /// The tables.
-pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT];
+pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT, &SAID];
 
 static DETECTIONS: Table = Table {
     name: "hunt_detections",

@@ -26,6 +26,9 @@ pub fn json_lines(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     summary.hits.iter().try_for_each(|hit| say(finding_line(summary, hit)))?;
     summary.detections.iter().try_for_each(|detection| say(detection_line(summary, detection)))?;
     summary.files.iter().try_for_each(|facts| say(file(facts)))?;
+    for (copy, of) in &summary.copies {
+        say(json!({ "type": "copy", "file": copy, "of": of }))?;
+    }
     summary.coverage.sources.iter().try_for_each(|facts| say(source(facts)))?;
     for cannot in &summary.coverage.cannot_show {
         say(json!({ "type": "cannot-show", "what": cannot.what, "why": cannot.why }))?;

@@ -4,6 +4,8 @@
 mod advice;
 mod csv;
 pub mod draft;
+mod except;
+pub mod fold;
 pub mod group;
 mod html;
 pub mod kept;
@@ -13,6 +15,7 @@ mod ocsf;
 pub mod outbox;
 mod page;
 mod recorded;
+pub mod said;
 mod state;
 mod stix;
 mod summary;

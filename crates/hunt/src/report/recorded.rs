@@ -4,7 +4,6 @@
 use super::summary::{FileFacts, FileState};
 use crate::event::Unread;
 use crate::history::{File, FileState as Stage};
-use crate::time::TimesTold;
 
 /// The files of the register, by path. Those that were named and not yet read are among them, as not read.
 pub fn recorded_files(files: Vec<File>) -> Vec<FileFacts> {
@@ -21,8 +20,7 @@ fn facts(file: File) -> FileFacts {
         sha256: file.sha256,
         lines: file.lines,
         unread,
-        // The register keeps no count of them.
-        times: TimesTold::default(),
+        times: file.times,
         first: file.first,
         last: file.last,
         kind: file.source,

@@ -143,8 +143,11 @@ type Found = (
     (Vec<Hit>, Vec<Option<bool>>, u64),
     (Vec<Detection>, u64),
     (Vec<FileFacts>, u64, BTreeMap<String, u64>),
-    (BTreeMap<SourceKind, BTreeSet<Day>>, Vec<(String, String)>, Timestamp),
+    (BTreeMap<SourceKind, BTreeSet<Day>>, Copies, Vec<(String, String)>, Timestamp),
 );
+
+/// Logs that are copies, with what they are copies of.
+type Copies = Vec<(String, String)>;
 
 impl State for Summary {
     fn write(&self, out: &mut Out<'_>) {
@@ -157,13 +160,15 @@ impl State for Summary {
         self.bytes.write(out);
         self.left_out.write(out);
         self.days.write(out);
+        self.copies.write(out);
         let names = self.indicators.iter().map(|(id, facts)| (id.clone(), facts.name.clone()));
         names.collect::<Vec<_>>().write(out);
         self.made.write(out);
     }
 
     fn read(bytes: &mut Bytes<'_>) -> Result<Summary, Damaged> {
-        let (hits, detections, (files, read, left_out), (days, names, made)): Found = State::read(bytes)?;
+        let (hits, detections, (files, read, left_out), (days, copies, names, made)): Found =
+            State::read(bytes)?;
         let mut summary = Summary::new(made);
         let (hits, known, more_hits) = hits;
         if hits.len() != known.len() {
@@ -173,6 +178,7 @@ impl State for Summary {
         (summary.hits, summary.more_hits) = (of_hunt.collect(), more_hits);
         (summary.detections, summary.more_detections) = detections;
         (summary.files, summary.bytes, summary.left_out, summary.days) = (files, read, left_out, days);
+        summary.copies = copies;
         for (id, name) in names {
             summary.indicators.entry(id).or_default().name = name;
         }

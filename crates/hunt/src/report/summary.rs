@@ -43,6 +43,8 @@ pub struct Summary {
     pub known_detections: BTreeSet<[u8; 32]>,
     /// The logs that were looked at, or should have been.
     pub files: Vec<FileFacts>,
+    /// Logs that hold the same as another of `files`, packed or not, each with that one: they were read and count once.
+    pub copies: Vec<(String, String)>,
     /// What the logs can tell of, and what not.
     pub coverage: Coverage,
     /// What was looked for.
@@ -73,6 +75,7 @@ impl Summary {
             more_detections: 0,
             known_detections: BTreeSet::new(),
             files: Vec::new(),
+            copies: Vec::new(),
             coverage: Coverage::default(),
             sought: Sought::default(),
             left_out: BTreeMap::new(),

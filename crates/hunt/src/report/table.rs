@@ -4,18 +4,24 @@
 
 use std::fmt::Write as _;
 
-use super::group::{by_host, by_indicator, by_level};
-use super::summary::{FileState, Hit, Summary};
+use super::except;
+use super::fold::{Fault, Gaps, Repeated, faults, gaps, repeated};
+use super::group::{by_host, by_indicator};
+use super::summary::{FileState, Gap, Hit, Summary};
 use super::words::{
     around, bytes, counted, counted_as, date, duration, grouped, kind_name, second, second_or_dash, visible,
 };
-use crate::detection::Detection;
+use crate::detection::{Detection, Evidence};
 use crate::limits::{REPORT_ROWS_MAX, TABLE_COLUMNS_MAX, TABLE_DETECTIONS_MAX, TABLE_FINDINGS_MAX};
 
 /// Rows of a list that only says what could not be seen.
 const LIST_ROWS_MAX: usize = 20;
 /// Characters of a log line.
 const LINE_CHARS: usize = 240;
+/// Entries beyond the bound that are shown because an exception can be made for them.
+const OFFERED_MAX: usize = 5;
+/// So many gaps of one source for one reason have a line each; more are one.
+const GAPS_APART_MAX: usize = 10;
 
 /// What was found, what was looked at and what could not be looked at. Columns counts the characters of a
 /// line, between 40 and [`TABLE_COLUMNS_MAX`].
@@ -166,16 +172,19 @@ fn found(page: &mut Page, summary: &Summary) {
 }
 
 fn detections(page: &mut Page, summary: &Summary) {
-    let all = by_level(summary);
+    let all = repeated(summary);
     if all.is_empty() {
         return;
     }
     page.heading("Detections");
-    for detection in all.iter().take(TABLE_DETECTIONS_MAX) {
-        one_detection(page, summary, detection);
-    }
+    // What can be excepted is shown wherever it stands: with it gone, there is room for the rest.
+    let is_offered = |one: &&Repeated<'_>| except::command(summary, one).is_some();
+    let also = || all.iter().skip(TABLE_DETECTIONS_MAX).filter(is_offered).take(OFFERED_MAX);
+    let shown = || all.iter().take(TABLE_DETECTIONS_MAX).chain(also());
+    shown().for_each(|one| one_detection(page, summary, one));
+    let told = shown().map(|one| usize::try_from(one.count()).unwrap_or(usize::MAX)).sum();
     let total = usize::try_from(summary.detection_count()).unwrap_or(usize::MAX);
-    page.more(total, all.len().min(TABLE_DETECTIONS_MAX), "detection");
+    page.more(total, told, "detection");
 }
 
 /// Where something stands: a line of a file, or a record.
@@ -186,29 +195,43 @@ fn place(summary: &Summary, file: &str, number: u64) -> String {
     }
 }
 
-fn one_detection(page: &mut Page, summary: &Summary, detection: &Detection) {
-    page.say(&format!("{:<13}  {}", detection.level.name().to_uppercase(), detection.title), 15);
-    let about: Vec<String> = detection.about.iter().map(|(kind, value)| format!("{kind} {value}")).collect();
+fn one_detection(page: &mut Page, summary: &Summary, repeated: &Repeated<'_>) {
+    let Detection { level, title, about, first, .. } = repeated.one;
+    page.say(&format!("{:<13}  {title}", level.name().to_uppercase()), 15);
+    let about: Vec<String> = about.iter().map(|(kind, value)| format!("{kind} {value}")).collect();
     let when = format!(
         "{} to {}, {}",
-        second_or_dash(detection.first),
-        second_or_dash(detection.last),
-        counted(detection.count, "line")
+        second_or_dash(*first),
+        second_or_dash(repeated.last()),
+        counted(repeated.lines(), "line")
     );
-    let evidence = detection.evidence.first().map(|line| place(summary, &line.file, line.place.line));
+    let at = |line: &Evidence| place(summary, &line.file, line.place.line);
+    let latest = repeated.latest();
+    let again = latest.map(|latest| {
+        let title = if latest.title == *title { String::new() } else { format!(": {}", latest.title) };
+        format!("{}; the latest at {}{title}", repeated.times(), second_or_dash(latest.first))
+    });
+    let lines = [Some(repeated.one.evidence.first()), latest.map(|latest| latest.evidence.first())];
+    let evidence: Vec<String> = lines.into_iter().flatten().flatten().map(at).collect();
     for (name, what) in [
         ("about", about.join(", ")),
         ("when", when),
-        ("threshold", detection.threshold.clone()),
-        ("usual here", detection.baseline.clone()),
-        ("evidence", evidence.unwrap_or_default()),
-        ("nothing if", detection.disproof.clone()),
-        ("do", detection.advice.clone()),
-        ("rule", format!("{} {}", detection.id, detection.credit)),
+        ("repeated", again.unwrap_or_default()),
+        ("threshold", repeated.one.threshold.clone()),
+        ("usual here", repeated.one.baseline.clone()),
+        ("evidence", evidence.join("; the latest ")),
+        ("nothing if", repeated.one.disproof.clone()),
+        ("do", repeated.one.advice.clone()),
+        ("rule", format!("{} {}", repeated.one.id, repeated.one.credit)),
     ] {
         if !what.trim().is_empty() {
             page.pair(name, what.trim());
         }
+    }
+    let command = except::command(summary, repeated);
+    if let Some(lines) = command.and_then(|parts| except::in_lines(&parts, page.columns.saturating_sub(4))) {
+        page.pair("if known", "make an exception, with why and until when:");
+        lines.iter().for_each(|line| page.say(&format!("    {line}"), 4));
     }
 }
 
@@ -305,6 +328,10 @@ fn looked_at(page: &mut Page, summary: &Summary) {
         page.say(&format!("  {} ({}): {days}{declared}", source.name, kind_name(source.kind)), 4);
     }
     page.more(summary.coverage.sources.len(), LIST_ROWS_MAX, "source");
+    for (copy, of) in summary.copies.iter().take(LIST_ROWS_MAX) {
+        page.say(&format!("  {copy}: holds the same as {of}, and counts once with it"), 4);
+    }
+    page.more(summary.copies.len(), LIST_ROWS_MAX, "copy");
     let by_record: Vec<&str> = summary.by_record().collect();
     for path in by_record.iter().take(LIST_ROWS_MAX) {
         page.say(
@@ -318,28 +345,10 @@ fn looked_at(page: &mut Page, summary: &Summary) {
 fn not_looked_at(page: &mut Page, summary: &Summary) {
     page.heading("What could not be looked at");
     let mut rows = Vec::new();
-    for source in &summary.coverage.sources {
-        if source.days.is_empty() {
-            rows.push(format!("  {}: no log of it was had", source.name));
-        }
-        rows.extend(source.gaps.iter().map(|gap| {
-            format!("  {}: {} to {}, {}", source.name, date(gap.from), date(gap.to), gap.why.words())
-        }));
-    }
-    for file in &summary.files {
-        match &file.state {
-            FileState::Whole if file.is_empty() => {
-                rows.push(format!("  {}: empty, there is no line in it", file.path))
-            }
-            FileState::Whole => {}
-            FileState::Damaged(why) => rows.push(format!("  {}: damaged, {why}", file.path)),
-            FileState::NotRead(why) => rows.push(format!("  {}: not read, {why}", file.path)),
-        }
-        rows.extend(
-            file.unread.iter().map(|(why, n)| format!("  {}: {}, {why}", file.path, counted(*n, "line"))),
-        );
-        rows.extend(file.odd_times(summary.made).iter().map(|odd| format!("  {}: {odd}", file.path)));
-    }
+    let missing = summary.coverage.sources.iter().filter(|source| source.days.is_empty());
+    rows.extend(missing.map(|source| format!("  {}: no log of it was had", source.name)));
+    gaps(summary).iter().for_each(|gaps| gap_rows(&mut rows, gaps));
+    rows.extend(faults(summary).iter().map(fault_row));
     rows.extend(summary.coverage.cannot_show.iter().map(|c| format!("  {}: {}", c.what, c.why)));
     rows.extend(
         summary
@@ -354,6 +363,43 @@ fn not_looked_at(page: &mut Page, summary: &Summary) {
         page.say(row, 4);
     }
     page.more(rows.len(), rows.len().min(REPORT_ROWS_MAX), "line");
+}
+
+fn gap_rows(rows: &mut Vec<String>, all: &Gaps<'_>) {
+    let Gaps { source, why, gaps } = all;
+    let span = |gap: &Gap| format!("{} to {}", date(gap.from), date(gap.to));
+    if gaps.len() <= GAPS_APART_MAX {
+        rows.extend(gaps.iter().map(|gap| format!("  {}: {}, {}", source.name, span(gap), why.words())));
+        return;
+    }
+    let spans: Vec<String> = gaps.iter().take(LIST_ROWS_MAX).map(span).collect();
+    let more = match gaps.len().saturating_sub(LIST_ROWS_MAX) {
+        0 => String::new(),
+        more => format!("; and {} more", counted(more as u64, "gap")),
+    };
+    rows.push(format!(
+        "  {}: {} in {}, {}: {}{more}",
+        source.name,
+        counted(all.days(), "day"),
+        counted(gaps.len() as u64, "gap"),
+        why.words(),
+        spans.join("; ")
+    ));
+}
+
+fn fault_row(fault: &Fault<'_>) -> String {
+    let path = fault.files.first().map_or("", |one| one.file.path.as_str());
+    let why = match fault.unread() {
+        0 => fault.why().to_owned(),
+        lines => format!("{}, {}", counted(lines, "line"), fault.why()),
+    };
+    match fault.files.len() {
+        0 | 1 => format!("  {path}: {why}"),
+        files => {
+            let likewise = if fault.differs() { "; in the others with other numbers" } else { "" };
+            format!("  {path} and {}: {why}{likewise}", counted((files - 1) as u64, "other file"))
+        }
+    }
 }
 
 fn looked_for(page: &mut Page, summary: &Summary) {

@@ -160,6 +160,11 @@ pub fn is_same(kept: &[(&'static str, String)], about: &About<'_>) -> bool {
         .eq(about.iter().flatten().map(|(k, v)| (*k, &**v)))
 }
 
+/// What logs call a kind of whom a match is about, in the order in which they count; none for other kinds.
+pub fn field_names(kind: &str) -> &'static [&'static str] {
+    KINDS.iter().find(|(of, _)| *of == kind).map_or(&[], |(_, names)| names)
+}
+
 /// The kind of a field that makes a group; `value` where its name does not say.
 pub fn kind_of(field: &str) -> &'static str {
     let named = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(field));

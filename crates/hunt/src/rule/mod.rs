@@ -53,7 +53,7 @@ mod sources;
 mod view;
 mod window;
 
-pub use about::{about_event, accounts};
+pub use about::{about_event, accounts, field_names};
 pub use checkpoint::CheckpointError;
 pub use correlator::{Lost, Order};
 pub use engine::{Engine, Options, RuleCount, Summary};

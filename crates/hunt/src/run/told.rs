@@ -2,6 +2,7 @@
 //! What the place of a value in its line tells of it, for the history. The scan sees shapes: 32 digits may be an MD5 or
 //! a JA3, and a word with dots in it a name or that of a file.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
@@ -19,8 +20,8 @@ static MARKS: LazyLock<Option<AhoCorasick>> =
 /// The fingerprints of TLS clients that the fields of a block's lines tell.
 #[derive(Default)]
 pub(super) struct Fingerprints {
-    /// JA3 by where their line begins, in the order of the lines.
-    ja3: Vec<(usize, String)>,
+    /// Where a line begins, and a JA3 in it.
+    ja3: HashSet<(usize, String)>,
 }
 
 impl Fingerprints {
@@ -43,7 +44,7 @@ impl Fingerprints {
                 let Some(kind) = fingerprint(path) else { return };
                 let Ok(observable) = Observable::parse(kind, text) else { return };
                 if kind == ObservableKind::Ja3 {
-                    all.ja3.push((start, observable.display()));
+                    all.ja3.insert((start, observable.display()));
                 }
                 each(&observable, start, &event);
             });
@@ -53,12 +54,9 @@ impl Fingerprints {
 
     /// Whether 32 digits of a line are a JA3, and no MD5.
     pub(super) fn is_ja3(&self, line_start: usize, digits: &[u8]) -> bool {
-        let first = self.ja3.partition_point(|(start, _)| *start < line_start);
-        let of_line = self.ja3.get(first..).unwrap_or_default();
-        of_line
-            .iter()
-            .take_while(|(start, _)| *start == line_start)
-            .any(|(_, ja3)| ja3.as_bytes().eq_ignore_ascii_case(digits))
+        !self.ja3.is_empty()
+            && str::from_utf8(digits)
+                .is_ok_and(|digits| self.ja3.contains(&(line_start, digits.to_ascii_lowercase())))
     }
 }
 
@@ -188,7 +186,7 @@ fn holds_names(path: &str) -> Option<bool> {
 #[derive(Default)]
 pub(super) struct Names {
     /// Where the last line that was read begins, and the names that its fields hold.
-    read: Option<(usize, Vec<String>)>,
+    read: Option<(usize, HashSet<String>)>,
 }
 
 impl Names {
@@ -210,13 +208,13 @@ impl Names {
             let names = event().map(|event| names_of(&event)).unwrap_or_default();
             self.read = Some((line_start, names));
         }
-        let names = self.read.iter().flat_map(|(_, names)| names);
-        names.into_iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word))
+        let word = str::from_utf8(word).map(str::to_ascii_lowercase);
+        word.is_ok_and(|word| self.read.as_ref().is_some_and(|(_, names)| names.contains(&word)))
     }
 }
 
-/// The names that an event's fields for names hold.
-fn names_of(event: &Event) -> Vec<String> {
+/// The names that an event's fields for names hold, in lower case.
+fn names_of(event: &Event) -> HashSet<String> {
     let mut names = Vec::new();
     each_text("", &event.fields, &mut |path, text| {
         if holds_names(path) == Some(true) {
@@ -225,7 +223,7 @@ fn names_of(event: &Event) -> Vec<String> {
             names.extend(words.filter_map(|word| Observable::parse(ObservableKind::Domain, word).ok()));
         }
     });
-    names.into_iter().map(|name| name.display()).collect()
+    names.into_iter().map(|name| name.display().to_ascii_lowercase()).collect()
 }
 
 /// Where in a line a word stands that is a part of it: each time that it stands there it is asked for by itself, and

@@ -31,6 +31,14 @@ const LOOKS_MAX: usize = 16;
 /// In a block of no more lines each is asked.
 const LINES_ASKED_MAX: usize = 1024;
 
+/// Matches of one line that are judged: a line that holds more is a list of indicators, not an event, and each is judged by
+/// reading all fields.
+const HITS_OF_LINE_MAX: usize = 1_000;
+/// Bytes of lines that the findings of one block quote: each finding has its own part of the line.
+const HIT_TEXT_BYTES_MAX: usize = 16 << 20;
+/// Why a finding of a block that has more is left out.
+const TOO_DENSE: &str = "a stretch of the log holds more findings than can be kept";
+
 /// What came of one block; the buffer goes back to the reader.
 #[derive(Default)]
 pub(super) struct Scanned {
@@ -118,6 +126,8 @@ impl<'n, 'a> Worker<'n, 'a> {
         let Scanned { part, left_out, timeline, times: told, .. } = scanned;
         let mut times: Vec<Option<Timestamp>> = Vec::new();
         let mut at: (u64, Event) = (u64::MAX, Event::default());
+        // Of the line that was hit last, and texts of the block's findings in bytes.
+        let (mut of_line, mut texts) = (0_usize, 0_usize);
         let mut on_hit = |hit: scan::Hit| {
             let start = usize::try_from(hit.line_start - block.offset).unwrap_or(usize::MAX);
             let line = line_at(&block.bytes, start);
@@ -126,6 +136,14 @@ impl<'n, 'a> Worker<'n, 'a> {
                 at = (hit.line_start, lines.parse(line, place).ok().flatten().unwrap_or_default());
                 at.1.time = at.1.time.or_else(|| lines.time(line, place));
                 times.push(at.1.time.and_then(plausible));
+                of_line = 0;
+            }
+            of_line += 1;
+            if of_line > HITS_OF_LINE_MAX {
+                *left_out
+                    .entry(format!("a line holds more than {HITS_OF_LINE_MAX} indicators"))
+                    .or_default() += 1;
+                return;
             }
             let event = &at.1;
             let Some(indicator) = lookout.set.indicator(hit.indicator) else { return };
@@ -139,6 +157,11 @@ impl<'n, 'a> Worker<'n, 'a> {
                     };
                     let (host, account) = (of("host"), of("account"));
                     let finding = finding(name, line, hit, &indicator.id, event.time);
+                    texts += finding.text.len();
+                    if texts > HIT_TEXT_BYTES_MAX {
+                        *left_out.entry(TOO_DENSE.to_owned()).or_default() += 1;
+                        return;
+                    }
                     part.hits.push(Hit {
                         finding,
                         host,

@@ -15,6 +15,7 @@ use hunt::limits::{
 };
 use hunt::reader::{Block, Input, LogSource, ReadFacts, Source, read_logs};
 use hunt::time::Clock;
+use sha2::Digest as _;
 use zip::write::SimpleFileOptions;
 
 /// A log's name, its text, and what was read.
@@ -292,8 +293,9 @@ fn a_source_alone_says_that_an_archive_is_one() {
 proptest::proptest! {
     /// Whatever stands behind a magic number, all bytes pass and nothing panics; a file and a pipe say the same.
     #[test]
-    fn any_bytes_are_told_alike(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600), magic in 0..9_usize) {
-        let head: &[u8] = [b"".as_slice(), b"ElfFile\0", b"\xFF\xFE", b"\xFE\xFF", b"[", b"{\n", b"{\"value\":[", b"PK\x03\x04", b"[{\"a\":"][magic];
+    fn any_bytes_are_told_alike(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600), magic in 0..10_usize) {
+        let tar = tar_of(&[("a", b"x")]);
+        let head: &[u8] = [b"".as_slice(), b"ElfFile\0", b"\xFF\xFE", b"\xFE\xFF", b"[", b"{\n", b"{\"value\":[", b"PK\x03\x04", b"[{\"a\":", &tar[..tar.len() - 1024]][magic];
         let input = [head, &bytes].concat();
         let (logs, archive) = from_file(&input);
         let (logs_too, archive_too) = from_stream(&input);
@@ -352,4 +354,118 @@ fn members_of_one_name_are_all_read() {
         assert_eq!((name.as_str(), facts.whole), ("in!a-1.log", false), "{method}");
         assert!(logs[1..].iter().all(|(_, _, facts)| facts.whole));
     }
+}
+
+/// A pipe is opened as files are, and does not go back: its first eight bytes were lost, and what it packs was not unpacked.
+#[test]
+fn a_pipe_under_the_name_of_a_file_is_read_from_its_first_byte() {
+    struct Pipe(Cursor<Vec<u8>>);
+    impl Read for Pipe {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    impl std::io::Seek for Pipe {
+        fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+            Err(std::io::ErrorKind::NotSeekable.into())
+        }
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"one\ntwo\n").unwrap();
+    let packed = packed.finish().unwrap();
+    let zip = zip_of(&[("a.log", b"one\ntwo\n".as_slice())]);
+    for bytes in [b"one\ntwo\n".to_vec(), packed, zip] {
+        let (logs, _) = read(Input::File(Box::new(Pipe(Cursor::new(bytes)))));
+        let [(_, text, facts)] = logs.as_slice() else { panic!("{}", logs.len()) };
+        assert_eq!((text.as_slice(), facts.whole), (b"one\ntwo\n".as_slice(), true));
+    }
+}
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, name, *content).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+fn gz_of(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// It was read as one text: the first line of each file had a header before its time.
+#[test]
+fn each_file_in_a_tar_archive_is_a_log() {
+    let long = format!("{}/a.log", "folder".repeat(30));
+    let packed = gz_of(b"three\n");
+    let mut builder =
+        tar::Builder::new(tar_of(&[("one.log", b"one\n"), (&long, b"two\n"), ("three.gz", &packed)]));
+    // The end is two blocks of zeros: what is added comes before them.
+    let mut bytes = std::mem::take(builder.get_mut());
+    bytes.truncate(bytes.len() - 1024);
+    let mut rest = tar::Builder::new(bytes);
+    rest.append_pax_extensions([("path", b"by-pax.log".as_slice())]).unwrap();
+    for (name, content) in [("x", b"four\n".as_slice()), ("one.log", b"five\n")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        rest.append_data(&mut header, name, content).unwrap();
+    }
+    let mut link = tar::Header::new_ustar();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    rest.append_link(&mut link, "link.log", "/etc/passwd").unwrap();
+    let mut folder = tar::Header::new_ustar();
+    folder.set_entry_type(tar::EntryType::Directory);
+    folder.set_size(0);
+    rest.append_data(&mut folder, "folder", std::io::empty()).unwrap();
+    let bytes = rest.into_inner().unwrap();
+    let wanted = [
+        ("in!one.log", "one\n"),
+        (&format!("in!{long}"), "two\n"),
+        ("in!three.gz", "three\n"),
+        ("in!by-pax.log", "four\n"),
+        ("in!one.log#2", "five\n"),
+    ];
+    for bytes in [bytes.clone(), gz_of(&bytes), zstd::encode_all(&bytes[..], 1).unwrap()] {
+        for (logs, archive) in [from_file(&bytes), from_stream(&bytes)] {
+            let read: Vec<(&str, &str)> = logs
+                .iter()
+                .map(|(name, text, _)| (name.as_str(), std::str::from_utf8(text).unwrap()))
+                .collect();
+            assert_eq!(read, wanted);
+            let archive = archive.unwrap();
+            assert_eq!((archive.whole, codes(&archive), archive.bytes), (true, vec![], bytes.len() as u64));
+            assert_eq!(archive.sha256, <[u8; 32]>::from(sha2::Sha256::digest(&bytes)));
+        }
+    }
+}
+
+#[test]
+fn a_tar_archive_that_is_cut_short_is_told() {
+    let bytes = tar_of(&[("one.log", b"one\n"), ("two.log", "two\n".repeat(1_000).as_bytes())]);
+    for bytes in [bytes[..2_000].to_vec(), gz_of(&bytes)[..100].to_vec()] {
+        let (logs, archive) = from_file(&bytes);
+        assert_eq!(logs[0].1, b"one\n");
+        let archive = archive.unwrap();
+        let is_told = |facts: &ReadFacts| !facts.whole && !facts.diagnostics.is_empty();
+        assert!(is_told(&archive), "{archive:?}");
+    }
+}
+
+/// The library takes a long name into memory, whatever its length.
+#[test]
+fn a_name_without_end_in_a_tar_archive_takes_no_room() {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(4 << 30);
+    header.set_path("././@LongLink").unwrap();
+    header.set_cksum();
+    let endless = Read::chain(&header.as_bytes()[..], std::io::repeat(b'a').take(64 << 20));
+    let (logs, archive) = read(Input::Stream(&mut Read::chain(endless, &b""[..])));
+    assert!(logs.is_empty());
+    assert_eq!(codes(&archive.unwrap()), ["archive-damaged"]);
 }

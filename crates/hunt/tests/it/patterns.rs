@@ -497,3 +497,35 @@ fn an_id_of_observed_data_is_quoted_short_and_clean() {
         assert!(message.ends_with("first_observed is missing"), "{message}");
     }
 }
+
+/// Each object of an event was compared with all before it.
+#[test]
+fn a_mail_to_very_many_is_read_into_objects_as_fast_as_one_to_few() {
+    let recipients: Vec<String> = (0..20_000).map(|n| format!("a{n}@b.example")).collect();
+    let mut mail = event(1, 0, json!({ "from": "x@c.example", "to": recipients, "subject": "hi" }));
+    mail.class.kind = hunt::event::SourceKind::Email;
+    let made = observation(&mail, Timestamp::EPOCH);
+    assert!(made.objects.len() > 20_000, "{}", made.objects.len());
+    let mut twice = event(
+        1,
+        0,
+        json!({ "from": "x@c.example", "to": ["y@c.example", "<y@c.example>"], "subject": "hi" }),
+    );
+    twice.class.kind = hunt::event::SourceKind::Email;
+    let one = observation(&twice, Timestamp::EPOCH);
+    assert_eq!(one.objects.values().filter(|object| object["type"] == "email-addr").count(), 2);
+}
+
+/// Texts that hold each other are found at each letter of a line of one letter; which patterns they are of is then asked of all.
+#[test]
+fn texts_that_hold_each_other_do_not_stop_a_hunt() {
+    let texts: Vec<String> = (3..900).map(|n| format!("'{}'", "a".repeat(n))).collect();
+    let many = format!("[process:command_line IN ({})]", texts.join(","));
+    let like = "[process:command_line LIKE '%aaab%']";
+    let parse = |id: &str, text: &str| PatternIndicator::parse(id, "", text).unwrap();
+    let set = PatternSet::build(vec![parse("indicator--1", &many), parse("indicator--2", like)]);
+    let line = format!("{}b", "a".repeat(1 << 20));
+    let found = PatternRun::new(&set).event("a", "", &event(1, 0, json!({ "CommandLine": line })));
+    let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids, ["indicator--2"]);
+}

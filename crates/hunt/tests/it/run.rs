@@ -245,3 +245,28 @@ fn accounts_and_user_agents_are_found_in_their_fields() {
     let w3c = "#Fields: date time c-ip cs-username cs(User-Agent)\n2024-01-02 03:04:05 198.51.100.1 anna@firm.example evil+\"x\"/1.0+(y)\n";
     assert_eq!(found(w3c, 1), [(2, "anna@firm.example".to_owned()), (2, "evil \"x\"/1.0 (y)".to_owned())]);
 }
+
+/// Each match of a line has all fields of the line read, and a part of it copied: a list in one line stopped the hunt.
+#[test]
+fn a_line_that_is_a_list_of_indicators_does_not_stop_the_hunt() {
+    let addresses: Vec<String> = (0..20_000_u32).map(|n| format!("198.{}.{}.9", n / 250, n % 250)).collect();
+    let values = addresses.join("\",\"");
+    let log = format!("{{\"list\":[\"{values}\"]}}\n2024-01-01T00:00:00Z from 198.0.0.9\n");
+    let (findings, hunt) = hunt(log.as_bytes(), &set(&addresses.join("\n")), 1, false);
+    assert_eq!((findings.len(), findings.last().unwrap().line), (1_001, 2));
+    let left_out: Vec<(&str, u64)> = hunt.report.left_out.iter().map(|(why, n)| (why.as_str(), *n)).collect();
+    assert_eq!(left_out, [("a line holds more than 1000 indicators", 19_000)]);
+}
+
+/// Of names in one line each was looked for among all of them.
+#[test]
+fn a_line_of_very_many_names_takes_no_longer_than_its_length() {
+    let names: Vec<String> = (0..60_000).map(|n| format!("h{n}.corp")).collect();
+    let log = format!("{{\"answers\":[\"{}\"]}}\n", names.join("\",\""));
+    let (_, hunt) = hunt(log.as_bytes(), &set("203.0.113.7"), 1, true);
+    assert_eq!(hunt.left.observed.len(), 60_000);
+    let prints: String = (0..29_000_u32).map(|n| format!("\"{n:032x}\",")).collect();
+    let log = format!("{{\"ja3\":[{}\"x\"]}}\n", prints);
+    let (_, hunt) = self::hunt(log.as_bytes(), &set("203.0.113.7"), 1, true);
+    assert_eq!(hunt.left.observed.len(), 29_000);
+}

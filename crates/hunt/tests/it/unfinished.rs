@@ -25,6 +25,7 @@ fn unfinished(summary: &Summary) -> Unfinished<'_> {
             head_sha256: [9; 32],
         }]),
         logs: vec![("a.log".to_owned(), 3)],
+        contents: vec![(([5; 32], 12), "a.log".to_owned())],
         partial: true,
         summary: Cow::Borrowed(summary),
         rules: Some(vec![0xFF; 300]),
@@ -43,12 +44,14 @@ fn bytes_of(unfinished: &Unfinished<'_>) -> Vec<u8> {
 #[test]
 fn what_is_kept_comes_back() {
     let mut summary = sample::firm();
+    summary.copies = vec![("a.log.gz".to_owned(), "a.log".to_owned())];
     (summary.hits[0].known, summary.hits[1].known) = (Some(true), Some(false));
     let bytes = bytes_of(&unfinished(&summary));
     let back = Unfinished::from_bytes(&bytes).unwrap();
     let (one, other) = (unfinished(&summary), &back);
     assert_eq!((one.asked, one.begun, one.spent_millis), (other.asked, other.begun, other.spent_millis));
     assert_eq!((&one.done, &one.logs, one.newest), (&other.done, &other.logs, other.newest));
+    assert_eq!((&one.contents, &summary.copies), (&other.contents, &other.summary.copies));
     assert_eq!((&one.rules, &one.patterns), (&other.rules, &other.patterns));
     assert!(matches!(&other.detectors, Some(DetectorState::Kept(bytes)) if *bytes == [1, 2, 3]));
     assert_eq!(format!("{:?}", summary.hits), format!("{:?}", back.summary.hits));

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use hunt::history::findings;
 use hunt::report::draft::{self, Draft, State, drafts, of_finding, write_down};
+use hunt::report::said;
 use hunt::report::words::{second_or_dash, visible};
 use hunt::report::{Hit, IndicatorFacts};
 use ledger::audience::Heads;
@@ -118,6 +119,13 @@ pub fn indicator_facts(read: &mut dyn Read, id: &str) -> Result<Option<Indicator
     }))
 }
 
+/// What files of indicators said of one in earlier hunts: its marking.
+pub fn said_facts(read: &mut dyn Read, id: &str) -> Result<Option<IndicatorFacts>, EngineError> {
+    let unsaid = IndicatorFacts::unmarked_or_unknown(id);
+    let said = said::said(read, id)?;
+    Ok(said.map(|(marking, marking_refs)| IndicatorFacts { marking, marking_refs, ..unsaid }))
+}
+
 /// Whether the newest version of an object that is held here revokes it.
 pub fn is_revoked(read: &mut dyn Read, id: &str) -> Result<bool, EngineError> {
     let rows = record::of_subject(read, SubjectKey::of(id))?;
@@ -163,14 +171,18 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let group = group_of(&node, id)?;
     let (facts, author) = node.store.read(|read| {
         let id = &group.draft.indicator;
-        let facts = indicator_facts(read, id)?.unwrap_or_else(|| IndicatorFacts::unmarked_or_unknown(id));
+        let facts = match indicator_facts(read, id)? {
+            None => said_facts(read, id)?,
+            facts => facts,
+        };
+        let facts = facts.unwrap_or_else(|| IndicatorFacts::unmarked_or_unknown(id));
         let author = identity_name(read, &facts.author)?;
         Ok::<_, EngineError>((facts, author))
     })?;
     let (first, last) = group.times();
     let draft = &group.draft;
     let refused = share::refusal(&node, &group)?;
-    let objects = if refused.is_some() { Vec::new() } else { share::preview(&node, &group)? };
+    let objects = share::preview(&node, &group)?;
     let more = group.findings.len().saturating_sub(LINES_SHOWN);
     if as_json {
         let lines: Vec<Value> = group.findings.iter().take(LINES_SHOWN).map(finding_json).collect();
@@ -213,15 +225,16 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     if more > 0 {
         say!("  and {more} more lines; `polder finding list` names them");
     }
-    match (objects.as_slice(), refused) {
-        (_, Some(why)) => say!("  No sighting of it can be made: {}", visible(&why)),
-        ([], None) => {
+    if !objects.is_empty() {
+        say!("  A sighting would say:");
+        objects.iter().for_each(|object| say!("    {object}"));
+    }
+    match refused {
+        Some(why) => say!("  No sighting of it can be shared: {}", visible(&why)),
+        None if objects.is_empty() => {
             say!("  It is of an entry of a list: there is no object that a sighting could refer to")
         }
-        (objects, None) => {
-            say!("  A sighting would say:");
-            objects.iter().for_each(|object| say!("    {object}"));
-        }
+        None => {}
     }
     Ok(Exit::Done)
 }

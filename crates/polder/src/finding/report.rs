@@ -19,7 +19,7 @@ use ledger::sql::{EngineError, Read};
 use uuid::Uuid;
 
 use super::share::keyed_uuid;
-use super::{identity_name, indicator_facts};
+use super::{identity_name, indicator_facts, said_facts};
 use crate::cli::{FindingReport, ReportFormat};
 use crate::failure::{Exit, Failure};
 use crate::history::Opened;
@@ -158,20 +158,23 @@ pub fn fill_indicators(node: &Node, summary: &mut Summary) -> Result<(), Failure
     let known = node.store.read(|read| {
         let mut all = std::collections::BTreeMap::new();
         for id in &ids {
+            let said = said_facts(read, id)?;
             if let Some(facts) = indicator_facts(read, id)? {
                 let author = identity_name(read, &facts.author)?;
-                all.insert(id.clone(), IndicatorFacts { author, ..facts });
+                all.insert(id.clone(), (IndicatorFacts { author, ..facts }, said));
+            } else if let Some(said) = said.filter(|_| !summary.indicators.contains_key(id)) {
+                all.insert(id.clone(), (said, None));
             }
         }
         Ok::<_, EngineError>(all)
     })?;
-    for (id, mut facts) in known {
-        // What a file said of it holds as well: its values may be those that were found.
+    for (id, (mut facts, noted)) in known {
+        // What files said of it holds as well, this time or before: their values may be those that were found.
         let said = summary
             .indicators
             .get(&id)
             .filter(|said| !said.held && (said.marking.tlp.is_some() || !said.marking_refs.is_empty()));
-        if let Some(said) = said {
+        for said in said.into_iter().chain(&noted) {
             facts.marking = facts.marking.as_strict_as(said.marking);
             let more = said.marking_refs.iter().filter(|one| !facts.marking_refs.contains(one)).cloned();
             facts.marking_refs.extend(more.collect::<Vec<_>>());

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Group, approve, group_of, indicator_facts};
+use super::{Group, approve, group_of, indicator_facts, said_facts};
 use crate::cli::{Data, ShareFinding};
 use crate::failure::{Exit, Failure};
 use crate::hunting::counted;
@@ -253,12 +253,18 @@ pub fn sight_of(group: &Group) -> Result<Sight, Failure> {
     })
 }
 
-/// What a sighting of the findings would say, under its indicator's marking; nothing for entries of a list.
+/// What a sighting of the findings would say, under its indicator's marking; nothing for entries of a list, and
+/// for an indicator of which nobody knows anything any more.
 pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
     let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
         return Ok(Vec::new());
     };
-    let facts = node.store.read(|read| indicator_facts(read, &sight.indicator))?.unwrap_or_default();
+    let known = node.store.read(|read| match indicator_facts(read, &sight.indicator)? {
+        None => said_facts(read, &sight.indicator),
+        facts => Ok(facts),
+    })?;
+    // It was withdrawn: nothing of it is told.
+    let Some(facts) = known else { return Ok(Vec::new()) };
     let anonymous = group.draft.anonymous;
     let identity = identity_id(node.member());
     let refs = marking_refs(&facts, facts.marking);
@@ -266,8 +272,8 @@ pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
     Ok(sighting_values(&sight.facts(by, &refs, now(), uuids(node, &sight, anonymous)?)))
 }
 
-/// Why no sighting of the findings can be made, as [`run`] would say: their indicator is held here no more. `None` of
-/// entries of lists, which no sighting is of.
+/// Why no sighting of the findings can be shared, as [`run`] would say: their indicator is not held here, or no more.
+/// `None` of entries of lists, which no sighting is of.
 pub fn refusal(node: &Node, group: &Group) -> Result<Option<String>, Failure> {
     let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
         return Ok(None);

@@ -15,6 +15,7 @@ use hunt::history::{
     Recorded, RunFolder, Step, Writing, Zeal, audit_name, other_kind,
 };
 use hunt::report::Hit;
+use hunt::report::said::{self, Said};
 use hunt::rule::{self, RuleCount};
 use model::observable::Observable;
 use model::time::Timestamp;
@@ -96,6 +97,11 @@ impl<'n> Opened<'n> {
         findings: &[Hit],
     ) -> Result<Recorded, HistoryError> {
         self.history().record(&read_file(facts, findings), observed)
+    }
+
+    /// Notes what files say of objects that were found, before that is recorded.
+    pub fn note(&self, said: &[Said]) -> Result<(), Failure> {
+        if said.is_empty() { Ok(()) } else { Ok(self.node.store.local(|tx| said::note(tx, said))?) }
     }
 
     /// Records several logs together.

@@ -16,7 +16,7 @@ use hunt::history::Observed;
 use hunt::pattern::PatternRun;
 use hunt::reader::{Block, Packing, recognise};
 use hunt::report::words::second_or_dash;
-use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary, kept};
+use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary, kept, said};
 use hunt::rule::{Engine, Order};
 use hunt::run::{Keeping, LiveLog};
 use hunt::time::Clock;
@@ -177,6 +177,7 @@ impl<'j> Job<'j> {
         let progress = std::sync::Arc::default();
         let opened = Mutex::default();
         let streams = BTreeSet::new();
+        let observed = Mutex::new(self.history.map(Opened::observed).transpose()?);
         let each = Each {
             job: &again,
             lookout: &lookout,
@@ -184,10 +185,13 @@ impl<'j> Job<'j> {
             progress: &progress,
             opened: &opened,
             streams: &streams,
+            observed: &observed,
         };
         let mut gathering =
             super::Gathering::new(Summary::new(now()), self.quarry, self.args.quarry.min_level);
-        each.run(&paths, 1, &mut Taking::new(&mut gathering, again.recording(), None))
+        let mut taking = Taking::new(&mut gathering, again.recording(), None);
+        each.run(&paths, 1, &mut taking)?;
+        taking.unrecorded.map_or(Ok(()), Err)
     }
 }
 
@@ -224,6 +228,8 @@ struct Following<'f> {
     waiting: (usize, Timestamp),
     recorded: Timestamp,
     stored: Timestamp,
+    /// Objects of which it is noted what files say.
+    noted: BTreeSet<String>,
     /// What is known of indicators that were found.
     indicators: BTreeMap<String, IndicatorFacts>,
     /// Findings and detections so far.
@@ -263,6 +269,7 @@ impl<'f> Following<'f> {
             waiting: (0, now()),
             recorded: now(),
             stored: now(),
+            noted: BTreeSet::new(),
             indicators: BTreeMap::new(),
             found: (0, 0),
             dismissed: Dismissed::default(),
@@ -353,6 +360,17 @@ impl<'f> Following<'f> {
                 sum.id = count.id;
             }
         }
+        if let Some(history) = self.job.history {
+            let fresh =
+                part.hits.iter().map(|hit| &hit.finding.indicator).filter(|id| !self.noted.contains(*id));
+            let said = self.job.quarry.said_of(fresh);
+            let noted = history.note(&said);
+            if noted.is_ok() {
+                self.noted.extend(said.into_iter().map(|said| said.indicator));
+            }
+            self.endure(noted)?;
+        }
+        let Some(followed) = self.logs.get_mut(&chunk.name) else { return Ok(()) };
         if self.storing.take(followed, chunk.back, &part.hits) >= STORED_AT_ONCE && !self.is_faulty {
             let stored = self.storing.store_log(followed, true).map(drop);
             self.endure(stored)?;
@@ -538,7 +556,12 @@ impl<'f> Following<'f> {
     fn store(&mut self) -> Result<(), Failure> {
         self.stored = now();
         if let (Some(node), false) = (self.node, self.detected.is_empty()) {
-            node.store.local(|tx| kept::keep(tx, &self.detected, now()))?;
+            let patterns = self.detected.iter().filter(|one| one.means == Means::Pattern);
+            let said = self.job.quarry.said_of(patterns.map(|one| &one.id));
+            node.store.local(|tx| {
+                said::note(tx, &said)?;
+                kept::keep(tx, &self.detected, now())
+            })?;
             self.detected.clear();
         }
         let (stored, done) = self.storing.store(&mut self.logs);

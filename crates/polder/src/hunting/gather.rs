@@ -2,7 +2,8 @@
 //! What comes of all logs together, for the report.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
 use hunt::pattern::PatternRun;
+use hunt::report::said::Said;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
 use hunt::rule::{Engine, RuleCount};
 use hunt::run::{FileReport, Left};
@@ -87,8 +89,12 @@ pub struct Gathering<'q> {
     min_level: Option<Level>,
     /// Logs by their names, with their numbers in the register.
     logs: HashMap<String, i64>,
+    /// Logs that were taken in, by what they hold.
+    contents: HashMap<Contents, String>,
     /// Device and inode of the files that are done, by their names.
     places: HashMap<String, (u64, u64)>,
+    /// Objects of which it is noted what files say.
+    noted: BTreeSet<String>,
     /// Whether something could not be read or recorded.
     pub partial: bool,
 }
@@ -104,7 +110,9 @@ impl<'q> Gathering<'q> {
             detectors: quarry.detectors.clone().map(Detectors::new),
             min_level,
             logs: HashMap::new(),
+            contents: HashMap::new(),
             places: HashMap::new(),
+            noted: BTreeSet::new(),
             partial: quarry.partial,
         }
     }
@@ -148,6 +156,7 @@ impl<'q> Gathering<'q> {
             ));
         }
         self.logs = from.logs.into_iter().collect();
+        self.contents = from.contents.into_iter().collect();
         // Of two under one name the later counts.
         self.places.extend(from.done.into_owned().into_iter().map(|done| (done.path, done.place)));
         self.partial |= from.partial;
@@ -164,12 +173,21 @@ impl<'q> Gathering<'q> {
             newest: begun.newest,
             done: Cow::Borrowed(&begun.done),
             logs: logs.collect(),
+            contents: self.contents.iter().map(|(held, name)| (*held, name.clone())).collect(),
             partial: self.partial,
             summary: Cow::Borrowed(&self.summary),
             rules: self.engine.as_ref().map(Engine::checkpoint),
             patterns: self.patterns.as_ref().map(PatternRun::checkpoint),
             detectors: self.detectors.as_ref().map(DetectorState::Live),
         }
+    }
+
+    /// What files say of the indicators of findings of which nothing was noted yet in this hunt.
+    pub fn said_of<'h>(&mut self, hits: impl Iterator<Item = &'h Hit>) -> Vec<Said> {
+        let fresh = hits.map(|hit| &hit.finding.indicator).filter(|id| !self.noted.contains(*id));
+        let said = self.quarry.said_of(fresh);
+        self.noted.extend(said.iter().map(|said| said.indicator.clone()));
+        said
     }
 
     pub fn hits(&mut self, hits: Vec<Hit>) {
@@ -204,6 +222,24 @@ impl<'q> Gathering<'q> {
 
     fn keep_the_gravest(&mut self) {
         self.summary.more_detections += keep_the_gravest(&mut self.summary.detections);
+    }
+
+    /// Whether a log holds the same as one that was taken in, packed or not: then what came of it counts already, and it
+    /// is told as a copy. Of one that is empty or was left nobody can say so.
+    pub fn is_copy(&mut self, report: &FileReport) -> bool {
+        if report.stopped || report.lines == 0 {
+            return false;
+        }
+        match self.contents.entry(contents(report)) {
+            Entry::Occupied(known) => {
+                self.summary.copies.push((report.file.clone(), known.get().clone()));
+                true
+            }
+            Entry::Vacant(new) => {
+                new.insert(report.file.clone());
+                false
+            }
+        }
     }
 
     /// A log came to its end; `number` is its number in the register. Answers what rules came to in it.
@@ -328,6 +364,14 @@ impl<'q> Gathering<'q> {
         }
         counts
     }
+}
+
+/// What a log holds: SHA-256 and bytes, unpacked.
+pub type Contents = ([u8; 32], u64);
+
+/// What a log holds, packed or not.
+pub fn contents(report: &FileReport) -> Contents {
+    report.content.as_ref().map_or((report.sha256, report.bytes), |held| (held.sha256, held.bytes))
 }
 
 /// The gravest first, in a level by time: what a reader acts on. Answers how many are beyond the limit.

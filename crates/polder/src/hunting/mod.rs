@@ -21,14 +21,16 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
-use hunt::detection::Detection;
+use hunt::detection::{Detection, Means};
 use hunt::finding::Finding;
+use hunt::history::Observed;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
 use hunt::report::{Hit, Summary, kept, outbox};
@@ -78,6 +80,7 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let dir = args.dir.as_ref().or(args.default_dir.as_ref().filter(|_| !only_lists));
     let node = dir.map(|dir| Node::open(&cli::Data { dir: dir.clone() })).transpose()?;
     let settings = args.output.notify.as_deref().map(notify::settings).transpose()?;
+    let place = node.as_ref().and_then(database_place);
     let history = node.as_ref().map(Opened::open).transpose()?;
     if let (Some(node), Some(history)) = (&node, &history) {
         store_left_behind(node, history)?;
@@ -113,10 +116,16 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let Gathered { mut summary, partial, counts, onward, unrecorded } =
         job.hunt_all(&paths, &streams, gathering, keeper.as_mut())?;
     let mut settled = unrecorded.map_or(Ok(()), Err);
+    if let (Some(node), true) = (&node, settled.is_ok()) {
+        settled = is_still_there(node, place);
+    }
     if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
         let begun = keeper.as_ref().map_or(begun, |keeper| keeper.begun.at);
         let since = job.owed.map_or(begun, |owed| owed.min(begun));
-        settled = settle(node, history, &counts, newest, since, &job.stop, &mut summary);
+        let patterns = summary.detections.iter().filter(|one| one.means == Means::Pattern);
+        settled = history
+            .note(&quarry.said_of(patterns.map(|one| &one.id)))
+            .and_then(|()| settle(node, history, &counts, newest, since, &job.stop, &mut summary));
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.
@@ -172,6 +181,23 @@ fn owe(node: &Node, begun: Timestamp) -> Option<Timestamp> {
             None
         }
     }
+}
+
+/// Device and inode of the file that holds the records; `None` where a server does.
+fn database_place(node: &Node) -> Option<(u64, u64)> {
+    std::fs::metadata(node.dir.database()).ok().map(|facts| (facts.dev(), facts.ino()))
+}
+
+/// What is written to a file that was removed is lost without an error.
+fn is_still_there(node: &Node, place: Option<(u64, u64)>) -> Result<(), Failure> {
+    if place.is_none() || database_place(node) == place {
+        return Ok(());
+    }
+    Err(Failure::machine(format!(
+        "{}: the database was removed or replaced during the hunt; what was found is not recorded, hunt again with the one \
+         that is to be used",
+        node.dir.database().display()
+    )))
 }
 
 /// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back. What was recorded or
@@ -293,6 +319,7 @@ impl<'j> Job<'j> {
         let workers = threads.min(paths.len()).max(1);
         let progress = Arc::new(Progress::new(files::total_bytes(paths)));
         let opened = Mutex::default();
+        let observed = Mutex::new(self.history.map(Opened::observed).transpose()?);
         let each = Each {
             job: self,
             lookout: &lookout,
@@ -300,6 +327,7 @@ impl<'j> Job<'j> {
             progress: &progress,
             opened: &opened,
             streams,
+            observed: &observed,
         };
         let mut taking = Taking::new(&mut gathering, self.recording(), keeper);
         if let Some(owed) = self.owed {
@@ -331,6 +359,9 @@ struct Each<'e, 'q> {
     opened: &'e Mutex<HashMap<usize, Identity>>,
     /// What is no file and was named: it is read as it comes.
     streams: &'e BTreeSet<PathBuf>,
+    /// Of which what each log observes is another. What is kept is asked for once: the database may be away by the time
+    /// that a log is opened.
+    observed: &'e Mutex<Option<Observed>>,
 }
 
 impl<'q> Each<'_, 'q> {
@@ -407,7 +438,6 @@ impl<'q> Each<'_, 'q> {
         if self.job.stop.load(Ordering::Relaxed) {
             return Ok(hunts);
         }
-        let mut keeping = Vec::new();
         // Locked where it is read alone: a thread that waits for its turn would keep all others from their files.
         let mut stdin;
         let (input, name) = if name == "-" {
@@ -430,10 +460,12 @@ impl<'q> Each<'_, 'q> {
             }
             (Input::File(Box::new(Progress::count(self.progress, file))), name)
         };
-        // What is kept is asked for once, and may fail; inside the callback nothing can.
-        keeping.extend(self.job.history.map(Opened::observed).transpose()?);
+        let observed = || {
+            let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+            observed.as_ref().map(Observed::another)
+        };
         let archive = read_logs(input, &name, &mut |name, source| {
-            let keeping = keeping.first().map(|observed| Keeping { observed: observed.another(), from });
+            let keeping = observed().map(|observed| Keeping { observed, from });
             hunts.push(hunt_source(source, name, &clock, self.lookout, self.threads, keeping, on_part));
         });
         if let Some(archive) = archive {

@@ -198,6 +198,8 @@ fn record_rest(
     let facts = FileFacts {
         from,
         zone: facts.zone.clone(),
+        // Of the whole log, while what is read again is asked from there on alone.
+        times: facts.times,
         grown_from: facts.grown_from.clone(),
         ..self::facts(path, &rest.report)
     };

@@ -2,7 +2,7 @@
 //! What a hunt looks for: indicators, patterns, rules, detectors; from the node, from files, from the packs that
 //! ship with the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -17,12 +17,14 @@ use hunt::indicator::{Indicator, Reading, SHIPPED, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, PLACE_FILE_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
 use hunt::report::Sought;
+use hunt::report::said::Said;
 use hunt::rule::{
     self, Choice, Engine, Exception, Kept, PACKS, RegexRoom, Rule, Rules, pack_rules, read_rules_within,
 };
 use hunt::scan::IndicatorSet;
 use hunt::standard::{Markings, read_bundle};
 use model::diagnostic::Diagnostic;
+use model::id::is_stix_id;
 use model::observable::ObservableKind;
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +47,8 @@ pub struct Quarry {
     pub sought: Sought,
     /// What files say of the markings of their indicators.
     pub markings: Markings,
+    /// Whether a file of indicators was named.
+    pub from_files: bool,
     /// Whether all indicators came with the program.
     pub shipped: bool,
     /// Whether something of what was named could not be read.
@@ -52,6 +56,18 @@ pub struct Quarry {
     /// SHA-256 of all that decides what a log comes to, but for the indicators of the ledger, of which new ones look
     /// back anyway.
     pub asked: [u8; 32],
+}
+
+impl Quarry {
+    /// What the files that were named say of objects; nothing where none was.
+    pub fn said_of<'i>(&self, ids: impl Iterator<Item = &'i String>) -> Vec<Said> {
+        if !self.from_files {
+            return Vec::new();
+        }
+        let ids: BTreeSet<&String> = ids.filter(|id| is_stix_id(id)).collect();
+        let said = |id: &&String| self.markings.of(id).map(|(marking, refs)| (marking, refs.to_vec()));
+        ids.into_iter().map(|id| Said { indicator: id.clone(), marking: said(&id) }).collect()
+    }
 }
 
 /// Gathers what the arguments and the node say.
@@ -249,6 +265,7 @@ impl Gathered {
             detectors,
             sought,
             markings: self.markings,
+            from_files: !args.indicators.is_empty(),
             shipped: self.only_shipped,
             partial: self.partial,
             asked,

@@ -415,6 +415,7 @@ impl<'f> Storing<'f> {
             class: followed.log.class(),
             whole: true,
             lines: read.lines,
+            times: read.times,
             unread: read
                 .unparsed
                 .iter()

@@ -13,7 +13,7 @@ use hunt::history::names_before_rotation;
 use hunt::limits::HELD_BYTES_MAX;
 use hunt::report::Hit;
 use hunt::rule::RuleCount;
-use hunt::run::{FileReport, Hunt, Part};
+use hunt::run::{Hunt, Part};
 use model::time::Timestamp;
 use model::zone::Zone;
 
@@ -63,6 +63,12 @@ impl OfFile {
 }
 
 impl OfFile {
+    /// Drops what came of a log.
+    fn drop_log(&mut self, log: &str) {
+        self.hits.retain(|hit| hit.finding.file != log);
+        self.detections.retain(|told| told.evidence.iter().any(|line| line.file != log));
+    }
+
     /// Marks the findings of a log that an earlier hunt recorded; each log has its findings one after the other.
     fn mark(&mut self, log: &str, known: &[bool]) {
         if known.is_empty() {
@@ -97,7 +103,7 @@ impl ReadFile<'_> {
     fn is_about_the_same(&self, other: &ReadFile<'_>) -> bool {
         self.hunts.iter().any(|hunt| {
             other.hunts.iter().any(|other| {
-                content(&hunt.report) == content(&other.report)
+                gather::contents(&hunt.report) == gather::contents(&other.report)
                     || names_before_rotation(&hunt.report.file).contains(&other.report.file)
                     || names_before_rotation(&other.report.file).contains(&hunt.report.file)
             })
@@ -107,11 +113,6 @@ impl ReadFile<'_> {
 
 fn were(logs: u64) -> String {
     format!("{} {}", counted(logs, "log"), if logs == 1 { "was" } else { "were" })
-}
-
-/// What a log holds, packed or not.
-fn content(report: &FileReport) -> ([u8; 32], u64) {
-    report.content.as_ref().map_or((report.sha256, report.bytes), |held| (held.sha256, held.bytes))
 }
 
 /// Where what comes of the files goes.
@@ -220,8 +221,10 @@ impl<'t, 'q> Taking<'t, 'q> {
     ) -> Result<(), Failure> {
         let of_file = std::mem::take(&mut self.of_file);
         self.settle(again)?;
-        if let Some((history, _)) = &self.history {
-            record::not_read(history, &path, &why)?;
+        let noted =
+            self.history.as_ref().map_or(Ok(()), |(history, _)| record::not_read(history, &path, &why));
+        if let Err(failure) = noted {
+            self.go_on_without(failure)?;
         }
         self.gathering.not_read(path.display().to_string(), why);
         self.take(of_file);
@@ -243,6 +246,7 @@ impl<'t, 'q> Taking<'t, 'q> {
         };
         let mut counts: Vec<(i64, Vec<RuleCount>)> = Vec::new();
         for ReadFile { path, opened, hunts, mut of_file } in waiting {
+            let mut copies = Vec::new();
             for mut hunt in hunts {
                 let logged = if hunt.report.stopped { None } else { logged.next() };
                 let Logged { number, known, retimed } = logged.unwrap_or_default();
@@ -250,9 +254,14 @@ impl<'t, 'q> Taking<'t, 'q> {
                     self.retimed[usize::from(!is_counted)] += 1;
                 }
                 of_file.mark(&hunt.report.file, &known);
+                if self.gathering.is_copy(&hunt.report) {
+                    copies.push(hunt.report.file);
+                    continue;
+                }
                 let of_log = self.gathering.end(&hunt.report, &mut hunt.left, number);
                 counts.extend(number.map(|number| (number, of_log)));
             }
+            copies.iter().for_each(|copy| of_file.drop_log(copy));
             self.take(of_file);
             self.done(path, opened);
         }
@@ -267,12 +276,12 @@ impl<'t, 'q> Taking<'t, 'q> {
     /// The history cannot be written: the disk is full, the database is away. What is found is told all the same.
     /// What was kept before stays, for a hunt that goes on from there.
     fn go_on_without(&mut self, failure: Failure) -> Result<std::vec::IntoIter<Logged>, Failure> {
-        if failure.exit != Exit::Machine {
+        if !matches!(failure.exit, Exit::Machine | Exit::Unreachable) {
             return Err(failure);
         }
         eprintln!(
             "polder: {failure}; the hunt goes on, and what is read from here on is not recorded: the same command does \
-             that when there is room again"
+             that when this is mended"
         );
         self.unrecorded = Some(failure);
         (self.history, self.keeper) = (None, None);
@@ -280,8 +289,13 @@ impl<'t, 'q> Taking<'t, 'q> {
     }
 
     /// Records the logs of files that came to their end.
-    fn record(&self, waiting: &mut [ReadFile<'q>], again: &Again<'_, 'q>) -> Result<Vec<Logged>, Failure> {
+    fn record(
+        &mut self,
+        waiting: &mut [ReadFile<'q>],
+        again: &Again<'_, 'q>,
+    ) -> Result<Vec<Logged>, Failure> {
         let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
+        history.note(&self.gathering.said_of(waiting.iter().flat_map(|file| &file.of_file.hits)))?;
         let mut recordings = Vec::new();
         for ReadFile { path, hunts, of_file, .. } in waiting {
             // The logs of a file are read one after the other, so that the findings of each stand together.

@@ -392,6 +392,36 @@ fn a_corrupt_page_is_never_silent() {
     assert!(told > 5, "only {told} of {pages} pages were missed");
 }
 
+/// The same for the report on earlier hunts: it tells what was found, or that it cannot, and never that there is nothing.
+#[test]
+fn a_corrupt_page_makes_no_report_that_looks_empty() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.write("a.log", "2026-03-01T10:00:00Z to 203.0.113.7\n");
+    bench.run(&["hunt", "--data", "d", "--no-packs", "--indicators", "list.txt", "a.log"]).expect(0);
+    fold(&bench);
+    let sound = fs::read(bench.path("d/polder.db")).unwrap();
+    let (mut told, mut refused) = (0, 0);
+    for page in 0..sound.len() / PAGE_BYTES {
+        let mut bytes = sound.clone();
+        bytes[page * PAGE_BYTES..(page + 1) * PAGE_BYTES].fill(0xA5);
+        restore(&bench, &bytes);
+        let ran = bench.run(&["finding", "report", "--data", "d", "--format", "json"]);
+        match ran.code {
+            0 => {
+                told += 1;
+                assert_eq!(ran.findings().len(), 1, "page {page}: {}", ran.out);
+            }
+            code => {
+                refused += 1;
+                assert!(code == 6 && ran.out.is_empty(), "page {page}: {code} {} {}", ran.out, ran.err);
+                assert!(ran.err.contains("restore"), "page {page}: {}", ran.err);
+            }
+        }
+    }
+    assert!(told > 0 && refused > 3, "{told} told, {refused} refused");
+}
+
 fn restore(bench: &Bench, bytes: &[u8]) {
     for suffix in ["-wal", "-shm"] {
         let _ = fs::remove_file(bench.path(&format!("d/polder.db{suffix}")));

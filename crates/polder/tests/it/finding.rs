@@ -271,5 +271,5 @@ fn no_sighting_is_shown_that_would_be_refused() {
     assert_eq!(shown["objects"], json!([]));
     let why = shown["refused"].as_str().unwrap();
     assert!(refused.err.contains(why), "{why}: {}", refused.err);
-    found.run(&["show", id]).expect(0).says(&["No sighting of it can be made"]);
+    found.run(&["show", id]).expect(0).says(&["No sighting of it can be shared"]);
 }

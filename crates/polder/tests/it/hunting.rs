@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::notify::{SECRET, private, web};
 use crate::support::*;
@@ -534,9 +535,131 @@ fn many_files_of_many_blocks_on_many_threads() {
     let filler =
         "2024-01-01T00:00:00Z nothing to see here, move along, nothing at all to see here\n".repeat(250_000);
     for n in 0..3 {
-        bench.write(&format!("{n}.log"), format!("{filler}to 203.0.113.7\n"));
+        bench.write(&format!("{n}.log"), format!("{n}\n{filler}to 203.0.113.7\n"));
     }
     let args = ["hunt", "--indicators", "list.txt", "--no-packs", "--threads", "3", "--json"];
     let ran = bench.run(&[&args[..], &["0.log", "1.log", "2.log"]].concat()).expect(0);
     assert_eq!(ran.findings().len(), 3);
+}
+
+/// Who packed a log and kept it had each of its events counted twice: three failures were told as six.
+#[test]
+fn a_packed_copy_beside_its_log_counts_once() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    let line = |day: u32, minute: u32, address: &str, action: &str| {
+        format!(
+            "date=2026-10-{day:02} time=09:{minute:02}:00 devname=\"fw\" devid=\"F1\" tz=\"+0000\" type=\"event\" subtype=\"vpn\" \
+             logid=\"0101039424\" level=\"information\" action=\"{action}\" remip={address} user=\"jan\"\n"
+        )
+    };
+    let mut log: String = (1..20).map(|day| line(day, 0, "198.51.100.1", "tunnel-up")).collect();
+    log.extend((0..6).map(|minute| line(20, minute, "203.0.113.7", "ssl-login-fail")));
+    log.push_str(&line(20, 7, "203.0.113.7", "tunnel-up"));
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.write("l/vpn.log", &log);
+    let hunt =
+        ["hunt", "--data", "d", "--indicators", "list.txt", "--min-level", "medium", "--json", "l", "--anew"];
+    let told = |lines: Vec<Value>| -> Vec<Value> {
+        lines.into_iter().filter(|line| line["type"] == "finding" || line["type"] == "detection").collect()
+    };
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(log.as_bytes()).unwrap();
+    bench.write("l/vpn.log.gz", packed.finish().unwrap());
+    let all = bench.run(&hunt).expect(0).json();
+    let copy = all.iter().find(|line| line["type"] == "copy").unwrap();
+    assert_eq!((&copy["file"], &copy["of"]), (&json!("l/vpn.log.gz"), &json!("l/vpn.log")));
+    assert_eq!(all[0]["lines"], 26);
+    let with_copy = told(all);
+    fs::remove_file(bench.path("l/vpn.log.gz")).unwrap();
+    let mut alone = told(bench.run(&hunt).expect(0).json());
+    // It was recorded by the hunt before.
+    alone.iter_mut().filter(|line| line["type"] == "finding").for_each(|line| line["known"] = json!(false));
+    assert_eq!(with_copy, alone);
+}
+
+/// Hunts in a pipe, in `later.log` and in what is not there, and does something to the database when the hunt has begun.
+pub fn hunt_while(bench: &Bench, form: &str, harm: impl FnOnce()) -> Ran {
+    let pipe = bench.path("pipe");
+    if !pipe.exists() {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    }
+    let mut command = Command::new(PROGRAM);
+    command.args(["hunt", "--data", "d", "--no-packs", "pipe", "absent.log", "later.log", "--threads", "1"]);
+    command.args(["--format", form]).current_dir(bench.dir.path()).stdin(Stdio::null());
+    let hunting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It is opened when the hunt reads it.
+    let mut to = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    harm();
+    to.write_all(b"2026-03-01T10:00:00Z to 203.0.113.7\n").unwrap();
+    drop(to);
+    Ran::of(hunting.wait_with_output().unwrap())
+}
+
+/// A node that looks for an address, and a log with it that is read after the pipe.
+pub fn node_that_hunts(engine: &Engine) -> Bench {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text", "--tlp", "green"], 0);
+    bench.write("later.log", "2026-03-02T10:00:00Z to 203.0.113.7\n");
+    bench
+}
+
+/// What was found is told whatever became of the database, in each form, and the report says that it is not recorded.
+pub fn tells_what_was_found_without_the_database(ran: &Ran, form: &str, code: i32, why: &str) {
+    assert_eq!(ran.code, code, "{form}: {} {}", ran.out, ran.err);
+    assert!(ran.err.contains(why), "{form}: {}", ran.err);
+    match form {
+        "json" => {
+            assert_eq!(ran.findings().len(), 2, "{}", ran.out);
+            assert!(ran.out.contains("the history lacks it"), "{}", ran.out);
+            assert!(ran.findings().iter().all(|one| one["known"] != true), "{}", ran.out);
+        }
+        // Of what is not known to be marked no sighting is made.
+        "stix" => assert!(ran.out.contains("\"bundle\""), "{}", ran.out),
+        _ => assert!(
+            ran.out.contains("203.0.113.7") && ran.out.contains("the history lacks it"),
+            "{}",
+            ran.out
+        ),
+    }
+}
+
+/// The logs that came after the database went away were not read, and what was found was told to nobody.
+#[test]
+fn a_database_that_is_damaged_under_a_hunt_keeps_no_finding_from_being_told() {
+    let bench = node_that_hunts(&Engine::File);
+    let sound = std::fs::read(bench.path("d/polder.db")).unwrap();
+    for form in ["json", "table", "stix"] {
+        let ran = hunt_while(&bench, form, || {
+            for suffix in ["-wal", "-shm"] {
+                let _ = std::fs::remove_file(bench.path(&format!("d/polder.db{suffix}")));
+            }
+            std::fs::write(bench.path("d/polder.db"), vec![0xA5; sound.len()]).unwrap();
+        });
+        tells_what_was_found_without_the_database(&ran, form, 6, "restore the newest backup");
+        let report = bench.run(&["finding", "report", "--data", "d"]).expect(6);
+        assert!(report.says(&["the database is damaged"]).out.is_empty());
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(bench.path(&format!("d/polder.db{suffix}")));
+        }
+        std::fs::write(bench.path("d/polder.db"), &sound).unwrap();
+    }
+    assert_eq!(hunt_while(&bench, "json", || {}).expect(3).findings().len(), 2);
+    let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3);
+    assert_eq!(report.findings().len(), 2);
+}
+
+/// What is written to a database that was removed is lost without an error: that was not told.
+#[test]
+fn a_database_that_is_removed_under_a_hunt_is_told() {
+    let bench = node_that_hunts(&Engine::File);
+    let away = bench.path("d/away");
+    std::fs::create_dir(&away).unwrap();
+    let ran = hunt_while(&bench, "json", || {
+        for name in ["polder.db", "polder.db-wal", "polder.db-shm"] {
+            std::fs::rename(bench.path(&format!("d/{name}")), away.join(name)).unwrap();
+        }
+    });
+    tells_what_was_found_without_the_database(&ran, "json", 6, "was removed or replaced during the hunt");
 }

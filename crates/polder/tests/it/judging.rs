@@ -24,11 +24,28 @@ fn a_pattern_is_checked_and_tried() {
     let checked = check(&["[ipv4-addr:value = '203.0.113.7' OR file:size > 5]"]).expect(0).json();
     assert_eq!(checked[0]["values"], serde_json::json!(["ip 203.0.113.7"]));
     assert_eq!(checked[0]["matched_on_events"], "[file:size > 5]");
+    assert_eq!(checked[0]["reads_every_line"], true, "a number below 256 names no lines");
     let hyphen = "[file:hashes.SHA-256 = 'f00']";
     assert_eq!(check(&[hyphen]).expect(1).json()[0]["errors"][0], "`f00` is no SHA-256");
     check(&[hyphen, "--spec", "2.1"]).expect(1);
     bench.write("bad.json", "[1]");
     bench.run(&["pattern", "test", "[a:b = 1]", "bad.json"]).expect(2).says(&["are not all objects"]);
+}
+
+/// A feed with one such pattern made a hunt twenty times slower, and nothing said which one it was.
+#[test]
+fn a_pattern_that_makes_every_line_be_read_is_named_as_such() {
+    let bench = Bench::bare();
+    let says = |pattern: &str| {
+        let told = bench.run(&["pattern", "check", pattern]).expect(0).out;
+        told.contains("it does not say what its lines hold: a hunt with it reads every line into an event")
+    };
+    assert!(says("[process:pid < 5000]") && says("[network-traffic:dst_port = 80]"));
+    let half = "[process:name = 'rundll32.exe'] FOLLOWEDBY [network-traffic:dst_port > 0]";
+    assert!(says(half), "one observation is enough");
+    assert!(!says("[process:command_line LIKE '%-nologo -exec%']"), "its lines hold a text");
+    assert!(!says("[network-traffic:dst_port = 80 AND process:name = 'rundll32.exe']"), "one part of an AND");
+    assert!(!says("[ipv4-addr:value = '203.0.113.7']"), "the scan knows it");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use crate::engine::{Database, OwnServer, psql, write_private};
+use crate::hunting::{hunt_while, node_that_hunts, tells_what_was_found_without_the_database};
 use crate::support::*;
 
 fn server(test: &str) -> Option<Engine> {
@@ -576,6 +577,7 @@ fn a_database_of_format_9_is_brought_forward() {
             "ALTER TABLE hunt_files DROP COLUMN zone; DROP TABLE hunt_forgotten; DROP INDEX hunt_files_head;
              DROP TABLE hunt_detections; DROP TABLE hunt_sought;
              ALTER TABLE hunt_files DROP COLUMN content_sha256, DROP COLUMN content_size, DROP COLUMN packed_path;
+             ALTER TABLE hunt_files DROP COLUMN times_asked, DROP COLUMN times_untimed, DROP COLUMN times_set_apart;
              ALTER TABLE hunt_outbox DROP COLUMN objects, DROP COLUMN bare_subject, DROP COLUMN bare;
              ALTER TABLE hunt_findings DROP COLUMN clipped, DROP COLUMN host, DROP COLUMN account,
                  DROP COLUMN source, DROP COLUMN kept;
@@ -590,4 +592,24 @@ fn a_database_of_format_9_is_brought_forward() {
     let time = |value: &str| found.iter().find(|one| one["value"] == value).unwrap()["time"].clone();
     assert_eq!(time("198.51.100.7"), "2024-07-01T12:00:00.000000Z", "nobody wrote its zone down");
     assert_eq!(time("198.51.100.8"), "2024-07-01T10:00:00.000000Z");
+}
+
+/// A hunt whose server went away was given up, and what it had found was told to nobody.
+#[test]
+fn a_server_that_is_killed_under_a_hunt_keeps_no_finding_from_being_told() {
+    let Some(given) = server("a_server_that_is_killed_under_a_hunt_keeps_no_finding_from_being_told") else {
+        return;
+    };
+    let mut own = OwnServer::start(&given);
+    let bench = node_that_hunts(&own.engine());
+    for form in ["json", "table", "stix"] {
+        let ran = hunt_while(&bench, form, || own.kill());
+        tells_what_was_found_without_the_database(&ran, form, 5, "the hunt goes on");
+        let report = bench.run(&["finding", "report", "--data", "d"]).expect(5);
+        assert!(report.out.is_empty() && !report.err.is_empty(), "{} {}", report.out, report.err);
+        own.run();
+    }
+    assert_eq!(hunt_while(&bench, "json", || {}).expect(3).findings().len(), 2);
+    let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3);
+    assert_eq!(report.findings().len(), 2);
 }

@@ -14,6 +14,9 @@ on_both_engines! {
     findings_of_an_earlier_format_are_kept,
     dismissed_findings_are_not_reported_as_found,
     the_report_tells_of_files_what_the_register_does,
+    a_report_made_later_tells_the_odd_times_of_the_hunt,
+    a_report_made_later_goes_by_what_files_said_of_markings,
+    what_a_file_says_now_does_not_loosen_what_was_found_before,
     a_report_made_later_tells_what_was_detected,
     a_forgotten_value_is_nowhere,
     forgotten_is_not_never,
@@ -27,8 +30,11 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
 /// Takes the tables of findings, files and notices back to format 10.
-const DROPPED: [&str; 13] = [
+const DROPPED: [&str; 16] = [
     "DROP INDEX hunt_files_head",
+    "ALTER TABLE hunt_files DROP COLUMN times_asked",
+    "ALTER TABLE hunt_files DROP COLUMN times_untimed",
+    "ALTER TABLE hunt_files DROP COLUMN times_set_apart",
     "ALTER TABLE hunt_findings DROP COLUMN clipped",
     "ALTER TABLE hunt_findings DROP COLUMN host",
     "ALTER TABLE hunt_findings DROP COLUMN account",
@@ -422,4 +428,159 @@ fn a_report_made_later_counts_as_the_hunt_did() {
         (&reported["sought"]["rules"], &reported["sought"]["indicators"]),
         (&json!(5), &json!({ "ip": 1 }))
     );
+}
+
+/// The report of a hunt told of times that are on no day, and the report on earlier hunts did not.
+fn a_report_made_later_tells_the_odd_times_of_the_hunt(engine: &Engine) {
+    let bench = Bench::on(engine);
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    let odd = |from: u32| {
+        format!(
+            "2026-03-02T08:00:00Z to 203.0.113.7\nno time to 198.51.100.{from}\n1970-01-02T00:00:00Z to 198.51.100.1\n"
+        )
+    };
+    let ahead = "2090-01-01T00:00:00Z to 198.51.100.2\n";
+    let times = |lines: &[Value]| -> Vec<(Value, Value, Value)> {
+        let files = lines.iter().filter(|line| line["type"] == "file");
+        files.map(|file| (file["times"].clone(), file["first"].clone(), file["last"].clone())).collect()
+    };
+    let hunt = |form: &str| {
+        bench.run(&["hunt", "--no-packs", "--data", "d", "a.log", "b.log", "--format", form]).expect(0)
+    };
+    let odd_rows = |out: &str| -> Vec<String> {
+        let text =
+            out.split_once("What could not be looked at").unwrap().1.split_whitespace().collect::<Vec<_>>();
+        let text = text.join(" ");
+        ["on no day", "still to come"]
+            .iter()
+            .map(|what| format!("{what} {}", text.matches(what).count()))
+            .collect()
+    };
+    bench.write("a.log", format!("{}{ahead}", odd(3)));
+    bench.write("b.log", odd(4));
+    for nth in 0..3 {
+        let fresh = hunt("json").json();
+        let (odd, wanted) = (times(&fresh), json!({"asked": 4, "untimed": 1, "set_apart": 1}));
+        assert_eq!((odd.len(), nth > 0 || odd[0].0 == wanted), (2, true), "{odd:?}");
+        assert_eq!(times(&report(&bench, 0)), odd, "round {nth}");
+        let told = odd_rows(&hunt("table").out);
+        let later = bench.run(&["finding", "report", "--data", "d", "--format", "table"]).expect(0).out;
+        assert_eq!((&odd_rows(&later), told[1].as_str()), (&told, "still to come 1"));
+        assert_ne!(told[0], "on no day 0");
+        // What is merged and has grown is read again for what was added alone.
+        bench.run(&["history", "tidy", "--data", "d"]).expect(0);
+        for name in ["a.log", "b.log"] {
+            let grown = std::fs::read_to_string(bench.path(name)).unwrap() + "no time to 198.51.100.9\n";
+            bench.write(name, grown);
+        }
+    }
+}
+
+/// An indicator or, with LIKE, a pattern of a file, marked or not.
+fn of_file(nth: u32, pattern: &str, label: Option<&str>) -> String {
+    let marked = label.map_or(String::new(), |label| format!(r#""object_marking_refs":["{}"],"#, tlp(label)));
+    format!(
+        r#"{{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-{nth:012}",{marked}"created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"{pattern}","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#
+    )
+}
+
+fn hunt_with(bench: &Bench, list: &str, log: &str) -> Vec<Value> {
+    bench.run(&["hunt", "--data", "d", "--no-packs", "--indicators", list, log, "--json"]).expect(0).json()
+}
+
+/// Markings of findings and detections by the value that they name, with the label of the report.
+fn markings(lines: &[Value]) -> Vec<String> {
+    let mut all: Vec<String> = lines
+        .iter()
+        .filter(|line| line["type"] == "finding" || line["type"] == "detection")
+        .map(|line| format!("{}{} {}", line["value"], line["id"], line["marking"]))
+        .collect();
+    all.sort();
+    all.push(lines[0]["label"].to_string());
+    all
+}
+
+/// Of an object of one's own file, which the hunt told as TLP:RED, the report made later said that nobody knows.
+fn a_report_made_later_goes_by_what_files_said_of_markings(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let objects = [
+        of_file(1, "[ipv4-addr:value = '203.0.113.7']", Some("red")),
+        of_file(2, "[domain-name:value = 'evil.example']", Some("green")),
+        of_file(3, "[ipv4-addr:value = '203.0.113.8']", None),
+        of_file(4, "[file:name LIKE 'crow%.exe']", Some("amber")),
+    ];
+    bench.write("own.json", bundle(&objects));
+    bench.write(
+        "a.log",
+        "2026-03-01T10:00:00Z in 203.0.113.7\n2026-03-02T11:13:00Z dns evil.example\n2026-03-02T11:14:00Z in 203.0.113.8\n",
+    );
+    bench.write("b.log", "{\"time\":\"2026-03-01T10:00:00Z\",\"filename\":\"crowbar.exe\"}\n");
+    let mut fresh = hunt_with(&bench, "own.json", "a.log");
+    let told = markings(&fresh);
+    assert_eq!(
+        told,
+        [
+            r#""203.0.113.7"null "TLP:RED""#,
+            r#""203.0.113.8"null "unmarked unknown""#,
+            r#""evil.example"null "TLP:GREEN""#,
+            r#""TLP:RED""#
+        ]
+    );
+    assert_eq!(markings(&report(&bench, 0)), told);
+    let detections = hunt_with(&bench, "own.json", "b.log");
+    fresh.extend(detections.into_iter().filter(|line| line["type"] == "detection"));
+    assert_eq!(markings(&report(&bench, 0)), markings(&fresh));
+    let red = listed(&bench).iter().find(|one| one["value"] == "203.0.113.7").unwrap()["finding"].clone();
+    let shown =
+        bench.run(&["finding", "show", "--data", "d", red.as_str().unwrap(), "--json"]).expect(0).json();
+    assert_eq!(shown[0]["marking"], "TLP:RED");
+    let refs = shown[0]["objects"].as_array().unwrap().iter().map(|object| &object["object_marking_refs"][0]);
+    assert!(refs.clone().any(|id| id == tlp("red")), "{}", shown[0]);
+    // A sighting is made of what is marked, as the hunt makes it.
+    let stix = |args: &[&str]| {
+        let out = bench.run(&[args, &["--data", "d", "--format", "stix"]].concat()).expect(0).out;
+        let bundle: Value = serde_json::from_str(&out).unwrap();
+        let all = bundle["objects"].as_array().unwrap();
+        all.iter()
+            .filter(|one| one["type"] == "sighting")
+            .map(|one| one["object_marking_refs"].clone())
+            .collect()
+    };
+    let made: Vec<Value> = stix(&["finding", "report"]);
+    assert_eq!(made.len(), 2);
+    assert_eq!(made, stix(&["hunt", "--no-packs", "--indicators", "own.json", "a.log"]));
+}
+
+/// Another file may say less of an object: what was found by the first is not told by the second.
+fn what_a_file_says_now_does_not_loosen_what_was_found_before(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let pattern = |value: &str| format!("[ipv4-addr:value = '{value}']");
+    let both = "2026-03-01T10:00:00Z in 203.0.113.7\n2026-03-01T10:00:00Z in 203.0.113.8\n";
+    for (name, [one, other]) in
+        [("first.json", [Some("red"), None]), ("second.json", [Some("green"), Some("green")])]
+    {
+        let objects = [of_file(1, &pattern("203.0.113.7"), one), of_file(2, &pattern("203.0.113.8"), other)];
+        bench.write(name, bundle(&objects));
+    }
+    bench.write("a.log", both);
+    bench.write("b.log", both.replace("10:00", "11:00"));
+    hunt_with(&bench, "first.json", "a.log");
+    hunt_with(&bench, "second.json", "b.log");
+    let told = [
+        r#""203.0.113.7"null "TLP:RED""#,
+        r#""203.0.113.7"null "TLP:RED""#,
+        r#""203.0.113.8"null "TLP:GREEN unknown""#,
+        r#""203.0.113.8"null "TLP:GREEN unknown""#,
+        r#""TLP:RED""#,
+    ];
+    assert_eq!(markings(&report(&bench, 0)), told);
+    // An earlier program wrote down nothing.
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    store.local(|tx| tx.execute("DELETE FROM hunt_said", &[])).map_err(|e: EngineError| e).unwrap();
+    drop(store);
+    bench.write("c.log", both.replace("10:00", "12:00"));
+    hunt_with(&bench, "second.json", "c.log");
+    let known = markings(&report(&bench, 0));
+    assert_eq!(known.iter().filter(|one| one.ends_with("unknown\"")).count(), 6, "{known:?}");
 }

@@ -2,6 +2,7 @@
 //! One page of HTML that opens from disk: no script, nothing loaded, all text escaped.
 
 mod charts;
+mod detections;
 mod sections;
 mod style;
 mod tables;
@@ -18,7 +19,7 @@ use super::table::{basis, dismissed, known, verdict};
 use super::words::{counted, grouped, second};
 
 pub(super) use style::STYLE;
-pub(super) use text::outside;
+pub(super) use text::{code, outside};
 
 /// What the page may load: nothing, and no style but its own. Whatever a log smuggles in would have to get
 /// past this, too.
@@ -53,7 +54,7 @@ pub fn html(summary: &Summary) -> String {
             (tables::by_indicator(summary))
             (tables::by_host(summary))
             (tables::findings(summary))
-            (sections::detections(summary))
+            (detections::detections(summary))
             (sections::coverage(summary))
             (sections::not_readable(summary))
             (sections::sought(summary))

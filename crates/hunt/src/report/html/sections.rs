@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What to do, the detections, and what the report rests on.
+//! What to do, and what the report rests on.
 
 use maud::{Markup, html};
 
 use super::charts::calendar;
 use super::more;
 use super::tables::advice_by_kind;
-use super::text::{code, log_line, outside};
-use crate::detection::{Detection, Level};
-use crate::limits::{REPORT_DETECTIONS_MAX, REPORT_EVIDENCE_MAX, REPORT_ROWS_MAX};
-use crate::report::group::{Named, by_level, named};
-use crate::report::summary::{FileState, Summary};
-use crate::report::words::{bytes, counted, counted_as, date, duration, grouped, kind_name, second_or_dash};
+use super::text::{code, outside};
+use crate::detection::Level;
+use crate::limits::REPORT_ROWS_MAX;
+use crate::report::fold::{Fault, Faulty, Gaps, faults, gaps};
+use crate::report::group::{Named, named};
+use crate::report::summary::Summary;
+use crate::report::words::{bytes, counted, counted_as, date, duration, grouped};
 
 /// Accounts and hosts named in the first section.
 const NAMED_MAX: usize = 12;
+/// Files with one fault that are named beside it; the others are folded in.
+const FILES_NAMED: usize = 3;
 
 /// Accounts and hosts to look at, and how.
 pub(super) fn first(summary: &Summary) -> Markup {
@@ -64,77 +67,11 @@ fn names(title: &str, all: &[Named<'_>]) -> Markup {
     }
 }
 
-/// The detections, worst first, each with all that a person needs to believe or reject it.
-pub(super) fn detections(summary: &Summary) -> Markup {
-    let all = by_level(summary);
-    let shown = all.len().min(REPORT_DETECTIONS_MAX);
-    html! {
-        @if summary.detection_count() > 0 {
-            section aria-labelledby="detections" {
-                h2 #detections { "Detections" }
-                p.soft { "What rules and detectors say of the events, worst first, with what would show that it is nothing." }
-                ol.plain { @for detection in all.iter().take(shown) { (one(summary, detection)) } }
-                (more(summary.detection_count(), shown, "detection"))
-            }
-        }
-    }
-}
-
-fn one(summary: &Summary, detection: &Detection) -> Markup {
-    let level = detection.level.name();
-    let fact = |name: &str, text: &str| {
-        html! { @if !text.is_empty() { dt { (name) } dd { (outside(text)) } } }
-    };
-    let shown = detection.evidence.len().min(REPORT_EVIDENCE_MAX);
-    html! {
-        li class={ "card " (level) } {
-            h3 { span class={ "level " (level) } { (level) } (outside(&detection.title)) }
-            dl.facts {
-                @if !detection.about.is_empty() {
-                    dt { "About" }
-                    dd {
-                        @for (nth, (kind, value)) in detection.about.iter().take(REPORT_EVIDENCE_MAX * 2).enumerate() {
-                            @if nth > 0 { ", " } span.soft { (kind) } " " (code(value))
-                        }
-                        @if detection.about.len() > REPORT_EVIDENCE_MAX * 2 {
-                            " and " (detection.about.len() - REPORT_EVIDENCE_MAX * 2) " more"
-                        }
-                    }
-                }
-                dt { "When" }
-                dd {
-                    (second_or_dash(detection.first)) " to " (second_or_dash(detection.last)) ", "
-                    (counted(detection.count, "line")) ", " (kind_name(detection.source))
-                }
-                (fact("Threshold", &detection.threshold))
-                (fact("Usual here", &detection.baseline))
-                (fact("Nothing, if", &detection.disproof))
-                (fact("Do", &detection.advice))
-                @if !detection.techniques.is_empty() { dt { "ATT&CK" } dd { (detection.techniques.join(", ")) } }
-                dt { "By" }
-                dd { (code(&detection.id)) @if !detection.credit.is_empty() { " · " (outside(&detection.credit)) } }
-            }
-            @if shown > 0 {
-                p.small.soft.near {
-                    "Evidence, " (counted(shown as u64, "line")) " of " (grouped(detection.count.max(shown as u64)))
-                }
-            }
-            @for line in detection.evidence.iter().take(shown) {
-                p.small.soft.near {
-                    (second_or_dash(line.time)) " · " (outside(&line.file)) ", " (summary.number_word(&line.file)) " " (grouped(line.place.line))
-                }
-                (log_line(&line.text, ""))
-            }
-        }
-    }
-}
-
 /// Sources by days, with gaps.
 pub(super) fn coverage(summary: &Summary) -> Markup {
     let coverage = &summary.coverage;
     let (drawn, left_out) = calendar(coverage);
     let missing: Vec<_> = coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
-    let gaps: Vec<_> = coverage.sources.iter().flat_map(|s| s.gaps.iter().map(move |gap| (s, gap))).collect();
     html! {
         section aria-labelledby="coverage" {
             h2 #coverage { "What was looked at" }
@@ -153,6 +90,17 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                     "."
                 }
             }
+            @if !summary.copies.is_empty() {
+                p.small.soft {
+                    "Logs that hold the same as another count once: "
+                    @for (nth, (copy, of)) in summary.copies.iter().take(REPORT_ROWS_MAX).enumerate() {
+                        @if nth > 0 { ", " }
+                        (outside(copy)) " is " (outside(of))
+                    }
+                    @if summary.copies.len() > REPORT_ROWS_MAX { " and " (counted((summary.copies.len() - REPORT_ROWS_MAX) as u64, "file")) " more" }
+                    "."
+                }
+            }
             @if left_out > 0 { p.small.soft { "And " (counted(left_out as u64, "strip")) " more, not drawn." } }
             @if !missing.is_empty() || !coverage.cannot_show.is_empty() {
                 h3.later { "What these logs cannot show" }
@@ -168,42 +116,49 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                     }
                 }
             }
-            @if !gaps.is_empty() {
-                div.scroll {
-                    table.stack {
-                        caption { "Days without a log, by source." }
-                        thead { tr {
-                            th scope="col" { "Source" } th scope="col" { "From" } th scope="col" { "To" } th.n scope="col" { "Days" } th scope="col" { "Why" }
-                        } }
-                        tbody {
-                            @for (source, gap) in gaps.iter().take(REPORT_ROWS_MAX) {
-                                tr {
-                                    th scope="row" { (outside(&source.name)) }
-                                    td.t data-name="From" { (date(gap.from)) }
-                                    td.t data-name="to" { (date(gap.to)) }
-                                    td.n data-name="Days" { (i64::from(gap.to) - i64::from(gap.from) + 1) }
-                                    td.more { (gap.why.words()) }
-                                }
-                            }
-                        }
-                    }
+            (gap_table(summary))
+        }
+    }
+}
+
+fn gap_table(summary: &Summary) -> Markup {
+    let all = gaps(summary);
+    html! {
+        @if !all.is_empty() {
+            div.scroll {
+                table.stack {
+                    caption { "Days without a log, by source and reason." }
+                    thead { tr {
+                        th scope="col" { "Source" } th.n scope="col" { "Days" } th scope="col" { "When" } th scope="col" { "Why" }
+                    } }
+                    tbody { @for row in all.iter().take(REPORT_ROWS_MAX) { (gap_row(row)) } }
                 }
-                (more(gaps.len() as u64, gaps.len().min(REPORT_ROWS_MAX), "gap"))
             }
+            (more(all.len() as u64, all.len().min(REPORT_ROWS_MAX), "row"))
+        }
+    }
+}
+
+fn gap_row(row: &Gaps<'_>) -> Markup {
+    html! {
+        tr {
+            th.source scope="row" { (outside(&row.source.name)) }
+            td.n data-name="Days" { (grouped(row.days())) }
+            td.seen.spans data-name="When" {
+                @for (nth, gap) in row.gaps.iter().take(REPORT_ROWS_MAX).enumerate() {
+                    @if nth > 0 { ", " }
+                    span.t { (date(gap.from)) @if gap.to != gap.from { " to " (date(gap.to)) } }
+                }
+                @if row.gaps.len() > REPORT_ROWS_MAX { ", and " (counted((row.gaps.len() - REPORT_ROWS_MAX) as u64, "gap")) " more" }
+            }
+            td.more.why { (row.why.words()) }
         }
     }
 }
 
 /// Files and lines that could not be read, and matches that were left out.
 pub(super) fn not_readable(summary: &Summary) -> Markup {
-    let bad: Vec<_> = summary
-        .files
-        .iter()
-        .filter(|file| {
-            let odd = || !file.odd_times(summary.made).is_empty();
-            file.state != FileState::Whole || file.unread_lines() > 0 || file.is_empty() || odd()
-        })
-        .collect();
+    let bad = faults(summary);
     html! {
         section aria-labelledby="unread" {
             h2 #unread { "What could not be read" }
@@ -215,27 +170,10 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
                         thead { tr {
                             th scope="col" { "File" } th.n scope="col" { "Lines" } th.n scope="col" { "Not read" } th scope="col" { "Why" }
                         } }
-                        tbody {
-                            @for file in bad.iter().take(REPORT_ROWS_MAX) {
-                                tr {
-                                    th.name scope="row" { (outside(&file.path)) }
-                                    td.n data-name="Lines" { (grouped(file.lines)) }
-                                    td.n data-name="Not read" { (grouped(file.unread_lines())) }
-                                    td {
-                                        @match &file.state {
-                                            FileState::Damaged(why) => p { "damaged: " (outside(why)) },
-                                            FileState::NotRead(why) => p { "not read at all: " (outside(why)) },
-                                            FileState::Whole => @if file.is_empty() { p { "empty: there is no line in it" } },
-                                        }
-                                        @for (why, count) in &file.unread { p { (counted(*count, "line")) ": " (outside(why)) } }
-                                        @for odd in file.odd_times(summary.made) { p { (odd) } }
-                                    }
-                                }
-                            }
-                        }
+                        tbody { @for fault in bad.iter().take(REPORT_ROWS_MAX) { (fault_row(fault)) } }
                     }
                 }
-                (more(bad.len() as u64, bad.len().min(REPORT_ROWS_MAX), "file"))
+                (more(bad.len() as u64, bad.len().min(REPORT_ROWS_MAX), "row"))
             }
             @if !summary.left_out.is_empty() {
                 h3.later { "Matches that are no findings" }
@@ -246,6 +184,43 @@ pub(super) fn not_readable(summary: &Summary) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn fault_row(fault: &Fault<'_>) -> Markup {
+    let (named, others) = fault.files.split_at_checked(FILES_NAMED).unwrap_or((&fault.files, &[]));
+    html! {
+        tr {
+            th.name.files scope="row" {
+                @for (nth, one) in named.iter().enumerate() { @if nth > 0 { br; } (outside(&one.file.path)) }
+                @if !others.is_empty() { (other_files(fault, others)) }
+            }
+            td.n data-name="Lines" { (grouped(fault.lines())) }
+            td.n data-name="Not read" { (grouped(fault.unread())) }
+            td.why {
+                (outside(fault.why()))
+                @if fault.differs() { span.soft { "; in the other files with other numbers" } }
+            }
+        }
+    }
+}
+
+fn other_files(fault: &Fault<'_>, others: &[Faulty<'_>]) -> Markup {
+    let differs = fault.differs();
+    let count = counted(others.len() as u64, "file");
+    html! {
+        details.rest {
+            summary { "and " (count) " more" }
+            @for one in others.iter().take(REPORT_ROWS_MAX) {
+                p.small {
+                    (outside(&one.file.path))
+                    @if one.unread > 0 { span.soft { " · " (counted(one.unread, "line")) " not read" } }
+                    @if differs { span.soft { " · " (outside(&one.why)) } }
+                }
+            }
+            (more(others.len() as u64, others.len().min(REPORT_ROWS_MAX), "file"))
+        }
+        p.small.soft.print { "and " (count) " more, not printed; " code { "--format json" } " names them all" }
     }
 }
 

@@ -51,6 +51,7 @@ tbody th{font-weight:550;font-size:var(--t2)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.t{white-space:nowrap;font-variant-numeric:tabular-nums}
 th.name,td.seen{min-width:10rem}
+th.files{min-width:19rem}th.source,td.why{min-width:9rem}th p,th details{font-weight:400}
 .code,code{font-family:var(--mono);font-size:var(--t1)}
 .log{font-family:var(--mono);font-size:var(--t1);line-height:1.5;white-space:pre-wrap;background:var(--wash);border-radius:3px;padding:var(--s1) var(--s2);margin:var(--s1) 0 0;unicode-bidi:isolate}
 mark{background:var(--mark);color:inherit;border-radius:2px}
@@ -82,6 +83,10 @@ svg{display:block;width:100%}
 .later{margin-top:var(--s4)}
 .near{margin:var(--s2) 0 0;max-width:none}
 .quiet{border:1px solid var(--line);background:var(--card);border-radius:4px;padding:var(--s3);max-width:none}
+.print{display:none}
+details.rest{margin-top:var(--s2)}
+details.rest>summary{color:var(--water);cursor:pointer}
+.spans .t{white-space:nowrap;font-variant-numeric:tabular-nums}
 .fill{display:inline-block;min-width:14rem;border-bottom:1px solid var(--soft);color:var(--soft)}
 main.page,header.page,footer.page{max-width:46rem}
 .page h2{margin:var(--s4) 0 var(--s1)}
@@ -95,7 +100,7 @@ footer{color:var(--soft);font-size:var(--t1);padding-top:var(--s5);padding-botto
 @media (max-width:40rem){
 dl.figures{grid-template-columns:repeat(3,1fr)}
 dl.figures div{padding:var(--s2)}
-th.name,td.seen{min-width:0}
+th.name,th.files,th.source,td.seen,td.why{min-width:0}
 .wide{display:none}
 .strip{grid-template-columns:minmax(0,1fr) auto;grid-template-areas:"who days" "field field";margin-bottom:var(--s2)}
 dl.facts{grid-template-columns:1fr;gap:0}
@@ -120,7 +125,19 @@ table.stack td[data-name]::before{content:attr(data-name) " ";color:var(--soft);
 --s3:12px;--s4:16px;--s5:28px;--t1:8.5pt;--t2:9.5pt;--t3:12pt;--t4:17pt}
 body{font-size:9.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 main,header,footer{max-width:none;padding-left:0;padding-right:0}
-nav{display:none}
+nav,.screen,.again,details.rest{display:none}
+.print{display:block}
+.card{padding:6px 8px;margin-top:6px}
+.card h3{margin-bottom:2px}
+.card dl.facts{display:block;line-height:1.35;font-size:var(--t1)}
+.card dl.facts dt,.card dl.facts dd{display:inline}
+.card dl.facts dt{font-weight:600}
+.card dl.facts dt{margin-right:4px}
+.card dl.facts dd{margin-right:10px}
+.card dl.facts .again{display:none}
+.card .near{margin-top:2px}
+.log{line-height:1.35;padding:1px var(--s1);margin-top:1px}
+th,td{padding:3px var(--s2)}
 h2,h3,caption,.top,thead,h2+p{break-after:avoid}
 tbody tr:first-child,h2+*{break-before:avoid}
 tr,.card,figure,dl.figures,.strip{break-inside:avoid}

@@ -4,7 +4,7 @@
 
 use maud::{Markup, html};
 
-use crate::limits::REPORT_LINE_CHARS_MAX;
+use crate::limits::{REPORT_LINE_CHARS_MAX, REPORT_PRINTED_CHARS_MAX};
 use crate::report::words::{around, grouped, is_hidden, shortened};
 
 /// Characters of a name, a path or a reason.
@@ -23,17 +23,28 @@ pub(crate) fn code(text: &str) -> Markup {
 }
 
 /// A line of a log with the value marked in it; of a long line the part around the value, and how much was
-/// left out.
+/// left out. Paper has as much of it as says it.
 pub(crate) fn log_line(line: &str, value: &str) -> Markup {
-    let part = around(line, value, REPORT_LINE_CHARS_MAX);
+    let is_long = line.chars().nth(REPORT_PRINTED_CHARS_MAX).is_some();
     html! {
-        div.log dir="auto" {
-            @if part.skipped > 0 { span.cut { "[" (grouped(part.skipped)) " characters before] " } }
-            (runs(part.before))
-            @if !part.matched.is_empty() { mark { (runs(part.matched)) } }
-            (runs(part.after))
-            @if part.cut > 0 { span.cut { " [" (grouped(part.cut)) " more characters]" } }
-        }
+        div.log.screen[is_long] dir="auto" { (piece(line, value, REPORT_LINE_CHARS_MAX)) }
+        @if is_long { div.log.print dir="auto" { (piece(line, value, REPORT_PRINTED_CHARS_MAX)) } }
+    }
+}
+
+/// The same where the line is not printed.
+pub(crate) fn screen_line(line: &str, value: &str) -> Markup {
+    html! { div.log dir="auto" { (piece(line, value, REPORT_LINE_CHARS_MAX)) } }
+}
+
+fn piece(line: &str, value: &str, chars_max: usize) -> Markup {
+    let part = around(line, value, chars_max);
+    html! {
+        @if part.skipped > 0 { span.cut { "[" (grouped(part.skipped)) " characters before] " } }
+        (runs(part.before))
+        @if !part.matched.is_empty() { mark { (runs(part.matched)) } }
+        (runs(part.after))
+        @if part.cut > 0 { span.cut { " [" (grouped(part.cut)) " more characters]" } }
     }
 }
 

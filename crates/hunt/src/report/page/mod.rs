@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use self::words::{Fixed, Verdict};
+use super::except;
 use super::group::{Named, named};
-use super::html::{document, outside};
+use super::html::{code, document, outside};
 use super::summary::{FileState, Summary};
 use super::words::{day_of, shortened, visible};
 use crate::detection::Level;
@@ -61,10 +62,17 @@ struct Page<'a> {
     nameless: u64,
     known: u64,
     dismissed: u64,
+    repeated: Option<Repeated>,
     unseen: Vec<String>,
     unseen_more: usize,
     contacts: [(&'static str, Option<&'a Contact>); 4],
     footer: String,
+}
+
+/// What is told again and again, and how to except it.
+struct Repeated {
+    text: String,
+    command: Vec<String>,
 }
 
 struct Names {
@@ -118,6 +126,7 @@ impl<'a> Page<'a> {
             nameless: nameless(summary),
             known: summary.known_hits(),
             dismissed: summary.dismissed,
+            repeated: Repeated::of(summary, language),
             unseen,
             unseen_more,
             contacts: [
@@ -155,6 +164,9 @@ impl<'a> Page<'a> {
                 @if self.nameless > 0 { p.small.soft { (self.language.nameless(self.nameless)) } }
                 @if self.known > 0 { p.small.soft { (self.language.known(self.known)) } }
                 @if self.dismissed > 0 { p.small.soft { (self.language.dismissed(self.dismissed)) } }
+                @if let Some(repeated) = &self.repeated {
+                    p.small { (outside(&repeated.text)) " " (code(&repeated.command.join(" "))) }
+                }
                 section {
                     h2 { (self.fixed.unseen) }
                     @if self.unseen.is_empty() { p { (self.fixed.nothing_unseen) } }
@@ -237,6 +249,13 @@ impl<'a> Page<'a> {
             let _ = writeln!(out);
             paragraph(&mut out, "", &self.language.dismissed(self.dismissed));
         }
+        if let Some(Repeated { text, command }) = &self.repeated {
+            let _ = writeln!(out);
+            paragraph(&mut out, "", &visible(text));
+            // A part that is wider than the page stands whole all the same: half a command is none.
+            let lines = except::in_lines(command, TEXT_COLUMNS).unwrap_or_else(|| vec![command.join(" ")]);
+            lines.iter().for_each(|line| out.extend([line.as_str(), "\n"]));
+        }
         heading(&mut out, self.fixed.unseen);
         if self.unseen.is_empty() {
             paragraph(&mut out, "", self.fixed.nothing_unseen);
@@ -262,6 +281,20 @@ impl<'a> Page<'a> {
         let _ = writeln!(out);
         paragraph(&mut out, "", &self.footer);
         out
+    }
+}
+
+impl Repeated {
+    fn of(summary: &Summary, language: Language) -> Option<Repeated> {
+        let (repeated, command, others) = except::foremost(summary)?;
+        let about: Vec<&str> = repeated.one.about.iter().map(|(_, value)| value.as_str()).collect();
+        let text = language.repeated(
+            repeated.count(),
+            &shortened(&repeated.one.title, REASON_CHARS_MAX),
+            &shortened(&about.join(", "), PAGE_NAME_CHARS_MAX),
+            others,
+        );
+        Some(Repeated { text, command })
     }
 }
 

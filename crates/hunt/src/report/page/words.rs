@@ -430,6 +430,34 @@ impl Language {
         }
     }
 
+    /// What a rule told again and again of the same, before the command that makes an exception.
+    pub(super) fn repeated(self, times: u64, title: &str, about: &str, others: u64) -> String {
+        let times = self.number(times);
+        let others = match (self, others) {
+            (_, 0) => String::new(),
+            (Language::Dutch, others) => {
+                format!(
+                    " (zo {} er nog {}; zie het volledige rapport)",
+                    if others == 1 { "is" } else { "zijn" },
+                    others
+                )
+            }
+            (Language::English, others) => {
+                format!(" (and {} more like it; see the full report)", self.number(others))
+            }
+        };
+        match self {
+            Language::Dutch => format!(
+                "{times} keer hetzelfde gemeld: ‘{title}’, {about}{others}. Weet uw beheerder dat dit onschuldig is, dan \
+                 maakt hij een uitzondering, met reden en einddatum:"
+            ),
+            Language::English => format!(
+                "Told {times} times of the same: ‘{title}’, {about}{others}. If your own IT knows that it is harmless, it makes \
+                 an exception, with a reason and an end:"
+            ),
+        }
+    }
+
     /// Detections and findings that name neither account nor device.
     pub(super) fn nameless(self, count: u64) -> String {
         match self {

@@ -11,8 +11,8 @@ use hunt::limits::{
 };
 use hunt::report::words::{around, bytes, date, grouped, shortened, visible};
 use hunt::report::{
-    Contact, Contacts, FileState, Hit, IndicatorFacts, Language, Summary, html, kept, notice, one_page_html,
-    one_page_text, table, verdict,
+    Contact, Contacts, Day, FileFacts, FileState, Gap, GapReason, Hit, IndicatorFacts, Language, Summary,
+    html, kept, notice, one_page_html, one_page_text, table, verdict,
 };
 use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
@@ -149,6 +149,9 @@ fn no_log_gets_into_the_markup() {
             "tr",
             "th",
             "td",
+            "code",
+            "details",
+            "summary",
         ];
         for tag in tags(&page) {
             assert!(known.contains(&tag.trim_start_matches('/')), "<{tag}> is none of ours");
@@ -179,12 +182,151 @@ fn a_page_is_bounded_and_says_what_is_missing() {
     assert!(page.lines().count() < 66, "one page: {}", page.lines().count());
 
     let mut detections = sample::firm();
-    detections.detections = vec![sample::spray(); REPORT_DETECTIONS_MAX + 1];
+    let of = |nth: usize| hunt::detection::Detection {
+        about: vec![("account", format!("account-{nth}"))],
+        ..sample::spray()
+    };
+    detections.detections = (0..=REPORT_DETECTIONS_MAX).map(of).collect();
     let page = html(&detections);
     assert_eq!(page.matches("<li class=\"card critical\">").count(), REPORT_DETECTIONS_MAX);
     assert!(page.contains("And 1 detection more"));
     detections.detections.pop();
     assert!(!html(&detections).contains("detection more"), "all are shown at the edge");
+}
+
+/// Three years of a firm's own scanner, each week, were 155 printed pages of the same rule.
+#[test]
+fn what_repeats_is_one_entry() {
+    let summary = sample::scanned(51);
+    let page = html(&summary);
+    assert_eq!(page.matches("<li class=\"card").count(), 2, "the scanner, and one sign-in");
+    assert!(page.contains("What repeats is one entry: 52 detections in 2."), "none is lost from the count");
+    assert!(page.contains("52 detections found") && !page.contains("detection more"));
+    for words in [
+        "51 times on 51 days, in 51 weeks; the latest at 2025-12-20 03:00:00",
+        "2025-01-04 03:00:00 to 2025-12-20 03:07:00, 1,173 lines",
+        "49 more between the first and the latest are not printed",
+        "win-0.json",
+        "win-1.json",
+        "win-49.json",
+        "win-50.json",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    let text = table(&summary, 100);
+    assert_eq!(text.matches("  about ").count(), 2, "{text}");
+    assert!(
+        text.contains("repeated     51 times on 51 days, in 51 weeks; the latest at 2025-12-20 03:00:00"),
+        "{text}"
+    );
+    assert!(text.contains("evidence     win-0.json:1; the latest win-50.json:51"), "{text}");
+    // Forms for machines hold each.
+    let mut lines = Vec::new();
+    hunt::report::json_lines(&summary, &mut lines).unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    assert_eq!(lines.matches(r#""type":"detection""#).count(), 52);
+}
+
+/// Only what says the same of the same is one: another level, another account, another reason is another entry.
+#[test]
+fn what_differs_is_not_folded() {
+    let mut summary = sample::scanned(2);
+    let entries = |summary: &Summary| hunt::report::fold::repeated(summary).len();
+    assert_eq!(entries(&summary), 2);
+    let changes: [fn(&mut hunt::detection::Detection); 5] = [
+        |one| one.level = Level::Critical,
+        |one| one.about[0].1 = "10.0.0.25".to_owned(),
+        |one| one.about.push(("account", "scan".to_owned())),
+        |one| one.title.push_str(" and one signed in"),
+        |one| one.means = Means::Pattern,
+    ];
+    for (nth, change) in changes.into_iter().enumerate() {
+        let mut other = summary.detections[1].clone();
+        change(&mut other);
+        summary.detections.push(other);
+        assert_eq!(entries(&summary), 3 + nth, "change {nth}");
+    }
+    let mut alike = summary.detections[0].clone();
+    alike.title = "Failed logons of 24 accounts".to_owned();
+    let mut same = alike.clone();
+    same.title = "Failed logons of 7 accounts".to_owned();
+    summary.detections = vec![alike, same];
+    assert_eq!(entries(&summary), 1, "a number in the title is no other reason");
+}
+
+#[test]
+fn what_a_rule_tells_again_and_again_can_be_excepted() {
+    let command = "polder rules except c9f06993-efab-57e7-979f-4bf2135445b9 IpAddress=10.0.0.250 --data DIR --reason WHY \
+                   --until 2026-06-08";
+    let told = |summary: &Summary| {
+        [
+            html(summary),
+            table(summary, 100).replace(" \\\n    ", " "),
+            one_page_text(summary, &Contacts::default(), Language::English).replace(" \\\n", " "),
+            one_page_html(summary, &Contacts::default(), Language::Dutch),
+        ]
+    };
+    told(&sample::scanned(11)).iter().for_each(|page| assert!(page.contains(command), "{page}"));
+    told(&sample::scanned(10)).iter().for_each(|page| assert!(!page.contains("rules except"), "ten are few"));
+    // Behind more that is worse, a table shows it all the same, and counts it among what is shown.
+    let mut crowded = sample::scanned(11);
+    crowded.detections.extend((0..30).map(|nth| hunt::detection::Detection {
+        about: vec![("account", format!("account-{nth}"))],
+        ..sample::spray()
+    }));
+    let text = table(&crowded, 100);
+    assert!(
+        text.replace(" \\\n    ", " ").contains(command) && text.contains("and 11 detections more"),
+        "{text}"
+    );
+    // What no exception can say is not offered: a detector has none; a value that is in no field of the line.
+    let mut detector = sample::scanned(51);
+    detector.detections.iter_mut().for_each(|one| one.means = Means::Detector);
+    let mut elsewhere = sample::scanned(51);
+    elsewhere.detections.iter_mut().for_each(|one| one.evidence[0].text = "{}".to_owned());
+    // A command for a shell must not be what an attacker wrote into a log.
+    let mut hostile = sample::scanned(51);
+    for one in &mut hostile.detections {
+        one.about[0].1 = "x' ; rm -rf '".to_owned();
+        one.evidence[0].text = r#"{"IpAddress":"x' ; rm -rf '"}"#.to_owned();
+    }
+    for summary in [detector, elsewhere, hostile] {
+        told(&summary).iter().for_each(|page| assert!(!page.contains("rules except"), "{page}"));
+    }
+}
+
+/// Gaps and faults that are alike were a row each, thirty printed pages of them.
+#[test]
+fn gaps_and_faults_that_are_alike_are_one_row() {
+    let mut summary = sample::firm();
+    let gap = |day: Day| Gap { from: day, to: day, why: GapReason::NeverHad };
+    summary.coverage.sources[0].gaps = (0..30).map(|nth| gap(20_454 + nth * 2)).collect();
+    let file = summary.files[3].clone();
+    summary.files = (0..30)
+        .map(|nth| FileFacts {
+            path: format!("fw-{nth}.log.zst"),
+            state: FileState::Damaged(format!("it ends at byte {nth}")),
+            ..file.clone()
+        })
+        .collect();
+    summary.files[0].unread = vec![("no JSON object".to_owned(), 2)];
+    summary.files[9].unread = vec![("no JSON object".to_owned(), 40)];
+    let text = table(&summary, 100);
+    assert!(text.contains("fw-0.log.zst and 1 other file: 42 lines, no JSON object"), "{text}");
+    assert!(
+        text.contains("Entra sign-ins: 30 days in 30 gaps, never had: 2026-01-01 to 2026-01-01; "),
+        "{text}"
+    );
+    assert!(text.contains("and 10 gaps more"), "{text}");
+    let fault =
+        "fw-0.log.zst and 29 other files: damaged, it ends at byte 0; in the others with other numbers";
+    assert!(text.contains(fault), "{text}");
+    let page = html(&summary);
+    assert_eq!(page.matches("Entra sign-ins</bdi></th>").count(), 1);
+    assert!(page.contains("2026-02-28"), "the last gap is in the page");
+    for words in ["fw-29.log.zst", "it ends at byte 29", "and 27 files more"] {
+        assert!(page.contains(words), "{words}");
+    }
 }
 
 #[test]
@@ -510,7 +652,7 @@ proptest! {
         for (page, plain) in pages(&summary, &text).iter().zip(pages(&plain, "x")) {
             let mut known: BTreeSet<&str> = tags(&plain).into_iter().collect();
             // Marks of what was found, and of what is hidden or left out.
-            known.extend(["mark", "/mark", "span", "/span"]);
+            known.extend(["mark", "/mark", "span", "/span", "div", "/div"]);
             let strange: Vec<&str> = tags(page).into_iter().filter(|tag| !known.contains(tag)).collect();
             prop_assert!(strange.is_empty(), "{:?}", strange);
             let hidden = page.chars().any(|c| c != '\n' && hunt::report::words::is_hidden(c));

@@ -168,6 +168,39 @@ pub fn first_seen() -> Detection {
     }
 }
 
+/// A firm whose own scanner tries many accounts each week, and is told each time; and one sign-in.
+pub fn scanned(weeks: u64) -> Summary {
+    let mut summary = firm();
+    summary.hits.clear();
+    let scan = |week: u64| {
+        let start = time("2025-01-04T03:00:00Z").micros() + week as i64 * 7 * 86_400_000_000;
+        Detection {
+            means: Means::Rule,
+            id: "c9f06993-efab-57e7-979f-4bf2135445b9".to_owned(),
+            title: "Failed logons of many accounts from one address".to_owned(),
+            level: Level::High,
+            techniques: vec!["T1110.003".to_owned()],
+            about: vec![("address", "10.0.0.250".to_owned())],
+            first: Some(Timestamp::from_micros(start)),
+            last: Some(Timestamp::from_micros(start + 420_000_000)),
+            count: 23,
+            evidence: vec![Evidence {
+                file: format!("win-{week}.json"),
+                place: Place { line: week + 1, offset: 0 },
+                time: Some(Timestamp::from_micros(start)),
+                text: r#"{"Computer":"SRV05","EventID":4625,"IpAddress":"10.0.0.250","TargetUserName":"a.jansen"}"#
+                    .to_owned(),
+            }],
+            threshold: format!("10 accounts in an hour; reached: {}", 20 + week % 3),
+            ..first_seen()
+        }
+    };
+    // In the order of files, not of time.
+    summary.detections = (0..weeks).rev().map(scan).collect();
+    summary.detections.push(spray());
+    summary
+}
+
 fn files() -> Vec<FileFacts> {
     let file = |path: &str, lines, kind, format, first: &str, last: &str| FileFacts {
         path: path.to_owned(),
