@@ -68,11 +68,25 @@ pub struct Coverage {
     pub damaged: Vec<(RunHead, u64)>,
     /// Runs that lie in folders of other processes of this node: they were not asked.
     pub elsewhere: u64,
+    /// Logs whose values were counted by another zone than their times are told by now, with both: first, last and days of
+    /// a value may be off by what lies between them.
+    pub other_zones: Vec<OtherZone>,
     /// When the value was erased last, at somebody's wish.
     pub forgotten: Option<Timestamp>,
     /// Of a wide question (a network, a name with all below it): how many values of the kind were erased, of which any
     /// may be one that was asked for.
     pub forgotten_others: u64,
+}
+
+/// Logs that lack a zone, were hunted by one and then by another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherZone {
+    /// The zone by which their values were counted.
+    pub counted: String,
+    /// The zone by which their times are told.
+    pub read: String,
+    /// How many they are.
+    pub files: u64,
 }
 
 /// What there is of one kind of log.
@@ -211,6 +225,16 @@ impl Coverage {
                 self.unread.push(UnreadFile { path, state, unread, fault });
             }
         }
+        let mut zones: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for file in files.iter().filter(|file| file.zone != file.counted_zone) {
+            *zones.entry((&file.counted_zone, &file.zone)).or_default() += 1;
+        }
+        let other = |((counted, read), files): ((&str, &str), u64)| OtherZone {
+            counted: counted.to_owned(),
+            read: read.to_owned(),
+            files,
+        };
+        self.other_zones = zones.into_iter().map(other).collect();
         self.unread.sort_by(|a, b| a.path.cmp(&b.path));
         self.more_unread = self.unread.len().saturating_sub(SOURCES_MAX) as u64;
         self.unread.truncate(SOURCES_MAX);

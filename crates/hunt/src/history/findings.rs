@@ -13,12 +13,13 @@ use crate::event::SourceKind;
 use crate::finding::Finding;
 use crate::report::Hit;
 
-/// Findings that are recorded, by file and place; with `indicator` only those of that one.
+/// Findings that are recorded, by file and place; with `indicator` only those of that one. A log is told by the name under
+/// which it was met last.
 pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Hit>, EngineError> {
     let mut all = Vec::new();
-    let sql = "SELECT f.path, g.line, g.byte_offset, g.time, g.kind, g.value, g.indicator, g.text, g.lossy, g.clipped,
-         g.host, g.account, g.source, g.kept FROM hunt_findings g JOIN hunt_files f ON f.id = g.file
-         WHERE g.indicator = ?1 OR ?1 IS NULL ORDER BY f.path, g.byte_offset, g.indicator, g.value";
+    let sql = "SELECT CASE WHEN f.packed_path = '' THEN f.path ELSE f.packed_path END AS place, g.line, g.byte_offset, g.time, g.kind, g.value, g.indicator, g.text, g.lossy, g.clipped,
+         g.host, g.account, g.source, g.kept, f.path FROM hunt_findings g JOIN hunt_files f ON f.id = g.file
+         WHERE g.indicator = ?1 OR ?1 IS NULL ORDER BY place, g.byte_offset, g.indicator, g.value";
     read.query(sql, &[Value::text_or_null(indicator)], &mut |row| {
         let kind = row.int(4)?;
         let finding = Finding {
@@ -36,6 +37,7 @@ pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Hit>
             lossy: row.int(8)? != 0,
             clipped: row.int(9)? != 0,
         };
+        let was = Some(row.text(14)?).filter(|was| *was != finding.file).map(str::to_owned);
         all.push(Hit {
             finding,
             host: row.text_opt(10)?.map(str::to_owned),
@@ -43,6 +45,7 @@ pub fn findings(read: &mut dyn Read, indicator: Option<&str>) -> Result<Vec<Hit>
             source: SourceKind::from_code(row.int(12)?).unwrap_or_default(),
             kept: row.text(13)?.to_owned(),
             known: None,
+            was,
         });
         Ok(Flow::Continue)
     })?;

@@ -91,8 +91,10 @@ impl Sighted {
 /// One file in which a value was seen, for an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The log, as it was named.
+    /// The log, by the name under which it was met last.
     pub file: String,
+    /// The name under which it was recorded first, where that is another.
+    pub was: Option<String>,
     /// What kind of log it is.
     pub kind: SourceKind,
     /// What was seen in it alone, where that is known.
@@ -258,21 +260,17 @@ impl History<'_> {
     pub fn sources(&self, sighted: &Sighted) -> Result<(Vec<Source>, u64), HistoryError> {
         let register: HashMap<i64, File> =
             self.read(|read| Ok(register::files(read)?))?.into_iter().map(|file| (file.id, file)).collect();
-        let mut all: Vec<Source> = sighted
-            .files
-            .iter()
-            .filter_map(|(id, seen)| {
-                let file = register.get(id)?;
-                Some(Source { file: file.path.clone(), kind: file.source, seen: seen.clone() })
-            })
-            .collect();
-        let named: HashSet<&str> = all.iter().map(|source| source.file.as_str()).collect();
-        let maybe = register
-            .values()
-            .filter(|file| !named.contains(file.path.as_str()) && is_of(file, &sighted.many));
-        let maybe: Vec<Source> =
-            maybe.map(|file| Source { file: file.path.clone(), kind: file.source, seen: None }).collect();
-        all.extend(maybe);
+        let source = |file: &File, seen: Option<Seen>| Source {
+            file: file.place().to_owned(),
+            was: Some(&file.path).filter(|was| *was != file.place()).cloned(),
+            kind: file.source,
+            seen,
+        };
+        let named = sighted.files.iter().filter_map(|(id, seen)| Some((register.get(id)?, seen)));
+        let mut all: Vec<Source> = named.map(|(file, seen)| source(file, seen.clone())).collect();
+        let named: HashSet<i64> = sighted.files.iter().map(|(id, _)| *id).collect();
+        let maybe = register.values().filter(|file| !named.contains(&file.id) && is_of(file, &sighted.many));
+        all.extend(maybe.map(|file| source(file, None)));
         all.sort_by(|a, b| a.file.cmp(&b.file));
         let more = all.len().saturating_sub(SOURCES_MAX) as u64;
         all.truncate(SOURCES_MAX);
@@ -416,10 +414,7 @@ fn host_of(observable: &Observable) -> Option<Observable> {
 fn paths(sighted: &Sighted, register: &BTreeMap<i64, File>) -> Vec<String> {
     let named = sighted.files.iter().filter_map(|(id, _)| register.get(id));
     let maybe = register.values().filter(|file| is_of(file, &sighted.many));
-    // Once it is packed another log may lie under its own name.
-    let path =
-        |file: &'_ File| if file.packed_path.is_empty() { &file.path } else { &file.packed_path }.clone();
-    let all: BTreeSet<String> = named.chain(maybe).map(path).collect();
+    let all: BTreeSet<String> = named.chain(maybe).map(|file| file.place().to_owned()).collect();
     all.into_iter().collect()
 }
 

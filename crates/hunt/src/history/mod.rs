@@ -51,7 +51,7 @@ mod tables;
 
 pub use audit::{Act, Audited, audit_name};
 pub use base::{Base, History, Reading, Writing};
-pub use coverage::{Coverage, Missing, SourceCoverage, UnreadFile};
+pub use coverage::{Coverage, Missing, OtherZone, SourceCoverage, UnreadFile};
 pub use declared::{Cadence, Declared};
 pub use error::HistoryError;
 pub use findings::{KnownLog, findings};

@@ -175,6 +175,11 @@ impl Observed {
         }
     }
 
+    /// Which kinds of values it collects.
+    pub(super) fn kinds(&self) -> Kinds {
+        self.keep.kinds
+    }
+
     /// One that keeps the same in the same place, with nothing observed yet.
     pub fn another(&self) -> Observed {
         Observed { bytes_max: self.bytes_max, ..Observed::new(self.keep.clone(), Arc::clone(&self.folder)) }

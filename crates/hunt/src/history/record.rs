@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ledger::sql::{EngineError, Tx, Value};
+use ledger::sql::{EngineError, Read, Tx, Value};
 use model::time::Timestamp;
 
 use super::base::History;
@@ -53,6 +53,14 @@ pub enum Recorded {
         /// Findings that are new.
         new_findings: u64,
     },
+    /// It was recorded before by another zone, and its lines lack one: register and findings tell its times by this one.
+    Retimed {
+        /// Findings that are new.
+        new_findings: u64,
+        /// Whether its values are counted by this one, too: they cannot be where they stand with those of others, or
+        /// where something would come back that was erased, or go that is kept no more.
+        is_counted: bool,
+    },
 }
 
 impl Recorded {
@@ -62,7 +70,8 @@ impl Recorded {
             Recorded::Added { new_findings }
             | Recorded::Again { new_findings }
             | Recorded::Grown { new_findings }
-            | Recorded::Known { new_findings } => new_findings,
+            | Recorded::Known { new_findings }
+            | Recorded::Retimed { new_findings, .. } => new_findings,
         }
     }
 }
@@ -97,6 +106,8 @@ enum Claim {
     /// Only what damaged runs held: months and kinds.
     Again(i64, Vec<(Month, Kinds)>),
     Known(i64),
+    /// It is known, and its times are others now; whether what it holds counts anew.
+    Retime(i64, bool),
     /// It takes the place of its shorter form.
     Replace(i64),
     /// What was added to it counts.
@@ -109,6 +120,7 @@ impl Claim {
             Claim::Add(file)
             | Claim::Again(file, _)
             | Claim::Known(file)
+            | Claim::Retime(file, _)
             | Claim::Replace(file)
             | Claim::Tail(file) => *file,
         }
@@ -178,7 +190,7 @@ impl History<'_> {
         self.base.write(&mut |tx| {
             claims.clear();
             for log in logs.iter() {
-                let claim = match self.claim_content(tx, log.facts, worker) {
+                let claim = match self.claim_content(tx, log, worker) {
                     Err(fault) if !fault.is_of_one_log() => return Err(fault),
                     Ok(claim) if claims.iter().flatten().any(|other| other.file() == claim.file()) => {
                         Err(HistoryError::Taken { path: log.facts.path.clone() })
@@ -208,7 +220,8 @@ impl History<'_> {
     ) -> Result<Vec<Outcome>, HistoryError> {
         let mut parts = Vec::new();
         for (claim, log) in claims.iter().zip(logs.iter_mut()) {
-            let is_wanted = claim.as_ref().is_ok_and(|claim| !matches!(claim, Claim::Known(_)));
+            let is_counted = |claim: &Claim| !matches!(claim, Claim::Known(_) | Claim::Retime(_, false));
+            let is_wanted = claim.as_ref().is_ok_and(is_counted);
             parts.push(if is_wanted { log.observed.months()? } else { BTreeMap::new() });
         }
         loop {
@@ -256,12 +269,21 @@ impl History<'_> {
         self.write(|tx| Ok(count_findings(tx, file, findings)?))
     }
 
-    fn claim_content(&self, tx: &mut dyn Tx, facts: &FileFacts, worker: i64) -> Result<Claim, HistoryError> {
+    fn claim_content(
+        &self,
+        tx: &mut dyn Tx,
+        log: &LogToRecord<'_>,
+        worker: i64,
+    ) -> Result<Claim, HistoryError> {
+        let facts = log.facts;
         let known = register::of_content(tx.as_read(), facts)?;
         let claim = match known {
             Some(file) if file.state == FileState::Again => {
                 let lost = runs::aside(tx.as_read())?.into_iter().filter(|run| run.files.contains(&file.id));
                 Claim::Again(file.id, lost.map(|run| (run.head.month, run.kinds)).collect())
+            }
+            Some(file) if file.recorded != Timestamp::EPOCH && file.is_retimed_by(facts) => {
+                Claim::Retime(file.id, can_count_anew(tx.as_read(), &file, log.observed.kinds())?)
             }
             Some(file) if file.recorded != Timestamp::EPOCH => Claim::Known(file.id),
             Some(file) => Claim::Add(file.id),
@@ -351,7 +373,17 @@ impl History<'_> {
         match claim {
             Claim::Known(_) => {
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
-                register::note_packed(tx, &ours, facts)?;
+                register::note_place(tx, &ours, facts)?;
+                register::note_kinds(tx, &ours, facts)?;
+            }
+            Claim::Retime(_, is_counted) => {
+                if *is_counted {
+                    runs::take_of_file(tx, file)?;
+                }
+                register::retime(tx, &ours, facts, *is_counted)?;
+                retime_findings(tx, file, log.findings)?;
+                tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
+                register::note_place(tx, &ours, facts)?;
                 register::note_kinds(tx, &ours, facts)?;
             }
             Claim::Add(_) | Claim::Again(..) => register::describe(tx, file, facts, facts.counted_to, now)?,
@@ -373,6 +405,11 @@ impl History<'_> {
             Claim::Add(_) => Recorded::Added { new_findings },
             Claim::Again(..) => Recorded::Again { new_findings },
             Claim::Known(_) => Recorded::Known { new_findings },
+            Claim::Retime(_, is_counted) => Recorded::Retimed {
+                new_findings,
+                // It may be the zone by which it was counted first.
+                is_counted: *is_counted || ours.counted_zone == facts.zone,
+            },
             Claim::Replace(_) | Claim::Tail(_) => Recorded::Grown { new_findings },
         })
     }
@@ -403,6 +440,32 @@ fn remove_spilled(observed: &Observed) {
         // What stays is swept later.
         let _ = folder.remove(part);
     }
+}
+
+/// Whether what a log holds can take the place of what was counted of it. What was erased or is over must not come back,
+/// and what is kept no more must not go.
+fn can_count_anew(read: &mut dyn Read, file: &File, kept: Kinds) -> Result<bool, EngineError> {
+    let lacks = "SELECT 1 WHERE EXISTS (SELECT 1 FROM hunt_forgotten) OR EXISTS (SELECT 1 FROM hunt_dropped)";
+    let is_whole = register::first_int(read, lacks, &[])?.is_none();
+    let is_alone = !file.merged && matches!(file.state, FileState::Done | FileState::Partial);
+    Ok(is_alone && is_whole && runs::kinds_of_file(read, file.id)?.each().all(|kind| kept.has(kind)))
+}
+
+/// The findings of a log tell the times that it tells now.
+fn retime_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<(), EngineError> {
+    for Hit { finding, .. } in findings {
+        tx.execute(
+            "UPDATE hunt_findings SET time = ?5 WHERE file = ?1 AND byte_offset = ?2 AND indicator = ?3 AND value = ?4",
+            &[
+                Value::Int(file),
+                Value::Int(int(finding.offset)),
+                Value::Text(&clean(&finding.indicator)),
+                Value::Text(&clean(&finding.value)),
+                Value::int_or_null(finding.time.map(Timestamp::micros)),
+            ],
+        )?;
+    }
+    Ok(())
 }
 
 /// What a file that has grown comes to.

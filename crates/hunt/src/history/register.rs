@@ -72,10 +72,14 @@ pub struct FileFacts {
     /// The recorded log that it is with more in it, where its name does not say so: whoever has the files knows that it
     /// begins with all of that, which lies under its own name no more.
     pub grown_from: Option<ShorterForm>,
+    /// Whether what is recorded of it lies under its first name, too: then that one goes on to be told.
+    pub is_copy: bool,
     /// The set of indicators that was hunted for, as the caller names it.
     pub set_version: String,
     /// The zone by which times that are written without one were read, as [`model::zone::Zone::parse`] reads it.
     pub zone: String,
+    /// Whether all of it was read, and times that were recorded by another zone are to be told by this one.
+    pub may_retime: bool,
 }
 
 impl FileFacts {
@@ -183,9 +187,9 @@ impl FileState {
 pub struct File {
     /// Its id.
     pub id: i64,
-    /// Its path.
+    /// The path under which it was recorded.
     pub path: String,
-    /// Where the same content was found packed since; empty if it was not.
+    /// Where the same content, packed or not, was met last, where that is another; else empty.
     pub packed_path: String,
     /// How far the work has come.
     pub state: FileState,
@@ -223,17 +227,37 @@ pub struct File {
     pub recorded: Timestamp,
     /// What went wrong.
     pub fault: String,
+    /// The zone by which its times are told, where its lines lack one; empty if nobody knows.
+    pub zone: String,
+    /// The one by which its values were counted: that one, but where another hunt read it by another since, and they could
+    /// not be counted anew.
+    pub counted_zone: String,
     pub(super) packed: bool,
     pub(super) merged: bool,
     pub(super) worker: i64,
 }
 
+impl File {
+    /// Where it was met last: under its first name another log may lie by now.
+    pub fn place(&self) -> &str {
+        if self.packed_path.is_empty() { &self.path } else { &self.packed_path }
+    }
+}
+
 const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
      skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
-     times_asked, times_untimed, times_set_apart, kinds FROM hunt_files ORDER BY id";
+     times_asked, times_untimed, times_set_apart, kinds, zone FROM hunt_files ORDER BY id";
 const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
      skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
-     times_asked, times_untimed, times_set_apart, kinds FROM hunt_files WHERE id = ?1";
+     times_asked, times_untimed, times_set_apart, kinds, zone FROM hunt_files WHERE id = ?1";
+
+impl File {
+    /// Whether its lines tell other times than are recorded, as they lack a zone and are read by another now.
+    pub(super) fn is_retimed_by(&self, facts: &FileFacts) -> bool {
+        let is_other_zone = !self.zone.is_empty() && self.zone != facts.zone;
+        facts.may_retime && is_other_zone && (self.first, self.last) != (facts.first, facts.last)
+    }
+}
 
 /// All files of the register, in the order in which they came.
 pub fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
@@ -265,6 +289,7 @@ pub(super) fn file(read: &mut dyn Read, id: i64) -> Result<Option<File>, EngineE
 fn file_of(row: &dyn Row) -> Result<File, EngineError> {
     let unsigned = |column| row.int(column).map(|n| u64::try_from(n).unwrap_or(0));
     let time = |column| row.int_opt(column).map(|time| time.map(Timestamp::from_micros));
+    let (zone, counted_zone) = zones(row.text(26)?);
     let (first, last) = (time(8)?, time(9)?);
     let mut days = ranges_of(row.blob(10)?);
     if days.is_empty()
@@ -296,6 +321,8 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
         counted_to: unsigned(14)?,
         recorded: Timestamp::from_micros(row.int(15)?),
         fault: row.text(16)?.to_owned(),
+        zone: zone.to_owned(),
+        counted_zone: counted_zone.to_owned(),
         packed: row.int(17)? != 0,
         merged: row.int(18)? != 0,
         worker: row.int(19)?,
@@ -430,6 +457,16 @@ impl History<'_> {
 }
 
 impl History<'_> {
+    /// The recorded log that this one holds the same as, where it was met under another name until now.
+    pub fn under_another_name(&self, facts: &FileFacts) -> Result<Option<ShorterForm>, HistoryError> {
+        self.read(|read| {
+            let Some(file) = of_content(read, facts)? else { return Ok(None) };
+            let File { size, sha256, packed_path, path, recorded, .. } = file;
+            let is_other = recorded != Timestamp::EPOCH && path != facts.path && packed_path != facts.path;
+            Ok(sha256.filter(|_| is_other).map(|sha256| ShorterForm { path, size, sha256 }))
+        })
+    }
+
     /// Recorded logs that this one begins with as far as their heads tell, whatever their names, the longest first: it
     /// may be one of them, renamed and grown since. Those without a line that tells its time are left out: what merely
     /// has the same header is another log.
@@ -471,14 +508,14 @@ impl History<'_> {
     /// By which zone the log that was recorded last under this name was read; empty if nobody knows any more.
     pub fn zone_of(&self, path: &str) -> Result<String, HistoryError> {
         self.read(|read| {
-            let mut zone = String::new();
+            let mut found = String::new();
             let sql = "SELECT zone FROM hunt_files WHERE (path = ?1 OR packed_path = ?1) AND recorded <> 0
                  ORDER BY recorded DESC, id DESC LIMIT 1";
             read.query(sql, &[Value::Text(&clean(path))], &mut |row| {
-                row.text(0)?.clone_into(&mut zone);
+                zones(row.text(0)?).0.clone_into(&mut found);
                 Ok(Flow::Stop)
             })?;
-            Ok(zone)
+            Ok(found)
         })
     }
 }
@@ -490,12 +527,47 @@ pub(super) fn is_settled(packed: bool, last: Option<Timestamp>, recorded: Timest
     packed || end.micros() <= now.micros().saturating_sub(SETTLED_SECONDS * 1_000_000)
 }
 
-/// Notes where the content of a file was found packed since: under its own name another log may lie by now.
-pub(super) fn note_packed(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
-    if !facts.packed || file.packed || facts.path == file.packed_path {
+/// The zone by which the times of a log are told, and that by which its values were counted, as the register keeps them:
+/// one, or where they differ both, with a blank between.
+fn zones(stored: &str) -> (&str, &str) {
+    stored.split_once(' ').unwrap_or((stored, stored))
+}
+
+/// The times of a file are told by another zone from now on; `is_counted`: what was counted of it is, too.
+pub(super) fn retime(
+    tx: &mut dyn Tx,
+    file: &File,
+    facts: &FileFacts,
+    is_counted: bool,
+) -> Result<(), EngineError> {
+    let zone = match &file.counted_zone {
+        counted if !is_counted && *counted != facts.zone => format!("{} {counted}", facts.zone),
+        _ => facts.zone.clone(),
+    };
+    let time = |time: Option<Timestamp>| Value::int_or_null(time.map(Timestamp::micros));
+    tx.execute(
+        "UPDATE hunt_files SET zone = ?2, first_time = ?3, last_time = ?4, days = ?5, gap_start = ?6, gap_seconds = ?7
+         WHERE id = ?1",
+        &[
+            Value::Int(file.id),
+            Value::Text(&clean(&zone)),
+            time(facts.first),
+            time(facts.last),
+            Value::Blob(&ranges_blob(&facts.covered())),
+            time(facts.longest_gap.map(|(start, _)| start)),
+            Value::Int(int(facts.longest_gap.map_or(0, |(_, seconds)| seconds))),
+        ],
+    )
+    .map(drop)
+}
+
+/// Notes where the content of a file was met: under its first name another log may lie by now.
+pub(super) fn note_place(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
+    let place = if facts.is_copy || facts.path == file.path { "" } else { &facts.path };
+    if place == file.packed_path {
         return Ok(());
     }
-    let args = [Value::Int(file.id), Value::Text(&clean(&facts.path))];
+    let args = [Value::Int(file.id), Value::Text(&clean(place))];
     tx.execute("UPDATE hunt_files SET packed_path = ?2 WHERE id = ?1", &args).map(drop)
 }
 

@@ -166,6 +166,19 @@ pub(super) fn take_of_file(tx: &mut dyn Tx, file: i64) -> Result<(), EngineError
     tx.execute("DELETE FROM hunt_runs WHERE level = ?1 AND files = ?2 AND state = ?3", &args).map(|_| ())
 }
 
+/// Which kinds of values stand in the runs of one file alone.
+pub(super) fn kinds_of_file(read: &mut dyn Read, file: i64) -> Result<Kinds, EngineError> {
+    let files = files_blob(&BTreeSet::from([file]));
+    let args = [Value::Int(LEVEL_FILE), Value::Blob(&files), Value::Int(STATE_LIVE)];
+    let mut all = Kinds::default();
+    let sql = "SELECT kinds FROM hunt_runs WHERE level = ?1 AND files = ?2 AND state = ?3";
+    read.query(sql, &args, &mut |row| {
+        all = all.with(Kinds(row.int(0)?));
+        Ok(Flow::Continue)
+    })?;
+    Ok(all)
+}
+
 /// A file was hunted again: it is missing from no run that was set aside.
 pub(super) fn found_again(tx: &mut dyn Tx, file: i64) -> Result<(), EngineError> {
     for mut run in aside(tx.as_read())?.into_iter().filter(|run| run.files.contains(&file)) {

@@ -33,8 +33,13 @@ pub struct ByIndicator<'a> {
 
 /// Findings by indicator, most first.
 pub fn by_indicator(summary: &Summary) -> Vec<ByIndicator<'_>> {
+    by_indicator_of(summary.hits.iter())
+}
+
+/// As [`by_indicator`], of these findings alone.
+pub(super) fn by_indicator_of<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<ByIndicator<'a>> {
     let mut groups: BTreeMap<&str, ByIndicator<'_>> = BTreeMap::new();
-    for Hit { finding, host, .. } in &summary.hits {
+    for Hit { finding, host, .. } in hits {
         let group = groups.entry(&finding.indicator).or_insert_with(|| ByIndicator {
             indicator: &finding.indicator,
             kind: finding.kind,

@@ -2,12 +2,12 @@
 //! Detections that hunts told, kept so that a report can be made later; and what the last hunt looked for. Local
 //! state, which stays home as findings do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
 use model::id::{SubjectKey, hex};
-use model::observable::Observable;
+use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -49,7 +49,7 @@ static SOUGHT: Table = Table {
 };
 
 /// What the same detection has in common, whenever it is told: what says it, of whom, and since when.
-fn id_of(detection: &Detection) -> [u8; 32] {
+pub fn id_of(detection: &Detection) -> [u8; 32] {
     let Detection { means, id, about, first, .. } = detection;
     Sha256::digest(format!("{means:?}\n{id}\n{about:?}\n{first:?}")).into()
 }
@@ -125,6 +125,26 @@ fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {
         Ok(read) if bytes.0.is_empty() => Ok(read),
         _ => Err(EngineError::shape(format!("{table}.body cannot be read"))),
     }
+}
+
+/// Which of these an earlier hunt kept, as grave as they are at least: by what is the same of a detection whenever it is
+/// told. What was told since `begun` is of the hunt that asks.
+pub fn known(
+    read: &mut dyn Read,
+    detections: &[Detection],
+    begun: Timestamp,
+) -> Result<BTreeSet<[u8; 32]>, EngineError> {
+    let mut known = BTreeSet::new();
+    let sql = "SELECT id FROM hunt_detections WHERE id = ?1 AND level >= ?2 AND told < ?3";
+    for detection in detections {
+        let id = id_of(detection);
+        let args = [Value::Blob(&id), Value::Int(detection.level as i64), Value::Int(begun.micros())];
+        read.query(sql, &args, &mut |_| {
+            known.insert(id);
+            Ok(Flow::Stop)
+        })?;
+    }
+    Ok(known)
 }
 
 /// Keeps what a hunt told, in place of what was told of the same before; what a person said of it stays. Those that were
@@ -239,9 +259,14 @@ fn indicators(read: &mut dyn Read) -> Result<Vec<String>, EngineError> {
     Ok(all)
 }
 
-/// Keeps what the last hunt looked for besides indicators: rules, patterns, detectors.
+/// What is kept of what a hunt looked for. An earlier program kept the first three alone.
+type Asked = (u64, u64, Vec<(String, String)>, (Vec<(ObservableKind, u64)>, Vec<String>));
+
+/// Keeps what the last hunt looked for: indicators by kind and where they are from, rules, patterns, detectors.
 pub fn keep_sought(tx: &mut dyn Tx, sought: &Sought, now: Timestamp) -> Result<(), EngineError> {
-    let body = body_of(&(sought.patterns, sought.rules, sought.detectors.clone()));
+    let Sought { indicators, origins, patterns, rules, detectors, .. } = sought.clone();
+    let asked: Asked = (patterns, rules, detectors, (indicators, origins));
+    let body = body_of(&asked);
     tx.execute(
         "INSERT INTO hunt_sought (id, told, body) VALUES (1, ?1, ?2)
          ON CONFLICT (id) DO UPDATE SET told = excluded.told, body = excluded.body",
@@ -250,12 +275,21 @@ pub fn keep_sought(tx: &mut dyn Tx, sought: &Sought, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// What the last hunt looked for besides indicators, and when; `None` before the first.
+/// What the last hunt looked for, and when; `None` before the first. Where an earlier program kept it, it has no origins,
+/// and the indicators are not known.
 pub fn sought(read: &mut dyn Read) -> Result<Option<(Timestamp, Sought)>, EngineError> {
     let mut found = None;
     read.query("SELECT told, body FROM hunt_sought", &[], &mut |row| {
-        let (patterns, rules, detectors) = read_body("hunt_sought", row.blob(1)?)?;
-        let sought = Sought { patterns, rules, detectors, ..Sought::default() };
+        let body = row.blob(1)?;
+        let asked: Result<Asked, EngineError> = read_body("hunt_sought", body);
+        let (patterns, rules, detectors, (indicators, origins)) = match asked {
+            Ok(asked) => asked,
+            Err(_) => {
+                let (patterns, rules, detectors) = read_body("hunt_sought", body)?;
+                (patterns, rules, detectors, Default::default())
+            }
+        };
+        let sought = Sought { indicators, origins, patterns, rules, detectors, ..Sought::default() };
         found = Some((Timestamp::from_micros(row.int(0)?), sought));
         Ok(Flow::Stop)
     })?;

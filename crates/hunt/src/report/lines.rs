@@ -88,7 +88,7 @@ fn head(summary: &Summary) -> Value {
 
 /// A finding as a line of the report; `summary` knows its indicator.
 pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
-    let Hit { finding, host, account, source, kept, known } = hit;
+    let Hit { finding, host, account, source, kept, known, was } = hit;
     let facts = summary.facts_of(finding);
     let marking = summary.facts(&finding.indicator).marking;
     json!({
@@ -108,6 +108,7 @@ pub fn finding_line(summary: &Summary, hit: &Hit) -> Value {
         "source": kind_name(*source),
         "kept": kept,
         "known": known,
+        "was": was,
         "text": finding.text,
         "lossy": finding.lossy,
         "clipped": finding.clipped,

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::advice::advice;
-use super::group::{by_indicator, by_level, named_by};
+use super::group::{ByIndicator, by_indicator_of, by_level, named_by};
+use super::kept;
 use super::summary::{Hit, IndicatorFacts, Summary, is_of_object};
-use super::table::{basis, known, verdict};
+use super::table::{basis, verdict_on};
 use super::words::{counted, second, second_or_dash, shortened, visible};
 use crate::detection::{Detection, Level, Means};
 use crate::limits::{NOTICE_BYTES_MAX, NOTICE_FINDINGS_MAX, NOTICE_OBJECTS_MAX};
@@ -37,8 +38,65 @@ pub struct NamedObject {
     pub held: bool,
 }
 
+/// What a notice tells: findings that no earlier hunt recorded, and detections that none kept.
+struct News<'a> {
+    summary: &'a Summary,
+    hits: Vec<&'a Hit>,
+    /// Findings, those among them of which nothing but the number is held.
+    hit_count: u64,
+    /// Those of the level that is asked for, and graver, the gravest first.
+    detections: Vec<&'a Detection>,
+    /// Detections of any level.
+    detection_count: u64,
+    /// Findings and detections that are left out as they are known.
+    left_out: (u64, u64),
+}
+
+impl<'a> News<'a> {
+    fn of(summary: &'a Summary, level_min: Level) -> News<'a> {
+        let hits: Vec<&Hit> = summary.hits.iter().filter(|hit| hit.known != Some(true)).collect();
+        let is_new = |one: &&Detection| !summary.known_detections.contains(&kept::id_of(one));
+        let new: Vec<&Detection> = by_level(summary).into_iter().filter(is_new).collect();
+        News {
+            summary,
+            hit_count: hits.len() as u64 + summary.more_hits,
+            left_out: (
+                (summary.hits.len() - hits.len()) as u64,
+                (summary.detections.len() - new.len()) as u64,
+            ),
+            hits,
+            detection_count: new.len() as u64 + summary.more_detections,
+            detections: new.into_iter().filter(|detection| detection.level >= level_min).collect(),
+        }
+    }
+
+    fn by_indicator(&self) -> Vec<ByIndicator<'a>> {
+        by_indicator_of(self.hits.iter().copied())
+    }
+
+    fn verdict(&self) -> String {
+        let what = if self.left_out == (0, 0) { "" } else { "new " };
+        verdict_on(self.summary, self.hit_count, self.detection_count, what)
+    }
+
+    /// What is left out: a sentence.
+    fn left_out(&self) -> Option<String> {
+        let said = match self.left_out {
+            (0, 0) => return None,
+            (findings, 0) => counted(findings, "finding"),
+            (0, detections) => counted(detections, "detection"),
+            (findings, detections) => {
+                format!("{} and {}", counted(findings, "finding"), counted(detections, "detection"))
+            }
+        };
+        let verb = if self.left_out.0 + self.left_out.1 == 1 { "is" } else { "are" };
+        Some(format!("{said} of earlier hunts {verb} left out."))
+    }
+}
+
 /// What a notice says of indicators.
 struct Naming<'a> {
+    news: &'a News<'a>,
     summary: &'a Summary,
     /// Whether it names none that is an object of somebody's: what is said once one may not be named any more.
     bare: bool,
@@ -47,11 +105,11 @@ struct Naming<'a> {
 }
 
 impl<'a> Naming<'a> {
-    fn new(summary: &'a Summary, detections: &[&'a Detection], bare: bool) -> Naming<'a> {
-        let found = by_indicator(summary).into_iter().map(|group| group.indicator).take(NOTICE_OBJECTS_MAX);
-        let patterns = detections.iter().filter(|one| one.means == Means::Pattern);
+    fn new(news: &'a News<'a>, bare: bool) -> Naming<'a> {
+        let found = news.by_indicator().into_iter().map(|group| group.indicator).take(NOTICE_OBJECTS_MAX);
+        let patterns = news.detections.iter().filter(|one| one.means == Means::Pattern);
         let told = found.chain(patterns.map(|one| one.id.as_str()).take(NOTICE_OBJECTS_MAX)).collect();
-        Naming { summary, bare, told }
+        Naming { news, summary: news.summary, bare, told }
     }
 
     /// The marking of an indicator that stays on the node, in words; empty where it is not told either.
@@ -123,16 +181,15 @@ pub struct Bare {
     pub json: Value,
 }
 
-/// The notice of a summary, or nothing where nothing was found. Detections below `level_min` are none of it.
+/// The notice of what is new in a summary, or nothing where nothing is. Detections below `level_min` are none of it.
 /// It carries its label, is at most [`NOTICE_BYTES_MAX`] long, and holds no line of a log: neither a password
 /// that a line may hold nor a link that somebody might click (values are written as `evil[.]example`).
 pub fn notice(summary: &Summary, level_min: Level) -> Option<Notice> {
-    let detections: Vec<&Detection> =
-        by_level(summary).into_iter().filter(|detection| detection.level >= level_min).collect();
-    if summary.hit_count() == 0 && detections.is_empty() {
+    let news = News::of(summary, level_min);
+    if news.hit_count == 0 && news.detections.is_empty() {
         return None;
     }
-    let worst = match detections.first() {
+    let worst = match news.detections.first() {
         Some(first) => format!("{}: ", first.level.name()),
         None => String::new(),
     };
@@ -141,21 +198,21 @@ pub fn notice(summary: &Summary, level_min: Level) -> Option<Notice> {
         name => format!(" for {}", shown(name)),
     };
     let made = |naming: &Naming<'_>| Bare {
-        subject: format!("[{}] {worst}{}{organisation}", naming.label(), verdict(summary).to_lowercase()),
-        text: text(naming, &detections),
-        json: body(naming, &detections),
+        subject: format!("[{}] {worst}{}{organisation}", naming.label(), news.verdict().to_lowercase()),
+        text: text(naming),
+        json: body(naming),
     };
-    let naming = Naming::new(summary, &detections, false);
+    let naming = Naming::new(&news, false);
     let objects = naming.objects();
     let Bare { subject, text, json } = made(&naming);
     let bare = (!objects.is_empty()).then(|| made(&Naming { bare: true, ..naming }));
-    Some(Notice { key: key(summary, &detections), subject, text, json, objects, bare })
+    Some(Notice { key: key(&news), subject, text, json, objects, bare })
 }
 
 /// The findings and detections, without when the report was made.
-fn key(summary: &Summary, detections: &[&Detection]) -> String {
+fn key(news: &News<'_>) -> String {
     let mut hash = Sha256::new();
-    let mut lines: Vec<String> = summary
+    let mut lines: Vec<String> = news
         .hits
         .iter()
         .map(|Hit { finding: f, .. }| {
@@ -166,20 +223,22 @@ fn key(summary: &Summary, detections: &[&Detection]) -> String {
         })
         .collect();
     lines.extend(
-        detections.iter().map(|d| format!("d\n{}\n{:?}\n{:?}\n{:?}", d.id, d.first, d.last, d.about)),
+        news.detections.iter().map(|d| format!("d\n{}\n{:?}\n{:?}\n{:?}", d.id, d.first, d.last, d.about)),
     );
     lines.sort_unstable();
     lines.iter().for_each(|line| hash.update(format!("{}\n{line}", line.len())));
+    let summary = news.summary;
     hash.update(format!("{} {}", summary.more_hits, summary.more_detections));
     hex(&hash.finalize())
 }
 
-fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
-    let (summary, label) = (naming.summary, naming.label());
+fn text(naming: &Naming<'_>) -> String {
+    let (news, summary, label) = (naming.news, naming.summary, naming.label());
+    let detections = &news.detections;
     let mut out = String::new();
-    let _ = writeln!(out, "{label}\n\n{}.\n{}", verdict(summary), basis(summary));
-    if let Some(known) = known(summary) {
-        let _ = writeln!(out, "{known}");
+    let _ = writeln!(out, "{label}\n\n{}.\n{}", news.verdict(), basis(summary));
+    if let Some(left_out) = news.left_out() {
+        let _ = writeln!(out, "{left_out}");
     }
     if !detections.is_empty() {
         let _ = writeln!(out, "\nDETECTIONS");
@@ -198,7 +257,7 @@ fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
         let _ = writeln!(out, "  nothing if: {}", shown(&detection.disproof));
     }
     more(&mut out, detections.len(), "detections");
-    let groups = by_indicator(summary);
+    let groups = news.by_indicator();
     if !groups.is_empty() {
         let _ = writeln!(out, "\nFINDINGS");
     }
@@ -226,9 +285,9 @@ fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
     for (what, kind) in [("ACCOUNTS", "account"), ("HOSTS", "host")] {
         // Whom a withheld indicator was found with would tell of it.
         let is_open = |id: &str| naming.told.contains(id) && naming.withheld(id).is_none();
-        let hits = summary.hits.iter().filter(|hit| is_open(&hit.finding.indicator));
-        let open =
-            by_level(summary).into_iter().filter(|one| one.means != Means::Pattern || is_open(&one.id));
+        let hits = news.hits.iter().copied().filter(|hit| is_open(&hit.finding.indicator));
+        let open = news.detections.iter().copied();
+        let open = open.filter(|one| one.means != Means::Pattern || is_open(&one.id));
         let names = named_by(hits, open, kind, Level::Medium);
         if !names.is_empty() {
             let shown: Vec<String> =
@@ -245,9 +304,10 @@ fn text(naming: &Naming<'_>, detections: &[&Detection]) -> String {
     cut(out)
 }
 
-fn body(naming: &Naming<'_>, detections: &[&Detection]) -> Value {
-    let (summary, label) = (naming.summary, naming.label());
-    let findings: Vec<Value> = by_indicator(summary)
+fn body(naming: &Naming<'_>) -> Value {
+    let (news, summary, label) = (naming.news, naming.summary, naming.label());
+    let findings: Vec<Value> = news
+        .by_indicator()
         .iter()
         .take(NOTICE_FINDINGS_MAX)
         .map(|group| {
@@ -270,7 +330,8 @@ fn body(naming: &Naming<'_>, detections: &[&Detection]) -> Value {
             })
         })
         .collect();
-    let told: Vec<Value> = detections
+    let told: Vec<Value> = news
+        .detections
         .iter()
         .take(NOTICE_FINDINGS_MAX)
         .map(|detection| {
@@ -300,9 +361,11 @@ fn body(naming: &Naming<'_>, detections: &[&Detection]) -> Value {
         "made": summary.made.to_string(),
         "organisation": shown(&summary.organisation),
         "label": label,
-        "verdict": verdict(summary),
-        "findings_in_all": summary.hit_count(),
-        "detections_in_all": summary.detection_count(),
+        "verdict": news.verdict(),
+        "findings_in_all": news.hit_count,
+        "detections_in_all": news.detection_count,
+        "known_findings": news.left_out.0,
+        "known_detections": news.left_out.1,
         "partial": summary.is_partial(),
         "findings": findings,
         "detections": told,

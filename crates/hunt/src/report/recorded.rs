@@ -15,7 +15,7 @@ pub fn recorded_files(files: Vec<File>) -> Vec<FileFacts> {
 fn facts(file: File) -> FileFacts {
     let (state, unread) = (state(&file), unread(&file));
     FileFacts {
-        path: file.path,
+        path: file.place().to_owned(),
         bytes: file.size,
         sha256: file.sha256,
         lines: file.lines,

@@ -51,10 +51,10 @@ state!(Detection {
     advice,
 });
 
-/// Without whether it is known: that is looked up when its log is recorded.
+/// Without whether it is known, and what its log was named: that is looked up when its log is recorded.
 impl State for Hit {
     fn write(&self, out: &mut Out<'_>) {
-        let Hit { finding, host, account, source, kept, known: _ } = self;
+        let Hit { finding, host, account, source, kept, known: _, was: _ } = self;
         finding.write(out);
         host.write(out);
         account.write(out);
@@ -70,6 +70,7 @@ impl State for Hit {
             source: State::read(bytes)?,
             kept: State::read(bytes)?,
             known: None,
+            was: None,
         })
     }
 }

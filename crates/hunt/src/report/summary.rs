@@ -46,6 +46,8 @@ pub struct Summary {
     pub more_detections: u64,
     /// Detections that were told once and count no more. They are in no number.
     pub ended: Vec<Ended>,
+    /// Of `detections` those that an earlier hunt kept ([`kept::known`](super::kept::known)); empty where nobody looked.
+    pub known_detections: BTreeSet<[u8; 32]>,
     /// The logs that were looked at, or should have been.
     pub files: Vec<FileFacts>,
     /// Logs that hold the same as another of `files`, packed or not, each with that one: they were read and count once.
@@ -84,6 +86,7 @@ impl Summary {
             detections: Vec::new(),
             more_detections: 0,
             ended: Vec::new(),
+            known_detections: BTreeSet::new(),
             files: Vec::new(),
             copies: Vec::new(),
             coverage: Coverage::default(),
@@ -115,6 +118,11 @@ impl Summary {
     /// Lines in all, the unread ones among them.
     pub fn lines(&self) -> u64 {
         self.files.iter().map(|file| file.lines).sum()
+    }
+
+    /// Files in which there are lines.
+    pub fn files_with_lines(&self) -> u64 {
+        self.files.iter().filter(|file| file.lines > 0).count() as u64
     }
 
     /// Lines that could not be read.
@@ -247,6 +255,8 @@ pub struct Hit {
     pub kept: String,
     /// Whether an earlier hunt recorded it, under whatever name its log had then; `None` where nobody looked.
     pub known: Option<bool>,
+    /// The name that its log had when it was recorded first, where the register knows it under another since.
+    pub was: Option<String>,
 }
 
 impl Hit {
@@ -259,6 +269,7 @@ impl Hit {
             source: SourceKind::Unknown,
             kept: String::new(),
             known: None,
+            was: None,
         }
     }
 }

@@ -40,7 +40,12 @@ pub fn table(summary: &Summary, columns: usize) -> String {
 
 /// What a person reads first: one sentence.
 pub fn verdict(summary: &Summary) -> String {
-    let (findings, detections) = (summary.hit_count(), summary.detection_count());
+    verdict_on(summary, summary.hit_count(), summary.detection_count(), "")
+}
+
+/// As [`verdict`], on so many findings and detections of it; `which` stands before their nouns.
+pub(super) fn verdict_on(summary: &Summary, findings: u64, detections: u64, which: &str) -> String {
+    let (finding, detection) = (format!("{which}finding"), format!("{which}detection"));
     let limit = if summary.is_limited() { ", as far as could be looked" } else { "" };
     match (findings, detections) {
         _ if summary.sought.is_empty() && findings + detections == 0 => {
@@ -48,10 +53,10 @@ pub fn verdict(summary: &Summary) -> String {
         }
         (0, 0) if summary.lines() == 0 => "No line of a log was read, so nothing can be said".to_owned(),
         (0, 0) => format!("Nothing was found{limit}"),
-        (findings, 0) => format!("{} found", counted(findings, "finding")),
-        (0, detections) => format!("{} found", counted(detections, "detection")),
+        (findings, 0) => format!("{} found", counted(findings, &finding)),
+        (0, detections) => format!("{} found", counted(detections, &detection)),
         (findings, detections) => {
-            format!("{} and {} found", counted(findings, "finding"), counted(detections, "detection"))
+            format!("{} and {} found", counted(findings, &finding), counted(detections, &detection))
         }
     }
 }
@@ -87,10 +92,9 @@ pub fn basis(summary: &Summary) -> String {
         (_, 0) => format!("; of {} nothing was had", names.join(", ")),
         (_, others) => format!("; of {} and {others} more sources nothing was had", names.join(", ")),
     };
-    let with_lines = summary.files.iter().filter(|file| file.lines > 0).count();
-    let files = match summary.files.len() {
-        all if all == with_lines => counted(all as u64, "file"),
-        all => format!("{} of {}", grouped(with_lines as u64), counted(all as u64, "file")),
+    let files = match (summary.files.len() as u64, summary.files_with_lines()) {
+        (all, with_lines) if all == with_lines => counted(all, "file"),
+        (all, with_lines) => format!("{} of {}", grouped(with_lines), counted(all, "file")),
     };
     format!("This rests on {} in {files}{period}; {unread}{missing}.", counted(summary.lines(), "line"))
 }
@@ -178,7 +182,12 @@ impl Page {
     fn more(&mut self, total: usize, shown: usize, noun: &str) {
         if total > shown {
             let more = counted_as((total - shown) as u64, noun, &format!("{noun}s"));
-            self.say(&format!("  and {more} more; --json and the CSV name them all"), 2);
+            // Counts and gaps have no row in a CSV, and what was held by nobody is in no file.
+            let named = match noun {
+                "finding" | "detection" => "`--format json` and `--format csv` name all that are kept",
+                _ => "`--format json` names them all",
+            };
+            self.say(&format!("  and {more} more; {named}"), 2);
         }
     }
 }
@@ -264,14 +273,15 @@ fn findings(page: &mut Page, summary: &Summary) {
         return;
     }
     page.heading("Findings");
-    for Hit { finding, host, known, .. } in new_first(&summary.hits).take(TABLE_FINDINGS_MAX) {
+    for Hit { finding, host, known, was, .. } in new_first(&summary.hits).take(TABLE_FINDINGS_MAX) {
         let name = summary.facts_of(finding).map_or("", |facts| facts.name.as_str());
         let name = if name.is_empty() { String::new() } else { format!("  {name}") };
         let what = format!("{} {}", finding.kind.name(), finding.value);
         page.say(&format!("{}  {what}{name}", second_or_dash(finding.time)), 21);
         let host = host.as_deref().map_or(String::new(), |host| format!("  on {host}"));
         let known = if *known == Some(true) { format!("  ({RECORDED_BEFORE})") } else { String::new() };
-        page.say(&format!("  {}{host}{known}", place(summary, &finding.file, finding.line)), 4);
+        let was = was.as_deref().map_or(String::new(), |was| format!("  (was {was})"));
+        page.say(&format!("  {}{was}{host}{known}", place(summary, &finding.file, finding.line)), 4);
         let part = around(&finding.text, &finding.value, LINE_CHARS);
         let dots = |left: u64| if left > 0 { "…" } else { "" };
         let line = format!(

@@ -182,6 +182,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                         source: event.class.kind,
                         kept,
                         known: None,
+                        was: None,
                     });
                 }
             }

@@ -207,6 +207,7 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     })?;
     let (first, last) = group.times();
     let draft = &group.draft;
+    let refused = share::refusal(&node, &group)?;
     let objects = if revoked { Vec::new() } else { share::preview(&node, &group)? };
     let more = group.findings.len().saturating_sub(LINES_SHOWN);
     if as_json {
@@ -220,7 +221,7 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
                 "count": group.findings.len(), "first": first.map(|t| t.to_string()),
                 "last": last.map(|t| t.to_string()), "community": draft.community,
                 "anonymous": draft.anonymous, "rule": draft.rule, "sighting": draft.sighting,
-                "lines": lines, "more_lines": more, "objects": objects,
+                "lines": lines, "more_lines": more, "objects": objects, "refused": refused,
             })
         );
         return Ok(Exit::Done);
@@ -253,13 +254,16 @@ fn show(data: &Data, id: &str, as_json: bool) -> Result<Exit, Failure> {
     if more > 0 {
         say!("  and {more} more lines; `polder finding list` names them");
     }
-    match objects.as_slice() {
-        [] if revoked => say!("  Its indicator was revoked: no sighting is made of it"),
-        [] => say!("  It is of an entry of a list: there is no object that a sighting could refer to"),
-        objects => {
-            say!("  A sighting would say:");
-            objects.iter().for_each(|object| say!("    {object}"));
+    if !objects.is_empty() {
+        say!("  A sighting would say:");
+        objects.iter().for_each(|object| say!("    {object}"));
+    }
+    match refused {
+        Some(why) => say!("  No sighting of it can be shared: {}", visible(&why)),
+        None if objects.is_empty() => {
+            say!("  It is of an entry of a list: there is no object that a sighting could refer to")
         }
+        None => {}
     }
     Ok(Exit::Done)
 }

@@ -74,17 +74,15 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
         set_revoked_aside(read, &mut summary)?;
         let recorded = files(read)?;
         coverage::add_recorded(&mut summary, &recorded);
+        // Unpacked, as a hunt tells them.
+        summary.bytes = recorded.iter().map(|file| file.counted_to).sum();
         summary.files = recorded_files(recorded);
-        summary.bytes = summary.files.iter().map(|file| file.bytes).sum();
-        let mut kinds = BTreeMap::<_, u64>::new();
-        for indicator in hunt::query::indicators(read)? {
-            *kinds.entry(indicator.observable.kind()).or_default() += 1;
-        }
         let undecided = ended::tell(read, &mut summary)?;
         if let Some((last, sought)) = kept::sought(read)? {
             summary.sought = sought;
+            let which = if summary.sought.origins.is_empty() { "rules" } else { "indicators, rules" };
             summary.sought.notes.push(format!(
-                "rules, patterns and detectors are those of the last hunt, of {} UTC",
+                "{which}, patterns and detectors are those of the last hunt, of {} UTC",
                 last.to_string()[..16].replace('T', " ")
             ));
         }
@@ -95,10 +93,16 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
                 counted(undecided, "detection")
             ));
         }
-        summary.sought.indicators = kinds.into_iter().collect();
+        if summary.sought.origins.is_empty() {
+            let mut kinds = BTreeMap::<_, u64>::new();
+            for indicator in hunt::query::indicators(read)? {
+                *kinds.entry(indicator.observable.kind()).or_default() += 1;
+            }
+            summary.sought.indicators = kinds.into_iter().collect();
+            summary.sought.origins.push("the node's ledger, as it is now".to_owned());
+        }
         Ok::<_, EngineError>(())
     })?;
-    summary.sought.origins.push("the node's ledger, as it is now".to_owned());
     summary.sought.notes.push(
         "this is what all hunts on this node recorded; what was looked for then may have been less"
             .to_owned(),

@@ -253,21 +253,37 @@ pub fn sight_of(group: &Group) -> Result<Sight, Failure> {
     })
 }
 
-/// What a sighting of the findings would say, under its indicator's marking; nothing for entries of a list.
+/// What a sighting of the findings would say, under its indicator's marking; nothing for entries of a list, and
+/// for an indicator of which nobody knows anything any more.
 pub fn preview(node: &Node, group: &Group) -> Result<Vec<Value>, Failure> {
     let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
         return Ok(Vec::new());
     };
-    let facts = node.store.read(|read| match indicator_facts(read, &sight.indicator)? {
+    let known = node.store.read(|read| match indicator_facts(read, &sight.indicator)? {
         None => said_facts(read, &sight.indicator),
         facts => Ok(facts),
     })?;
-    let facts = facts.unwrap_or_default();
+    // It was withdrawn: nothing of it is told.
+    let Some(facts) = known else { return Ok(Vec::new()) };
     let anonymous = group.draft.anonymous;
     let identity = identity_id(node.member());
     let refs = marking_refs(&facts, facts.marking);
     let by = (!anonymous).then_some(identity.as_str());
     Ok(sighting_values(&sight.facts(by, &refs, now(), uuids(node, &sight, anonymous)?)))
+}
+
+/// Why no sighting of the findings can be shared, as [`run`] would say: their indicator is not held here, or no more.
+/// `None` of entries of lists, which no sighting is of.
+pub fn refusal(node: &Node, group: &Group) -> Result<Option<String>, Failure> {
+    let Some(sight) = sights(group.findings.iter().map(|hit| &hit.finding), now()).into_iter().next() else {
+        return Ok(None);
+    };
+    let community = group.draft.community.as_deref().filter(|_| group.draft.state == State::Drafted);
+    match marking(node, &sight.indicator, &node.audience(community)?, None) {
+        Ok(_) => Ok(None),
+        Err(failure) if matches!(failure.exit, Exit::NotFound | Exit::Usage) => Ok(Some(failure.message)),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// A sighting goes no further than the indicator: as strict as the strictest record of it, and to a

@@ -2,8 +2,8 @@
 //! `polder seen`: whether a value was ever in the logs, and what the answer rests on.
 
 use hunt::history::{
-    Act, Coverage, Missing, Question, Seen, Sighted, Source, SourceCoverage, day_of_time, day_text,
-    is_kept_by_place, other_kind,
+    Act, Coverage, Missing, OtherZone, Question, Seen, Sighted, Source, SourceCoverage, day_of_time,
+    day_text, is_kept_by_place, other_kind,
 };
 use model::diagnostic::shown;
 use model::observable::{Observable, ObservableKind, refang};
@@ -172,8 +172,9 @@ impl Answer {
             }
             for source in self.sources.iter().take(SHOWN_MAX) {
                 let alone = source.seen.as_ref().map(|seen| counted(seen.count, "time"));
+                let was = source.was.as_ref().map_or(String::new(), |was| format!(" (was {})", shown(was)));
                 say!(
-                    "  {}  {}",
+                    "  {}{was}  {}",
                     shown(&source.file),
                     alone.unwrap_or_else(|| "counted with others".to_owned())
                 );
@@ -205,7 +206,7 @@ impl Answer {
 fn source_json(source: &Source) -> Value {
     let seen = source.seen.as_ref();
     json!({
-        "file": source.file, "kind": source.kind.name(), "first": time(seen.and_then(|s| s.first)),
+        "file": source.file, "was": source.was, "kind": source.kind.name(), "first": time(seen.and_then(|s| s.first)),
         "last": time(seen.and_then(|s| s.last)), "count": seen.map(|s| s.count),
     })
 }
@@ -238,6 +239,9 @@ pub fn coverage_json(coverage: &Coverage) -> Value {
         "missing": coverage.missing.iter().map(missing).collect::<Vec<_>>(), "unread": unread.collect::<Vec<_>>(),
         "more_unread": coverage.more_unread, "dropped": dropped.collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(), "elsewhere": coverage.elsewhere,
+        "other_zones": coverage.other_zones.iter().map(|zones| {
+            json!({ "counted": zones.counted, "read": zones.read, "files": zones.files })
+        }).collect::<Vec<_>>(),
         "forgotten": time(coverage.forgotten), "forgotten_others": coverage.forgotten_others,
     })
 }
@@ -364,6 +368,13 @@ fn tell_missing(coverage: &Coverage) {
     let more = coverage.unread.len().saturating_sub(SHOWN_MAX) as u64 + coverage.more_unread;
     if more > 0 {
         say!("  and {more} more files that were not wholly read; --json names them");
+    }
+    for OtherZone { counted: by, read, files } in &coverage.other_zones {
+        say!(
+            "  counted by another zone: {}, by {by} where they are read by {read} now; first, last and days of what stands \
+             in them may be off by the difference. A hunt with --data of a new directory counts them anew",
+            counted(*files, "file")
+        );
     }
     if coverage.forgotten_others > 0 {
         say!(

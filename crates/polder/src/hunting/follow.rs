@@ -36,7 +36,7 @@ use crate::finding::approve::approve;
 use crate::finding::{Dismissed, fill_indicators};
 use crate::history::Opened;
 use crate::node::{Node, now};
-use crate::notify::{self, Settings};
+use crate::notify::{self, Settings, Told};
 use crate::out::say;
 
 /// How long events wait for others that come out of order; so long after an hour detectors judge it.
@@ -593,7 +593,7 @@ impl<'f> Following<'f> {
         summary.files.sort_by(|a, b| a.path.cmp(&b.path));
         let written = self.know(&mut summary).and_then(|()| notify::write_down(node, &summary, settings));
         match (written, &self.notices) {
-            (Ok(true), Some(notices)) => notices.post.wake(),
+            (Ok(Told::Written | Told::NoRoom), Some(notices)) => notices.post.wake(),
             (Ok(_), _) => {}
             (Err(fault), _) => {
                 self.tidings.give_back(summary, now());

@@ -29,15 +29,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
-use hunt::detection::Means;
+use hunt::detection::{Detection, Means};
 use hunt::finding::Finding;
 use hunt::history::Observed;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
-use hunt::report::{Hit, Summary, kept};
+use hunt::report::{Hit, Summary, kept, outbox};
 use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
+use ledger::sql::EngineError;
 use model::diagnostic::{Diagnostic, Severity, shown};
 use model::time::Timestamp;
 use model::zone::Zone;
@@ -91,7 +92,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let several = paths.len() + unlisted.len() > 1;
-    let job = Job { args, history: history.as_ref(), quarry: &quarry, several, stop: stop_when_told()? };
+    let begun = summary.made;
+    let owed = node.as_ref().filter(|_| settings.is_some()).and_then(|node| owe(node, begun));
+    let job =
+        Job { args, history: history.as_ref(), quarry: &quarry, several, owed, stop: stop_when_told()? };
     // All of them are followed, also those that are done.
     let to_follow = paths.clone();
     let mut newest = node.as_ref().map_or(Ok(0), |node| node.store.read(back::newest))?;
@@ -117,10 +121,12 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         settled = is_still_there(node, place);
     }
     if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
+        let begun = keeper.as_ref().map_or(begun, |keeper| keeper.begun.at);
+        let since = job.owed.map_or(begun, |owed| owed.min(begun));
         let patterns = summary.detections.iter().filter(|one| one.means == Means::Pattern);
         settled = history
             .note(&quarry.said_of(patterns.map(|one| &one.id)))
-            .and_then(|()| settle(node, history, &counts, newest, &job.stop, &mut summary));
+            .and_then(|()| settle(node, history, &counts, newest, since, &job.stop, &mut summary));
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.
@@ -132,13 +138,19 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     if !args.paths.is_empty() {
         outputs::write(&args.output, node.as_ref(), &summary)?;
     }
-    if let (Some(node), Some(settings)) = (&node, &settings) {
-        notify::announce(node, &summary, settings)?;
+    let is_unfinished = summary.stopped && keeper.as_ref().is_some_and(Keeper::is_kept);
+    match (&node, &settings) {
+        // It is told as one hunt: what was found so far is owed until then.
+        (Some(_), Some(_)) if is_unfinished => {
+            eprintln!("what was found is told by notice when the hunt has come to its end")
+        }
+        (Some(node), Some(settings)) => notify::announce(node, &summary, settings)?,
+        _ => {}
     }
     // Found or not: what was read is not in the history.
     settled?;
     match keeper {
-        Some(keeper) if summary.stopped && keeper.is_kept() => {
+        Some(_) if is_unfinished => {
             eprintln!("stopped; the same command goes on from here");
         }
         Some(keeper) if !summary.stopped => keeper.finish()?,
@@ -158,6 +170,18 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     })
 }
 
+/// A hunt begins that tells people by notice: since when what was recorded is not told yet. Where that cannot be written
+/// down nothing more can be, and the hunt says so.
+fn owe(node: &Node, begun: Timestamp) -> Option<Timestamp> {
+    match node.store.local(|tx| outbox::owe(tx, begun)) {
+        Ok(since) => Some(since),
+        Err(fault) => {
+            eprintln!("polder: {fault}; if this hunt is cut off, what it has recorded is told by no notice");
+            None
+        }
+    }
+}
+
 /// Device and inode of the file that holds the records; `None` where a server does.
 fn database_place(node: &Node) -> Option<(u64, u64)> {
     std::fs::metadata(node.dir.database()).ok().map(|facts| (facts.dev(), facts.ino()))
@@ -175,20 +199,27 @@ fn is_still_there(node: &Node, place: Option<(u64, u64)>) -> Result<(), Failure>
     )))
 }
 
-/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back.
+/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back. What was recorded or
+/// kept before `since` is known.
 fn settle(
     node: &Node,
     history: &Opened<'_>,
     counts: &BTreeMap<(i64, String), RuleCount>,
     newest: i64,
+    since: Timestamp,
     stop: &AtomicBool,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     node.store
         .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
-    node.store.local(|tx| {
-        kept::keep(tx, &summary.detections, now())?;
-        kept::keep_sought(tx, &summary.sought, now())
+    summary.known_detections = node.store.local(|tx| {
+        let known = kept::known(tx.as_read(), &summary.detections, since)?;
+        // Kept again it would be new to whoever goes on with a hunt that is stopped.
+        let is_kept = |one: &&Detection| !summary.stopped || !known.contains(&kept::id_of(one));
+        let to_keep: Vec<Detection> = summary.detections.iter().filter(is_kept).cloned().collect();
+        kept::keep(tx, &to_keep, now())?;
+        kept::keep_sought(tx, &summary.sought, now())?;
+        Ok::<_, EngineError>(known)
     })?;
     coverage::declared(history, summary)?;
     node.store.read(|read| set_dismissed_aside(read, summary))?;
@@ -212,6 +243,8 @@ struct Job<'j> {
     quarry: &'j Quarry,
     /// Whether more than one file is to be read: then one that cannot be keeps none of the others from it.
     several: bool,
+    /// Since when what was recorded is told by no notice yet.
+    owed: Option<Timestamp>,
     /// Raised by Ctrl-C.
     stop: Arc<AtomicBool>,
 }
@@ -296,6 +329,9 @@ impl<'j> Job<'j> {
             observed: &observed,
         };
         let mut taking = Taking::new(&mut gathering, self.recording(), keeper);
+        if let Some(owed) = self.owed {
+            taking.is_new_since(owed);
+        }
         let begun = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| progress.show(&self.stop));
@@ -303,6 +339,7 @@ impl<'j> Job<'j> {
             progress.finish();
             done
         })?;
+        taking.tell_retimed(&self.zone());
         let unrecorded = taking.unrecorded;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
@@ -467,25 +504,26 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
 
 /// A finding as `docs/json.md` has it.
 pub fn finding_json(hit: &Hit) -> Value {
-    let Hit { finding, host, account, source, kept, .. } = hit;
+    let Hit { finding, host, account, source, kept, was, .. } = hit;
     json!({
         "file": finding.file, "line": finding.line, "offset": finding.offset,
         "time": finding.time.map(|t| t.to_string()), "kind": finding.kind.name(), "value": finding.value,
         "indicator": finding.indicator, "text": finding.text, "lossy": finding.lossy,
-        "clipped": finding.clipped, "host": host, "account": account, "source": kind_name(*source), "kept": kept,
+        "clipped": finding.clipped, "host": host, "account": account, "source": kind_name(*source), "kept": kept, "was": was,
     })
 }
 
 /// A finding for a person.
 pub fn finding_line(hit: &Hit) -> String {
-    let Hit { finding, host, account, .. } = hit;
+    let Hit { finding, host, account, was, .. } = hit;
     let time = finding.time.map_or_else(|| "-".to_owned(), |t| t.to_string()[..19].replace('T', " "));
     let Finding { file, line, value, indicator, .. } = finding;
     let (file, value, indicator) = (shown(file), shown(value), shown(indicator));
     let about = [("host", host), ("account", account)].into_iter();
     let about: String =
         about.filter_map(|(what, name)| Some(format!("  {what} {}", shown(name.as_deref()?)))).collect();
-    format!("{file}:{line}  {time}  {} {value}  ({indicator}){about}", finding.kind.name())
+    let was = was.as_deref().map_or(String::new(), |was| format!(" (was {})", shown(was)));
+    format!("{file}:{line}{was}  {time}  {} {value}  ({indicator}){about}", finding.kind.name())
 }
 
 /// `1 file`, `2 files`.

@@ -10,7 +10,9 @@ use std::sync::atomic::AtomicBool;
 
 use hunt::back;
 use hunt::confirm::{Confirm, warning};
-use hunt::history::{FileFacts, HistoryError, LogToRecord, LookedBack as Seen, Observed, ShorterForm};
+use hunt::history::{
+    FileFacts, HistoryError, LogToRecord, LookedBack as Seen, Observed, Recorded, ShorterForm,
+};
 use hunt::indicator::Indicator;
 use hunt::limits::{
     FINDINGS_PER_FILE_MAX, LOOK_BACK_BYTES_MAX, LOOK_BACK_INDICATORS_MAX, LOOK_BACK_SOURCES_MAX,
@@ -54,7 +56,7 @@ impl<'r> Recording<'r> {
         findings: &'r [Hit],
         zone: &Zone,
     ) -> Recording<'r> {
-        let facts = FileFacts { zone: zone.to_string(), ..facts(path, report) };
+        let facts = FileFacts { zone: zone.to_string(), may_retime: true, ..facts(path, report) };
         Recording { path, name: &report.file, facts, observed, findings }
     }
 
@@ -73,6 +75,8 @@ pub struct Logged {
     pub number: Option<i64>,
     /// Of each finding whether an earlier hunt recorded it; nothing where this hunt recorded the log before.
     pub known: Vec<bool>,
+    /// Whether it was read by another zone before, and if so, whether the history counts it by this one now.
+    pub retimed: Option<bool>,
 }
 
 /// Records logs for a hunt that was begun at some time. A log whose beginning is counted already, together with others,
@@ -106,6 +110,9 @@ pub fn record(
             }
             facts.apart = true;
         }
+        if let Some(known) = history.history().under_another_name(facts)? {
+            facts.is_copy = is_still_whole(&known);
+        }
         if (shorter.is_none() || facts.apart) && history.history().number_of(facts)?.is_none() {
             // Of two that have grown from one, one is it.
             facts.grown_from = renamed(history, path, facts)?.filter(|from| grown.insert(from.sha256));
@@ -113,7 +120,11 @@ pub fn record(
         let known =
             if findings.is_empty() { None } else { history.history().known_findings(facts, findings)? };
         let known = known.map(|log| if log.recorded < begun { log.findings } else { Vec::new() });
-        all.push(Logged { number: None, known: known.unwrap_or_else(|| vec![false; findings.len()]) });
+        all.push(Logged {
+            number: None,
+            retimed: None,
+            known: known.unwrap_or_else(|| vec![false; findings.len()]),
+        });
     }
     let mut logs: Vec<LogToRecord<'_>> = recordings
         .iter_mut()
@@ -127,7 +138,12 @@ pub fn record(
     drop(logs);
     for ((recording, outcome), logged) in recordings.iter().zip(outcomes).zip(&mut all) {
         logged.number = match outcome {
-            Ok((number, _)) => Some(number),
+            Ok((number, recorded)) => {
+                if let Recorded::Retimed { is_counted, .. } = recorded {
+                    logged.retimed = Some(is_counted);
+                }
+                Some(number)
+            }
             Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again)?,
             Err(HistoryError::Taken { .. }) => {
                 // A member of an archive may be a copy of another: then what it holds is recorded by now.
@@ -149,6 +165,13 @@ fn renamed(history: &Opened<'_>, path: &Path, facts: &FileFacts) -> Result<Optio
     Ok(of_heads
         .into_iter()
         .find(|shorter| begins_with(path, Access::Named, facts.packed, shorter) && !is_still_there(shorter)))
+}
+
+/// As [`is_still_there`], of one that has not grown: what else has its name is then told by its size.
+fn is_still_whole(log: &ShorterForm) -> bool {
+    let is_of_size = |path: &Path| fs::metadata(path).is_ok_and(|facts| facts.len() == log.size);
+    let path = Path::new(&log.path);
+    (file_of(&log.path).is_some_and(|file| file != path) || is_of_size(path)) && is_still_there(log)
 }
 
 /// Whether a recorded log lies where it was recorded. Of what cannot be looked at that is taken for granted.

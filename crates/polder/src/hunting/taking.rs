@@ -17,6 +17,7 @@ use hunt::run::{Hunt, Part};
 use model::time::Timestamp;
 use model::zone::Zone;
 
+use super::counted;
 use super::gather::{self, Gathering};
 use super::record::{self, Again, Logged, Recording};
 use super::unfinished::{Identity, Keeper};
@@ -112,6 +113,10 @@ impl ReadFile<'_> {
     }
 }
 
+fn were(logs: u64) -> String {
+    format!("{} {}", counted(logs, "log"), if logs == 1 { "was" } else { "were" })
+}
+
 /// Where what comes of the files goes.
 pub struct Taking<'t, 'q> {
     pub gathering: &'t mut Gathering<'q>,
@@ -127,6 +132,8 @@ pub struct Taking<'t, 'q> {
     begun: Timestamp,
     /// Why what was read since is not in the history: the hunt goes on, and is gone on with later from there.
     pub unrecorded: Option<Failure>,
+    /// Logs that were read by another zone before: those that the history counts by this one now, and the others.
+    retimed: [u64; 2],
     waiting: Vec<ReadFile<'q>>,
     waiting_bytes: u64,
     since: Instant,
@@ -146,9 +153,34 @@ impl<'t, 'q> Taking<'t, 'q> {
             stopped: None,
             of_file: OfFile::default(),
             unrecorded: None,
+            retimed: [0; 2],
             waiting: Vec::new(),
             waiting_bytes: 0,
             since: Instant::now(),
+        }
+    }
+
+    /// What was recorded since some time counts as new, though it was before the hunt was begun.
+    pub fn is_new_since(&mut self, since: Timestamp) {
+        self.begun = self.begun.min(since);
+    }
+
+    /// Says of how many logs the times are others than an earlier hunt recorded.
+    pub fn tell_retimed(&self, zone: &Zone) {
+        let [counted, others] = self.retimed;
+        if counted > 0 {
+            eprintln!(
+                "{} read by another zone before: findings, coverage and history tell their times by {zone} now",
+                were(counted)
+            );
+        }
+        if others > 0 {
+            eprintln!(
+                "polder: {} read by another zone before: findings and coverage tell their times by {zone} now, but what the \
+                 history counted of them cannot be taken out again, so that first, last and days of a value may be off by \
+                 the difference (`polder seen` says so); a hunt with --data of a new directory counts them anew",
+                were(others)
+            );
         }
     }
 
@@ -219,7 +251,10 @@ impl<'t, 'q> Taking<'t, 'q> {
             let mut copies = Vec::new();
             for mut hunt in hunts {
                 let logged = if hunt.report.stopped { None } else { logged.next() };
-                let Logged { number, known } = logged.unwrap_or_default();
+                let Logged { number, known, retimed } = logged.unwrap_or_default();
+                if let Some(is_counted) = retimed {
+                    self.retimed[usize::from(!is_counted)] += 1;
+                }
                 of_file.mark(&hunt.report.file, &known);
                 if self.gathering.is_copy(&hunt.report) {
                     copies.push(hunt.report.file);

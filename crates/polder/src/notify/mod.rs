@@ -7,7 +7,7 @@ mod settings;
 mod webhook;
 
 use hunt::report::outbox::{
-    Enqueued, Outgoing, due, enqueue, failed, naming, outgoing, retry, sent, unname, waiting,
+    Enqueued, Outgoing, due, enqueue, failed, naming, outgoing, owe_nothing, retry, sent, unname, waiting,
 };
 use hunt::report::words::{second, visible};
 use hunt::report::{NamedObject, Summary, is_withheld, kept, notice};
@@ -92,9 +92,16 @@ fn tell(one: &Outgoing, as_json: bool) {
 /// Tells people of a summary: writes it down for each channel, then sends what waits. What could not be sent
 /// is told on stderr and tried again by `polder notify send`; nothing is an error but a fault of the node.
 pub fn announce(node: &Node, summary: &Summary, settings: &Settings) -> Result<(), Failure> {
-    if !write_down(node, summary, settings)? {
-        return Ok(());
+    match write_down(node, summary, settings)? {
+        Told::Nothing if !summary.hits.is_empty() || !summary.known_detections.is_empty() => eprintln!(
+            "nothing is new in what was found, so no notice is made; `polder finding report --notify FILE` tells all that \
+             is recorded"
+        ),
+        Told::Nothing | Told::Written => {}
+        // The next hunt tells it once more.
+        Told::NoRoom => return Ok(()),
     }
+    node.store.local(owe_nothing)?;
     for (id, failure) in send(node, settings, false, SEND_MAX)? {
         match failure {
             None => eprintln!("notice {id} was sent"),
@@ -112,9 +119,21 @@ pub fn tell_failure(id: i64, why: &str) {
     );
 }
 
-/// Writes down what is to be told of a summary, for each channel; answers whether there is anything to tell.
-pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result<bool, Failure> {
-    let Some(notice) = notice(summary, settings.level_min) else { return Ok(false) };
+/// What came of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing new was found.
+    Nothing,
+    /// It is written down for each channel, now or before.
+    Written,
+    /// Too many wait for one of the channels.
+    NoRoom,
+}
+
+/// Writes down what is to be told of a summary, for each channel.
+pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result<Told, Failure> {
+    let Some(notice) = notice(summary, settings.level_min) else { return Ok(Told::Nothing) };
+    let mut told = Told::Written;
     let mut channels = Vec::new();
     let bare = notice.bare.as_ref();
     if settings.mail.is_some() {
@@ -128,14 +147,17 @@ pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result
     for (channel, body, bare) in channels {
         match node.store.local(|tx| enqueue(tx, channel, &notice, &body, &bare, now()))? {
             Enqueued::Added(_) => {}
-            Enqueued::Full => eprintln!(
-                "polder: too many notices wait to be sent, so this one is not taken for {channel}; \
-                 `polder notify list` says why they wait"
-            ),
+            Enqueued::Full => {
+                told = Told::NoRoom;
+                eprintln!(
+                    "polder: too many notices wait to be sent, so this one is not taken for {channel}; \
+                     `polder notify list` says why they wait"
+                );
+            }
             Enqueued::Known => eprintln!("the same was told by {channel} before; it is not told again"),
         }
     }
-    Ok(true)
+    Ok(told)
 }
 
 /// Whether all objects that a notice names may be named as they were: each is held where it was, not revoked, and not

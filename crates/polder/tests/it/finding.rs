@@ -379,3 +379,21 @@ fn kept_detections_can_be_ended() {
     bench.run(&["rules", "exceptions", "--end", "1", "--data", "d"]).expect(0);
     assert_eq!(users(&of(&report)), ["anna", "bert"], "an exception that has ended covers nothing");
 }
+
+/// What a sighting would say was shown of an indicator that was withdrawn, and `share` refused it then.
+#[test]
+fn no_sighting_is_shown_that_would_be_refused() {
+    let found = Found::new();
+    let all = found.list();
+    let finding = all.iter().find(|one| one["value"] == "203.0.113.7").unwrap();
+    let (id, indicator) = (finding["finding"].as_str().unwrap(), finding["indicator"].as_str().unwrap());
+    let shown = || found.run(&["show", id, "--json"]).expect(0).json().remove(0);
+    assert_eq!((shown()["objects"].as_array().unwrap().len(), &shown()["refused"]), (3, &Value::Null));
+    found.bench.run(&["recall", "--data", "d", indicator, "--withdraw"]).expect(0);
+    let refused = found.run(&["share", id]).expect(1);
+    let shown = shown();
+    assert_eq!(shown["objects"], json!([]));
+    let why = shown["refused"].as_str().unwrap();
+    assert!(refused.err.contains(why), "{why}: {}", refused.err);
+    found.run(&["show", id]).expect(0).says(&["No sighting of it can be shared"]);
+}

@@ -288,6 +288,141 @@ fn a_report_mails_what_ships_with_the_program_by_name() {
     }
 }
 
+/// A node that looks for 203.0.113.7, and tells a server that does not answer.
+fn telling() -> Bench {
+    let bench = Bench::new();
+    private(&bench, "hook.secret", SECRET);
+    settings(&bench, &silent());
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    std::fs::create_dir(bench.path("l")).unwrap();
+    bench
+}
+
+/// Where nobody listens: the port was free a moment ago.
+fn silent() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn settings(bench: &Bench, address: &str) {
+    bench.write(
+        "notify.toml",
+        format!("[webhook]\nurl = \"http://{address}/\"\nsecret_file = \"hook.secret\"\n"),
+    );
+}
+
+/// What a server hears of the notices that wait: how many findings each tells, and how many it leaves out.
+fn counts_heard(bench: &Bench) -> Vec<(u64, u64)> {
+    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"; 4]);
+    settings(bench, &address);
+    bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml", "--now"]).expect(0);
+    let counts = |(_, body): (String, Vec<u8>)| {
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let count = |name: &str| body[name].as_u64().unwrap();
+        (count("findings_in_all"), count("known_findings"))
+    };
+    // It hands over what it heard after it has answered.
+    std::iter::from_fn(|| heard.recv_timeout(std::time::Duration::from_secs(1)).ok()).map(counts).collect()
+}
+
+fn accepted(day: u64) -> String {
+    format!("2026-03-{day:02}T08:00:01Z accepted 203.0.113.7\n")
+}
+
+/// A log that was renamed, packed or copied made a notice of all in it once more; one new finding sent all old ones with it,
+/// and what waited to be sent went out beside what repeated it.
+#[test]
+fn a_notice_tells_nothing_that_an_earlier_hunt_told() {
+    let bench = telling();
+    let hunt = || bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--notify", "notify.toml"]).expect(0);
+    let log = accepted(1) + &accepted(2);
+    bench.write("l/fw.log", &log);
+    hunt().says(&["does not answer"]);
+    std::fs::rename(bench.path("l/fw.log"), bench.path("l/old.log")).unwrap();
+    hunt().says(&["nothing is new"]);
+    std::fs::remove_file(bench.path("l/old.log")).unwrap();
+    bench.write("l/old.log.zst", zstd::encode_all(log.as_bytes(), 1).unwrap());
+    hunt().says(&["nothing is new"]);
+    bench.write("l/copy.log", &log);
+    hunt().says(&["nothing is new"]);
+    assert_eq!(listed(&bench).len(), 1);
+    bench.write("l/next.log", accepted(3));
+    hunt();
+    let told = counts_heard(&bench);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((told[0], told[1].0), ((2, 0), 1));
+    assert!(told[1].1 >= 2, "{told:?}");
+    settings(&bench, &silent());
+    hunt().says(&["nothing is new"]);
+    // A report that is asked for tells all of it.
+    bench.run(&["finding", "report", "--data", "d", "--out", "r.txt", "--notify", "notify.toml"]).expect(0);
+    assert_eq!(counts_heard(&bench), [(3, 0)]);
+}
+
+/// What a hunt had recorded when it was stopped is told once: by the one that goes on with it, and by one that begins anew.
+#[test]
+fn what_a_stopped_hunt_found_is_told_once() {
+    for anew in [&[][..], &["--anew"]] {
+        let bench = telling();
+        bench.write("l/a.log", accepted(1));
+        let pipe = bench.path("l/later.log");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let args = [
+            "hunt",
+            "--no-packs",
+            "--data",
+            "d",
+            "--threads",
+            "1",
+            "l/a.log",
+            "l/later.log",
+            "--notify",
+            "notify.toml",
+        ];
+        let mut hunting = bench.command(&args).stdout(std::process::Stdio::null()).spawn().unwrap();
+        // It opens when the hunt has come to it.
+        let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+        let id = hunting.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(writer);
+        assert_eq!(hunting.wait().unwrap().code(), Some(3));
+        bench.run(&["notify", "list", "--data", "d"]).expect(1);
+        std::fs::remove_file(&pipe).unwrap();
+        bench.write("l/later.log", accepted(2));
+        let hunt = |more: &[&str]| bench.run(&[&args[..], more].concat()).expect(0);
+        hunt(anew).says(&["does not answer"]);
+        hunt(&[]).says(&["nothing is new"]);
+        assert_eq!(counts_heard(&bench), [(2, 0)], "{anew:?}");
+    }
+}
+
+/// A detection that was told before went out again with each notice.
+#[test]
+fn a_detection_that_was_kept_before_is_told_by_no_other_notice() {
+    let bench = telling();
+    let sign_in = |nth: usize| {
+        format!(
+            "<86>1 2026-03-02T02:11:{nth:02}Z gate sshd 99 - - Failed password for user{} from 198.51.100.7 port 4 ssh2\n",
+            nth % 12
+        )
+    };
+    bench.write("l/gate.log", (0..24).map(sign_in).collect::<String>());
+    let hunt = || bench.run(&["hunt", "--data", "d", "l", "--notify", "notify.toml"]).expect(0);
+    hunt().says(&["does not answer"]);
+    hunt().says(&["nothing is new"]);
+    bench.write("l/fw.log", accepted(3));
+    hunt();
+    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"; 2]);
+    settings(&bench, &address);
+    bench.run(&["notify", "send", "--data", "d", "--notify", "notify.toml", "--now"]).expect(0);
+    let told: Vec<Value> = heard.iter().map(|(_, body)| serde_json::from_slice(&body).unwrap()).collect();
+    let detections = |nth: usize| told[nth]["detections"].as_array().unwrap().len();
+    assert!(detections(0) > 0, "{told:?}");
+    assert_eq!((detections(1), &told[1]["findings_in_all"]), (0, &json!(1)));
+    assert_eq!(told[1]["known_detections"], told[0]["detections_in_all"]);
+}
+
 #[test]
 fn settings_that_would_tell_too_much_are_refused() {
     let bench = Bench::new();

@@ -394,6 +394,43 @@ fn sharing_says_what_already_holds(engine: &Engine) {
     share(&ids[0], &to_ring).expect(2).says(&["was retracted on 2"]);
 }
 
+/// The report on earlier hunts told bytes as they are packed, and none of the indicators of packs.
+#[test]
+fn a_report_made_later_counts_as_the_hunt_did() {
+    let bench = Bench::new();
+    bench.write("list.txt", LIST);
+    bench.import("list.txt", &["--tlp", "green"], 0);
+    std::fs::create_dir(bench.path("l")).unwrap();
+    bench.write("l/vpn.log", LOG);
+    bench.write(
+        "l/old.log.zst",
+        zstd::encode_all(LOG.replace("02:11", "03:11").repeat(500).as_bytes(), 1).unwrap(),
+    );
+    bench.write("l/empty.log", "");
+    let first = |args: &[&str]| bench.run(args).expect(0).json().remove(0);
+    let hunted = first(&["hunt", "--data", "d", "l", "--json"]);
+    let reported = first(&["finding", "report", "--data", "d", "--format", "json"]);
+    assert_eq!(hunted["bytes"], LOG.len() * 501);
+    for member in ["bytes", "files", "lines", "findings"] {
+        assert_eq!(hunted[member], reported[member], "{member}");
+    }
+    for member in ["indicators", "origins", "rules", "patterns", "detectors"] {
+        assert_eq!(hunted["sought"][member], reported["sought"][member], "{member}");
+    }
+    let page = ["finding", "report", "--data", "d", "--format", "page-text", "--language", "en"];
+    bench.run(&page).expect(0).says(&["501 lines in 2 of 3 files"]);
+    // What an earlier program kept tells nothing of indicators: then the ledger is counted.
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    let earlier = "UPDATE hunt_sought SET body = x'000500'";
+    store.local(|tx| tx.execute(earlier, &[])).map_err(|e: EngineError| e).unwrap();
+    drop(store);
+    let reported = first(&["finding", "report", "--data", "d", "--format", "json"]);
+    assert_eq!(
+        (&reported["sought"]["rules"], &reported["sought"]["indicators"]),
+        (&json!(5), &json!({ "ip": 1 }))
+    );
+}
+
 /// The report of a hunt told of times that are on no day, and the report on earlier hunts did not.
 fn a_report_made_later_tells_the_odd_times_of_the_hunt(engine: &Engine) {
     let bench = Bench::on(engine);

@@ -139,7 +139,7 @@ pub(super) fn findings(summary: &Summary) -> Markup {
 }
 
 fn finding(summary: &Summary, hit: &Hit) -> Markup {
-    let Hit { finding, host, account, source, kept, known } = hit;
+    let Hit { finding, host, account, source, kept, known, was } = hit;
     let facts = summary.facts(&finding.indicator);
     html! {
         li.card {
@@ -151,7 +151,7 @@ fn finding(summary: &Summary, hit: &Hit) -> Markup {
                 @if let Some(time) = finding.time { (second(time)) } @else { "no time told" } " · "
                 @if let Some(host) = host { "host " (outside(host)) " · " }
                 @if let Some(account) = account { "account " (outside(account)) " · " }
-                (outside(&finding.file)) ", " (summary.number_word(&finding.file)) " " (grouped(finding.line)) ", byte " (grouped(finding.offset))
+                (outside(&finding.file)) @if let Some(was) = was { " (was " (outside(was)) ")" } ", " (summary.number_word(&finding.file)) " " (grouped(finding.line)) ", byte " (grouped(finding.offset))
                 " · " (kind_name(*source)) " · " (facts.marking.to_string())
                 @if !kept.is_empty() { " · kept: " (outside(kept)) }
                 @if *known == Some(true) { " · " (RECORDED_BEFORE) }

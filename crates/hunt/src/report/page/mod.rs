@@ -117,7 +117,11 @@ impl<'a> Page<'a> {
             fixed,
             urgent: verdict == Verdict::Now,
             verdict: language.verdict(verdict),
-            basis: language.basis(summary.lines(), summary.files.len() as u64, period),
+            basis: language.basis(
+                summary.lines(),
+                (summary.files_with_lines(), summary.files.len() as u64),
+                period,
+            ),
             steps,
             accounts: Names::of(accounts, language),
             devices: Names::of(devices, language),

@@ -282,13 +282,20 @@ impl Language {
         format!("{} {}", self.number(number), if number == 1 { one } else { many })
     }
 
-    pub(super) fn basis(self, lines: u64, files: u64, period: Option<(Day, Day)>) -> String {
+    /// `files`: in how many there are lines, and how many there are.
+    pub(super) fn basis(self, lines: u64, files: (u64, u64), period: Option<(Day, Day)>) -> String {
         let lines = self.count(lines, ["regel", "regels"], ["line", "lines"]);
-        let files = self.count(files, ["bestand", "bestanden"], ["file", "files"]);
+        let (with_lines, files) = files;
+        let some = match (with_lines == files, self) {
+            (true, _) => String::new(),
+            (false, Language::Dutch) => format!("{} van ", separated(with_lines, '.')),
+            (false, Language::English) => format!("{} of ", separated(with_lines, ',')),
+        };
+        let files = some + &self.count(files, ["bestand", "bestanden"], ["file", "files"]);
         let period = period.map_or(String::new(), |(from, to)| format!(", {}", self.days(from, to)));
         match self {
             Language::Dutch => format!("Bekeken: {lines} uit {files}{period}."),
-            Language::English => format!("Looked at: {lines} of {files}{period}."),
+            Language::English => format!("Looked at: {lines} in {files}{period}."),
         }
     }
 

@@ -12,7 +12,7 @@ use hunt::limits::{
 use hunt::report::words::{around, bytes, date, grouped, shortened, visible};
 use hunt::report::{
     Contact, Contacts, Day, FileFacts, FileState, Gap, GapReason, Hit, IndicatorFacts, Language, Summary,
-    html, notice, one_page_html, one_page_text, table, verdict,
+    html, kept, notice, one_page_html, one_page_text, table, verdict,
 };
 use model::marking::{Marking, Tlp};
 use model::observable::ObservableKind;
@@ -492,16 +492,59 @@ fn findings_of_a_renamed_log_are_no_other_notice() {
     assert_ne!(key(&summary), key(&other));
     renamed.hits[0].finding.text.push('x');
     assert_ne!(key(&summary), key(&renamed));
-    // What an earlier hunt recorded is said.
     renamed.hits.iter_mut().for_each(|hit| hit.known = Some(true));
-    assert!(
-        notice(&renamed, Level::Medium)
-            .unwrap()
-            .text
-            .contains("All of them were recorded by an earlier hunt.")
-    );
     renamed.hits[0].known = Some(false);
     assert!(html(&renamed).contains("4 findings were recorded by an earlier hunt."));
+}
+
+/// `finding report` has no `--json`, and no CSV has a row for a gap.
+#[test]
+fn a_table_says_which_form_names_what_it_has_no_room_for() {
+    let mut summary = sample::many();
+    summary.left_out = (0..1_000).map(|nth| (format!("reason {nth}"), 1)).collect();
+    let page = table(&summary, 100);
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        page.contains("findings more; `--format json` and `--format csv` name all that are kept"),
+        "{page}"
+    );
+    assert!(page.contains("lines more; `--format json` names them all"), "{page}");
+    assert!(!page.contains("--json"), "{page}");
+}
+
+/// One new finding sent all old ones once more, and nothing told them apart.
+#[test]
+fn a_notice_tells_what_no_earlier_hunt_recorded() {
+    let mut summary = sample::firm();
+    let (findings, detections) = (summary.hits.len() as u64, summary.detections.len() as u64);
+    assert!(findings > 1 && detections > 1);
+    summary.hits.iter_mut().skip(1).for_each(|hit| hit.known = Some(true));
+    let told = notice(&summary, Level::Informational).unwrap();
+    assert_eq!(
+        (&told.json["findings_in_all"], &told.json["known_findings"]),
+        (&1.into(), &(findings - 1).into())
+    );
+    assert_eq!(told.json["findings"].as_array().unwrap().len(), 1);
+    assert!(told.text.contains("1 new finding"), "{}", told.text);
+    assert!(
+        told.text.contains(&format!("{} findings of earlier hunts are left out.", findings - 1)),
+        "{}",
+        told.text
+    );
+    summary.known_detections = summary.detections.iter().skip(1).map(kept::id_of).collect();
+    let told = notice(&summary, Level::Informational).unwrap();
+    assert_eq!(
+        (&told.json["detections_in_all"], &told.json["known_detections"]),
+        (&1.into(), &(detections - 1).into())
+    );
+    let known = &summary.detections[1].title;
+    assert!(!told.text.contains(known.as_str()), "{known}: {}", told.text);
+    summary.hits[0].known = Some(true);
+    summary.known_detections.insert(kept::id_of(&summary.detections[0]));
+    assert!(notice(&summary, Level::Informational).is_none(), "nothing is new");
+    // Nobody looked.
+    summary.hits[0].known = None;
+    assert!(notice(&summary, Level::Informational).is_some());
 }
 
 #[test]
