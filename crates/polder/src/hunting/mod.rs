@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, UNIX_EPOCH};
 
 use hunt::back;
-use hunt::detection::Means;
+use hunt::detection::{Detection, Means};
 use hunt::finding::Finding;
 use hunt::history::Observed;
 use hunt::reader::{Input, read_logs};
@@ -71,6 +71,9 @@ const NOT_RECORDED: &str =
     "not all of this could be recorded: the history lacks it until the same command has run again";
 /// What must be said of indicators that are newer than a hunt that went on.
 const NEWER_LOOK_BACK: &str = "indicators that arrived after it was begun are looked up in the history for the logs that were read until it was stopped: those of kinds that the history does not keep were not looked for in them";
+
+/// What must be said where the ledger cannot be asked.
+const NOT_ASKED: &str = "whether a pattern was withdrawn while it was hunted for is not known";
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
@@ -119,7 +122,16 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         let patterns = summary.detections.iter().filter(|one| one.means == Means::Pattern);
         settled = history
             .note(&quarry.said_of(patterns.map(|one| &one.id)))
-            .and_then(|()| settle(node, history, &counts, newest, &job.stop, &mut summary));
+            .and_then(|()| settle(node, history, &quarry, &counts, newest, &job.stop, &mut summary));
+    }
+    if let (Some(node), true) = (&node, summary.detections.iter().any(|one| one.means == Means::Pattern)) {
+        // Another database than the hunt began with says nothing of what was withdrawn.
+        let is_there = is_still_there(node, place);
+        match is_there.and_then(|()| leave_out_withdrawn(node, &quarry, &mut summary.detections)) {
+            Err(failure) if settled.is_ok() => settled = Err(failure),
+            Err(failure) => eprintln!("polder: {failure}; {NOT_ASKED}"),
+            Ok(()) => {}
+        }
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.
@@ -180,6 +192,7 @@ fn is_still_there(node: &Node, place: Option<(u64, u64)>) -> Result<(), Failure>
 fn settle(
     node: &Node,
     history: &Opened<'_>,
+    quarry: &Quarry,
     counts: &BTreeMap<(i64, String), RuleCount>,
     newest: i64,
     stop: &AtomicBool,
@@ -188,7 +201,7 @@ fn settle(
     node.store
         .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
     node.store.local(|tx| {
-        kept::keep(tx, &summary.detections, now())?;
+        kept::keep(tx, &summary.detections, &quarry.patterns_of_nobody, now())?;
         kept::keep_sought(tx, &summary.sought, now())
     })?;
     coverage::declared(history, summary)?;
@@ -202,6 +215,17 @@ fn settle(
     }
     for approved in approve(node)? {
         eprintln!("{}", approved.in_words());
+    }
+    Ok(())
+}
+
+/// What was withdrawn while it was hunted for, or while the hunt was stopped, is told no more.
+fn leave_out_withdrawn(node: &Node, quarry: &Quarry, detections: &mut Vec<Detection>) -> Result<(), Failure> {
+    let of_nobody = &quarry.patterns_of_nobody;
+    let left_out = node.store.read(|read| kept::leave_out_withdrawn(read, detections, of_nobody))?;
+    if left_out > 0 {
+        let what = counted(left_out, "detection");
+        eprintln!("{what} by patterns that were withdrawn since the hunt began; not told, and not kept");
     }
     Ok(())
 }
