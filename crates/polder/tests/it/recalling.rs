@@ -9,6 +9,7 @@ on_both_engines! {
     what_is_withdrawn_is_nowhere,
     a_withdrawn_indicator_is_in_no_detection,
     a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection,
+    the_label_of_a_report_does_not_fall_when_an_indicator_is_withdrawn,
     narrowing_holds_against_a_nightly_import,
     a_later_stricter_address_narrows_what_refers_to_it,
     retracting_revokes_by_a_version,
@@ -126,6 +127,28 @@ fn a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection(engine:
     bench.run(&["recall", "--data", "d", &id(2), "--withdraw", "--reason", "wrong"]).expect(code);
     let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]);
     assert!(!report.out.contains(&id(2)) && report.out.contains(&id(3)), "{}", report.out);
+}
+
+/// Of what was for named persons nothing is known once it is withdrawn: the label of the report fell.
+fn the_label_of_a_report_does_not_fall_when_an_indicator_is_withdrawn(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let id = "indicator--00000000-0000-4000-8000-000000000001";
+    let indicator = format!(
+        r#"{{"type":"indicator","spec_version":"2.1","id":"{id}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","object_marking_refs":["{}"],"pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
+        tlp("red")
+    );
+    bench.write("a.json", bundle(&[indicator]));
+    bench.import("a.json", &[], 0);
+    bench.write("a.log", "2026-03-01T10:00:00Z in 203.0.113.7\n");
+    let label = |args: &[&str]| {
+        let args = [args, &["--data", "d", "--format", "json"]].concat();
+        bench.run(&args).expect(0).json()[0]["label"].clone()
+    };
+    assert_eq!(label(&["hunt", "--no-packs", "a.log"]), "TLP:RED");
+    assert_eq!(label(&["finding", "report"]), "TLP:RED");
+    let code = if engine.is_server() { 3 } else { 0 };
+    bench.run(&["recall", "--data", "d", id, "--withdraw", "--reason", "wrong"]).expect(code);
+    assert_eq!(label(&["finding", "report"]), "TLP:RED");
 }
 
 /// A repeated import narrows where it is stricter, and loosens nothing that was narrowed.
