@@ -16,6 +16,7 @@ use hunt::report::{
     recorded_files, stix, table, timesketch,
 };
 use ledger::sql::{EngineError, Read};
+use model::diagnostic::json_shown;
 use uuid::Uuid;
 
 use super::share::keyed_uuid;
@@ -243,7 +244,10 @@ fn print(
         }
         ReportFormat::Stix => {
             let bytes = stix_bytes(node, summary, form.anonymous)?;
-            out.write_all(&bytes).and_then(|()| out.write_all(b"\n"))
+            match std::str::from_utf8(&bytes) {
+                Ok(json) => writeln!(out, "{}", json_shown(json)),
+                Err(_) => out.write_all(&bytes).and_then(|()| out.write_all(b"\n")),
+            }
         }
         ReportFormat::Table => out.write_all(table(summary, columns()).as_bytes()),
         ReportFormat::Timesketch => match timesketch(summary, out) {
