@@ -63,6 +63,7 @@ pub use live::Listen;
 pub use record::look_back;
 pub use storing::{store_left_behind, with_findings_that_wait};
 pub use unfinished::{Dropped as DroppedHunts, drop_all as drop_unfinished};
+pub use waiting::drop_set_aside;
 
 /// Why a file was not read that the hunt did not come to.
 const STOPPED: &str = "the hunt was stopped";
