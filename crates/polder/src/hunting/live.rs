@@ -381,7 +381,7 @@ mod tests {
         let (long, rotated) = (dir.path().join("a.log"), dir.path().join("b.log"));
         std::fs::write(&long, "a line of some length\n".repeat(3 * CHUNK_BYTES / 22)).unwrap();
         std::fs::write(&rotated, "old\n").unwrap();
-        let tail = |path: &PathBuf| Tail::new(path, Access::Found, Place::default());
+        let tail = |path: &PathBuf| Tail::new(path, Access::FOUND, Place::default());
         let mut tails: Vec<Tail> = [&long, &rotated].into_iter().map(tail).collect();
         assert_eq!(tails[1].next().unwrap().bytes, b"old\n");
         std::fs::rename(&rotated, dir.path().join("b.log.1")).unwrap();

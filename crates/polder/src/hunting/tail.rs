@@ -415,7 +415,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         std::fs::write(&path, "old\nhalf").unwrap();
-        let mut tail = Tail::new(&path, Access::Found, Place { offset: 4, lines: 1 });
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
         assert!(tail.next().is_none());
         appending(&path).write_all(b" line\nsecond\nthi").unwrap();
         let chunk = tail.next().unwrap();
@@ -433,7 +433,7 @@ mod tests {
         let path = dir.path().join("a.log");
         std::fs::write(&path, "one\n").unwrap();
         let mut writer = appending(&path);
-        let mut tail = Tail::new(&path, Access::Found, Place { offset: 4, lines: 1 });
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
         writer.write_all(b"two\n").unwrap();
         assert_eq!(all(&mut tail).0, "two\n");
         std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
@@ -459,7 +459,7 @@ mod tests {
     fn only_so_many_rotated_files_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
-        let mut tail = Tail::new(&path, Access::Found, Place::default());
+        let mut tail = Tail::new(&path, Access::FOUND, Place::default());
         let mut told = String::new();
         for nth in 0..RESTS_MAX + 2 {
             std::fs::write(&path, format!("{nth}\n")).unwrap();
@@ -479,7 +479,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         std::fs::write(&path, "one\ntwo\n").unwrap();
-        let mut tail = Tail::new(&path, Access::Found, Place { offset: 4, lines: 1 });
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
         assert_eq!(all(&mut tail).0, "two\n");
         for new in
             ["the first one\n", "now it is as\n", "short\n", "and longer than it ever was before\nhalf"]
@@ -501,7 +501,7 @@ mod tests {
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "secret\n").unwrap();
         std::fs::write(&path, "one\n").unwrap();
-        let mut tail = Tail::new(&path, Access::Found, Place::default());
+        let mut tail = Tail::new(&path, Access::FOUND, Place::default());
         assert_eq!(all(&mut tail).0, "one\n");
         std::fs::remove_file(&path).unwrap();
         symlink(&secret, &path).unwrap();
