@@ -2,7 +2,9 @@
 //! When a line of JSON happened, by the few members that tell it: the history asks each line that holds a value, and has
 //! no use for the rest. What is answered is what reading the line into an event comes to, or that this is not clear.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use model::time::Timestamp;
 use model::zone::Zone;
 
@@ -18,6 +20,12 @@ type Time = Result<Option<Timestamp>, Unclear>;
 
 /// Most members that are looked at; every known name fits once.
 const MEMBERS_MAX: usize = 48;
+
+/// What a line of Suricata's, or of Zeek's, may tell its time by once more; a letter of a key may be written as an escape.
+static SURICATA_AGAIN: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(["\"timestamp\"", "\"event_type\"", "\\u"]).ok());
+static ZEEK_AGAIN: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(["\"ts\"", "\"event_type\"", "\\u"]).ok());
 
 /// The members of an object that matter: key, and what begins with its value.
 struct Found<'a> {
@@ -125,20 +133,16 @@ impl<'a> Found<'a> {
     /// Whether nothing behind this member need be looked at: Suricata and Zeek have one place for the time, near the start.
     /// What tells it must not come again, as the last of a name counts.
     fn is_told(&self, key: &[u8], rest: &[u8], shape: Shape) -> bool {
-        let comes_again = |name: &[u8]| memmem::find(rest, name).is_some();
-        // A letter of a key may be written as an escape.
-        match (shape, key) {
-            (Shape::Suricata, b"timestamp" | b"event_type") => {
-                self.is("event_type", b'"')
-                    && self.has("timestamp")
-                    && ![b"\"timestamp\"".as_slice(), b"\"event_type\"", b"\\u"].into_iter().any(comes_again)
+        let again = match (shape, key) {
+            (Shape::Suricata, b"timestamp" | b"event_type")
+                if self.is("event_type", b'"') && self.has("timestamp") =>
+            {
+                &SURICATA_AGAIN
             }
-            (Shape::Zeek(_), b"ts") => {
-                !self.has("event_type")
-                    && ![b"\"ts\"".as_slice(), b"\"event_type\"", b"\\u"].into_iter().any(comes_again)
-            }
-            _ => false,
-        }
+            (Shape::Zeek(_), b"ts") if !self.has("event_type") => &ZEEK_AGAIN,
+            _ => return false,
+        };
+        again.as_ref().is_some_and(|again| !again.is_match(rest))
     }
 
     /// In the order in which `json::event` asks who wrote the line.
