@@ -75,6 +75,24 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(seen)
 }
 
+/// JSON for a terminal: what a text in it hides is written as an escape, which means the same to whoever reads JSON.
+pub fn json_shown(json: &str) -> Cow<'_, str> {
+    // The others JSON escapes itself; outside of its texts they are its layout.
+    let is_raw = |c: char| c >= '\u{7f}' && is_hidden(c);
+    if !json.chars().any(is_raw) {
+        return Cow::Borrowed(json);
+    }
+    let mut seen = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_raw(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| seen.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            seen.push(c);
+        }
+    }
+    Cow::Owned(seen)
+}
+
 /// Whether a character shows nothing, or changes how others are shown.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -6,6 +6,8 @@ use std::fmt::Arguments;
 use std::io::{self, StderrLock, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use model::diagnostic::json_shown;
+
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// Whether a line of progress stands on the terminal.
 static IS_SHOWN: AtomicBool = AtomicBool::new(false);
@@ -29,12 +31,13 @@ pub fn aside() -> StderrLock<'static> {
     terminal
 }
 
-/// Writes one line, while somebody reads.
+/// Writes one line, while somebody reads. Most are JSON: what a terminal might obey, and JSON need not escape, is written
+/// as an escape.
 pub fn line(text: Arguments<'_>) {
     if CLOSED.load(Ordering::Relaxed) {
         return;
     }
-    if let Err(error) = writeln!(io::stdout().lock(), "{text}") {
+    if let Err(error) = writeln!(io::stdout().lock(), "{}", json_shown(&text.to_string())) {
         CLOSED.store(true, Ordering::Relaxed);
         if error.kind() != io::ErrorKind::BrokenPipe {
             eprintln!("polder: cannot write to stdout: {error}; what follows is not shown");

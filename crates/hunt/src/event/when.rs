@@ -2,6 +2,9 @@
 //! When a line of JSON happened, by the few members that tell it: the history asks each line that holds a value, and has
 //! no use for the rest. What is answered is what reading the line into an event comes to, or that this is not clear.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use model::time::Timestamp;
 use model::zone::Zone;
 
@@ -18,6 +21,12 @@ type Time = Result<Option<Timestamp>, Unclear>;
 /// Most members that are looked at; every known name fits once.
 const MEMBERS_MAX: usize = 48;
 
+/// What a line of Suricata's, or of Zeek's, may tell its time by once more; a letter of a key may be written as an escape.
+static SURICATA_AGAIN: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(["\"timestamp\"", "\"event_type\"", "\\u"]).ok());
+static ZEEK_AGAIN: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(["\"ts\"", "\"event_type\"", "\\u"]).ok());
+
 /// The members of an object that matter: key, and what begins with its value.
 struct Found<'a> {
     members: [(&'a [u8], &'a [u8]); MEMBERS_MAX],
@@ -27,33 +36,20 @@ struct Found<'a> {
 /// The time of a line that is one object.
 pub(super) fn time(line: &[u8], shape: Shape, zone: &Zone) -> Time {
     let inside = line.trim_ascii_start().strip_prefix(b"{").ok_or(Unclear)?;
-    // These two have one place for it, near the start: nothing behind it is looked at.
-    let only: Option<&[u8]> = match shape {
-        Shape::Suricata => Some(b"timestamp"),
-        Shape::Zeek(_) => Some(b"ts"),
-        _ => None,
-    };
     let mut found = Found { members: [(b"", b""); MEMBERS_MAX], count: 0 };
     for (key, value) in Members::of(inside) {
-        if Some(key) == only
-            && let Ok(Some(time)) = time_of(value, zone)
-        {
-            return Ok(Some(time));
-        }
-        if key == b"Event"
-            && let Some(time) = system_time(value)
-        {
-            return time_of(time, zone);
-        }
         if memchr::memchr(b'\\', key).is_some() {
             return Err(Unclear);
         }
         if is_known(key) {
             *found.members.get_mut(found.count).ok_or(Unclear)? = (key, value);
             found.count += 1;
+            if found.is_told(key, value, shape) {
+                break;
+            }
         }
     }
-    found.time(zone)
+    found.time(shape, zone)
 }
 
 /// Whether a member says when it was, or who wrote it.
@@ -134,17 +130,32 @@ impl<'a> Found<'a> {
         Ok(None)
     }
 
+    /// Whether nothing behind this member need be looked at: Suricata and Zeek have one place for the time, near the start.
+    /// What tells it must not come again, as the last of a name counts.
+    fn is_told(&self, key: &[u8], rest: &[u8], shape: Shape) -> bool {
+        let again = match (shape, key) {
+            (Shape::Suricata, b"timestamp" | b"event_type")
+                if self.is("event_type", b'"') && self.has("timestamp") =>
+            {
+                &SURICATA_AGAIN
+            }
+            (Shape::Zeek(_), b"ts") if !self.has("event_type") => &ZEEK_AGAIN,
+            _ => return false,
+        };
+        again.as_ref().is_some_and(|again| !again.is_match(rest))
+    }
+
     /// In the order in which `json::event` asks who wrote the line.
-    fn time(&self, zone: &Zone) -> Time {
+    fn time(&self, shape: Shape, zone: &Zone) -> Time {
         let (has, is_text) = (|name| self.has(name), |name| self.is(name, b'"'));
         if is_text("event_type") && has("timestamp") {
             return self.at("timestamp", zone);
         }
-        if is_text("_path") {
+        if is_text("_path") || matches!(shape, Shape::Zeek(_)) && has("ts") {
             return self.at("ts", zone);
         }
-        if self.is("Event", b'{') {
-            return Err(Unclear);
+        if let Some(event) = self.get("Event").filter(|event| event.first() == Some(&b'{')) {
+            return time_of(system_time(event)?, zone);
         }
         if self.is("winlog", b'{') {
             return self.at("@timestamp", zone);
@@ -178,17 +189,25 @@ impl<'a> Found<'a> {
 }
 
 /// `System.TimeCreated` of an event log's event, as its attribute is written.
-fn system_time(event: &[u8]) -> Option<&[u8]> {
-    let system = member(event, b"System")?;
-    let attributes = member(system, b"TimeCreated")
-        .and_then(|time| member(time, b"#attributes"))
-        .or_else(|| member(system, b"TimeCreated_attributes"))?;
-    member(attributes, b"SystemTime")
+fn system_time(event: &[u8]) -> Result<&[u8], Unclear> {
+    let system = member(event, b"System")?.ok_or(Unclear)?;
+    let attributes = match (member(system, b"TimeCreated")?, member(system, b"TimeCreated_attributes")?) {
+        (Some(time), None) => member(time, b"#attributes")?,
+        (None, attributes) => attributes,
+        (Some(_), Some(_)) => None,
+    };
+    member(attributes.ok_or(Unclear)?, b"SystemTime")?.ok_or(Unclear)
 }
 
-/// A member of the object that begins here.
-fn member<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    Members::of(object.strip_prefix(b"{")?).find(|(key, _)| *key == name).map(|(_, value)| value)
+/// A member of the object that begins here. What stands twice, or as an escape, is not clear.
+fn member<'a>(object: &'a [u8], name: &[u8]) -> Result<Option<&'a [u8]>, Unclear> {
+    let mut found = None;
+    for (key, value) in Members::of(object.strip_prefix(b"{").ok_or(Unclear)?) {
+        if memchr::memchr(b'\\', key).is_some() || key == name && found.replace(value).is_some() {
+            return Err(Unclear);
+        }
+    }
+    Ok(found)
 }
 
 /// The value that begins here as a time.

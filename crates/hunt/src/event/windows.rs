@@ -14,8 +14,16 @@ use super::{Event, Format, SourceClass, Unread};
 
 type Fields = Map<String, Value>;
 
-/// Names that tell what an event is: nothing that the event's own data says replaces them.
-const TELLING: &[&str] = &["Channel", "Computer", "EventID", "EventRecordID", "Provider_Name", "TimeCreated"];
+/// Names that tell what an event is, and when it was: nothing that the event's own data says replaces them.
+const TELLING: &[&str] = &[
+    "Channel",
+    "Computer",
+    "EventID",
+    "EventRecordID",
+    "Provider_Name",
+    "TimeCreated",
+    "TimeCreated_SystemTime",
+];
 
 /// Where collectors that write one level put the time, the best first.
 pub(super) const TIMES: &[&str] =

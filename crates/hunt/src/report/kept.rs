@@ -147,29 +147,32 @@ pub fn known(
     Ok(known)
 }
 
-/// Keeps what a hunt told, in place of what was told of the same before; what a person said of it stays. Those that were
-/// told more than [`DETECTIONS_KEPT_DAYS`] ago go, and of more than [`DETECTIONS_KEPT_MAX`] those that matter least.
-pub fn keep(tx: &mut dyn Tx, detections: &[Detection], now: Timestamp) -> Result<(), EngineError> {
+/// Keeps what a hunt told, in place of what was told of the same before; what a person said of it stays. `of_nobody` are the ids of the patterns that
+/// came from no ledger: those of others are kept only while the ledger holds them, as [`withdraw`] finds no more what comes
+/// after it. Those that were told more than [`DETECTIONS_KEPT_DAYS`] ago go, and of more than [`DETECTIONS_KEPT_MAX`] those
+/// that matter least.
+pub fn keep(
+    tx: &mut dyn Tx,
+    detections: &[Detection],
+    of_nobody: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<(), EngineError> {
     let said = dismissed(tx.as_read())?;
-    let mut held: BTreeMap<&str, bool> = BTreeMap::new();
+    let held = held(tx.as_read(), detections)?;
     for detection in detections {
-        let is_held = match detection.means {
-            Means::Detector | Means::Rule => false,
-            Means::Pattern => match held.get(detection.id.as_str()) {
-                Some(held) => *held,
-                None => {
-                    let is_held = is_held(tx.as_read(), &detection.id)?;
-                    held.insert(&detection.id, is_held);
-                    is_held
-                }
-            },
+        // Of what a rule or a detector says nothing can be withdrawn.
+        let indicator = match held.get(detection.id.as_str()).filter(|_| detection.means == Means::Pattern) {
+            Some(true) => detection.id.as_str(),
+            Some(false) if !of_nobody.contains(&detection.id) => continue,
+            Some(false) | None => "",
         };
         tx.execute(
             "INSERT INTO hunt_detections (id, indicator, level, told, body) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (id) DO UPDATE SET level = excluded.level, told = excluded.told, body = excluded.body",
+             ON CONFLICT (id) DO UPDATE SET indicator = excluded.indicator, level = excluded.level,
+                 told = excluded.told, body = excluded.body",
             &[
                 Value::Blob(&id_of(detection)),
-                Value::Text(if is_held { &detection.id } else { "" }),
+                Value::Text(indicator),
                 Value::Int(detection.level as i64),
                 Value::Int(now.micros()),
                 Value::Blob(&body_of_kept(detection, said.get(&detection_id(detection)))),
@@ -228,6 +231,33 @@ pub fn dismiss(
     let body = body_of_kept(detection, why.as_ref());
     let sql = "UPDATE hunt_detections SET body = ?2 WHERE id = ?1";
     Ok(tx.execute(sql, &[Value::Blob(&id_of(detection)), Value::Blob(&body)])? > 0)
+}
+
+/// Of each indicator whose pattern detected something, whether the ledger holds it.
+fn held<'d>(
+    read: &mut dyn Read,
+    detections: &'d [Detection],
+) -> Result<BTreeMap<&'d str, bool>, EngineError> {
+    let patterns = detections.iter().filter(|one| one.means == Means::Pattern);
+    let ids: BTreeSet<&str> = patterns.map(|one| one.id.as_str()).collect();
+    ids.into_iter().map(|id| Ok((id, is_held(read, id)?))).collect()
+}
+
+/// Takes out what patterns detected that came from the ledger and that it holds no more: they were withdrawn while they were
+/// hunted for. `of_nobody` are the ids of those that came from no ledger. Answers how many detections.
+pub fn leave_out_withdrawn(
+    read: &mut dyn Read,
+    detections: &mut Vec<Detection>,
+    of_nobody: &BTreeSet<String>,
+) -> Result<u64, EngineError> {
+    let withdrawn: BTreeSet<String> = held(read, detections)?
+        .into_iter()
+        .filter(|(id, is_held)| !is_held && !of_nobody.contains(*id))
+        .map(|(id, _)| id.to_owned())
+        .collect();
+    let before = detections.len();
+    detections.retain(|one| one.means != Means::Pattern || !withdrawn.contains(&one.id));
+    Ok((before - detections.len()) as u64)
 }
 
 /// Whether the ledger holds an object: of what it does not nothing can be withdrawn.

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use model::diagnostic::json_shown;
 use model::id::hex;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ pub fn json_lines(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let mut lines = 0_u64;
     let mut say = |value: Value| {
         lines += 1;
-        writeln!(out, "{value}")
+        json_line(&value, out)
     };
     say(head(summary))?;
     summary.hits.iter().try_for_each(|hit| say(finding_line(summary, hit)))?;
@@ -40,7 +41,12 @@ pub fn json_lines(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     for (why, count) in &summary.left_out {
         say(json!({ "type": "left-out", "why": why, "count": count }))?;
     }
-    writeln!(out, "{}", json!({ "type": "end", "lines": lines }))
+    json_line(&json!({ "type": "end", "lines": lines }), out)
+}
+
+/// Writes JSON as a line that may be shown on a terminal.
+pub(super) fn json_line(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", json_shown(&value.to_string()))
 }
 
 fn head(summary: &Summary) -> Value {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::advice::{advice, title};
 use super::group::about;
-use super::lines::means_name;
+use super::lines::{json_line, means_name};
 use super::summary::{Hit, Summary};
 use super::words::kind_name;
 use crate::detection::{Detection, Level, Means};
@@ -31,9 +31,9 @@ const STATUS_NEW: u64 = 1;
 /// Writes findings and detections as OCSF events.
 pub fn ocsf(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     for hit in &summary.hits {
-        writeln!(out, "{}", finding(summary, hit))?;
+        json_line(&finding(summary, hit), out)?;
     }
-    summary.detections.iter().try_for_each(|d| writeln!(out, "{}", detection(summary, d)))
+    summary.detections.iter().try_for_each(|d| json_line(&detection(summary, d), out))
 }
 
 fn event(summary: &Summary, severity: Level, info: Value) -> Map<String, Value> {

@@ -10,6 +10,7 @@ use model::observable::ObservableKind;
 use model::time::Timestamp;
 
 use super::beyond::Beyond;
+use super::notice::is_withheld;
 use crate::detection::{Detection, Means};
 use crate::event::{Format, SourceKind, SourceKinds, Unread};
 use crate::finding::Finding;
@@ -158,12 +159,15 @@ impl Summary {
     }
 
     /// The label of a report that holds all of it. Lines of own logs are for the own organisation alone,
-    /// and where an indicator is for named persons, so is what was found of it.
+    /// and where an indicator is for named persons, so is what was found of it. One whose marking is unknown may be: it
+    /// may have been withdrawn since.
     pub fn label(&self) -> Tlp {
         let found = self.hits.iter().map(|hit| &hit.finding.indicator);
         let matched = self.detections.iter().filter(|one| one.means == Means::Pattern).map(|one| &one.id);
-        let named = found.chain(matched).filter_map(|id| self.indicators.get(id));
-        named.map(|facts| facts.marking.label()).fold(Tlp::AmberStrict, Tlp::max)
+        let ids: BTreeSet<&String> = found.chain(matched).collect();
+        let label =
+            |facts: IndicatorFacts| if is_withheld(&facts) { Tlp::Red } else { facts.marking.label() };
+        ids.into_iter().map(|id| label(self.facts(id))).fold(Tlp::AmberStrict, Tlp::max)
     }
 
     /// What is known of an indicator, by its id. Of an object that nobody told anything of the marking is unknown,

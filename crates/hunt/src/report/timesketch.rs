@@ -8,6 +8,7 @@ use model::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::advice::title;
+use super::lines::json_line;
 use super::summary::{Hit, Summary};
 use super::words::kind_name;
 use crate::detection::Detection;
@@ -18,7 +19,7 @@ pub fn timesketch(summary: &Summary, out: &mut dyn Write) -> io::Result<u64> {
     let mut timeless = summary.more_hits + summary.more_detections;
     for hit in &summary.hits {
         match hit.finding.time {
-            Some(time) => writeln!(out, "{}", finding(summary, hit, time))?,
+            Some(time) => json_line(&finding(summary, hit, time), out)?,
             None => timeless += 1,
         }
     }
@@ -32,7 +33,7 @@ pub fn timesketch(summary: &Summary, out: &mut dyn Write) -> io::Result<u64> {
         let ends = ends.iter().take(if detection.first == detection.last { 1 } else { 2 });
         for (time, what) in ends {
             if let Some(time) = time {
-                writeln!(out, "{}", self::detection(summary, detection, *time, what))?;
+                json_line(&self::detection(summary, detection, *time, what), out)?;
             }
         }
     }

@@ -172,6 +172,98 @@ fn a_line_has_one_time_whoever_asks() {
     }
 }
 
+/// Logs of one form each; the first line says it.
+const FORMS: [&str; 5] = [
+    r#"{"timestamp":"2020-01-01T00:00:00Z","flow_id":1,"event_type":"dns","src_ip":"192.0.2.1"}"#,
+    r#"{"ts":1577836800.5,"uid":"C1","id.orig_h":"192.0.2.1","conn_state":"SF"}"#,
+    r#"{"_path":"dns","ts":1577836800.5,"uid":"C1"}"#,
+    r##"{"Event":{"System":{"EventID":1,"Channel":"Security","TimeCreated":{"#attributes":{"SystemTime":"2020-01-01T00:00:00Z"}}}}}"##,
+    r#"{"message":"none of them"}"#,
+];
+
+/// Members that say when a line was, or who wrote it, with what may stand there.
+fn member() -> impl Strategy<Value = String> {
+    const KEYS: &[&str] = &[
+        "timestamp",
+        "@timestamp",
+        "time",
+        "ts",
+        r"t\u0073",
+        "event_type",
+        r"event\u005ftype",
+        "_path",
+        "uid",
+        "EventTime",
+        "EventID",
+        "Channel",
+        "TimeCreated",
+        "TimeCreated_SystemTime",
+        "category",
+        "properties",
+        "createdDateTime",
+        "appId",
+        "published",
+        "eventType",
+        "actor",
+        "Operation",
+        "Workload",
+        "CreationTime",
+        "__REALTIME_TIMESTAMP",
+        "message",
+    ];
+    const VALUES: &[&str] = &[
+        r#""2021-05-05T05:05:05Z""#,
+        r#""2022-06-06T06:06:06Z""#,
+        r#""2023-07-07T07:07:0\u0037Z""#,
+        "1609459200.25",
+        "1700000000000000",
+        r#""dns""#,
+        r#""timestamp""#,
+        r#"{"createdDateTime":"2019-01-01T00:00:00Z","ts":1}"#,
+        "null",
+        "7",
+    ];
+    let plain = (proptest::sample::select(KEYS), proptest::sample::select(VALUES));
+    let plain = plain.prop_map(|(key, value)| format!("\"{key}\":{value}"));
+    let time = proptest::sample::select(&VALUES[..6]);
+    let system = (time.clone(), time, 0..5_u8).prop_map(|(one, other, form)| {
+        let (attributes, again) = (format!(r#"{{"SystemTime":{one}}}"#), format!(r#"{{"SystemTime":{other}}}"#));
+        let data = format!(r#""EventData":{{"TimeCreated_SystemTime":{other}}}"#);
+        match form {
+            0 => format!(r##""Event":{{"System":{{"TimeCreated":{{"#attributes":{attributes}}}}},{data}}}"##),
+            1 => format!(r##""Event":{{{data},"System":{{"TimeCreated_attributes":{attributes}}}}}"##),
+            2 => format!(
+                r##""Event":{{"System":{{"TimeCreated":{{"#attributes":{attributes}}},"TimeCreated_attributes":{again}}}}}"##
+            ),
+            3 => format!(
+                r##""Event":{{"System":{{"TimeCreated":{{"#attributes":{{"SystemTime":{one},"SystemTime":{other}}}}}}}}}"##
+            ),
+            _ => format!(
+                r##""Event":{{"System":{{"TimeCreated_attributes":{again}}},"System":{{"TimeCreated_attributes":{attributes}}}}}"##
+            ),
+        }
+    });
+    prop_oneof![6 => plain, 1 => system]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    /// Of a name that stands twice the history took the first and the finding the last, and the history took a line in a
+    /// log of Suricata's for one of Suricata's.
+    #[test]
+    fn a_line_has_one_time_whatever_stands_twice(
+        form in proptest::sample::select(&FORMS[..]),
+        members in proptest::collection::vec(member(), 1..7),
+    ) {
+        let log = format!("{form}\n{form}\n{{{}}}\n", members.join(","));
+        let mut reader = Reader::new(log.as_bytes(), "log", clock());
+        let block = whole(log.as_bytes());
+        let handed = reader.block(&block);
+        handed.events(&block, &mut |line, result| check_time(&handed, line, &result));
+    }
+}
+
 /// Mail of Postfix was of an unknown kind, and so was what a firewall of an unknown maker wrote in CEF.
 #[test]
 fn mail_logs_and_firewalls_in_cef_have_a_kind() {

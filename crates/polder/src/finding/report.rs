@@ -17,6 +17,7 @@ use hunt::report::{
     one_page_text, recorded_files, stix, table, timesketch,
 };
 use ledger::sql::{EngineError, Read};
+use model::diagnostic::json_shown;
 use uuid::Uuid;
 
 use super::share::keyed_uuid;
@@ -292,7 +293,10 @@ fn print(
         }
         ReportFormat::Stix => {
             let bytes = stix_bytes(node, summary, form.anonymous)?;
-            out.write_all(&bytes).and_then(|()| out.write_all(b"\n"))
+            match std::str::from_utf8(&bytes) {
+                Ok(json) => writeln!(out, "{}", json_shown(json)),
+                Err(_) => out.write_all(&bytes).and_then(|()| out.write_all(b"\n")),
+            }
         }
         ReportFormat::Table => out.write_all(table(summary, columns()).as_bytes()),
         ReportFormat::Timesketch => match timesketch(summary, out) {

@@ -17,7 +17,9 @@ use super::folder::FileFolder;
 use super::{Opened, date, seen};
 use crate::cli::{Data, Forget, HistoryCommand, SourcesCommand};
 use crate::failure::{Exit, Failure};
-use crate::hunting::{DroppedHunts, counted, drop_unfinished, store_left_behind, with_findings_that_wait};
+use crate::hunting::{
+    DroppedHunts, counted, drop_set_aside, drop_unfinished, store_left_behind, with_findings_that_wait,
+};
 use crate::node::{Node, now};
 use crate::out::say;
 
@@ -249,6 +251,11 @@ pub fn forget(args: &Forget) -> Result<Exit, Failure> {
     let opened = Opened::open(&node)?;
     // Findings that could not be stored quote lines: they are stored, and then erased with the others.
     store_left_behind(&node, &opened)?;
+    let set_aside = drop_set_aside(&node)?;
+    if set_aside > 0 {
+        let files = counted(set_aside, "file");
+        eprintln!("{files} of findings that could not be read removed, for they may quote it");
+    }
     let (plain, keyed) = (opened.audit_name(&observable, false)?, opened.audit_name(&observable, true)?);
     let entry = opened.audit(Act::Forget, &keyed, &args.purpose)?;
     let keep = hunt::history::Keep { account_key: Some(*opened.key()?), ..opened.keep()? };

@@ -6,8 +6,8 @@ mod manage;
 mod seen;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hunt::history::{
@@ -29,7 +29,7 @@ pub use manage::{forget, run, sources};
 pub use seen::seen;
 
 use crate::failure::Failure;
-use crate::node::{Node, now};
+use crate::node::{Node, now, random};
 
 /// How long merging goes on after a hunt; what is left is merged after the next.
 const AFTER_HUNT: Duration = Duration::from_secs(5);
@@ -119,7 +119,7 @@ impl<'n> Opened<'n> {
 
     /// Records several logs together.
     pub fn record_all(&self, logs: &mut [LogToRecord<'_>]) -> Result<Vec<Outcome>, HistoryError> {
-        self.history().record_all(logs, i64::from(std::process::id()), now())
+        self.history().record_all(logs, worker(), now())
     }
 
     /// Records what cannot be read once more; what was observed is kept where that fails.
@@ -196,9 +196,16 @@ impl<'n> Opened<'n> {
     }
 }
 
+/// A number that only this process has: those of the system are the same in two containers on one database.
+fn worker() -> i64 {
+    static WORKER: OnceLock<i64> = OnceLock::new();
+    // 0 is nobody's.
+    *WORKER.get_or_init(|| i64::from_le_bytes(random()) | 1)
+}
+
 /// A file that this process read just now.
 fn read_file<'r>(facts: &'r FileFacts, findings: &'r [Hit]) -> ReadFile<'r> {
-    ReadFile { facts, findings, worker: i64::from(std::process::id()), now: now() }
+    ReadFile { facts, findings, worker: worker(), now: now() }
 }
 
 /// Keeps runs from being removed, for as long as it lives, and names them.

@@ -30,7 +30,7 @@ use super::live::{Chunk, Live, Place};
 use super::storing::{Followed, Room, Storing};
 use super::tail::{end_of, is_another};
 use super::tidings::{Post, Tidings};
-use super::{Each, Job, Taking, counted, finding_line, record};
+use super::{Each, Job, NOT_ASKED, Taking, counted, finding_line, leave_out_withdrawn, record};
 use crate::failure::{Exit, Failure};
 use crate::finding::approve::approve;
 use crate::finding::{Dismissed, fill_indicators};
@@ -566,7 +566,7 @@ impl<'f> Following<'f> {
             let said = self.job.quarry.said_of(patterns.map(|one| &one.id));
             node.store.local(|tx| {
                 said::note(tx, &said)?;
-                kept::keep(tx, &self.detected, now())
+                kept::keep(tx, &self.detected, &self.job.quarry.patterns_of_nobody, now())
             })?;
             self.detected.clear();
         }
@@ -620,7 +620,12 @@ impl<'f> Following<'f> {
                 .values_mut()
                 .filter_map(|one| one.log.take_patterns())
                 .for_each(|run| patterns.merge(run));
-            let (detections, said) = patterns.finish_unless(&self.job.stop);
+            let (mut detections, said) = patterns.finish_unless(&self.job.stop);
+            if let Some(node) = self.node
+                && let Err(failure) = leave_out_withdrawn(node, self.job.quarry, &mut detections)
+            {
+                eprintln!("polder: {failure}; {NOT_ASKED}");
+            }
             found.extend(detections);
             said.iter().for_each(|diagnostic| eprintln!("{diagnostic}"));
         }

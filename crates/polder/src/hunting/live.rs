@@ -32,6 +32,8 @@ const SENDERS_MAX: usize = 256;
 const SENDER_IDLE: Duration = Duration::from_secs(600);
 /// How long those that read are waited for when it is stopped.
 const LAST_WAIT: Duration = Duration::from_secs(3);
+/// How long a listener takes in what had come when it was stopped: whoever sends all the time must not hold the end up.
+const DRAIN: Duration = Duration::from_secs(1);
 /// How long what a listener received may wait for more, and how long it waits for a datagram or a stream. Whoever sends
 /// all the time must not hold back what others sent.
 const QUIET: Duration = Duration::from_millis(200);
@@ -258,26 +260,42 @@ fn listen_udp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBoo
     socket.set_read_timeout(Some(QUIET)).map_err(cannot)?;
     let bound = socket.local_addr().map_err(cannot)?;
     eprintln!("syslog over UDP on {bound}");
-    let mut received = Received::new(format!("syslog-udp:{bound}"), queue);
-    thread::spawn(move || {
-        let mut datagram = vec![0; SYSLOG_MESSAGE_BYTES_MAX];
-        let mut lines = Lines::default();
-        while !stop.load(Ordering::Relaxed) {
-            match socket.recv(&mut datagram) {
-                Ok(length) => lines.datagram(datagram.get(..length).unwrap_or_default()),
-                Err(error) if is_quiet(&error) => {}
-                Err(error) => {
-                    eprintln!("polder: {}: {error}; it is listened to no more", received.name);
-                    return;
-                }
-            }
-            if !received.hand_on_if_due(&mut lines) {
-                return;
+    let received = Received::new(format!("syslog-udp:{bound}"), queue);
+    thread::spawn(move || receive_datagrams(&socket, received, &stop));
+    Ok(())
+}
+
+/// Takes datagrams in until it is stopped, and then those that wait.
+fn receive_datagrams(socket: &UdpSocket, mut received: Received, stop: &AtomicBool) {
+    let mut datagram = vec![0; SYSLOG_MESSAGE_BYTES_MAX];
+    let mut lines = Lines::default();
+    let mut stopped: Option<Instant> = None;
+    loop {
+        if stopped.is_none() && stop.load(Ordering::Relaxed) {
+            stopped = Some(Instant::now());
+            if let Err(error) = socket.set_nonblocking(true) {
+                eprintln!("polder: {}: {error}; what came last is not taken in", received.name);
+                break;
             }
         }
-        received.hand_on(&mut lines);
-    });
-    Ok(())
+        if stopped.is_some_and(|since| since.elapsed() >= DRAIN) {
+            eprintln!("polder: {}: more came than could be taken in before it ended", received.name);
+            break;
+        }
+        match socket.recv(&mut datagram) {
+            Ok(length) => lines.datagram(datagram.get(..length).unwrap_or_default()),
+            Err(error) if is_quiet(&error) && stopped.is_some() => break,
+            Err(error) if is_quiet(&error) => {}
+            Err(error) => {
+                eprintln!("polder: {}: {error}; it is listened to no more", received.name);
+                break;
+            }
+        }
+        if !received.hand_on_if_due(&mut lines) {
+            return;
+        }
+    }
+    received.hand_on(&mut lines);
 }
 
 fn listen_tcp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBool>) -> Result<(), Failure> {
@@ -381,7 +399,7 @@ mod tests {
         let (long, rotated) = (dir.path().join("a.log"), dir.path().join("b.log"));
         std::fs::write(&long, "a line of some length\n".repeat(3 * CHUNK_BYTES / 22)).unwrap();
         std::fs::write(&rotated, "old\n").unwrap();
-        let tail = |path: &PathBuf| Tail::new(path, Access::Found, Place::default());
+        let tail = |path: &PathBuf| Tail::new(path, Access::FOUND, Place::default());
         let mut tails: Vec<Tail> = [&long, &rotated].into_iter().map(tail).collect();
         assert_eq!(tails[1].next().unwrap().bytes, b"old\n");
         std::fs::rename(&rotated, dir.path().join("b.log.1")).unwrap();
@@ -446,6 +464,24 @@ mod tests {
         assert_eq!(text(&chunks), "<13>by tcp\n<13>and the rest\n");
         assert_eq!(chunks[0].name, format!("syslog-tcp:{tcp}"));
         stop.store(true, Ordering::Relaxed);
+    }
+
+    /// What lay in the socket when following was stopped was lost, and nobody was told.
+    #[test]
+    fn datagrams_that_had_come_when_it_was_stopped_are_taken_in() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(QUIET)).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for nth in 0..100 {
+            let message = format!("<13>number {nth}");
+            sender.send_to(message.as_bytes(), socket.local_addr().unwrap()).unwrap();
+        }
+        let (queue, chunks) = sync_channel(QUEUE_CHUNKS_MAX);
+        let received = Received::new("syslog-udp:here".to_owned(), queue);
+        receive_datagrams(&socket, received, &AtomicBool::new(true));
+        let chunks: Vec<Chunk> = chunks.iter().collect();
+        assert_eq!(text(&chunks).lines().count(), 100);
+        assert!(text(&chunks).ends_with("<13>number 99\n"));
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub use live::Listen;
 pub use record::look_back;
 pub use storing::{store_left_behind, with_findings_that_wait};
 pub use unfinished::{Dropped as DroppedHunts, drop_all as drop_unfinished};
+pub use waiting::drop_set_aside;
 
 /// Why a file was not read that the hunt did not come to.
 const STOPPED: &str = "the hunt was stopped";
@@ -73,6 +74,9 @@ const NOT_RECORDED: &str =
     "not all of this could be recorded: the history lacks it until the same command has run again";
 /// What must be said of indicators that are newer than a hunt that went on.
 const NEWER_LOOK_BACK: &str = "indicators that arrived after it was begun are looked up in the history for the logs that were read until it was stopped: those of kinds that the history does not keep were not looked for in them";
+
+/// What must be said where the ledger cannot be asked.
+const NOT_ASKED: &str = "whether a pattern was withdrawn while it was hunted for is not known";
 
 /// Runs `hunt`.
 pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
@@ -124,9 +128,18 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         let begun = keeper.as_ref().map_or(begun, |keeper| keeper.begun.at);
         let since = job.owed.map_or(begun, |owed| owed.min(begun));
         let patterns = summary.detections.iter().filter(|one| one.means == Means::Pattern);
-        settled = history
-            .note(&quarry.said_of(patterns.map(|one| &one.id)))
-            .and_then(|()| settle(node, history, &counts, newest, since, &job.stop, &mut summary));
+        settled = history.note(&quarry.said_of(patterns.map(|one| &one.id))).and_then(|()| {
+            settle((node, history), &quarry, &counts, (newest, since), &job.stop, &mut summary)
+        });
+    }
+    if let (Some(node), true) = (&node, summary.detections.iter().any(|one| one.means == Means::Pattern)) {
+        // Another database than the hunt began with says nothing of what was withdrawn.
+        let is_there = is_still_there(node, place);
+        match is_there.and_then(|()| leave_out_withdrawn(node, &quarry, &mut summary.detections)) {
+            Err(failure) if settled.is_ok() => settled = Err(failure),
+            Err(failure) => eprintln!("polder: {failure}; {NOT_ASKED}"),
+            Ok(()) => {}
+        }
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.
@@ -202,11 +215,10 @@ fn is_still_there(node: &Node, place: Option<(u64, u64)>) -> Result<(), Failure>
 /// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back. What was recorded or
 /// kept before `since` is known.
 fn settle(
-    node: &Node,
-    history: &Opened<'_>,
+    (node, history): (&Node, &Opened<'_>),
+    quarry: &Quarry,
     counts: &BTreeMap<(i64, String), RuleCount>,
-    newest: i64,
-    since: Timestamp,
+    (newest, since): (i64, Timestamp),
     stop: &AtomicBool,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
@@ -217,7 +229,7 @@ fn settle(
         // Kept again it would be new to whoever goes on with a hunt that is stopped.
         let is_kept = |one: &&Detection| !summary.stopped || !known.contains(&kept::id_of(one));
         let to_keep: Vec<Detection> = summary.detections.iter().filter(is_kept).cloned().collect();
-        kept::keep(tx, &to_keep, now())?;
+        kept::keep(tx, &to_keep, &quarry.patterns_of_nobody, now())?;
         kept::keep_sought(tx, &summary.sought, now())?;
         Ok::<_, EngineError>(known)
     })?;
@@ -232,6 +244,17 @@ fn settle(
     }
     for approved in approve(node)? {
         eprintln!("{}", approved.in_words());
+    }
+    Ok(())
+}
+
+/// What was withdrawn while it was hunted for, or while the hunt was stopped, is told no more.
+fn leave_out_withdrawn(node: &Node, quarry: &Quarry, detections: &mut Vec<Detection>) -> Result<(), Failure> {
+    let of_nobody = &quarry.patterns_of_nobody;
+    let left_out = node.store.read(|read| kept::leave_out_withdrawn(read, detections, of_nobody))?;
+    if left_out > 0 {
+        let what = counted(left_out, "detection");
+        eprintln!("{what} by patterns that were withdrawn since the hunt began; not told, and not kept");
     }
     Ok(())
 }

@@ -181,7 +181,7 @@ fn is_still_there(log: &ShorterForm) -> bool {
         // In an archive.
         Some(file) if file != Path::new(&log.path) => true,
         Some(file) => {
-            files::open(&file, Access::Found).is_err() || begins_with(&file, Access::Found, false, log)
+            files::open(&file, Access::FOUND).is_err() || begins_with(&file, Access::FOUND, false, log)
         }
     }
 }
@@ -407,7 +407,7 @@ fn zone_of(history: &Opened<'_>, name: &str) -> Result<Zone, Failure> {
 
 /// The file that holds a registered log, which may be a member of an archive; `None` if there is none any more.
 fn file_of(name: &str) -> Option<PathBuf> {
-    let is_file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    let is_file = |path: &Path| Access::FOUND.facts(path).is_ok_and(|facts| facts.is_file());
     let whole = Path::new(name);
     // What came from stdin or a listener has no path.
     if !whole.is_absolute() {
@@ -447,7 +447,7 @@ fn recover(
     let (mut added, mut whole, mut from) = (0, true, Some(Begin::default()));
     while let Some(begin) = from {
         // Whoever writes logs may have put a link or a pipe there since.
-        let file = match files::open(path, Access::Found) {
+        let file = match files::open(path, Access::FOUND) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), NotFound | InvalidInput | IsADirectory) => {
                 return Ok(Recovered::Gone);

@@ -45,6 +45,9 @@ pub struct Quarry {
     pub detectors: Option<detector::Options>,
     /// The same for the report.
     pub sought: Sought,
+    /// Ids of the patterns that files say or that came with the program, and that the ledger does not: nobody can take
+    /// them back.
+    pub patterns_of_nobody: BTreeSet<String>,
     /// What files say of the markings of their indicators.
     pub markings: Markings,
     /// Whether a file of indicators was named.
@@ -96,6 +99,8 @@ pub fn quarry(args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure
 struct Gathered {
     indicators: Vec<Indicator>,
     patterns: Vec<PatternIndicator>,
+    /// How many of them, the first ones, are the ledger's.
+    of_ledger: usize,
     conditions: Vec<Condition>,
     markings: Markings,
     lists: WarningLists,
@@ -115,6 +120,7 @@ impl Gathered {
     fn of_node(&mut self, node: &Node, choice: &Choice) -> Result<(), Failure> {
         self.indicators.extend(node.store.read(hunt::query::indicators)?);
         self.patterns.extend(node.store.read(hunt::query::patterns)?);
+        self.of_ledger = self.patterns.len();
         self.conditions.extend(node.store.read(hunt::query::conditions)?);
         let (lists, said) = node.store.read(warning::load)?;
         said.iter().for_each(|d| eprintln!("{d}"));
@@ -230,6 +236,9 @@ impl Gathered {
             false => merge_entries(self.indicators),
         });
         set.diagnostics().iter().for_each(|d| eprintln!("{d}"));
+        let ids = |some: &[PatternIndicator]| some.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
+        let (of_ledger, others) = self.patterns.split_at(self.of_ledger.min(self.patterns.len()));
+        let patterns_of_nobody = &ids(others) - &ids(of_ledger);
         let patterns = PatternSet::build(self.patterns);
         patterns.diagnostics().iter().for_each(|d| eprintln!("{d}"));
         let confirm = Confirm::new(self.conditions, self.lists);
@@ -267,6 +276,7 @@ impl Gathered {
             patterns,
             detectors,
             sought,
+            patterns_of_nobody,
             markings: self.markings,
             from_files: !args.indicators.is_empty(),
             shipped: self.only_shipped,

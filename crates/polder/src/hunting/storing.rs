@@ -379,7 +379,6 @@ impl<'f> Storing<'f> {
             }
             Ok(())
         })?;
-        tell_unread(file, unread);
         for followed in logs.values_mut() {
             let was_rotated = std::mem::take(&mut followed.waits.was_rotated_unasked);
             let Some(findings) = of_nobody.remove(&followed.path) else { continue };
@@ -390,7 +389,7 @@ impl<'f> Storing<'f> {
             }
         }
         if let Some(file) = self.file.take() {
-            file.remove()?;
+            done_with(file, unread)?;
         }
         self.stretches.clear();
         Ok(true)
@@ -484,8 +483,7 @@ pub fn store_left_behind(node: &Node, history: &Opened<'_>) -> Result<(), Failur
             }
             Ok(())
         })?;
-        tell_unread(&file, unread);
-        file.remove()?;
+        done_with(file, unread)?;
         if stored > 0 {
             let stored = counted(stored, "finding");
             eprintln!("{stored} that an earlier hunt had left behind are stored");
@@ -546,14 +544,18 @@ fn facts_of_part(waiting: &Waiting<'_>) -> FileFacts {
     }
 }
 
-fn tell_unread(file: &WaitingFile, bytes: u64) {
-    if bytes > 0 {
-        eprintln!(
-            "polder: {}: its last {bytes} bytes cannot be read, and the findings in them are lost: hunt again in the logs \
-             that were followed",
-            file.path().display()
-        );
+/// What can be read of a file is stored; `unread` bytes cannot.
+fn done_with(file: WaitingFile, unread: u64) -> Result<(), Failure> {
+    if unread == 0 {
+        return file.remove();
     }
+    let aside = file.set_aside()?;
+    eprintln!(
+        "polder: {}: {unread} bytes of findings that waited cannot be read, so these findings are not stored: hunt again in \
+         the logs that were followed, and remove this file",
+        aside.display()
+    );
+    Ok(())
 }
 
 fn tell_left(name: &str, added: Added) {

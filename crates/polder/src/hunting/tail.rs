@@ -91,6 +91,39 @@ impl Reading {
         Ok(Reading { file, identity, at, carry: Vec::new(), last, turn })
     }
 
+    /// Reads what was added, where what was read before still stands before it. Answers whether there was anything, and
+    /// whether the file was written anew: what is left of the old one is then in `carry`.
+    fn read_on_unless_anew(&mut self) -> io::Result<(bool, bool)> {
+        if self.is_anew() {
+            return Ok((false, true));
+        }
+        let (held, before) = (self.carry.len(), (self.read_to(), self.last.clone()));
+        let came = self.read_on()?;
+        if came && self.holds(before.0, &before.1) == Some(false) {
+            // It was cut off meanwhile: before it was read on if what came stands there now, as of the new one.
+            let new = self.carry.get(held..).unwrap_or_default();
+            if self.holds(self.read_to(), new) == Some(true) {
+                self.carry.truncate(held);
+            }
+            return Ok((came, true));
+        }
+        Ok((came, false))
+    }
+
+    /// How far it was read.
+    fn read_to(&self) -> u64 {
+        self.at.offset + self.carry.len() as u64
+    }
+
+    /// Whether these bytes end at this place of the file; `None` where it cannot be read.
+    fn holds(&self, end: u64, bytes: &[u8]) -> Option<bool> {
+        let mut now = vec![0; bytes.len()];
+        match self.file.read_exact_at(&mut now, end.saturating_sub(bytes.len() as u64)) {
+            Ok(()) => Some(now == bytes),
+            Err(error) => (error.kind() == ErrorKind::UnexpectedEof).then_some(false),
+        }
+    }
+
     /// Reads what was added. Answers whether there was anything.
     fn read_on(&mut self) -> io::Result<bool> {
         let held = self.carry.len();
@@ -115,13 +148,7 @@ impl Reading {
     /// Whether what was read of it does not stand in it any more: it was cut off, and perhaps written to since. It may be
     /// longer by then than it was.
     fn is_anew(&self) -> bool {
-        let read = self.at.offset + self.carry.len() as u64;
-        let mut now = vec![0; self.last.len()];
-        let from = read.saturating_sub(now.len() as u64);
-        match self.file.read_exact_at(&mut now, from) {
-            Ok(()) => now != self.last,
-            Err(error) => error.kind() == ErrorKind::UnexpectedEof,
-        }
+        self.holds(self.read_to(), &self.last) == Some(false)
     }
 
     /// Goes to its beginning.
@@ -207,8 +234,8 @@ impl Tail {
             Some(reading) => reading,
             None => self.open()?,
         };
-        let came = match reading.read_on() {
-            Ok(came) => came,
+        let (came, is_anew) = match reading.read_on_unless_anew() {
+            Ok(read) => read,
             Err(error) => {
                 // It is opened anew, where it was handed on to.
                 self.known = Some((reading.identity, reading.at));
@@ -219,13 +246,16 @@ impl Tail {
             }
         };
         self.is_closed = false;
-        if reading.is_anew() {
+        if is_anew {
             let path = self.path.display();
             self.tell(format!("{path}: it was cut off or written anew; reading it from its beginning"));
+            // Of a line whose end was not written yet this is the end, as where the file is rotated.
+            let bytes = std::mem::take(&mut reading.carry);
+            let chunk = (!bytes.is_empty()).then(|| self.chunk(&mut reading, bytes, true));
             // Where that fails it is opened anew.
             self.known = None;
             self.present = reading.begin_anew().is_ok().then_some(reading);
-            return None;
+            return chunk;
         }
         if !came && self.is_rotated(reading.identity) {
             return self.rotate(reading);
@@ -415,7 +445,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         std::fs::write(&path, "old\nhalf").unwrap();
-        let mut tail = Tail::new(&path, Access::Found, Place { offset: 4, lines: 1 });
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
         assert!(tail.next().is_none());
         appending(&path).write_all(b" line\nsecond\nthi").unwrap();
         let chunk = tail.next().unwrap();
@@ -433,7 +463,7 @@ mod tests {
         let path = dir.path().join("a.log");
         std::fs::write(&path, "one\n").unwrap();
         let mut writer = appending(&path);
-        let mut tail = Tail::new(&path, Access::Found, Place { offset: 4, lines: 1 });
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
         writer.write_all(b"two\n").unwrap();
         assert_eq!(all(&mut tail).0, "two\n");
         std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
@@ -459,7 +489,7 @@ mod tests {
     fn only_so_many_rotated_files_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
-        let mut tail = Tail::new(&path, Access::Found, Place::default());
+        let mut tail = Tail::new(&path, Access::FOUND, Place::default());
         let mut told = String::new();
         for nth in 0..RESTS_MAX + 2 {
             std::fs::write(&path, format!("{nth}\n")).unwrap();
@@ -479,7 +509,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         std::fs::write(&path, "one\ntwo\n").unwrap();
-        let mut tail = Tail::new(&path, Access::Found, Place { offset: 4, lines: 1 });
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
         assert_eq!(all(&mut tail).0, "two\n");
         for new in
             ["the first one\n", "now it is as\n", "short\n", "and longer than it ever was before\nhalf"]
@@ -493,6 +523,50 @@ mod tests {
         }
     }
 
+    /// Of a file that was copied and cut off, the half line that had been read was dropped; and where more was written to it
+    /// by the next look than is compared, it was not seen at all that it was cut off.
+    #[test]
+    fn the_half_line_of_a_file_that_was_cut_off_is_handed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "one\nhalf of a li").unwrap();
+        let mut tail = Tail::new(&path, Access::FOUND, Place::default());
+        assert_eq!(all(&mut tail).0, "one\n");
+        let anew = |text: &str| {
+            let mut file = OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        };
+        anew("new\nthe ha");
+        let chunk = tail.next().unwrap();
+        assert_eq!((chunk.offset, chunk.first_line, chunk.back), (4, 2, 0), "of the old one");
+        assert_eq!(chunk.bytes, b"half of a li");
+        assert!(chunk.notice.is_some_and(|notice| notice.contains("a.log: it was cut off")));
+        let chunk = tail.next().unwrap();
+        assert_eq!((chunk.offset, chunk.first_line, chunk.back), (0, 1, 0), "of the new one");
+        assert_eq!(chunk.bytes, b"new\n");
+        let long = format!("{}\n", "longer than what is compared ".repeat(COMPARED_BYTES));
+        anew(&long);
+        let (lines, notice, _) = all(&mut tail);
+        assert_eq!(lines, format!("the ha{long}"));
+        assert!(notice.contains("a.log: it was cut off"), "{notice}");
+    }
+
+    /// Where a file was cut off between two looks at it, whole lines that had just been read were dropped.
+    #[test]
+    fn lines_that_were_read_before_a_file_was_cut_off_are_handed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
+        let mut reading = tail.open().unwrap();
+        assert!(reading.read_on().unwrap());
+        std::fs::write(&path, "").unwrap();
+        tail.present = Some(reading);
+        let chunk = tail.next().unwrap();
+        assert_eq!((chunk.offset, chunk.bytes.as_slice()), (4, &b"two\nthree\n"[..]));
+        assert_eq!(all(&mut tail).0, "");
+    }
+
     /// What was found in a folder was followed through a link that was put in its place, and a pipe was waited for.
     #[test]
     fn neither_a_link_nor_a_pipe_is_followed_in_the_place_of_a_log() {
@@ -501,7 +575,7 @@ mod tests {
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "secret\n").unwrap();
         std::fs::write(&path, "one\n").unwrap();
-        let mut tail = Tail::new(&path, Access::Found, Place::default());
+        let mut tail = Tail::new(&path, Access::FOUND, Place::default());
         assert_eq!(all(&mut tail).0, "one\n");
         std::fs::remove_file(&path).unwrap();
         symlink(&secret, &path).unwrap();

@@ -2,7 +2,7 @@
 //! Findings that wait to be stored and have no room in memory, in a file of the data directory.
 //!
 //! A file belongs to the process that made it for as long as that holds its lock; what a process left behind belongs to
-//! whoever comes next. It is removed when all of it is stored. A program that is killed in between stores some of it
+//! whoever comes next. It is removed when all of it is stored, and set aside where some of it cannot be read. A program that is killed in between stores some of it
 //! again, which counts nothing twice.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use hunt::limits::{FINDINGS_WAITING_PART_BYTES_MAX, FINDINGS_WAITING_PART_MAX};
 use hunt::report::Hit;
-use hunt::waiting::Waiting;
+use hunt::waiting::{Unreadable, Waiting};
 use model::id::hex;
 
 use crate::failure::Failure;
@@ -24,6 +24,8 @@ use crate::node::{Node, random};
 const FOLDER: &str = "waiting";
 /// How the name of a file ends that is not locked yet.
 const NEW: &str = "new";
+/// How the name of a file ends of which not all can be read.
+const BAD: &str = "bad";
 /// Bytes before a part, which say how long it is.
 const HEAD_BYTES: u64 = 8;
 /// Most bytes of one part that are read back: findings take less than in memory, lines of them not.
@@ -102,20 +104,23 @@ impl WaitingFile {
         }
     }
 
-    /// Gives all findings, part by part in the order in which they were written. Answers how many bytes at the end are
-    /// no whole part: whoever wrote them was killed, or they are damaged.
+    /// Gives all findings, part by part in the order in which they were written. Answers how many bytes are of no part that
+    /// can be read: whoever wrote them was killed or is another program, or they are damaged.
     pub fn each(
         &self,
         take: &mut dyn FnMut(Waiting<'static>) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
-        let mut at = 0;
+        let (mut at, mut unread) = (0, 0);
         while at < self.end {
-            let Some(bytes) = self.part(at)? else { return Ok(self.end - at) };
-            let Ok(waiting) = Waiting::from_bytes(&bytes) else { return Ok(self.end - at) };
-            at += HEAD_BYTES + bytes.len() as u64;
-            take(waiting)?;
+            let Some(bytes) = self.part(at)? else { return Ok(unread + self.end - at) };
+            let size = HEAD_BYTES + bytes.len() as u64;
+            at += size;
+            match Waiting::from_bytes(&bytes) {
+                Ok(waiting) => take(waiting)?,
+                Err(Unreadable) => unread += size,
+            }
         }
-        Ok(0)
+        Ok(unread)
     }
 
     /// The part that begins there; `None` if the file ends before it does.
@@ -133,6 +138,14 @@ impl WaitingFile {
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         self.file.read_exact_at(&mut bytes, at + HEAD_BYTES).map_err(fault)?;
         Ok(Some(bytes))
+    }
+
+    /// Not all of it can be read: it is kept for whoever can, and read no more. Answers under which name.
+    pub fn set_aside(self) -> Result<PathBuf, Failure> {
+        let aside = self.path.with_extension(BAD);
+        fs::rename(&self.path, &aside).map_err(|e| Failure::io("set aside", &self.path, &e))?;
+        keys::sync_parent(&aside)?;
+        Ok(aside)
     }
 
     /// Where it lies.
@@ -169,21 +182,48 @@ fn parts(findings: &[Hit]) -> impl Iterator<Item = &[Hit]> {
     })
 }
 
-/// What processes left behind that are gone, and how many files belong to processes under way.
-pub fn left_behind(node: &Node) -> Result<(Vec<WaitingFile>, u64), Failure> {
+/// Removes what was set aside, for it quotes lines of logs; answers how many files.
+pub fn drop_set_aside(node: &Node) -> Result<u64, Failure> {
+    let mut dropped = 0;
+    for path in entries(node)?.into_iter().filter(|path| has_end(path, BAD)) {
+        fs::remove_file(&path).map_err(|e| Failure::io("remove", &path, &e))?;
+        keys::sync_parent(&path)?;
+        dropped += 1;
+    }
+    Ok(dropped)
+}
+
+fn has_end(path: &Path, end: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == end)
+}
+
+/// The files of the folder; what else is there is none of ours.
+fn entries(node: &Node) -> Result<Vec<PathBuf>, Failure> {
     let folder = node.dir.root().join(FOLDER);
     let fault = |e: io::Error| Failure::io("list", &folder, &e);
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(fault(error)),
     };
-    let (mut left, mut under_way) = (Vec::new(), 0);
+    let mut files = Vec::new();
     for entry in entries {
-        let path = entry.map_err(fault)?.path();
-        if path.extension().is_some_and(|extension| extension == NEW) {
-            continue;
+        let entry = entry.map_err(fault)?;
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => files.push(entry.path()),
+            Ok(_) => {}
+            // Whoever made it has stored it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fault(error)),
         }
+    }
+    Ok(files)
+}
+
+/// What processes left behind that are gone, and how many files belong to processes under way.
+pub fn left_behind(node: &Node) -> Result<(Vec<WaitingFile>, u64), Failure> {
+    let (mut left, mut under_way) = (Vec::new(), 0);
+    for path in entries(node)?.into_iter().filter(|path| !has_end(path, NEW) && !has_end(path, BAD)) {
         let open = OpenOptions::new().read(true).write(true).open(&path);
         let file = match open {
             Ok(file) => file,

@@ -511,6 +511,32 @@ fn a_name_in_a_message_moves_no_cursor() {
     }
 }
 
+/// What a line holds of what a terminal obeys is an escape in JSON, whichever command prints it.
+#[test]
+fn json_of_a_line_moves_no_cursor() {
+    let bench = Bench::new();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--tlp", "green", "--format", "text"], 0);
+    let line = "2026-03-01T10:00:00Z in 203.0.113.7 \u{9b}31m \u{7f}\u{202e}";
+    bench.write("a.log", format!("{line}\n"));
+    for args in [
+        &["hunt", "--no-packs", "a.log", "--json"][..],
+        &["finding", "list", "--json"],
+        &["finding", "report", "--format", "json"],
+        &["finding", "report", "--format", "timesketch"],
+        &["finding", "report", "--format", "ocsf"],
+    ] {
+        let ran = bench.run(&[args, &["--data", "d"]].concat()).expect(0);
+        assert!(ran.out.contains(r"\u009b31m \u007f\u202e"), "{}", ran.out);
+        assert!(!ran.out.contains(['\u{9b}', '\u{7f}', '\u{202e}']), "{:?}", ran.out);
+        assert!(
+            ran.json().iter().any(|one| one.to_string().contains("203.0.113.7 \u{9b}31m")),
+            "{}",
+            ran.out
+        );
+    }
+}
+
 /// What is written while the program runs, by a file and by syslog, is found and kept.
 #[test]
 fn what_arrives_is_hunted_in() {

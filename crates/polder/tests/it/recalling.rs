@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An author's acts from the command line: share, narrow, retract, withdraw; and why somebody sees something.
 
+use std::process::{Command, Stdio};
+
 use crate::support::*;
 
 on_both_engines! {
     what_is_withdrawn_is_nowhere,
     a_withdrawn_indicator_is_in_no_detection,
+    a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection,
+    the_label_of_a_report_does_not_fall_when_an_indicator_is_withdrawn,
     narrowing_holds_against_a_nightly_import,
     a_later_stricter_address_narrows_what_refers_to_it,
     retracting_revokes_by_a_version,
@@ -83,6 +87,68 @@ fn a_withdrawn_indicator_is_in_no_detection(engine: &Engine) {
     bench.import("c.json", &["--tlp", "green"], 0);
     bench.run(&["recall", "--data", "d", &tool_id(8), "--withdraw"]).expect(code);
     bench.run(&report).expect(0).says(&[SECRET]);
+}
+
+/// A pattern that was withdrawn while a hunt ran was written down when the hunt ended, as one that no ledger held: nothing
+/// erased it any more.
+fn a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let id = |n: u32| format!("indicator--00000000-0000-4000-8000-{n:012}");
+    let indicator = |n: u32, name: &str| {
+        format!(
+            r#"{{"type":"indicator","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"{name}","pattern":"[file:name LIKE 'kwik%.exe']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
+            id(n)
+        )
+    };
+    bench.write("a.json", bundle(&[indicator(1, SECRET), indicator(2, "that stays")]));
+    bench.import("a.json", &["--tlp", "green"], 0);
+    bench.write("b.json", bundle(&[indicator(3, "of a file")]));
+    bench.write("a.log", "{\"time\":\"2026-03-02T08:00:01Z\",\"filename\":\"kwikstaart.exe\"}\n");
+    let pipe = bench.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hunt = ["hunt", "--data", "d", "--no-packs", "--indicators", "b.json", "--format", "json"];
+    let args = [&hunt[..], &["--threads", "1", "a.log", "pipe"]].concat();
+    let mut command = bench.command(&args);
+    let hunting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It is opened when the first log was hunted in.
+    let to = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let code = if engine.is_server() { 3 } else { 0 };
+    bench.run(&["recall", "--data", "d", &id(1), "--withdraw", "--reason", "wrong"]).expect(code);
+    drop(to);
+    let ran = Ran::of(hunting.wait_with_output().unwrap());
+    assert!(ran.err.contains("1 detection by patterns that were withdrawn"), "{}", ran.err);
+    let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]);
+    for told in [&ran, &report] {
+        assert!(!told.out.contains(SECRET) && !told.out.contains(&id(1)), "{}", told.out);
+        assert!(told.out.contains(&id(2)) && told.out.contains(&id(3)), "{}", told.out);
+    }
+    assert_eq!(bench.holding("d", SECRET.as_bytes()), Vec::<String>::new());
+    // What came from the ledger and is held still can be withdrawn, and what came from a file cannot.
+    bench.run(&["recall", "--data", "d", &id(2), "--withdraw", "--reason", "wrong"]).expect(code);
+    let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]);
+    assert!(!report.out.contains(&id(2)) && report.out.contains(&id(3)), "{}", report.out);
+}
+
+/// Of what was for named persons nothing is known once it is withdrawn: the label of the report fell.
+fn the_label_of_a_report_does_not_fall_when_an_indicator_is_withdrawn(engine: &Engine) {
+    let bench = Bench::on(engine);
+    let id = "indicator--00000000-0000-4000-8000-000000000001";
+    let indicator = format!(
+        r#"{{"type":"indicator","spec_version":"2.1","id":"{id}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","object_marking_refs":["{}"],"pattern":"[ipv4-addr:value = '203.0.113.7']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
+        tlp("red")
+    );
+    bench.write("a.json", bundle(&[indicator]));
+    bench.import("a.json", &[], 0);
+    bench.write("a.log", "2026-03-01T10:00:00Z in 203.0.113.7\n");
+    let label = |args: &[&str]| {
+        let args = [args, &["--data", "d", "--format", "json"]].concat();
+        bench.run(&args).expect(0).json()[0]["label"].clone()
+    };
+    assert_eq!(label(&["hunt", "--no-packs", "a.log"]), "TLP:RED");
+    assert_eq!(label(&["finding", "report"]), "TLP:RED");
+    let code = if engine.is_server() { 3 } else { 0 };
+    bench.run(&["recall", "--data", "d", id, "--withdraw", "--reason", "wrong"]).expect(code);
+    assert_eq!(label(&["finding", "report"]), "TLP:RED");
 }
 
 /// A repeated import narrows where it is stricter, and loosens nothing that was narrowed.

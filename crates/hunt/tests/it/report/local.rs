@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Drafts, rules and the outbox, in a database in memory.
 
+use std::collections::BTreeSet;
+
 use hunt::detection::{Detection, Level};
 use hunt::limits::{APPROVALS_MAX, OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX, REASON_CHARS_MAX};
 use hunt::report::draft::{
@@ -65,7 +67,9 @@ fn a_dismissed_detection_stays_dismissed() {
     let store = Store::memory(Schema { views: Vec::new(), local: kept::TABLES.to_vec() }).unwrap();
     let detection = sample::first_seen();
     let id = kept::detection_id(&detection);
-    let keep = |all: &[Detection], second| store.local(|tx| kept::keep(tx, all, at(second))).unwrap();
+    let keep = |all: &[Detection], second| {
+        store.local(|tx| kept::keep(tx, all, &BTreeSet::new(), at(second))).unwrap()
+    };
     let dismissal = || {
         let all = store.read(kept::kept).unwrap();
         let one = all.into_iter().find(|one| kept::detection_id(&one.detection) == id).unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use hunt::detection::Means;
 use hunt::limits::TALLIES_MAX;
+use hunt::report::words::is_hidden;
 use hunt::report::{
     Beyond, COLUMNS, Hit, IndicatorFacts, Summary, Witness, csv, json_lines, ocsf, sighting_markings, stix,
     timesketch,
@@ -388,6 +389,31 @@ fn a_detection_of_a_red_pattern_is_marked_red() {
 }
 
 /// A spreadsheet whose list separator is a semicolon splits lines there, also inside of cells.
+/// Characters that a terminal obeys, or that change how others are shown, stood in JSON as they are.
+#[test]
+fn json_for_a_terminal_hides_nothing() {
+    let hidden = "a\u{7f}b\u{9b}31mc\u{202e}d\u{e0041}e\u{e9}";
+    let mut summary = sample::firm();
+    for hit in &mut summary.hits {
+        hidden.clone_into(&mut hit.finding.text);
+    }
+    for detection in &mut summary.detections {
+        hidden.clone_into(&mut detection.title);
+    }
+    let timesketch = printed(|out| drop(timesketch(&summary, out).unwrap()));
+    for bytes in [
+        printed(|out| json_lines(&summary, out).unwrap()),
+        printed(|out| ocsf(&summary, out).unwrap()),
+        timesketch,
+    ] {
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(text.contains("a\\u007fb\\u009b31mc\\u202ed\\udb40\\udc41e\u{e9}"), "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && is_hidden(c)), "{text}");
+        let means_the_same = |line: &Value| line.to_string().contains(hidden);
+        assert!(lines(&bytes).iter().any(means_the_same));
+    }
+}
+
 #[test]
 fn a_semicolon_in_a_cell_begins_no_formula() {
     for (text, cell) in [

@@ -476,6 +476,23 @@ fn a_pattern_that_is_red_makes_the_report_red() {
     assert_eq!(summary.label(), Tlp::Red);
 }
 
+/// Of an object of somebody's that nobody knows the marking of any more, the report had the label of one without any.
+#[test]
+fn an_indicator_of_unknown_marking_makes_the_report_red() {
+    let mut summary = Summary::new(sample::firm().made);
+    summary.hits = sample::firm().hits.into_iter().take(1).collect();
+    summary.hits[0].finding.indicator = "list.txt line 1".to_owned();
+    assert_eq!(summary.label(), Tlp::AmberStrict, "an entry of a list carries no marking");
+    let id = "indicator--00000000-0000-4000-8000-000000000001".to_owned();
+    summary.hits[0].finding.indicator.clone_from(&id);
+    assert_eq!(summary.label(), Tlp::Red, "nothing is known of it");
+    let facts = IndicatorFacts { shipped: true, ..IndicatorFacts::unmarked_or_unknown(&id) };
+    summary.indicators.insert(id.clone(), facts);
+    assert_eq!(summary.label(), Tlp::AmberStrict, "everybody may know what comes with the program");
+    summary.indicators.insert(id.clone(), IndicatorFacts::unmarked_or_unknown(&id));
+    assert_eq!(summary.label(), Tlp::Red);
+}
+
 /// A log that was renamed made a notice of the same findings once more.
 #[test]
 fn findings_of_a_renamed_log_are_no_other_notice() {

@@ -215,9 +215,42 @@ fn findings_that_were_left_behind_are_stored_once() {
         fs::write(file, [kept.as_slice(), &[9, 0, 0, 0, 0, 0, 0, 0, b'P']].concat()).unwrap();
         store_left_behind(&bench.node, &history).unwrap();
         assert_eq!(bench.stored(), all);
-        assert!(bench.waiting().is_empty());
+        assert_eq!(bench.waiting(), [file.with_extension("bad")], "what cannot be read is kept");
         assert_eq!(history.history().files().unwrap().len(), 2);
     }
+}
+
+/// What stood behind a damaged part was lost, the file was removed, and a folder beside it stopped every hunt.
+#[test]
+fn a_damaged_part_of_what_waits_keeps_no_other_from_being_stored() {
+    let bench = Bench::new();
+    let (history, log) = (bench.history(), bench.dir.path().join("f.log"));
+    let job = bench.job(&history);
+    fs::write(&log, "nothing\n").unwrap();
+    job.record_files(std::iter::once(&log)).unwrap();
+    let mut following = bench.follow(&job, room(10));
+    bench.break_database();
+    following.take(received(&lines(6))).unwrap();
+    following.take(added(&log, 8, 2, 5)).unwrap();
+    drop(following);
+    bench.mend_database();
+    let [file] = &bench.waiting()[..] else { panic!("{:?}", bench.waiting()) };
+    let mut kept = fs::read(file).unwrap();
+    // In the first of two parts, behind its length and what it begins with.
+    kept[60] ^= 1;
+    fs::write(file, &kept).unwrap();
+    let folder = file.with_file_name("folder");
+    fs::create_dir(&folder).unwrap();
+    store_left_behind(&bench.node, &history).unwrap();
+    let stored = bench.stored();
+    assert!(stored.len() == 1 && [5, 6].contains(&stored.values().sum::<usize>()), "{stored:?}");
+    let aside = file.with_extension("bad");
+    assert_eq!(fs::read(&aside).unwrap(), kept);
+    store_left_behind(&bench.node, &history).unwrap();
+    assert_eq!(bench.stored(), stored);
+    // It quotes lines: to forget a value removes it.
+    assert_eq!(crate::hunting::drop_set_aside(&bench.node).unwrap(), 1);
+    assert_eq!(bench.waiting(), [folder]);
 }
 
 /// A killed program may have recorded a stretch of syslog and not yet stored its findings that lie in the file.
