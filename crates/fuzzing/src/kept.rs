@@ -84,7 +84,7 @@ fn rows(run: &Arc<OpenRun>) -> (Vec<Row>, bool) {
 // --- hunts that were stopped ---
 
 /// What an unfinished hunt begins with.
-const HUNT_MAGIC: &[u8] = b"PLDRHU03";
+const HUNT_MAGIC: &[u8] = b"PLDRHU04";
 /// What findings that wait begin with.
 const WAITING_MAGIC: &[u8] = b"PLDRWF01";
 /// What a checkpoint of the detectors begins with.

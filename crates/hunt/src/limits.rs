@@ -36,6 +36,9 @@ pub const PATTERNS_MAX: usize = 100_000;
 pub const PATTERN_LITERALS_MAX: usize = 1_000;
 /// Most events that are kept for one pattern of several observations.
 pub const PATTERN_OBSERVATIONS_MAX: usize = 10_000;
+/// Most bytes of memory that the events take that all of these patterns keep: once for those that read, which share it, and
+/// once for what is gathered of all logs. Of 10,000 patterns that each line matches each keeps some ten lines.
+pub const PATTERNS_KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most detections of one pattern in one run.
 pub const PATTERN_DETECTIONS_MAX: u64 = 1_000;
 /// Largest compiled regular expression of a pattern or a warning list.

@@ -15,7 +15,7 @@ use crate::report::Summary;
 use crate::state::{Bytes, Out, Raw, State, state};
 
 /// What the bytes begin with; the last digit is their version.
-const MAGIC: &[u8; 8] = b"PLDRHU03";
+const MAGIC: &[u8; 8] = b"PLDRHU04";
 /// What it is without the version.
 const FAMILY: &[u8] = b"PLDRHU";
 

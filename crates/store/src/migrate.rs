@@ -203,6 +203,14 @@ pub(crate) static STEPS: &[Step] = &[
             postgres: HEAD_AND_TIMES_POSTGRES,
         },
     },
+    Step {
+        what: "the register of log files says of what kinds the lines of a log are",
+        work: Work::Local {
+            table: "hunt_files",
+            sqlite: &["ALTER TABLE hunt_files ADD COLUMN kinds INTEGER NOT NULL DEFAULT 0"],
+            postgres: &["ALTER TABLE hunt_files ADD COLUMN kinds BIGINT NOT NULL DEFAULT 0"],
+        },
+    },
 ];
 
 const HEAD_INDEX: &str = "CREATE INDEX hunt_files_head ON hunt_files (head_sha256)";

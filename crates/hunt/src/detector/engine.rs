@@ -433,7 +433,7 @@ impl Engine {
         }
         let source = self.sources.entry(point.source).or_default();
         source.last = source.last.max(point.last);
-        if source.users.len() < spray::SHARED_USERS_MIN {
+        if source.users.len() < spray::SHARED_USERS {
             source.users.insert(point.user);
         }
     }
@@ -464,6 +464,7 @@ impl Engine {
 
     /// Whether many accounts come out of one address: a gateway, an office, a carrier.
     pub(super) fn is_shared(&self, source: Id) -> bool {
-        self.sources.get(&source).is_some_and(|s| s.users.len() >= spray::SHARED_USERS_MIN)
+        let least = spray::shared_users(self);
+        self.sources.get(&source).is_some_and(|s| s.users.len() >= least)
     }
 }

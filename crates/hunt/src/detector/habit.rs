@@ -20,6 +20,10 @@ pub const DORMANT_COVERED_PERCENT_MIN: i64 = 50;
 /// A new place at a door that tells of no device waits so long for a known device from the same place, in
 /// microseconds: somebody who travels reads mail there, too.
 const BARE_SPAN: i64 = 16 * HOUR;
+/// So long where a log that tells of devices was silent meanwhile: lost, or nobody works on that day.
+const BARE_SILENT_SPAN: i64 = 3 * DAY;
+/// A door that was used within so many days is expected to be used again.
+const DOOR_DAYS: i64 = 7;
 /// Days for which an account must be known before its hours are.
 pub const HOURS_DAYS_MIN: i64 = 28;
 /// Successes from which its hours are known.
@@ -168,10 +172,25 @@ fn is_rare(engine: &Engine, place: &Where) -> bool {
 /// New places that waited for a known device.
 pub(super) fn end_of_hour(engine: &mut Engine, end: i64, world: &mut World<'_>) {
     let mut over = Vec::new();
+    let doors = &engine.doors;
+    // A known device may have come from there, unseen.
+    let was_silent = |point: &Point| {
+        let day = point.time.div_euclid(DAY);
+        let last = |door: &Service| doors.get(door).map(|door| door.day);
+        [Service::Entra, Service::Okta]
+            .iter()
+            .filter_map(last)
+            .any(|last| (day - DOOR_DAYS..day).contains(&last))
+    };
     engine.bare.retain(|_, point| {
-        let kept = end - point.time < BARE_SPAN;
+        let waited = end - point.time;
+        if waited >= BARE_SPAN && !point.refresh {
+            // What waits here renews no token: the mark says that it waits longer, when the silence may be over.
+            point.refresh = was_silent(point);
+        }
+        let kept = waited < if point.refresh { BARE_SILENT_SPAN } else { BARE_SPAN };
         if !kept {
-            over.push(*point);
+            over.push(Point { refresh: false, ..*point });
         }
         kept
     });

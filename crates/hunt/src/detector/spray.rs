@@ -14,11 +14,20 @@ use crate::detection::Level;
 use crate::limits::{EVIDENCE_LINES_MAX, SPRAYED_ACCOUNTS_MAX};
 use crate::state::state;
 
-/// Accounts that fail from one source within an hour.
-pub const SPRAY_ACCOUNTS_MIN: usize = 10;
+/// Accounts that fail from one source within an hour, and accounts that fail once or twice at a door on a day: this part of
+/// those that are known, or the firm of ten whose every account is tried would never be warned.
+pub const SPRAY_PART: usize = 4;
+/// However few are known, so many. Where most days have no such account (on average fewer than 0.7), five of them fall on one
+/// day by chance once in four years (Poisson: 1 of 1,400 days); three would every month.
+pub const SPRAY_ACCOUNTS_MIN: usize = 5;
+/// However many are known, so many are enough: in no firm do ten people fail at one place that is none of theirs.
+pub const SPRAY_ACCOUNTS_ENOUGH: usize = 10;
+/// Days with sign-ins after which it is known how large the firm is: all its days of the week.
+const SIZE_KNOWN_DAYS: usize = 7;
 /// Attempts for each of them: more is brute force.
 pub const SPRAY_ATTEMPTS_MAX: u64 = 6;
-/// Of these so many must exist, once it is known which do: scanners of the whole internet guess names.
+/// Of these so many must exist, once it is known which do: scanners of the whole internet guess names, and in a small firm, too,
+/// `info`, `sales` and `admin` may be among them.
 pub const SPRAY_EXISTING_MIN: usize = 5;
 /// Accounts from which it is known which exist.
 const EXISTING_KNOWN_MIN: usize = 20;
@@ -28,13 +37,12 @@ const SPRAY_SPAN: i64 = HOUR;
 const SPRAY_SUCCESS_SPAN: i64 = DAY;
 /// If more than a third of those who failed come in from the same source at once, people sit behind it.
 const OWNERS_SHARE: usize = 3;
-/// So many accounts that succeed from one address share it.
-pub(super) const SHARED_USERS_MIN: usize = 10;
+/// So many accounts that succeed from one address share it; in a small firm half of its accounts do, at least
+/// [`SPRAY_ACCOUNTS_MIN`].
+pub(super) const SHARED_USERS: usize = 10;
 
 /// Attempts of an account on a day that are few enough to be part of a slow spray.
 pub const SLOW_ATTEMPTS_MAX: u64 = 2;
-/// Accounts that fail so on a day, whatever is usual.
-pub const SLOW_ACCOUNTS_MIN: usize = 10;
 /// Days of which the usual is worked out.
 pub const BASELINE_DAYS: usize = 28;
 /// Days of it that must be there.
@@ -42,8 +50,10 @@ pub const BASELINE_DAYS_MIN: usize = 14;
 /// Median absolute deviations above the median.
 pub const BASELINE_DEVIATIONS: u64 = 6;
 
-/// Accounts of one group of stuffing.
-pub const STUFFING_ACCOUNTS_MIN: usize = 30;
+/// Accounts of one group of stuffing: as many as the firm has, at least the first and at most the second number.
+pub const STUFFING_ACCOUNTS_MIN: usize = 15;
+/// See [`STUFFING_ACCOUNTS_MIN`].
+pub const STUFFING_ACCOUNTS_ENOUGH: usize = 30;
 /// Attempts of an account, in tenths.
 pub const STUFFING_ATTEMPTS_TENTHS_MAX: u64 = 15;
 /// Share of accounts that do not exist, in percent.
@@ -109,10 +119,35 @@ pub(super) struct Doors {
 }
 state!(Doors { day, slow, groups, slow_usual, group_usual });
 
+/// How many accounts the firm has, once its logs are long enough to tell.
+fn size(engine: &Engine) -> Option<usize> {
+    (engine.covered.len() >= SIZE_KNOWN_DAYS).then_some(engine.profiles.len())
+}
+
+/// See [`SPRAY_PART`].
+fn too_many(engine: &Engine) -> usize {
+    size(engine).map_or(SPRAY_ACCOUNTS_ENOUGH, |accounts| {
+        (accounts / SPRAY_PART).clamp(SPRAY_ACCOUNTS_MIN, SPRAY_ACCOUNTS_ENOUGH)
+    })
+}
+
+/// See [`SHARED_USERS`].
+pub(super) fn shared_users(engine: &Engine) -> usize {
+    size(engine).map_or(SHARED_USERS, |accounts| (accounts / 2).clamp(SPRAY_ACCOUNTS_MIN, SHARED_USERS))
+}
+
+/// How [`too_many`] came about.
+fn part_words(accounts: usize) -> String {
+    format!(
+        "a quarter of the {accounts} accounts that are known, but at least {SPRAY_ACCOUNTS_MIN} and at most \
+         {SPRAY_ACCOUNTS_ENOUGH}"
+    )
+}
+
 pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>) {
     let place = world.place(point.source);
     let profile = engine.profiles.get(&point.user);
-    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN;
+    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN || size(engine).is_some();
     // As long as few accounts are known, the door's own word counts, where it tells accounts that are there from others.
     let told = !known && !matches!(point.service, Service::Mail | Service::Web);
     let exists = point.outcome != Outcome::NoSuchUser && (profile.is_some() || told);
@@ -144,6 +179,7 @@ pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>)
 }
 
 fn one_source(engine: &mut Engine, point: &Point, exists: bool) {
+    let least = too_many(engine);
     let source = engine.sources.entry(point.source).or_default();
     source.last = source.last.max(point.last);
     if source.since.is_none() && point.time - source.swept > 5 * MINUTE {
@@ -159,12 +195,12 @@ fn one_source(engine: &mut Engine, point: &Point, exists: bool) {
     tried.exists |= exists;
     tried.point.get_or_insert(*point);
     source.until = source.until.max(point.last);
-    if source.since.is_none() && source.failing.len() >= SPRAY_ACCOUNTS_MIN {
+    if source.since.is_none() && source.failing.len() >= least {
         let from = point.time - SPRAY_SPAN;
         let few = |tried: &&Tried| tried.last >= from && tried.count <= SPRAY_ATTEMPTS_MAX;
         let accounts = source.failing.values().filter(few).count();
         let existing = source.failing.values().filter(few).filter(|tried| tried.exists).count();
-        if accounts >= SPRAY_ACCOUNTS_MIN && existing >= SPRAY_EXISTING_MIN {
+        if accounts >= least && existing >= SPRAY_EXISTING_MIN {
             source.since = source.failing.values().filter(few).filter_map(|t| t.point).map(|p| p.time).min();
             engine.spraying.insert(point.source);
         }
@@ -177,6 +213,7 @@ pub(super) fn success(engine: &mut Engine, point: &Point, place: &Where, world: 
         .profiles
         .get(&point.user)
         .is_some_and(|profile| profile.knows(ORIGIN, u64::from(place.origin)));
+    let (least, known) = (too_many(engine), engine.profiles.len());
     let Some(source) = engine.sources.get_mut(&point.source) else { return };
     if source.since.is_none() || familiar || point.time - source.until > SPRAY_SUCCESS_SPAN {
         return;
@@ -186,12 +223,13 @@ pub(super) fn success(engine: &mut Engine, point: &Point, place: &Where, world: 
     }
     if source.told {
         let source = source.clone();
-        tell_one_source(point.source, &source, world);
+        tell_one_source(point.source, &source, (least, known), world);
     }
 }
 
 /// Sprays that stopped are told, with all that belongs to them.
 pub(super) fn end_of_hour(engine: &mut Engine, end: i64, world: &mut World<'_>) {
+    let (least, known) = (too_many(engine), engine.profiles.len());
     let mut over: Vec<Id> = Vec::new();
     let sources = &mut engine.sources;
     engine.spraying.retain(|id| {
@@ -223,11 +261,11 @@ pub(super) fn end_of_hour(engine: &mut Engine, end: i64, world: &mut World<'_>) 
             continue;
         }
         let source = source.clone();
-        tell_one_source(id, &source, world);
+        tell_one_source(id, &source, (least, known), world);
     }
 }
 
-fn tell_one_source(id: Id, source: &Source, world: &mut World<'_>) {
+fn tell_one_source(id: Id, source: &Source, (least, known): (usize, usize), world: &mut World<'_>) {
     let mut points: Vec<Point> = source.failing.values().filter_map(|tried| tried.point).collect();
     points.sort_by(|a, b| (a.time, world.names.text(a.user)).cmp(&(b.time, world.names.text(b.user))));
     let Some(first) = points.first().copied() else { return };
@@ -260,8 +298,9 @@ fn tell_one_source(id: Id, source: &Source, world: &mut World<'_>) {
         count: attempts + source.came_in.len() as u64,
         evidence,
         threshold: format!(
-            "{SPRAY_ACCOUNTS_MIN} accounts failing within an hour, at most {SPRAY_ATTEMPTS_MAX} attempts each, at least \
-             {SPRAY_EXISTING_MIN} of them known to exist; critical with a success from there within 24 hours"
+            "{least} accounts ({}) failing within an hour, at most {SPRAY_ATTEMPTS_MAX} attempts each, at least \
+             {SPRAY_EXISTING_MIN} of them known to exist; critical with a success from there within 24 hours",
+            part_words(known)
         ),
         baseline: format!("none of the {accounts} accounts was used from there before; {existing} are known to exist"),
     });
@@ -269,11 +308,15 @@ fn tell_one_source(id: Id, source: &Source, world: &mut World<'_>) {
 
 /// The day at each door.
 pub(super) fn end_of_day(engine: &mut Engine, day: i64, world: &mut World<'_>) {
+    let (least, known) = (too_many(engine), engine.profiles.len());
+    let listed = size(engine).map_or(STUFFING_ACCOUNTS_ENOUGH, |accounts| {
+        accounts.clamp(STUFFING_ACCOUNTS_MIN, STUFFING_ACCOUNTS_ENOUGH)
+    });
     for (service, doors) in &mut engine.doors {
         // A day without any sign-in at this door is one without logs.
         if doors.day == day {
-            distributed(*service, doors, world);
-            stuffing(*service, doors, world);
+            distributed(*service, doors, (least, known), world);
+            stuffing(*service, doors, listed, world);
         }
         if doors.day <= day {
             doors.slow.clear();
@@ -289,7 +332,7 @@ fn remember(usual: &mut Vec<u64>, value: u64) {
     }
 }
 
-fn distributed(service: Service, doors: &mut Doors, world: &mut World<'_>) {
+fn distributed(service: Service, doors: &mut Doors, (least, known): (usize, usize), world: &mut World<'_>) {
     let few: Vec<Point> = doors
         .slow
         .values()
@@ -297,7 +340,9 @@ fn distributed(service: Service, doors: &mut Doors, world: &mut World<'_>) {
         .filter_map(|tried| tried.point)
         .collect();
     let usual = Robust::of(&doors.slow_usual);
-    let limit = usual.median + BASELINE_DEVIATIONS * usual.deviation.max(1);
+    // Where days hardly differ, what is too many for the firm is too many.
+    let beyond = (BASELINE_DEVIATIONS * usual.deviation).max(BASELINE_DEVIATIONS.min(least as u64 - 1));
+    let limit = usual.median + beyond;
     let enough = doors.slow_usual.len() >= BASELINE_DAYS_MIN;
     let count = few.len() as u64;
     // What was an attack is no part of what is usual.
@@ -307,7 +352,7 @@ fn distributed(service: Service, doors: &mut Doors, world: &mut World<'_>) {
         *sources.entry(point.source).or_default() += 1;
     }
     let one = sources.values().copied().max().unwrap_or(0);
-    if !enough || count <= limit || few.len() < SLOW_ACCOUNTS_MIN || one * 2 > few.len() {
+    if !enough || count <= limit || few.len() < least || one * 2 > few.len() {
         return;
     }
     let mut points = few;
@@ -334,7 +379,8 @@ fn distributed(service: Service, doors: &mut Doors, world: &mut World<'_>) {
         evidence,
         threshold: format!(
             "more than {limit} accounts on a day that fail at most {SLOW_ATTEMPTS_MAX} times from places that are not \
-             theirs (median + {BASELINE_DEVIATIONS} deviations, at least {SLOW_ACCOUNTS_MIN})"
+             theirs (median + {BASELINE_DEVIATIONS} deviations, or {beyond} more), and at least {least} ({})",
+            part_words(known)
         ),
         baseline: format!(
             "on the {} days before: median {}, median absolute deviation {}",
@@ -364,11 +410,10 @@ fn in_common(points: &[Point], world: &mut World<'_>) -> Vec<(&'static str, Stri
     common
 }
 
-fn stuffing(service: Service, doors: &mut Doors, world: &mut World<'_>) {
+fn stuffing(service: Service, doors: &mut Doors, listed: usize, world: &mut World<'_>) {
     let most = doors.groups.values().map(|group| group.accounts.len() as u64).max().unwrap_or(0);
     let usual = Robust::of(&doors.group_usual);
-    let limit =
-        (usual.median + BASELINE_DEVIATIONS * usual.deviation.max(1)).max(STUFFING_ACCOUNTS_MIN as u64 - 1);
+    let limit = (usual.median + BASELINE_DEVIATIONS * usual.deviation.max(1)).max(listed as u64 - 1);
     remember(&mut doors.group_usual, most.min(limit));
     let mut groups: Vec<(Id, &Group)> = doors.groups.iter().map(|(id, group)| (*id, group)).collect();
     groups.sort_by(|(a, _), (b, _)| world.names.text(*a).cmp(world.names.text(*b)));

@@ -47,6 +47,11 @@ const UPLOAD_TIMES_OWN: u64 = 2;
 const UPLOAD_OTHERS_MIN: usize = 2;
 /// Days with logs for which a sender must be known.
 pub const SENDER_DAYS_MIN: usize = 14;
+/// With so many who send or open, that many days show which destinations are everybody's. Fewer show it later: what each does
+/// once in a year, somebody of a thousand does every day, and somebody of thirty every fortnight.
+const SENDERS_ENOUGH: usize = 120;
+/// However few they are, it is known after so many days.
+pub const SENDER_DAYS_ENOUGH: usize = 28;
 
 /// Files of a share that are opened on a day, whatever is usual.
 pub const COLLECTED_FILES_MIN: u64 = 1_000;
@@ -169,11 +174,14 @@ impl Volume {
             return;
         }
         let most = self.flows.get(&(who, to)).map_or(0, |flow| flow.most);
+        let days = SENDER_DAYS_MIN * SENDERS_ENOUGH / self.movers.len().max(1);
+        let days = days.clamp(SENDER_DAYS_MIN, SENDER_DAYS_ENOUGH);
         if bytes >= UPLOAD_BYTES_MIN
-            && self.is_known(first, day)
+            && self.days.range(first..day).take(days).count() >= days
             && bytes >= most.saturating_mul(UPLOAD_TIMES)
         {
-            let others = self.senders(to, week - DRIFT_WEEKS as i64);
+            // All weeks that are kept: what everybody in a small firm uses is used seldom.
+            let others = self.senders(to, week - WEEKS as i64);
             let own = self.movers.get(&who).map_or(0, |mover| mover.most);
             let unusual = others < UPLOAD_OTHERS_MIN || bytes >= own.saturating_mul(UPLOAD_TIMES_OWN);
             if others < SHARED_SENDERS_MIN && unusual {
@@ -434,7 +442,8 @@ fn tell_upload(
             count: seen.count,
             evidence,
             threshold: format!(
-                "{} on a day, {UPLOAD_TIMES} times the most that was ever sent there, to where fewer than \
+                "{} on a day, {UPLOAD_TIMES} times the most that was ever sent there, after {SENDER_DAYS_MIN} \
+             to {SENDER_DAYS_ENOUGH} days with logs (the fewer senders the more), to where fewer than \
              {SHARED_SENDERS_MIN} others send; where {UPLOAD_OTHERS_MIN} do, {UPLOAD_TIMES_OWN} times the most that the \
              sender ever sent anywhere",
                 amount(UPLOAD_BYTES_MIN)

@@ -148,6 +148,59 @@ impl SourceKind {
     }
 }
 
+/// Kinds of logs that lines of one log are of: bit n stands for the kind with code n.
+///
+/// ```
+/// use hunt::event::{SourceKind, SourceKinds};
+///
+/// let mut kinds = SourceKinds::default();
+/// kinds.add(SourceKind::File);
+/// kinds.add(SourceKind::Authentication);
+/// assert!(kinds.each().eq([SourceKind::Authentication, SourceKind::File]));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceKinds(i64);
+
+impl SourceKinds {
+    /// As it is stored. Bits of kinds that only a newer program knows are left aside.
+    pub(crate) fn from_bits(bits: i64) -> SourceKinds {
+        let known = SourceKind::ALL.iter().fold(0, |all, (kind, _)| all | 1 << kind.code());
+        SourceKinds(bits & known)
+    }
+
+    /// For storing.
+    pub(crate) fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// Adds a kind.
+    pub fn add(&mut self, kind: SourceKind) {
+        self.0 |= 1 << kind.code();
+    }
+
+    /// Adds what another part of the log told.
+    pub fn join(&mut self, other: SourceKinds) {
+        self.0 |= other.0;
+    }
+
+    /// Whether a kind is among them.
+    pub fn has(self, kind: SourceKind) -> bool {
+        self.0 & 1 << kind.code() != 0
+    }
+
+    /// These, and the kind of the log as a whole. That single lines are of no known kind says nothing of the log.
+    pub fn of_log(self, main: SourceKind) -> SourceKinds {
+        let mut kinds = SourceKinds(self.0 & !(1 << SourceKind::Unknown.code()));
+        kinds.add(main);
+        kinds
+    }
+
+    /// Its kinds, by name.
+    pub fn each(self) -> impl Iterator<Item = SourceKind> {
+        SourceKind::ALL.iter().map(|(kind, _)| *kind).filter(move |kind| self.has(*kind))
+    }
+}
+
 const ADDRESSES: &[ObservableKind] = &[K::Ip];
 const HASHES_AND_MORE: &[ObservableKind] =
     &[K::Account, K::Domain, K::Ip, K::Md5, K::Sha1, K::Sha256, K::Sha384, K::Sha512, K::Url];

@@ -28,7 +28,7 @@ mod zeek;
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
-pub use class::{Format, LogSource, SourceClass, SourceKind, kinds_shown};
+pub use class::{Format, LogSource, SourceClass, SourceKind, SourceKinds, kinds_shown};
 pub(crate) use reader::Rewriting;
 pub use reader::{BlockReader, Read, Reader, count_years};
 pub(crate) use table::separator_of_table;

@@ -2,7 +2,7 @@
 //! What an answer rests on. 'Never seen' means nothing without it: which logs could have shown the value, of
 //! which days they are, what is missing, what could not be read, and what retention took away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::observable::ObservableKind;
 use model::time::Timestamp;
@@ -16,6 +16,8 @@ use super::observed::Keep;
 use super::register::{self, File, FileState};
 use super::retain::{self, Dropped};
 use super::runs;
+use super::series::SeriesKinds;
+use super::settings;
 use crate::event::{SourceKind, kinds_shown};
 use crate::limits::SOURCES_MAX;
 
@@ -37,8 +39,12 @@ pub struct Coverage {
     pub first: Option<Timestamp>,
     /// Latest time of a line.
     pub last: Option<Timestamp>,
-    /// Whether values of the kind are kept at all.
+    /// Whether values of the kind are kept from now on.
     pub is_kept: bool,
+    /// Since when they are no longer kept; nothing where they are, never were, or nobody knows.
+    pub unkept_since: Option<Timestamp>,
+    /// Files that were recorded while they were not kept: of such values the history knows none of them.
+    pub unkept_files: u64,
     /// Whether the value is one that is kept only where its place in a line tells what it is
     /// ([`is_kept_by_place`](super::is_kept_by_place)). For who asks about a value to say.
     pub is_kept_by_place: bool,
@@ -88,10 +94,13 @@ pub struct OtherZone {
 pub struct SourceCoverage {
     /// Kind of log.
     pub source: SourceKind,
-    /// Files.
+    /// Files with lines of this kind; they may have lines of others, too.
     pub files: u64,
     /// Days since 1970 that have lines: stretches, first and last day.
     pub days: Vec<(u32, u32)>,
+    /// Days of which logs of the same name were read, numbers in it aside, without a line of this kind: days on which
+    /// nothing of it happened, rather than days without a log.
+    pub quiet: BTreeSet<u32>,
 }
 
 impl SourceCoverage {
@@ -100,9 +109,10 @@ impl SourceCoverage {
         self.days.iter().map(|(first, last)| u64::from(last - first) + 1).sum()
     }
 
-    /// Days between the first and the last that have none.
+    /// Days between the first and the last of which no log was read.
     pub fn gaps(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.days.iter().zip(self.days.iter().skip(1)).map(|((_, last), (first, _))| (last + 1, first - 1))
+        let between = self.days.iter().zip(self.days.iter().skip(1));
+        between.flat_map(|((_, last), (first, _))| without(&self.quiet, last + 1, first - 1))
     }
 }
 
@@ -136,6 +146,7 @@ impl Coverage {
         !self.is_kept
             || self.is_kept_by_place
             || self.older_files > 0
+            || self.unkept_files > 0
             || !self.unread.is_empty()
             || !self.missing.is_empty()
             || !self.dropped.is_empty()
@@ -157,17 +168,21 @@ impl History<'_> {
         // A network is shown where its addresses are.
         let kind = if kind == ObservableKind::Cidr { ObservableKind::Ip } else { kind };
         let folder = self.folder.id();
-        let mut older_files = 0;
+        let is_kept = keep.kinds.has(kind);
+        let (mut older_files, mut unkept) = (0, Vec::new());
         let (files, sources, dropped, aside, elsewhere) = self.read(|read| {
             let files = register::files(read)?;
             if kind == ObservableKind::Ja4 {
                 older_files = register::files_before(read, FINGERPRINTS_SINCE)?;
             }
+            unkept = settings::unkept(read, kind, is_kept)?;
             let (sources, dropped) = (declared::declared(read)?, retain::dropped(read)?);
             Ok((files, sources, dropped, runs::aside(read)?, runs::elsewhere(read, folder)?))
         })?;
-        let mut coverage =
-            Coverage { is_kept: keep.kinds.has(kind), elsewhere, older_files, ..Coverage::default() };
+        let since = unkept.last().filter(|(since, end)| end.is_none() && *since != Timestamp::EPOCH);
+        let unkept_since = since.map(|(since, _)| *since);
+        let mut coverage = Coverage { is_kept, unkept_since, elsewhere, older_files, ..Coverage::default() };
+        coverage.unkept_files = recorded_within(&files, &unkept);
         coverage.add_files(&files);
         for source in by_source(&files) {
             if source.source == SourceKind::Unknown {
@@ -183,7 +198,8 @@ impl History<'_> {
             |d: &Declared| d.source == SourceKind::Unknown || kinds_shown(d.source).contains(&kind);
         let missing = sources.into_iter().filter(could_show).filter_map(|declared| {
             let (gaps, files) = declared.gaps(&files, today);
-            (files == 0 || !gaps.is_empty()).then_some(Missing { declared, files, gaps })
+            let is_missing = files == 0 && declared.expected_from(today).is_none();
+            (is_missing || !gaps.is_empty()).then_some(Missing { declared, files, gaps })
         });
         coverage.missing = missing.collect();
         coverage.dropped = dropped.into_iter().filter(|class| class.kind == kind).collect();
@@ -225,13 +241,47 @@ impl Coverage {
     }
 }
 
-/// Files and days by kind of log.
+/// The stretches of days that are left of one where these are taken out.
+fn without(days: &BTreeSet<u32>, from: u32, to: u32) -> Vec<(u32, u32)> {
+    let mut left: Vec<(u32, u32)> = Vec::new();
+    let mut begin = from;
+    for day in days.range(from..=to) {
+        if *day > begin {
+            left.push((begin, day - 1));
+        }
+        begin = day + 1;
+    }
+    if begin <= to {
+        left.push((begin, to));
+    }
+    left
+}
+
+/// How many files were first recorded within stretches of time.
+fn recorded_within(files: &[File], spans: &[(Timestamp, Option<Timestamp>)]) -> u64 {
+    let is_within =
+        |time: Timestamp| spans.iter().any(|(from, to)| *from <= time && to.is_none_or(|to| time < to));
+    files.iter().filter(|file| file.recorded != Timestamp::EPOCH && is_within(file.recorded)).count() as u64
+}
+
+/// Files and days by kind of log: a log whose lines are of several counts for each.
 fn by_source(files: &[File]) -> Vec<SourceCoverage> {
+    let recorded = || files.iter().filter(|file| file.recorded != Timestamp::EPOCH);
     let mut all: BTreeMap<SourceKind, (u64, Vec<(u32, u32)>)> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.recorded != Timestamp::EPOCH) {
-        let (count, days) = all.entry(file.source).or_default();
-        *count += 1;
-        days.extend_from_slice(&file.days);
+    let mut series = SeriesKinds::default();
+    for file in recorded() {
+        series.add(&file.path, file.kinds);
+        for kind in file.kinds.each() {
+            let (count, days) = all.entry(kind).or_default();
+            *count += 1;
+            days.extend_from_slice(&file.days);
+        }
+    }
+    let mut quiet: BTreeMap<SourceKind, BTreeSet<u32>> = BTreeMap::new();
+    for file in recorded() {
+        for kind in series.lacking(&file.path, file.kinds) {
+            quiet.entry(kind).or_default().extend(file.days.iter().flat_map(|(first, last)| *first..=*last));
+        }
     }
     let coverage = |(source, (files, mut days)): (SourceKind, (u64, Vec<(u32, u32)>))| {
         days.sort_unstable();
@@ -242,7 +292,7 @@ fn by_source(files: &[File]) -> Vec<SourceCoverage> {
                 _ => joined.push((first, last)),
             }
         }
-        SourceCoverage { source, files, days: joined }
+        SourceCoverage { source, files, days: joined, quiet: quiet.remove(&source).unwrap_or_default() }
     };
     all.into_iter().map(coverage).collect()
 }

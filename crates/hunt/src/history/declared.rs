@@ -78,6 +78,11 @@ impl Declared {
         fits(self.pattern.as_bytes(), if self.pattern.contains('/') { path } else { name }.as_bytes())
     }
 
+    /// From which day on it is expected, where the first period of it is not over yet: nothing is due.
+    pub fn expected_from(&self, today: u32) -> Option<u32> {
+        self.since.filter(|day| *self.cadence.period(*day).end() >= today)
+    }
+
     /// Days, first and last of each stretch, of which it should have lines up to before `today` and has none;
     /// and how many files it has. A period that is not over is not missed yet.
     pub fn gaps(&self, files: &[File], today: u32) -> (Vec<(u32, u32)>, u64) {

@@ -53,18 +53,12 @@ impl History<'_> {
         now: Timestamp,
     ) -> Result<Forgotten, HistoryError> {
         let mut forgotten = Forgotten::default();
-        // A kind that is no longer kept may have been kept before.
-        let mut every = keep.clone();
-        every.kinds = every.kinds.with(super::Kinds::one(observable.kind()));
-        if let Some(other) = other_kind(observable) {
-            every.kinds = every.kinds.with(super::Kinds::one(other.kind()));
-        }
         let (mut old, mut new) = (Vec::new(), Vec::new());
         // 32 digits stand under either kind that they may be.
         let other = other_kind(observable);
         let values: Vec<(ObservableKind, Vec<u8>)> = std::iter::once(observable)
             .chain(&other)
-            .flat_map(|value| every.stored_any(value).into_iter().map(|stored| (value.kind(), stored)))
+            .flat_map(|value| keep.stored_any(value).into_iter().map(|stored| (value.kind(), stored)))
             .collect();
         if !values.is_empty() {
             for run in self.runs()? {

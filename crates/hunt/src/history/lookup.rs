@@ -443,7 +443,7 @@ impl Span {
         }
     }
 
-    /// The ranges that a question is about; none for a value that is not kept.
+    /// The ranges that a question is about; none for a value that is never kept.
     fn of(question: &Question, keep: &Keep) -> Vec<Span> {
         let observable = &question.observable;
         if let Some(network) = observable.network() {

@@ -45,6 +45,7 @@ mod retain;
 mod row;
 mod rows;
 mod runs;
+mod series;
 mod settings;
 mod tables;
 
@@ -66,7 +67,8 @@ pub use register::{File, FileFacts, FileState, ShorterForm, files, names_before_
 pub use retain::Dropped;
 pub use row::{Days, Flags, Row, Seen, Sources, Tally};
 pub use runs::{Aside, Run};
-pub use settings::{Retention, Retentions};
+pub use series::{SeriesKinds, days_named, series_of};
+pub use settings::{Retention, Retentions, keep_act};
 pub(crate) use settings::{put as set_setting, setting};
 pub use tables::TABLES;
 

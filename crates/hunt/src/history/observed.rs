@@ -26,7 +26,7 @@ use crate::scan::arpa_address;
 pub struct Keep {
     /// Kinds.
     pub kinds: Kinds,
-    /// Key under which accounts are kept; without it they are not.
+    /// Key under which accounts are kept; without it they are neither kept nor found.
     pub account_key: Option<[u8; 32]>,
 }
 
@@ -50,11 +50,17 @@ impl fmt::Debug for Keep {
 }
 
 impl Keep {
-    /// The bytes under which a value stands in the history, if it is kept: the canonical form, of accounts
+    /// The bytes under which a value is put into the history, if it is kept: the canonical form, of accounts
     /// the keyed hash of it in lower case, for systems that log them take either case for the same. Internal
     /// addresses are not kept.
     pub fn stored(&self, observable: &Observable) -> Option<Vec<u8>> {
-        if !self.kinds.has(observable.kind()) || !observable.is_external() {
+        if self.kinds.has(observable.kind()) { self.stands_as(observable) } else { None }
+    }
+
+    /// The bytes under which a value stands in the history, whether it is kept from now on or not; of accounts nobody can
+    /// tell without the key.
+    fn stands_as(&self, observable: &Observable) -> Option<Vec<u8>> {
+        if !observable.is_external() {
             return None;
         }
         if observable.kind() == ObservableKind::Account {
@@ -63,12 +69,12 @@ impl Keep {
         Some(observable.canonical().to_vec())
     }
 
-    /// All bytes under which a value may stand in the history. Accounts were once kept in the case in which the log
-    /// wrote them.
+    /// All bytes under which a value may stand in the history, for whoever asks: what is there stays when its kind is no
+    /// longer kept. Accounts were once kept in the case in which the log wrote them.
     pub(crate) fn stored_any(&self, observable: &Observable) -> Vec<Vec<u8>> {
-        let mut all: Vec<Vec<u8>> = self.stored(observable).into_iter().collect();
-        let is_kept = !all.is_empty() && observable.kind() == ObservableKind::Account;
-        if let Some(key) = self.account_key.filter(|_| is_kept) {
+        let mut all: Vec<Vec<u8>> = self.stands_as(observable).into_iter().collect();
+        let is_account = observable.kind() == ObservableKind::Account;
+        if let Some(key) = self.account_key.filter(|_| is_account) {
             all.push(trust::mac::mac(&key, &[observable.canonical()]).to_vec());
             all.dedup();
         }
@@ -620,7 +626,12 @@ mod tests {
         assert_eq!(keep.stored_any(&of("ANNA")), [hash("anna"), hash("ANNA")]);
         assert_eq!(keep.stored_any(&of("anna")), [hash("anna")]);
         assert_eq!(keep.stored(&of("ANNA")), Some(hash("anna")));
-        assert!(Keep::default().stored_any(&of("ANNA")).is_empty(), "not kept");
+        assert!(Keep::default().stored_any(&of("ANNA")).is_empty(), "nobody can tell without the key");
+        let no_longer = Keep { account_key: Some([7; 32]), ..Keep::default() };
+        assert_eq!(
+            (no_longer.stored(&of("anna")), no_longer.stored_any(&of("anna"))),
+            (None, vec![hash("anna")])
+        );
     }
 
     #[test]

@@ -374,6 +374,7 @@ impl History<'_> {
             Claim::Known(_) => {
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
                 register::note_place(tx, &ours, facts)?;
+                register::note_kinds(tx, &ours, facts)?;
             }
             Claim::Retime(_, is_counted) => {
                 if *is_counted {
@@ -383,6 +384,7 @@ impl History<'_> {
                 retime_findings(tx, file, log.findings)?;
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
                 register::note_place(tx, &ours, facts)?;
+                register::note_kinds(tx, &ours, facts)?;
             }
             Claim::Add(_) | Claim::Again(..) => register::describe(tx, file, facts, facts.counted_to, now)?,
             Claim::Replace(_) => {

@@ -12,7 +12,7 @@ use super::error::HistoryError;
 use super::month::{DAY_SECONDS, day_of_time};
 use super::runs::int;
 use super::{READER_VERSION, SCANNER_VERSION};
-use crate::event::{SourceClass, SourceKind};
+use crate::event::{SourceClass, SourceKind, SourceKinds};
 use crate::limits::SETTLED_SECONDS;
 use crate::reader::{Content, Packing};
 use crate::run::FileReport;
@@ -37,6 +37,8 @@ pub struct FileFacts {
     pub content: Option<Content>,
     /// What kind of log it is.
     pub class: SourceClass,
+    /// What kinds of logs its lines are of, besides that.
+    pub kinds: SourceKinds,
     /// Whether all of it was read.
     pub whole: bool,
     /// Why not; empty if nobody says.
@@ -96,6 +98,7 @@ impl FileFacts {
             packed: report.packing != Packing::Plain,
             content: report.content.clone(),
             class,
+            kinds: report.kinds,
             whole: report.whole,
             fault: report.ended_by().unwrap_or_default().to_owned(),
             lines: report.lines,
@@ -190,8 +193,10 @@ pub struct File {
     pub packed_path: String,
     /// How far the work has come.
     pub state: FileState,
-    /// What kind of log it is.
+    /// What kind of log it is: that of most of its first lines, by which retention goes.
     pub source: SourceKind,
+    /// What kinds of logs its lines are of, that among them; of what an earlier program read, that alone.
+    pub kinds: SourceKinds,
     /// Bytes as stored.
     pub size: u64,
     /// SHA-256 of them; nothing of a file whose content nobody has read.
@@ -241,10 +246,10 @@ impl File {
 
 const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
      skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
-     times_asked, times_untimed, times_set_apart, zone FROM hunt_files ORDER BY id";
+     times_asked, times_untimed, times_set_apart, kinds, zone FROM hunt_files ORDER BY id";
 const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
      skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
-     times_asked, times_untimed, times_set_apart, zone FROM hunt_files WHERE id = ?1";
+     times_asked, times_untimed, times_set_apart, kinds, zone FROM hunt_files WHERE id = ?1";
 
 impl File {
     /// Whether its lines tell other times than are recorded, as they lack a zone and are read by another now.
@@ -284,7 +289,7 @@ pub(super) fn file(read: &mut dyn Read, id: i64) -> Result<Option<File>, EngineE
 fn file_of(row: &dyn Row) -> Result<File, EngineError> {
     let unsigned = |column| row.int(column).map(|n| u64::try_from(n).unwrap_or(0));
     let time = |column| row.int_opt(column).map(|time| time.map(Timestamp::from_micros));
-    let (zone, counted_zone) = zones(row.text(25)?);
+    let (zone, counted_zone) = zones(row.text(26)?);
     let (first, last) = (time(8)?, time(9)?);
     let mut days = ranges_of(row.blob(10)?);
     if days.is_empty()
@@ -293,12 +298,14 @@ fn file_of(row: &dyn Row) -> Result<File, EngineError> {
         // A file that an earlier program registered.
         days.push((first, last));
     }
+    let source = SourceKind::from_code(row.int(3)?).unwrap_or_default();
     Ok(File {
         id: row.int(0)?,
         path: row.text(1)?.to_owned(),
         packed_path: row.text(21)?.to_owned(),
         state: FileState::from_code(row.int(2)?),
-        source: SourceKind::from_code(row.int(3)?).unwrap_or_default(),
+        source,
+        kinds: SourceKinds::from_bits(row.int(25)?).of_log(source),
         size: unsigned(4)?,
         sha256: row.blob(20)?.try_into().ok(),
         lines: unsigned(5)?,
@@ -564,6 +571,14 @@ pub(super) fn note_place(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Res
     tx.execute("UPDATE hunt_files SET packed_path = ?2 WHERE id = ?1", &args).map(drop)
 }
 
+/// Notes what kinds of logs the lines of a file are of that was recorded before: an earlier program kept one.
+pub(super) fn note_kinds(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
+    let mut kinds = file.kinds;
+    kinds.join(facts.kinds);
+    let args = [Value::Int(file.id), Value::Int(kinds.of_log(file.source).bits())];
+    tx.execute("UPDATE hunt_files SET kinds = ?2 WHERE id = ?1", &args).map(drop)
+}
+
 /// Notes that rows of a file stand in runs with those of others.
 pub(super) fn mark_merged(tx: &mut dyn Tx, file: i64) -> Result<(), EngineError> {
     tx.execute("UPDATE hunt_files SET merged = 1 WHERE id = ?1", &[Value::Int(file)]).map(drop)
@@ -642,7 +657,7 @@ pub(super) fn describe(
          first_time = ?9, last_time = ?10, scanner_version = ?11, recorded = ?12, source = ?13, log_source = ?14,
          packed = ?15, counted_to = ?16, unread = ?17, days = ?18, gap_start = ?19, gap_seconds = ?20,
          skew_seconds = ?21, backward_jumps = ?22, reader_version = ?23, set_version = ?24, fault = ?25, zone = ?26,
-         content_sha256 = ?27, content_size = ?28, times_asked = ?29, times_untimed = ?30, times_set_apart = ?31,
+         content_sha256 = ?27, content_size = ?28, times_asked = ?29, times_untimed = ?30, times_set_apart = ?31, kinds = ?32,
          packed_path = '', worker = 0
          WHERE id = ?1",
         &[
@@ -677,6 +692,7 @@ pub(super) fn describe(
             Value::Int(int(facts.times.asked)),
             Value::Int(int(facts.times.untimed)),
             Value::Int(int(facts.times.set_apart)),
+            Value::Int(facts.kinds.of_log(facts.class.kind).bits()),
         ],
     )?;
     Ok(())

@@ -3,6 +3,7 @@
 
 use ledger::sql::{EngineError, Flow, Read, Tx, Value};
 use model::observable::ObservableKind;
+use model::time::Timestamp;
 
 use super::base::History;
 use super::error::HistoryError;
@@ -79,6 +80,35 @@ pub(super) fn keep(read: &mut dyn Read, account_key: &[u8; 32]) -> Result<Keep, 
     }
     keep.account_key = keep.kinds.has(ObservableKind::Account).then_some(*account_key);
     Ok(keep)
+}
+
+/// When values of a kind were not kept, as the audit of the settings tells it: stretches, the last without an end where
+/// they are not kept now. Nothing where the audit and the setting disagree: then nobody knows.
+pub(super) fn unkept(
+    read: &mut dyn Read,
+    kind: ObservableKind,
+    is_kept: bool,
+) -> Result<Vec<(Timestamp, Option<Timestamp>)>, EngineError> {
+    let by_default = Keep::default().kinds.has(kind);
+    let mut spans = if by_default { Vec::new() } else { vec![(Timestamp::EPOCH, None)] };
+    let (on, off) = (keep_act(kind, true), keep_act(kind, false));
+    let sql = "SELECT time, what FROM hunt_audit WHERE act = 'set' AND (what = ?1 OR what = ?2) ORDER BY id";
+    read.query(sql, &[Value::Text(&on), Value::Text(&off)], &mut |row| {
+        let (time, is_on) = (Timestamp::from_micros(row.int(0)?), row.text(1)? == on);
+        match spans.last_mut().filter(|(_, end)| end.is_none()) {
+            Some((_, end)) if is_on => *end = Some(time),
+            None if !is_on => spans.push((time, None)),
+            _ => {}
+        }
+        Ok(Flow::Continue)
+    })?;
+    let is_open = spans.last().is_some_and(|(_, end)| end.is_none());
+    Ok(if is_open == is_kept { Vec::new() } else { spans })
+}
+
+/// How the audit names that a kind is kept from now on, or no longer.
+pub fn keep_act(kind: ObservableKind, kept: bool) -> String {
+    format!("keep {} {}", kind.name(), if kept { "on" } else { "off" })
 }
 
 pub(super) fn retentions(read: &mut dyn Read) -> Result<Retentions, EngineError> {

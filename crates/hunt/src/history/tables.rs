@@ -7,7 +7,8 @@ use ledger::sql::{Table, TableKind};
 /// The tables of the history.
 pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &FORGOTTEN, &SOURCES, &SETTINGS, &AUDIT];
 
-/// The register of log files, by content. `recorded` is 0 until something of the file counts.
+/// The register of log files, by content. `recorded` is 0 until something of the file counts; `kinds` is 0 of what an
+/// earlier program read: it is then of the kind `source` alone.
 pub(super) static FILES: Table = Table {
     name: "hunt_files",
     kind: TableKind::Local,
@@ -47,6 +48,7 @@ pub(super) static FILES: Table = Table {
         "times_asked",
         "times_untimed",
         "times_set_apart",
+        "kinds",
     ],
     sqlite: &[
         "CREATE TABLE hunt_files (
@@ -62,7 +64,7 @@ pub(super) static FILES: Table = Table {
             zone TEXT NOT NULL DEFAULT '', content_sha256 BLOB NOT NULL DEFAULT x'',
             content_size INTEGER NOT NULL DEFAULT 0, packed_path TEXT NOT NULL DEFAULT '',
             times_asked INTEGER NOT NULL DEFAULT 0, times_untimed INTEGER NOT NULL DEFAULT 0,
-            times_set_apart INTEGER NOT NULL DEFAULT 0
+            times_set_apart INTEGER NOT NULL DEFAULT 0, kinds INTEGER NOT NULL DEFAULT 0
         ) STRICT",
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files (path)",
@@ -83,7 +85,8 @@ pub(super) static FILES: Table = Table {
             fault TEXT COLLATE "C" NOT NULL DEFAULT '', zone TEXT COLLATE "C" NOT NULL DEFAULT '',
             content_sha256 BYTEA NOT NULL DEFAULT '', content_size BIGINT NOT NULL DEFAULT 0,
             packed_path TEXT COLLATE "C" NOT NULL DEFAULT '', times_asked BIGINT NOT NULL DEFAULT 0,
-            times_untimed BIGINT NOT NULL DEFAULT 0, times_set_apart BIGINT NOT NULL DEFAULT 0
+            times_untimed BIGINT NOT NULL DEFAULT 0, times_set_apart BIGINT NOT NULL DEFAULT 0,
+            kinds BIGINT NOT NULL DEFAULT 0
         )"#,
         "CREATE UNIQUE INDEX hunt_files_content ON hunt_files (sha256, size) WHERE state > 0",
         "CREATE INDEX hunt_files_path ON hunt_files USING hash (path)",

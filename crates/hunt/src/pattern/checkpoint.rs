@@ -41,7 +41,7 @@ impl<'a> PatternRun<'a> {
         if !left.0.is_empty() {
             return Err(Unreadable);
         }
-        let (mut run, mut new) = (PatternRun::new(set), 0);
+        let (mut run, mut new) = (PatternRun::of_all(set), 0);
         for nth in 0..set.ready.len() {
             let Some((kept, lost, told)) = name(set, nth).and_then(|name| all.remove(&name)) else {
                 new += 1;
@@ -55,6 +55,7 @@ impl<'a> PatternRun<'a> {
             run.lost.get_mut(nth).into_iter().for_each(|mine| *mine = lost);
             run.told.get_mut(nth).into_iter().for_each(|mine| *mine = told);
         }
+        run.measure();
         Ok((run, new))
     }
 }

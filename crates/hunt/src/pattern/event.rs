@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events as observations: the objects that patterns speak of, made of a log's fields.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
@@ -122,7 +123,7 @@ fn one(key: &str, value: impl Into<Value>) -> Map<String, Value> {
     Map::from_iter([(key.to_owned(), value.into())])
 }
 
-fn number(text: Option<std::borrow::Cow<'_, str>>) -> Option<u64> {
+fn number(text: Option<Cow<'_, str>>) -> Option<u64> {
     let text = text?;
     match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
@@ -196,8 +197,21 @@ fn protocol(name: &str) -> String {
     }
 }
 
+/// The URL of a request, with its query where a web server writes that into a field of its own.
+fn url_of(event: &Event) -> Option<Cow<'_, str>> {
+    let url = text_of(event, Role::Url)?;
+    let is_stem = event.text("cs-uri-stem").is_some_and(|stem| stem == url) && !url.contains('?');
+    let query = event.text("cs-uri-query").filter(|_| is_stem);
+    // Some proxies write the question mark, too.
+    let query = query.as_deref().map(|query| query.strip_prefix('?').unwrap_or(query));
+    Some(match query.filter(|query| !query.is_empty()) {
+        Some(query) => Cow::Owned(format!("{url}?{query}")),
+        None => url,
+    })
+}
+
 fn http(event: &Event, objects: &mut Objects, traffic: &mut Map<String, Value>) {
-    let url = text_of(event, Role::Url);
+    let url = url_of(event);
     let agent = text_of(event, Role::UserAgent);
     let method = text_of(event, Role::HttpMethod);
     if let Some(url) = &url {

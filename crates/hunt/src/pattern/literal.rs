@@ -167,7 +167,7 @@ enum Kind {
     Number,
     /// Part of a field.
     Part,
-    /// A URL, also one that was joined of host and path.
+    /// A URL or part of one, also if it was joined of host, path and query.
     Url,
 }
 
@@ -197,7 +197,9 @@ fn kind_of(path: &Path) -> Option<Kind> {
     Some(match (object, keys) {
         ("host" | "ipv6-addr", ["value"]) => Kind::Host,
         ("ipv4-addr", ["value"]) => Kind::HostV4,
-        ("url", ["value"]) => Kind::Url,
+        ("url", ["value"]) | ("network-traffic", ["extensions", "http-request-ext", "request_value"]) => {
+            Kind::Url
+        }
         ("windows-registry-key", ["key"] | ["values", "*", "name"]) => Kind::Key,
         ("network-traffic", ["src_port" | "dst_port" | "src_byte_count" | "dst_byte_count"])
         | ("process", ["pid"])
@@ -212,7 +214,7 @@ fn kind_of(path: &Path) -> Option<Kind> {
         | ("user-account", ["account_login" | "user_id" | "x_domain"])
         | (
             "network-traffic",
-            ["extensions", "http-request-ext", "request_method" | "request_value"]
+            ["extensions", "http-request-ext", "request_method"]
             | ["extensions", "http-request-ext", "request_header", "User-Agent"],
         ) => Kind::Part,
         _ => return None,
@@ -287,6 +289,8 @@ fn piece(kind: Kind, text: &str) -> Option<String> {
     let is_cut = |c: char| match c {
         // JSON, CSV, CEF, structured data of syslog and pairs escape these; URLs are joined at slashes.
         '"' | '\'' | '\\' | '/' | '=' | '|' | ']' => true,
+        // The query may stand in a field of its own.
+        '?' => kind == Kind::Url,
         c => c.is_control() || !c.is_ascii(),
     };
     let is_part_of = |all: &[&str], piece: &str| {
@@ -384,7 +388,7 @@ mod tests {
                 vec!["rundll32", "start"],
             ),
             (r"[directory:path = 'C:\\Users\\Public']", vec!["Public"]),
-            (r"[url:value LIKE 'https://%/gate.php?%']", vec!["gate.php?"]),
+            (r"[url:value LIKE 'https://%/gate.php?%']", vec!["gate.php"]),
             (r"[url:value = 'http://a.example/b/c.php']", vec!["a.example"]),
             (
                 r"[network-traffic:dst_port = 8443 AND network-traffic:dst_ref.value = '198.51.100.7']",

@@ -23,6 +23,7 @@ mod matching;
 mod observed;
 mod parse;
 mod roles;
+mod room;
 mod search;
 mod set;
 

@@ -185,7 +185,7 @@ const NAMES: &[(Role, &[&str])] = &[
     (Role::SourcePort, &["id.orig_p", "src_port", "srcport", "SourcePort", "IpPort", "spt", "source.port"]),
     (
         Role::Url,
-        &["url", "http.url", "c-uri", "cs-uri-stem", "request", "uri", "requestUrl", "r-dns", "cs-uri"],
+        &["url", "http.url", "c-uri", "cs-uri", "cs-uri-stem", "request", "uri", "requestUrl", "r-dns"],
     ),
     (
         Role::UserAgent,

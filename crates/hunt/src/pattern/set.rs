@@ -6,7 +6,7 @@
 //! literal was found are asked. Most lines are not even read into events ([`Lines`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use model::diagnostic::Diagnostic;
@@ -22,14 +22,15 @@ use super::lines::Lines;
 use super::literal::{in_line, in_objects};
 use super::matching::{Matcher, Span};
 use super::observed::Observation;
+use super::room::{Room, in_order, size};
 use super::search::Patience;
 use super::{MatchError, Pattern, PatternError};
 use crate::detection::{Detection, Evidence, Level, Means};
 use crate::event::{Event, Rewriting, SourceKind};
 use crate::limits::{
     EVIDENCE_LINES_MAX, FINDING_TEXT_BYTES_MAX, PATTERN_DETECTIONS_MAX, PATTERN_OBSERVATIONS_MAX,
-    PATTERN_REGEX_BYTES_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_MAX, PATTERNS_REGEX_BYTES_MAX,
-    PATTERNS_TRIES_MAX,
+    PATTERN_REGEX_BYTES_MAX, PATTERN_TRIES_MAX, PATTERN_TRIES_MIN, PATTERNS_KEPT_BYTES_MAX, PATTERNS_MAX,
+    PATTERNS_REGEX_BYTES_MAX, PATTERNS_TRIES_MAX,
 };
 use crate::rule::lowered;
 
@@ -73,6 +74,8 @@ pub struct PatternSet {
     /// Which lines are read into events for these patterns.
     lines: Lines,
     diagnostics: Vec<Diagnostic>,
+    /// Runs that read at this time.
+    readers: AtomicUsize,
 }
 
 impl PatternSet {
@@ -126,6 +129,7 @@ impl PatternSet {
             with_fields: false,
             lines: Lines::Every,
             diagnostics,
+            readers: AtomicUsize::new(0),
         };
         set.index();
         set
@@ -325,17 +329,28 @@ pub(super) struct Kept {
 pub struct PatternRun<'a> {
     pub(super) set: &'a PatternSet,
     pub(super) kept: Vec<Vec<Kept>>,
-    /// Events that would have been kept for a pattern: over the limit, or without a time.
+    /// Events that would have been kept for a pattern: over a limit, or without a time.
     pub(super) lost: Vec<u64>,
     /// Detections of a pattern that were told.
     pub(super) told: Vec<u64>,
+    pub(super) room: Room<'a>,
 }
 
 impl<'a> PatternRun<'a> {
-    /// Begins.
+    /// Begins to read a log. What all runs that read keep at once shares one limit.
     pub fn new(set: &'a PatternSet) -> PatternRun<'a> {
+        PatternRun::with(set, Some(&set.readers))
+    }
+
+    /// Begins to gather what others read, by [`PatternRun::merge`]: it has room of its own.
+    pub fn of_all(set: &'a PatternSet) -> PatternRun<'a> {
+        PatternRun::with(set, None)
+    }
+
+    fn with(set: &'a PatternSet, readers: Option<&'a AtomicUsize>) -> PatternRun<'a> {
         let count = set.ready.len();
-        PatternRun { set, kept: vec![Vec::new(); count], lost: vec![0; count], told: vec![0; count] }
+        let room = Room::new(count, readers);
+        PatternRun { set, kept: vec![Vec::new(); count], lost: vec![0; count], told: vec![0; count], room }
     }
 
     /// What it matches.
@@ -380,10 +395,12 @@ impl<'a> PatternRun<'a> {
 
     fn store(&mut self, nth: usize, event: &Event, kept: Kept) {
         let (Some(all), Some(lost)) = (self.kept.get_mut(nth), self.lost.get_mut(nth)) else { return };
-        if event.time.is_none() || all.len() >= PATTERN_OBSERVATIONS_MAX {
+        let refused = event.time.is_none() || all.len() >= PATTERN_OBSERVATIONS_MAX;
+        if refused || !self.room.take(nth, size(&kept)) {
             *lost += 1;
         } else {
             all.push(kept);
+            self.make_room();
         }
     }
 
@@ -406,6 +423,8 @@ impl<'a> PatternRun<'a> {
         for (mine, theirs) in self.told.iter_mut().zip(other.told) {
             *mine += theirs;
         }
+        self.room.unite(&other.room);
+        self.make_room();
     }
 
     /// Ends: what events show together, and what was left out.
@@ -422,11 +441,7 @@ impl<'a> PatternRun<'a> {
             if is_stopped { (PATTERN_TRIES_MAX, &never) } else { (PATTERNS_TRIES_MAX, stop) };
         for (nth, ready) in self.set.ready.iter().enumerate() {
             let mut kept = self.kept.get_mut(nth).map(std::mem::take).unwrap_or_default();
-            // Runs end in any order; the answer must not depend on it.
-            kept.sort_by(|a, b| {
-                let key = |k: &Kept| (k.span.first, k.evidence.file.clone(), k.evidence.place);
-                key(a).cmp(&key(b))
-            });
+            in_order(&mut kept);
             if kept.len() > PATTERN_OBSERVATIONS_MAX {
                 let over = kept.len() - PATTERN_OBSERVATIONS_MAX;
                 kept.truncate(PATTERN_OBSERVATIONS_MAX);
@@ -477,9 +492,16 @@ impl<'a> PatternRun<'a> {
         let mut diagnostics = Vec::new();
         let lost = self.lost.get(nth).copied().unwrap_or(0);
         if lost > 0 {
+            let short = match self.room.short.get(nth).copied().unwrap_or(0) {
+                0 => String::new(),
+                short => format!(
+                    "; for {short} of them there was no room, as the events of all patterns together took more than \
+                     {PATTERNS_KEPT_BYTES_MAX} bytes"
+                ),
+            };
             let what = format!(
-                "{lost} events that could take part in this pattern were left out: they tell no time, or are more than \
-                 {PATTERN_OBSERVATIONS_MAX}"
+                "{lost} events that could take part in this pattern were left out: they tell no time, or are too many, \
+                 more than {PATTERN_OBSERVATIONS_MAX}{short}; where the pattern is not told, it may have held all the same"
             );
             diagnostics.push(
                 Diagnostic::warning("pattern-events-left-out", id(), what).with_fix("narrow the pattern"),

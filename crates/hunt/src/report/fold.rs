@@ -122,6 +122,9 @@ pub fn named_in<'a>(detection: &'a Detection, line: &str) -> &'a str {
     values.find(|value| !around(line, value, value.len()).matched.is_empty()).unwrap_or_default()
 }
 
+/// Logs that are named where a gap is told.
+const GAP_FILES_MAX: usize = 5;
+
 /// Gaps of one source for one reason.
 #[derive(Clone, Debug)]
 pub struct Gaps<'a> {
@@ -130,14 +133,25 @@ pub struct Gaps<'a> {
     /// Why there is nothing.
     pub why: GapReason,
     /// The gaps, as the source has them.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<&'a Gap>,
 }
 
 impl Gaps<'_> {
     /// Days in all.
     pub fn days(&self) -> u64 {
-        let days = |gap: &Gap| i64::from(gap.to) - i64::from(gap.from) + 1;
+        let days = |gap: &&Gap| i64::from(gap.to) - i64::from(gap.from) + 1;
         u64::try_from(self.gaps.iter().map(days).sum::<i64>()).unwrap_or_default()
+    }
+
+    /// Why there is nothing, with the logs that may be of these days.
+    pub fn words(&self) -> String {
+        let mut files: Vec<String> = Vec::new();
+        for file in self.gaps.iter().flat_map(|gap| &gap.files) {
+            if files.len() < GAP_FILES_MAX && !files.contains(file) {
+                files.push(file.clone());
+            }
+        }
+        Gap { from: 0, to: 0, why: self.why, files }.words()
     }
 }
 
@@ -149,8 +163,8 @@ pub fn gaps(summary: &Summary) -> Vec<Gaps<'_>> {
         for gap in &source.gaps {
             let of_source = all.get_mut(from..).unwrap_or_default();
             match of_source.iter_mut().find(|gaps| gaps.why == gap.why) {
-                Some(gaps) => gaps.gaps.push(*gap),
-                None => all.push(Gaps { source, why: gap.why, gaps: vec![*gap] }),
+                Some(gaps) => gaps.gaps.push(gap),
+                None => all.push(Gaps { source, why: gap.why, gaps: vec![gap] }),
             }
         }
     }

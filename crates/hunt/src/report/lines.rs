@@ -176,6 +176,7 @@ fn file(facts: &FileFacts) -> Value {
         "first": facts.first.map(|time| time.to_string()),
         "last": facts.last.map(|time| time.to_string()),
         "source": kind_name(facts.kind),
+        "sources": facts.kinds.each().map(kind_name).collect::<Vec<_>>(),
         "format": facts.format.map(format_name),
         "numbers": if facts.by_record { "record" } else { "line" },
         "state": state,
@@ -187,7 +188,9 @@ fn source(facts: &SourceCoverage) -> Value {
     let gaps: Vec<Value> = facts
         .gaps
         .iter()
-        .map(|gap| json!({ "from": date(gap.from), "to": date(gap.to), "why": gap.why.name() }))
+        .map(|gap| {
+            json!({ "from": date(gap.from), "to": date(gap.to), "why": gap.why.name(), "files": gap.files })
+        })
         .collect();
     json!({
         "type": "source",
@@ -198,5 +201,6 @@ fn source(facts: &SourceCoverage) -> Value {
         "first": facts.days.first().map(|day| date(*day)),
         "last": facts.days.last().map(|day| date(*day)),
         "gaps": gaps,
+        "expected_from": facts.expected_from.map(date),
     })
 }

@@ -24,6 +24,7 @@ fn facts(file: File) -> FileFacts {
         first: file.first,
         last: file.last,
         kind: file.source,
+        kinds: file.kinds,
         format: None,
         by_record: false,
         state,

@@ -7,14 +7,28 @@ use model::time::Timestamp;
 
 use super::summary::{Day, FileFacts, FileState, Hit, Summary};
 use crate::detection::{ABOUT, Detection, Evidence, Level, Means};
-use crate::event::{Format, Place, SourceKind};
+use crate::event::{Format, Place, SourceKind, SourceKinds};
 use crate::finding::Finding;
 use crate::state::{Bytes, Damaged, Out, State, state};
 use crate::time::TimesTold;
 
 state!(Place { line, offset });
 state!(Evidence { file, place, time, text });
-state!(FileFacts { path, bytes, sha256, lines, unread, times, first, last, kind, format, by_record, state });
+state!(FileFacts {
+    path,
+    bytes,
+    sha256,
+    lines,
+    unread,
+    times,
+    first,
+    last,
+    kind,
+    kinds,
+    format,
+    by_record,
+    state
+});
 state!(TimesTold { asked, untimed, set_apart });
 state!(Finding { file, line, offset, time, kind, value, indicator, indicator_index, text, lossy, clipped });
 state!(Detection {
@@ -94,6 +108,17 @@ impl State for Format {
     fn read(bytes: &mut Bytes<'_>) -> Result<Format, Damaged> {
         let name = String::read(bytes)?;
         known(Format::ALL.iter().find(|(_, known)| *known == name).map(|(format, _)| *format))
+    }
+}
+
+impl State for SourceKinds {
+    fn write(&self, out: &mut Out<'_>) {
+        self.bits().write(out);
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Result<SourceKinds, Damaged> {
+        let bits = i64::read(bytes)?;
+        known(Some(SourceKinds::from_bits(bits)).filter(|kinds| kinds.bits() == bits))
     }
 }
 

@@ -10,7 +10,7 @@ use model::observable::ObservableKind;
 use model::time::Timestamp;
 
 use crate::detection::{Detection, Means};
-use crate::event::{Format, SourceKind};
+use crate::event::{Format, SourceKind, SourceKinds, Unread};
 use crate::finding::Finding;
 use crate::time::TimesTold;
 
@@ -134,7 +134,7 @@ impl Summary {
     pub fn is_partial(&self) -> bool {
         self.stopped
             || self.files.iter().any(|file| file.state != FileState::Whole || file.unread_lines() > 0)
-            || self.coverage.sources.iter().any(|source| !source.gaps.is_empty() || source.days.is_empty())
+            || self.coverage.sources.iter().any(|source| !source.gaps.is_empty() || source.is_missing())
     }
 
     /// The label of a report that holds all of it. Lines of own logs are for the own organisation alone,
@@ -280,8 +280,10 @@ pub struct FileFacts {
     pub first: Option<Timestamp>,
     /// Time of its last event.
     pub last: Option<Timestamp>,
-    /// What it tells about.
+    /// What it tells about, as most of its first lines do.
     pub kind: SourceKind,
+    /// What its lines tell about, that among it.
+    pub kinds: SourceKinds,
     /// How it is written, if that is known.
     pub format: Option<Format>,
     /// Whether numbers of its lines are those of records, for it is not written one event a line.
@@ -294,6 +296,21 @@ impl FileFacts {
     /// Whether it was read to its end, and there was no line in it.
     pub fn is_empty(&self) -> bool {
         self.state == FileState::Whole && self.lines == 0
+    }
+
+    /// Whether nothing in it could be made out: of no kind that is known, without a line that tells its time, and no text.
+    pub fn is_garbage(&self) -> bool {
+        let binary = Unread::Binary.to_string();
+        self.tells_nothing() && self.unread.iter().any(|(why, lines)| *why == binary && *lines > 0)
+    }
+
+    /// Whether it was read, is of no known kind, and no line of it tells its time: under the name of a log it is not what
+    /// that should hold.
+    pub fn tells_nothing(&self) -> bool {
+        self.state == FileState::Whole
+            && self.lines > 0
+            && self.kind == SourceKind::Unknown
+            && self.first.is_none()
     }
 
     /// What is wrong with the times of its lines, for a report that is made at this time: sentences.
@@ -364,10 +381,19 @@ pub struct SourceCoverage {
     pub days: Vec<Day>,
     /// Spans without events.
     pub gaps: Vec<Gap>,
+    /// From which day on it is expected, where it was declared from a day on and none is due yet.
+    pub expected_from: Option<Day>,
+}
+
+impl SourceCoverage {
+    /// Whether nothing was had of it, though something is due.
+    pub fn is_missing(&self) -> bool {
+        self.days.is_empty() && self.expected_from.is_none()
+    }
 }
 
 /// Days without events of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// First day.
     pub from: Day,
@@ -375,6 +401,16 @@ pub struct Gap {
     pub to: Day,
     /// Why there is nothing.
     pub why: GapReason,
+    /// Logs that could not be read and may be of these days, some of them where there are many.
+    pub files: Vec<String>,
+}
+
+impl Gap {
+    /// Why there is nothing, with the logs that may be of these days.
+    pub fn words(&self) -> String {
+        let why = self.why.words();
+        if self.files.is_empty() { why.to_owned() } else { format!("{why} ({})", self.files.join(", ")) }
+    }
 }
 
 /// Why there is nothing of a day.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::except;
 use super::fold::{Fault, Gaps, Repeated, faults, gaps, repeated};
 use super::group::{by_host, by_indicator};
-use super::summary::{FileState, Gap, Hit, Summary};
+use super::summary::{FileFacts, FileState, Gap, Hit, Summary};
 use super::words::{
     around, bytes, counted, counted_as, date, duration, grouped, kind_name, second, second_or_dash, visible,
 };
@@ -71,12 +71,19 @@ pub fn basis(summary: &Summary) -> String {
         0 => "every line was read".to_owned(),
         unread => format!("{} could not be read", counted(unread, "line")),
     };
-    let broken = summary.files.iter().filter(|file| matches!(file.state, FileState::Damaged(_))).count();
+    let count = |is: &dyn Fn(&FileFacts) -> bool| summary.files.iter().filter(|file| is(file)).count() as u64;
+    let broken = count(&|file| matches!(file.state, FileState::Damaged(_)));
     let unread = match broken {
         0 => unread,
-        broken => format!("{unread}; {} could not be read to the end", counted(broken as u64, "file")),
+        broken => format!("{unread}; {} could not be read to the end", counted(broken, "file")),
     };
-    let missing: Vec<_> = summary.coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
+    // Of a hunt that was stopped most of these are what it did not come to.
+    let is_unread = |file: &FileFacts| matches!(file.state, FileState::NotRead(_)) && !summary.stopped;
+    let unread = match count(&|file| file.is_garbage() || is_unread(file)) {
+        0 => unread,
+        nothing => format!("{unread}; of {} nothing could be made out", counted(nothing, "file")),
+    };
+    let missing: Vec<_> = summary.coverage.sources.iter().filter(|source| source.is_missing()).collect();
     let names: Vec<_> = missing.iter().take(3).map(|source| visible(&source.name)).collect();
     let others = missing.len().saturating_sub(names.len());
     let missing = match (missing.len(), others) {
@@ -321,7 +328,10 @@ fn looked_at(page: &mut Page, summary: &Summary) {
                 date(*first),
                 date(*last)
             ),
-            _ => "nothing".to_owned(),
+            _ => match source.expected_from {
+                Some(day) => format!("none is due yet, expected from {} on", date(day)),
+                None => "nothing".to_owned(),
+            },
         };
         let declared =
             source.declared.as_ref().map_or(String::new(), |cadence| format!(", expected {cadence}"));
@@ -345,7 +355,7 @@ fn looked_at(page: &mut Page, summary: &Summary) {
 fn not_looked_at(page: &mut Page, summary: &Summary) {
     page.heading("What could not be looked at");
     let mut rows = Vec::new();
-    let missing = summary.coverage.sources.iter().filter(|source| source.days.is_empty());
+    let missing = summary.coverage.sources.iter().filter(|source| source.is_missing());
     rows.extend(missing.map(|source| format!("  {}: no log of it was had", source.name)));
     gaps(summary).iter().for_each(|gaps| gap_rows(&mut rows, gaps));
     rows.extend(faults(summary).iter().map(fault_row));
@@ -366,10 +376,10 @@ fn not_looked_at(page: &mut Page, summary: &Summary) {
 }
 
 fn gap_rows(rows: &mut Vec<String>, all: &Gaps<'_>) {
-    let Gaps { source, why, gaps } = all;
-    let span = |gap: &Gap| format!("{} to {}", date(gap.from), date(gap.to));
+    let Gaps { source, gaps, .. } = all;
+    let span = |gap: &&Gap| format!("{} to {}", date(gap.from), date(gap.to));
     if gaps.len() <= GAPS_APART_MAX {
-        rows.extend(gaps.iter().map(|gap| format!("  {}: {}, {}", source.name, span(gap), why.words())));
+        rows.extend(gaps.iter().map(|gap| format!("  {}: {}, {}", source.name, span(gap), gap.words())));
         return;
     }
     let spans: Vec<String> = gaps.iter().take(LIST_ROWS_MAX).map(span).collect();
@@ -382,7 +392,7 @@ fn gap_rows(rows: &mut Vec<String>, all: &Gaps<'_>) {
         source.name,
         counted(all.days(), "day"),
         counted(gaps.len() as u64, "gap"),
-        why.words(),
+        all.words(),
         spans.join("; ")
     ));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::worker::Worker;
 use super::{Keeping, Lookout, Part};
 use crate::detector::Detectors;
-use crate::event::{Reader, UnreadLines};
+use crate::event::{Reader, SourceKinds, UnreadLines};
 use crate::history::Observed;
 use crate::pattern::PatternRun;
 use crate::reader::Block;
@@ -34,6 +34,8 @@ pub struct Stretch {
     pub times: TimesTold,
     /// Days since 1970 of which there are lines, in UTC.
     pub days: BTreeSet<u32>,
+    /// What kinds of logs these lines are of, as far as they were asked.
+    pub kinds: SourceKinds,
 }
 
 impl Stretch {
@@ -44,6 +46,7 @@ impl Stretch {
         self.timeline.join(&next.timeline);
         self.times.join(&next.times);
         self.days.extend(&next.days);
+        self.kinds.join(next.kinds);
     }
 }
 
@@ -104,6 +107,7 @@ impl<'n, 'a> LiveLog<'n, 'a> {
         self.read.times.join(&scanned.times);
         self.read.unparsed.join(&scanned.unparsed);
         self.read.days.append(&mut scanned.days);
+        self.read.kinds.join(scanned.kinds);
         if let (Some(engine), Some(worker)) = (engine, &mut self.worker.engine) {
             engine.absorb(worker, &mut |detection| scanned.part.detections.push(detection));
         }

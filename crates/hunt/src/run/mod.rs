@@ -23,7 +23,7 @@ use crate::confirm::Confirm;
 use crate::confirm::rate::HitRate;
 use crate::detection::Detection;
 use crate::detector::{self, Detectors};
-use crate::event::{Reader, SourceClass, UnreadLines};
+use crate::event::{Reader, SourceClass, SourceKinds, UnreadLines};
 use crate::finding::Finding;
 use crate::history::Observed;
 use crate::limits::{LEFT_OUT_REASONS_MAX, THREADS_MAX};
@@ -99,6 +99,9 @@ pub struct FileReport {
     pub content: Option<Content>,
     /// What kind of log it is, by its first lines; single lines may be of another.
     pub class: SourceClass,
+    /// What kinds of logs its lines are of, that of `class` among them: a security log of Windows tells of sign-ins, files
+    /// and processes. Without rules and detectors only some lines are asked.
+    pub kinds: SourceKinds,
     /// Whether its lines are records of the file: a number of one is not that of a line of the file.
     pub by_record: bool,
     /// Lines, the unread ones among them.
@@ -318,6 +321,7 @@ struct Sum {
     timeline: Timeline,
     times: TimesTold,
     days: BTreeSet<u32>,
+    kinds: SourceKinds,
     unparsed: UnreadLines,
 }
 
@@ -341,6 +345,7 @@ impl Sum {
         self.timeline.join(&scanned.timeline);
         self.times.join(&scanned.times);
         self.days.extend(scanned.days);
+        self.kinds.join(scanned.kinds);
         self.unparsed.join(&scanned.unparsed);
         on_part(scanned.part);
         scanned.buffer
@@ -357,6 +362,7 @@ impl Sum {
             packing: read.packing,
             content: read.content,
             class,
+            kinds: self.kinds.of_log(class.kind),
             by_record: read.by_record,
             lines: read.lines,
             unread_lines: read.unread_lines,

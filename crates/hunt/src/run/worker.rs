@@ -13,7 +13,7 @@ use super::{Keeping, Lookout, Part};
 use crate::confirm::Verdict;
 use crate::detection::Detection;
 use crate::detector::Detectors;
-use crate::event::{BlockReader, Event, Place, SourceClass, UnreadLines};
+use crate::event::{BlockReader, Event, Place, SourceClass, SourceKinds, UnreadLines};
 use crate::finding::finding;
 use crate::history::{Flags, Observed, day_of_time};
 use crate::indicator::Indicator;
@@ -30,6 +30,8 @@ const LINES_PER_LOOK: usize = 64;
 const LOOKS_MAX: usize = 16;
 /// In a block of no more lines each is asked.
 const LINES_ASKED_MAX: usize = 1024;
+/// So many lines of a block are read into fields at most to tell what kind of log they are of, where nobody else needs them.
+const LINES_OF_KIND_MAX: usize = 64;
 
 /// Matches of one line that are judged: a line that holds more is a list of indicators, not an event, and each is judged by
 /// reading all fields.
@@ -49,6 +51,8 @@ pub(super) struct Scanned {
     pub(super) timeline: Timeline,
     pub(super) times: TimesTold,
     pub(super) days: BTreeSet<u32>,
+    /// Kinds of logs that its lines are of, as far as they were asked.
+    pub(super) kinds: SourceKinds,
     pub(super) unparsed: UnreadLines,
 }
 
@@ -98,7 +102,11 @@ impl<'n, 'a> Worker<'n, 'a> {
             self.judge(&block, lines, &mut scanned);
         }
         self.hunt(&block, lines, &mut scanned);
-        let sampled = days(&block, lines, &mut scanned);
+        let starts = starts(&block);
+        if !self.is_each_line_asked() {
+            kinds(&block, &starts, lines, &mut scanned.kinds);
+        }
+        let sampled = days(&block, &starts, lines, &mut scanned);
         // Where each line that holds a value was asked, that is more.
         if scanned.times.asked == 0 {
             scanned.times = sampled;
@@ -113,6 +121,11 @@ impl<'n, 'a> Worker<'n, 'a> {
     /// Whether lines are read into events for anybody.
     fn is_asked_by_event(&self) -> bool {
         self.engine.is_some() || self.patterns.is_some() || self.detectors.is_some() || self.feeds()
+    }
+
+    /// Whether of each line it is told, by rules or detectors, what kind of log it is of.
+    fn is_each_line_asked(&self) -> bool {
+        self.engine.is_some() || self.detectors.is_some()
     }
 
     /// Whether the history keeps what only events tell.
@@ -223,11 +236,16 @@ impl<'n, 'a> Worker<'n, 'a> {
         while !rest.is_empty() {
             let end = memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..end).unwrap_or_default();
-            let [by_rules, by_detectors] = self.needs(lines, line, place);
+            let class = lines.class_of(line, place);
+            let [by_rules, by_detectors] = self.needs(class);
+            if let Some(class) = class {
+                scanned.kinds.add(class.kind);
+            }
             let by_patterns = patterns.is_some_and(|set| set.concerns(line, lines.rewriting(place)));
             if by_rules || by_detectors || by_patterns || feeds {
                 match lines.parse(line, place) {
                     Ok(Some(event)) => {
+                        scanned.kinds.add(event.class.kind);
                         // What stands between the few lines that patterns pick is not silence.
                         let time = event.time.and_then(plausible);
                         let is_each = by_rules
@@ -254,11 +272,11 @@ impl<'n, 'a> Worker<'n, 'a> {
         }
     }
 
-    /// Whether rules, and detectors, need the event of a line.
-    fn needs(&mut self, lines: &BlockReader, line: &[u8], place: Place) -> [bool; 2] {
+    /// Whether rules, and detectors, need the event of a line of a class, if it tells one.
+    fn needs(&mut self, class: Option<SourceClass>) -> [bool; 2] {
         let engine = self.engine.as_ref();
         let has_detectors = self.detectors.is_some();
-        match lines.class_of(line, place) {
+        match class {
             None => [engine.is_some(), has_detectors],
             Some(class) => *self.needed.entry(class).or_insert_with(|| {
                 let by_rules = engine.is_some_and(|engine| engine.needs(&class));
@@ -352,13 +370,34 @@ fn time_told(lines: &BlockReader, line: &[u8], place: Place, told: &mut TimesTol
     if time.is_none() && lines.is_header(line, place) { None } else { told.add(time) }
 }
 
+/// Where the lines of a block begin.
+fn starts(block: &Block) -> Vec<usize> {
+    let ends = memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1);
+    std::iter::once(0).chain(ends).filter(|start| *start < block.bytes.len()).collect()
+}
+
+/// What kinds of logs the lines of a block are of: every so many lines one is asked.
+fn kinds(block: &Block, starts: &[usize], lines: &BlockReader, kinds: &mut SourceKinds) {
+    let step = if starts.len() <= LINES_ASKED_MAX { 1 } else { LINES_PER_LOOK };
+    let mut read = 0;
+    for start in starts.iter().copied().step_by(step) {
+        let (line, place) =
+            (line_at(&block.bytes, start), Place { line: 0, offset: block.offset + start as u64 });
+        match lines.class_of(line, place) {
+            Some(class) => kinds.add(class.kind),
+            None if read < LINES_OF_KIND_MAX => {
+                read += 1;
+                let event = lines.parse(line, place).ok().flatten();
+                event.into_iter().for_each(|event| kinds.add(event.class.kind));
+            }
+            None => {}
+        }
+    }
+}
+
 /// Which days a block has lines of: every so many lines one is asked, and all those between two whose days lie apart. The
 /// first and the last that tell their time are among them. Answers what those tell that were asked.
-fn days(block: &Block, lines: &BlockReader, scanned: &mut Scanned) -> TimesTold {
-    let starts: Vec<usize> = std::iter::once(0)
-        .chain(memchr_iter(b'\n', &block.bytes).map(|newline| newline + 1))
-        .filter(|start| *start < block.bytes.len())
-        .collect();
+fn days(block: &Block, starts: &[usize], lines: &BlockReader, scanned: &mut Scanned) -> TimesTold {
     let mut told = TimesTold::default();
     let mut time = |nth: usize| {
         let start = *starts.get(nth)?;

@@ -76,6 +76,7 @@ const URLS: &[&str] = &[
     "/a\\b|c=d]e'f\"g;h",
     "/%41bc/%22",
 ];
+const QUERIES: &[&str] = &["x=1", "?x=1", "gate.php", "a b/c"];
 const NAMES: &[&str] = &[
     r"C:\Users\Public\evil tool.exe",
     r"c:\users\abcd\x.exe",
@@ -305,6 +306,7 @@ fn w3c(n: &mut Numbers) -> String {
         ("cs(Host)", HOSTS),
         ("cs-method", &["GET", "post"]),
         ("cs-uri-stem", URLS),
+        ("cs-uri-query", QUERIES),
         ("cs(User-Agent)", AGENTS),
         ("s-port", NUMBERS),
         ("cs(URI)", URLS),
@@ -667,4 +669,33 @@ fn lines_that_no_pattern_needs_are_not_read() {
     let (all, report) = found(log, "a.json", &set().asking_every_line());
     assert_eq!((all, report.unparsed.total()), (some, 1));
     assert_eq!(report.timeline.longest_gap_seconds(), 3 * 86_400);
+}
+
+/// Web servers' path was asked before the whole, so that no query was part of a URL.
+#[test]
+fn the_query_that_a_web_server_writes_is_part_of_the_url() {
+    let iis = "#Fields: date time c-ip cs-method cs-host cs-uri-stem cs-uri-query\n\
+               2026-03-02 09:00:00 192.0.2.1 GET evil.example /a/gate.php id=7&x=1\n\
+               2026-03-02 09:00:01 192.0.2.1 GET evil.example /a/plain.php -\n";
+    let combined = "evil.example 192.0.2.1 - - [02/Mar/2026:09:00:00 +0000] \"GET /a/gate.php?id=7&x=1 HTTP/1.1\" 200 7 \"-\" \"-\"\n\
+                    evil.example 192.0.2.1 - - [02/Mar/2026:09:00:01 +0000] \"GET /a/plain.php HTTP/1.1\" 200 7 \"-\" \"-\"\n";
+    for (log, lines) in [(iis, [2, 3]), (combined, [1, 2])] {
+        for (pattern, wanted) in [
+            ("[url:value = 'https://evil.example/a/gate.php?id=7&x=1']", vec![lines[0]]),
+            ("[url:value = 'https://evil.example/a/gate.php']", vec![]),
+            ("[url:value LIKE 'http://%/gate.php?id=7%']", vec![lines[0]]),
+            ("[url:value MATCHES 'gate\\\\.php\\\\?id=[0-9]&x']", vec![lines[0]]),
+            ("[url:value = 'http://evil.example/a/plain.php']", vec![lines[1]]),
+            (
+                "[network-traffic:extensions.'http-request-ext'.request_value = '/a/gate.php?id=7&x=1']",
+                vec![lines[0]],
+            ),
+        ] {
+            let set = PatternSet::build(vec![PatternIndicator::parse("i", "n", pattern).unwrap()]);
+            assert!(!set.asks_every_line(), "{pattern}");
+            let found = found(log, "web.log", &set).0;
+            let at: Vec<u64> = found.iter().map(|found| found.evidence[0].place.line).collect();
+            assert_eq!(at, wanted, "{pattern}\n{log}");
+        }
+    }
 }

@@ -399,6 +399,41 @@ fn runs_over_files_merge_in_any_order() {
     }
 }
 
+/// Section 9.5: what follows has a time that is greater or equal. Of two lines of one second the log does not tell which was
+/// first, so that their order in files, and that of the files, is none.
+#[test]
+fn events_of_one_time_follow_each_other_in_either_order() {
+    let set = set(&[
+        ("there", "[process:name = 'aaa'] FOLLOWEDBY [process:name = 'bbb']"),
+        ("back", "[process:name = 'bbb'] FOLLOWEDBY [process:name = 'aaa']"),
+        ("within", "([process:name = 'aaa'] FOLLOWEDBY [process:name = 'bbb']) WITHIN 1 SECONDS"),
+        ("apart", "[process:name = 'ccc'] FOLLOWEDBY [process:name = 'aaa']"),
+        ("thrice", "[process:name = 'aaa'] REPEATS 2 TIMES FOLLOWEDBY [process:name = 'bbb']"),
+    ]);
+    let lines = [("one", 1, 5, "aaa"), ("other", 1, 5, "bbb"), ("one", 2, 6, "ccc"), ("other", 2, 6, "bbb")];
+    let told = |order: [usize; 4], merged: bool| {
+        let mut whole = PatternRun::new(&set);
+        for nth in order {
+            let (file, line, second, name) = lines[nth];
+            let event = event(line, second, json!({ "Image": name }));
+            let mut run = PatternRun::new(&set);
+            let reading = if merged { &mut run } else { &mut whole };
+            reading.event(file, "", &event);
+            whole.merge(run);
+        }
+        whole.finish().0
+    };
+    let first = told([0, 1, 2, 3], false);
+    let ids: Vec<&str> = first.iter().map(|found| found.id.as_str()).collect();
+    assert_eq!(ids, ["there", "back", "within"]);
+    let bound: Vec<_> = first[0].evidence.iter().map(|line| (line.file.as_str(), line.place.line)).collect();
+    assert_eq!(bound, [("one", 1), ("other", 1)]);
+    for order in [[3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1]] {
+        assert_eq!(told(order, false), first, "{order:?}");
+        assert_eq!(told(order, true), first, "{order:?} merged");
+    }
+}
+
 #[test]
 fn what_is_left_out_is_said() {
     let set = set(&[

@@ -113,7 +113,7 @@ fn patterns_go_on_by_their_indicator_and_text() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Unfinished::from_bytes(&[&b"PLDRHU03"[..], &bytes].concat());
+        let _ = Unfinished::from_bytes(&[&b"PLDRHU04"[..], &bytes].concat());
         let set = set(&[("indicator--1", "[url:value = 'http://a.example/']")]);
         let _ = PatternRun::restore(&set, &bytes);
     }

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is carried away.
 
-use super::{Stage, midnight};
+use super::{Act, Stage, midnight};
 use crate::render::{archive, http, process, share, smb_open};
 use crate::time::{HOUR, MINUTE, SECOND};
 use crate::world::User;
 
-pub fn plant(stage: &mut Stage<'_>) {
-    if stage.plan.days >= 45 {
-        slow(stage);
-    }
-    collection(stage);
-    staging(stage);
-    archives(stage);
-    upload(stage);
-}
+pub const ACTS: &[Act] = &[slow, collection, staging, archives, upload];
 
 /// The next of those who work on designs, or anybody.
 fn insider<'a>(stage: &mut Stage<'a>) -> Option<&'a User> {
@@ -27,6 +19,9 @@ fn insider<'a>(stage: &mut Stage<'a>) -> Option<&'a User> {
 /// Thirty to sixty megabytes on most days for as long as the logs go: to a place of its own, and hidden in what
 /// everybody uses.
 fn slow(stage: &mut Stage<'_>) {
+    if stage.plan.days < 45 {
+        return;
+    }
     for hidden in [false, true] {
         let Some(user) = insider(stage) else { return };
         let host = if hidden { "sync.drive.example" } else { "box.parcels.example" };

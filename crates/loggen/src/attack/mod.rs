@@ -40,10 +40,23 @@ pub fn plant(plan: &Plan, users: &[User]) -> Attacks {
     let mut stage = Stage::new(plan, users);
     // All detectors that learn need four weeks; less leaves only what needs none.
     spray::plant(&mut stage);
-    takeover::plant(&mut stage);
-    data::plant(&mut stage);
+    let mut acts = [takeover::ACTS, data::ACTS].concat();
+    if users.len() < VICTIMS_ENOUGH {
+        // In a small firm there are fewer people than attacks. With another seed others of them are planted.
+        let begin = (plan.seed as usize).wrapping_mul(4) % acts.len();
+        acts.rotate_left(begin);
+    }
+    for act in acts {
+        act(&mut stage);
+    }
     stage.attacks
 }
+
+/// Plants attacks of one sort.
+type Act = fn(&mut Stage<'_>);
+
+/// People of whom enough are steady for all attacks.
+const VICTIMS_ENOUGH: usize = 100;
 
 /// What attacks are made with: victims that were not used yet, days to spread them over.
 struct Stage<'a> {

@@ -17,8 +17,15 @@ pub fn plant(stage: &mut Stage<'_>) {
     stuffing(stage);
 }
 
+/// Of a firm that has not so many beyond those that are skipped, fewer are skipped.
 fn names(users: &[User], skip: usize, count: usize) -> impl Iterator<Item = &str> {
+    let skip = skip.min(users.len().saturating_sub(count));
     users.iter().skip(skip).take(count).map(|user| user.name.as_str())
+}
+
+/// An attacker of a small firm tries all of its accounts, or knows of two in five and ten at least.
+fn part(users: &[User], count: usize, knows_all: bool) -> usize {
+    if knows_all { count } else { count.min((users.len() * 2 / 5).max(10)) }
 }
 
 /// 40 accounts, two tries each, and in after five hours.
@@ -45,7 +52,7 @@ fn one_source_elsewhere(stage: &mut Stage<'_>) {
     for door in 0..4 {
         let start = stage.next_day() + 20 * HOUR;
         let from = address(HOSTING[1], door + 1);
-        for (nth, name) in names(users, 5, 25).enumerate() {
+        for (nth, name) in names(users, 5, part(users, 25, door % 2 == 0)).enumerate() {
             let time = start + nth as i64 * 70 * SECOND;
             match door {
                 0 => stage.cloud(true, &stranger(time, name, from, Out::Bad)),
@@ -67,7 +74,7 @@ fn one_source_inside(stage: &mut Stage<'_>) {
         let start = stage.next_day() + MORNING;
         let from = format!("10.1.77.{}", way + 20);
         let station = format!("WS77{way}");
-        for (nth, name) in names(users, 10, 24).enumerate() {
+        for (nth, name) in names(users, 10, part(users, 24, way != 1)).enumerate() {
             let time = start + nth as i64 * 40 * SECOND;
             stage.line(match way {
                 0 => kerberos(time, name, &from, Out::Bad),
@@ -83,18 +90,18 @@ fn one_source_inside(stage: &mut Stage<'_>) {
     }
 }
 
-/// Each night a third of the accounts, one or two tries, each from another hijacked router: nine nights.
+/// Each night a third of the accounts, of a small firm more of them, one or two tries, each from another hijacked router: nine nights.
 fn distributed(stage: &mut Stage<'_>, gate: bool) {
     let users = stage.users;
     let begin = stage.to - if gate { 24 } else { 11 };
-    let count = (users.len() / 3).min(120);
+    let count = part(users, (users.len() / 3).clamp(25, 120), !gate);
     let nights = if gate { 4 } else { 9 };
     for night in 0..nights {
         let start = super::midnight(begin + night) + HOUR;
         for (nth, name) in names(users, night as usize * 11 % 30, count).enumerate() {
             let net = if nth % 3 == 0 && !gate { PROXIES6 } else { PROXIES };
             let from = address(net, (night as u64 * 1_009 + nth as u64 * 31) % 9_000);
-            let time = start + nth as i64 * (4 * HOUR / count as i64);
+            let time = start + nth as i64 * (4 * HOUR / count.min(users.len()).max(1) as i64);
             for round in 0..1 + i64::from(nth % 4 == 0) {
                 let time = time + round * 30 * MINUTE;
                 if gate {
@@ -127,11 +134,13 @@ fn stuffing(stage: &mut Stage<'_>) {
                 let from = address(HOSTING[2], (nth % 4) as u64);
                 let time = start + nth * 20 * SECOND;
                 nth += 1;
+                // Its program is no other attacker's of the same day.
+                let agent = "checker/2.4";
                 if strange == 0 {
-                    stage.cloud(okta_side, &stranger(time, name, from, Out::Bad));
+                    stage.cloud(okta_side, &SignIn { agent, ..stranger(time, name, from, Out::Bad) });
                 } else {
                     let other = format!("someone{}.else{strange}", at * 7 + strange);
-                    stage.cloud(okta_side, &stranger(time, &other, from, Out::NoUser));
+                    stage.cloud(okta_side, &SignIn { agent, ..stranger(time, &other, from, Out::NoUser) });
                 }
             }
         }

@@ -3,23 +3,23 @@
 
 use std::net::IpAddr;
 
-use super::{MORNING, Stage, midnight, stranger};
+use super::{Act, MORNING, Stage, midnight, stranger};
 use crate::render::{Logon, Out, SignIn, entra_audit, logon, okta_event, web};
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::world::{FIBRE, FIBRE6, HOSTING, PROXIES, RESIDENT, User, address};
 
-pub fn plant(stage: &mut Stage<'_>) {
-    brute_force(stage);
-    impossible_travel(stage);
-    two_countries(stage);
-    fatigue(stage);
-    method_change(stage);
-    first_seen(stage);
-    legacy(stage);
-    dormant(stage);
-    odd_hour(stage);
-    hosting_gate(stage);
-}
+pub const ACTS: &[Act] = &[
+    brute_force,
+    impossible_travel,
+    two_countries,
+    fatigue,
+    method_change,
+    first_seen,
+    legacy,
+    dormant,
+    odd_hour,
+    hosting_gate,
+];
 
 /// 40 tries, and in.
 fn brute_force(stage: &mut Stage<'_>) {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use hunt::history::{Act, Declared, Forgotten, Run, Zeal, day_of_time, day_text};
+use hunt::history::{Act, Declared, Forgotten, Run, Zeal, day_of_time, day_text, keep_act};
 use hunt::report::{draft, kept, outbox};
 use ledger::sql::EngineError;
 use model::diagnostic::shown;
@@ -72,7 +72,7 @@ fn keep(data: &Data, kind: ObservableKind, hmac: bool, off: bool) -> Result<Exit
     }
     let node = Node::open(data)?;
     let opened = Opened::open(&node)?;
-    opened.audit(Act::Set, &format!("keep {} {}", kind.name(), if off { "off" } else { "on" }), "")?;
+    opened.audit(Act::Set, &keep_act(kind, !off), "")?;
     opened.history().set_keep(kind, !off)?;
     if off {
         eprintln!("what is there stays until retention or `polder forget` takes it away");
@@ -208,7 +208,8 @@ fn list_sources(data: &Data, as_json: bool) -> Result<Exit, Failure> {
     let today = day_of_time(now()).unwrap_or(0);
     for source in &all {
         let (gaps, count) = source.gaps(&files, today);
-        let since = source.since.map(day_text);
+        let (since, expected_from) =
+            (source.since.map(day_text), source.expected_from(today).filter(|_| count == 0).map(day_text));
         if as_json {
             let gaps: Vec<_> =
                 gaps.iter().map(|(first, last)| json!([day_text(*first), day_text(*last)])).collect();
@@ -217,6 +218,7 @@ fn list_sources(data: &Data, as_json: bool) -> Result<Exit, Failure> {
                 json!({
                     "name": source.name, "kind": source.source.name(), "match": source.pattern,
                     "every": source.cadence.name(), "since": since, "files": count, "gaps": gaps,
+                    "expected_from": expected_from,
                 })
             );
             continue;
@@ -224,7 +226,9 @@ fn list_sources(data: &Data, as_json: bool) -> Result<Exit, Failure> {
         let (name, pattern) = (shown(&source.name), shown(&source.pattern));
         let since = since.map_or(String::new(), |day| format!(" since {day}"));
         let (kind, every) = (source.source.name(), source.cadence.name());
-        say!("{name}: {kind} logs {pattern}, every {every}{since}; {}", counted(count, "file"));
+        let due =
+            expected_from.map_or(String::new(), |day| format!("; none is due yet, expected from {day} on"));
+        say!("{name}: {kind} logs {pattern}, every {every}{since}; {}{due}", counted(count, "file"));
         for (first, last) in &gaps {
             say!("  missing {} to {}", day_text(*first), day_text(*last));
         }

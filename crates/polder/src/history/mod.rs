@@ -17,7 +17,7 @@ use hunt::history::{
 use hunt::report::Hit;
 use hunt::report::said::{self, Said};
 use hunt::rule::{self, RuleCount};
-use model::observable::Observable;
+use model::observable::{Observable, ObservableKind};
 use model::time::Timestamp;
 use rustix::process::getuid;
 use store::Store;
@@ -78,6 +78,19 @@ impl<'n> Opened<'n> {
         let keep = self.history().keep(&[0; 32])?;
         // The key may be under a passphrase: it is asked for only where accounts are kept.
         Ok(if keep.account_key.is_some() { Keep { account_key: Some(*self.key()?), ..keep } } else { keep })
+    }
+
+    /// The same for whoever asks: accounts that are no longer kept are found where the history holds any.
+    pub fn keep_to_ask(&self, kinds: impl IntoIterator<Item = ObservableKind>) -> Result<Keep, Failure> {
+        let keep = self.keep()?;
+        let is_asked = kinds.into_iter().any(|kind| kind == ObservableKind::Account);
+        let holds_any = || -> Result<bool, Failure> {
+            Ok(self.history().runs()?.iter().any(|run| run.facts.kinds.has(ObservableKind::Account)))
+        };
+        if keep.account_key.is_none() && is_asked && holds_any()? {
+            return Ok(Keep { account_key: Some(*self.key()?), ..keep });
+        }
+        Ok(keep)
     }
 
     fn key(&self) -> Result<Zeroizing<[u8; 32]>, Failure> {

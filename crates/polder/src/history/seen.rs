@@ -34,7 +34,7 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     let node = Node::open(&args.data)?;
     let observable = observable(&args.value, args.kind)?;
     let opened = Opened::open(&node)?;
-    let (history, keep) = (opened.history(), opened.keep()?);
+    let (history, keep) = (opened.history(), opened.keep_to_ask([observable.kind()])?);
     // Who asks is noted before he is answered.
     let purpose = args.purpose.as_deref().unwrap_or_default();
     let forgotten = opened.forgotten(&observable)?;
@@ -55,7 +55,9 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
     }
     let (sources, more_sources) = history.sources(&sighted)?;
     let mut coverage = history.coverage(question.observable.kind(), &keep, now())?;
-    coverage.is_kept &= question.observable.is_external();
+    if !question.observable.is_external() {
+        (coverage.is_kept, coverage.unkept_since, coverage.unkept_files) = (false, None, 0);
+    }
     coverage.is_kept_by_place = is_kept_by_place(&question.observable);
     coverage.forgotten = forgotten;
     coverage.forgotten_others = match question.observable.kind() {
@@ -99,7 +101,7 @@ pub fn seen(args: &cli::Seen) -> Result<Exit, Failure> {
 
 /// Whether the history keeps such values wherever they stand, so that it can say that there was none in what was read.
 fn is_known_never(coverage: &Coverage) -> bool {
-    coverage.is_kept && !coverage.is_kept_by_place && coverage.older_files == 0
+    coverage.is_kept && !coverage.is_kept_by_place && coverage.older_files == 0 && coverage.unkept_files == 0
 }
 
 /// The value that somebody asks about; kinds that look like another are named.
@@ -232,7 +234,7 @@ pub fn coverage_json(coverage: &Coverage) -> Value {
     json!({
         "files": coverage.files, "partial_files": coverage.partial_files, "lines": coverage.lines,
         "unread_lines": coverage.unread_lines, "first": time(coverage.first), "last": time(coverage.last),
-        "kept": coverage.is_kept, "kept_by_place": coverage.is_kept_by_place, "older_files": coverage.older_files, "holes": coverage.has_holes(), "shows": kinds(&coverage.shows),
+        "kept": coverage.is_kept, "unkept_since": time(coverage.unkept_since), "unkept_files": coverage.unkept_files, "kept_by_place": coverage.is_kept_by_place, "older_files": coverage.older_files, "holes": coverage.has_holes(), "shows": kinds(&coverage.shows),
         "cannot_show": kinds(&coverage.cannot_show), "unknown": coverage.unknown.as_ref().map(kind_json),
         "missing": coverage.missing.iter().map(missing).collect::<Vec<_>>(), "unread": unread.collect::<Vec<_>>(),
         "more_unread": coverage.more_unread, "dropped": dropped.collect::<Vec<_>>(),
@@ -256,11 +258,7 @@ fn stretch(first: u32, last: u32) -> String {
 }
 
 fn tell_coverage(coverage: &Coverage, kind: ObservableKind) {
-    if !coverage.is_kept {
-        say!(
-            "The history does not keep such values, so that it knows none says nothing (`polder history status`)."
-        );
-    }
+    tell_unkept(coverage);
     if coverage.is_kept_by_place {
         say!(
             "It is under no public suffix. Such names are kept only where the line says that they are names (in a field for \
@@ -302,6 +300,24 @@ fn tell_coverage(coverage: &Coverage, kind: ObservableKind) {
         );
     }
     tell_missing(coverage);
+}
+
+/// What the history lacks because such values are not kept, or were not for a time.
+fn tell_unkept(coverage: &Coverage) {
+    match coverage.unkept_since {
+        _ if coverage.is_kept => {}
+        Some(since) => say!(
+            "The history keeps such values no longer since {}: what it holds is of before (`polder history status`).",
+            day_of(since)
+        ),
+        None => say!(
+            "The history does not keep such values, so that it knows none says nothing (`polder history status`)."
+        ),
+    }
+    if coverage.unkept_files > 0 && (coverage.is_kept || coverage.unkept_since.is_some()) {
+        let files = counted(coverage.unkept_files, "file");
+        say!("{files} came while such values were not kept: `polder hunt` in the logs finds it there.");
+    }
 }
 
 fn tell_source(source: &SourceCoverage, what: &str) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the logs of a hunt can tell of, and what not: the other half of 'nothing was found'.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hunt::event::{SourceKind, kinds_shown};
-use hunt::history::{File, FileState, day_of_time};
+use hunt::history::{File, SeriesKinds, day_of_time};
 use hunt::report::{CannotShow, Day, FileFacts, Gap, GapReason, SourceCoverage, Summary};
 use hunt::run::FileReport;
 use model::observable::ObservableKind;
@@ -14,24 +14,29 @@ use crate::failure::Failure;
 use crate::history::Opened;
 use crate::node::now;
 
+use super::lost::{Log, Lost, with_broken};
 use super::{STOPPED, counted};
 
 /// Logs that are named where their kind could not be told.
 const NAMED_MAX: usize = 5;
 
-/// Takes the days of a log in.
+/// Takes the days of a log in, for each kind of log that its lines are of.
 pub fn add_days(summary: &mut Summary, report: &FileReport) {
     if !report.days.is_empty() {
-        let days = report.days.iter().filter_map(|day| Day::try_from(*day).ok());
-        summary.days.entry(report.class.kind).or_default().extend(days);
+        for kind in report.kinds.each() {
+            let days = report.days.iter().filter_map(|day| Day::try_from(*day).ok());
+            summary.days.entry(kind).or_default().extend(days);
+        }
     }
 }
 
 /// Takes in of which days there are lines in the logs of a register.
 pub fn add_recorded(summary: &mut Summary, files: &[File]) {
     for file in files.iter().filter(|file| file.recorded != Timestamp::EPOCH && !file.days.is_empty()) {
-        let days = file.days.iter().flat_map(|(first, last)| *first..=*last);
-        summary.days.entry(file.source).or_default().extend(days.filter_map(|day| Day::try_from(day).ok()));
+        for kind in file.kinds.each() {
+            let days = file.days.iter().flat_map(|(first, last)| *first..=*last);
+            summary.days.entry(kind).or_default().extend(days.filter_map(|day| Day::try_from(day).ok()));
+        }
     }
 }
 
@@ -40,13 +45,22 @@ pub fn fill(summary: &mut Summary) {
     // Nobody knows what kinds of logs those are that the hunt did not come to.
     let unreached = summary.files.iter().any(is_unreached);
     let why = if unreached { GapReason::NotReached } else { GapReason::NeverHad };
+    let quiet = quiet(summary);
+    let all: Vec<Log<'_>> = summary.files.iter().map(Log::of_facts).collect();
     for (kind, days) in &summary.days {
         let days: Vec<Day> = days.iter().copied().collect();
         // Of logs whose kind could not be told nobody knows of which days there should be any.
         let is_known = *kind != SourceKind::Unknown;
-        let gaps = gaps(&days).filter(|_| is_known).map(|(from, to)| Gap { from, to, why }).collect();
-        let name = kind.name().to_owned();
-        summary.coverage.sources.push(SourceCoverage { name, kind: *kind, declared: None, days, gaps });
+        let of_kind = summary.files.iter().filter(|file| file.kinds.has(*kind)).map(Log::of_facts).collect();
+        let lost = Lost::of(&with_broken(of_kind, &all));
+        let gaps = gaps(&days).filter(|_| is_known).flat_map(|gap| left_of(gap, quiet.get(kind)));
+        let gaps = gaps.flat_map(|(from, to)| {
+            let days = u32::try_from(from).ok().zip(u32::try_from(to).ok());
+            days.map_or(Vec::new(), |days| reasons(&lost, days, why))
+        });
+        let (name, gaps) = (kind.name().to_owned(), gaps.collect());
+        let source = SourceCoverage { name, kind: *kind, days, gaps, ..SourceCoverage::default() };
+        summary.coverage.sources.push(source);
     }
     let unknown: Vec<&str> = summary
         .files
@@ -113,18 +127,10 @@ pub fn declared(history: &Opened<'_>, summary: &mut Summary) -> Result<(), Failu
         let days: BTreeSet<u32> =
             ours.iter().flat_map(|file| &file.days).flat_map(|(a, b)| *a..=*b).collect();
         let unreached = summary.files.iter().any(|file| is_unreached(file) && source.is_of(&file.path));
-        let lost = Lost::of(&ours);
-        let gaps = missing.into_iter().flat_map(|gap| {
-            lost.parts(gap).into_iter().filter_map(|((from, to), is_lost)| {
-                let why = match (is_lost, unreached) {
-                    (true, _) => GapReason::NotReadable,
-                    (false, true) => GapReason::NotReached,
-                    (false, false) => GapReason::NeverHad,
-                };
-                Some(Gap { from: Day::try_from(from).ok()?, to: Day::try_from(to).ok()?, why })
-            })
-        });
-        let gaps: Vec<Gap> = gaps.collect();
+        let why = if unreached { GapReason::NotReached } else { GapReason::NeverHad };
+        let logs: Vec<Log<'_>> = ours.iter().map(|file| Log::of_register(file)).collect();
+        let lost = Lost::of(&logs);
+        let gaps: Vec<Gap> = missing.into_iter().flat_map(|gap| reasons(&lost, gap, why)).collect();
         let is_missed = |day: &Day| gaps.iter().any(|gap| (gap.from..=gap.to).contains(day));
         summary.coverage.sources.push(SourceCoverage {
             name: source.name.clone(),
@@ -136,61 +142,56 @@ pub fn declared(history: &Opened<'_>, summary: &mut Summary) -> Result<(), Failu
                 .filter(|day| !is_missed(day))
                 .collect(),
             gaps,
+            expected_from: source.expected_from(today).and_then(|day| Day::try_from(day).ok()),
         });
     }
     Ok(())
 }
 
-/// Days that may lie in what could not be read of a source's logs. How many days a log holds is known from those of the
-/// source that were read whole: one that breaks off goes on for no more.
-#[derive(Default)]
-struct Lost {
-    days: BTreeSet<u32>,
-    /// Longest gap that logs of which nothing is known may explain: no line of theirs tells a day.
-    undated: u32,
+/// A gap cut where the reason changes; `why` is that of what is in no log.
+fn reasons(lost: &Lost<'_>, gap: (u32, u32), why: GapReason) -> Vec<Gap> {
+    let parts = lost.parts(gap).into_iter().filter_map(|((from, to), files)| {
+        let why = if files.is_empty() { why } else { GapReason::NotReadable };
+        Some(Gap { from: Day::try_from(from).ok()?, to: Day::try_from(to).ok()?, why, files })
+    });
+    parts.collect()
 }
 
-impl Lost {
-    fn of(files: &[&File]) -> Lost {
-        let span = |file: &File| Some((file.days.first()?.0, file.days.last()?.1));
-        let whole = files.iter().filter(|file| !is_broken(file)).filter_map(|file| span(file));
-        let length = whole.map(|(first, last)| last - first + 1).max().unwrap_or(1);
-        let mut lost = Lost::default();
-        for file in files.iter().filter(|file| is_broken(file)) {
-            match span(file) {
-                Some((first, last)) => lost.days.extend(last..=first.saturating_add(length - 1)),
-                None => lost.undated = lost.undated.saturating_add(length),
-            }
+/// By kind of log: days of which logs of the same source were read that have no line of this kind. Nothing of it happened
+/// on them, which is no gap.
+fn quiet(summary: &Summary) -> BTreeMap<SourceKind, BTreeSet<Day>> {
+    let mut series = SeriesKinds::default();
+    summary.files.iter().for_each(|file| series.add(&file.path, file.kinds));
+    let mut quiet: BTreeMap<SourceKind, BTreeSet<Day>> = BTreeMap::new();
+    for file in &summary.files {
+        let day = |time: Option<Timestamp>| Day::try_from(day_of_time(time?)?).ok();
+        let Some((first, last)) = day(file.first).zip(day(file.last)) else { continue };
+        for kind in series.lacking(&file.path, file.kinds) {
+            quiet.entry(kind).or_default().extend(first..=last);
         }
-        lost
     }
-
-    /// A gap cut where the reason changes, and whether it is this.
-    fn parts(&self, (from, to): (u32, u32)) -> Vec<((u32, u32), bool)> {
-        let all = to - from < self.undated;
-        let mut parts: Vec<((u32, u32), bool)> = Vec::new();
-        for day in from..=to {
-            let is_lost = all || self.days.contains(&day);
-            match parts.last_mut() {
-                Some(((_, last), was_lost)) if *was_lost == is_lost => *last = day,
-                _ => parts.push(((day, day), is_lost)),
-            }
-        }
-        parts
-    }
+    quiet
 }
 
-/// Whether part of a log could not be read. Lines that were read and are in no known form are another matter.
-fn is_broken(file: &File) -> bool {
-    match file.state {
-        FileState::Done => false,
-        FileState::Partial => !file.fault.is_empty() || file.unread_lines == 0,
-        FileState::Again | FileState::Failed | FileState::Running => true,
+/// The stretches of days that are left of a gap where these are taken out.
+fn left_of((from, to): (Day, Day), days: Option<&BTreeSet<Day>>) -> Vec<(Day, Day)> {
+    let mut left: Vec<(Day, Day)> = Vec::new();
+    let mut begin = from;
+    for day in days.into_iter().flat_map(|days| days.range(from..=to)) {
+        if *day > begin {
+            left.push((begin, *day - 1));
+        }
+        begin = *day + 1;
     }
+    if begin <= to {
+        left.push((begin, to));
+    }
+    left
 }
 
 #[cfg(test)]
 mod tests {
+    use hunt::event::SourceKinds;
     use hunt::time::TimesTold;
 
     use super::*;
@@ -215,23 +216,13 @@ mod tests {
                 first: None,
                 last: None,
                 kind: SourceKind::Dns,
+                kinds: SourceKinds::default().of_log(SourceKind::Dns),
                 format: None,
                 by_record: false,
                 state,
             }];
             fill(&mut summary);
-            assert_eq!(summary.coverage.sources[0].gaps, [Gap { from: 3, to: 4, why }]);
+            assert_eq!(summary.coverage.sources[0].gaps, [Gap { from: 3, to: 4, why, files: Vec::new() }]);
         }
-    }
-
-    /// One damaged log made all gaps of its source "there, but not readable".
-    #[test]
-    fn a_damaged_log_explains_no_more_days_than_a_log_holds() {
-        let lost = Lost { days: [5, 6].into(), undated: 0 };
-        assert_eq!(lost.parts((2, 3)), [((2, 3), false)]);
-        assert_eq!(lost.parts((6, 9)), [((6, 6), true), ((7, 9), false)]);
-        let undated = Lost { days: BTreeSet::new(), undated: 2 };
-        assert_eq!(undated.parts((2, 3)), [((2, 3), true)]);
-        assert_eq!(undated.parts((2, 4)), [((2, 4), false)]);
     }
 }

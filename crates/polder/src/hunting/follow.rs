@@ -609,7 +609,7 @@ impl<'f> Following<'f> {
             }
         }
         if !self.job.quarry.patterns.is_empty() {
-            let mut patterns = PatternRun::new(&self.job.quarry.patterns);
+            let mut patterns = PatternRun::of_all(&self.job.quarry.patterns);
             self.logs
                 .values_mut()
                 .filter_map(|one| one.log.take_patterns())
@@ -667,6 +667,7 @@ fn facts(followed: &Followed<'_>) -> report::FileFacts {
         first: read.timeline.first,
         last: read.timeline.last,
         kind: class.kind,
+        kinds: read.kinds.of_log(class.kind),
         format: Some(class.format),
         by_record: false,
         state: FileState::Whole,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hunt::detection::{ABOUT, Detection, Level, Means};
 use hunt::detector::Detectors;
+use hunt::event::{SourceKind, SourceKinds};
 use hunt::pattern::PatternRun;
 use hunt::report::said::Said;
 use hunt::report::{FileFacts, FileState, Hit, IndicatorFacts, Summary};
@@ -31,6 +32,9 @@ use crate::node::now;
 const HITS_MAX: usize = 200_000;
 /// Detections that a report holds; of more the number is told.
 pub const DETECTIONS_MAX: usize = 50_000;
+
+/// Code of what patterns had no room for.
+const LEFT_OUT: &str = "pattern-events-left-out";
 
 /// What came of all logs.
 pub struct Gathered {
@@ -106,7 +110,7 @@ impl<'q> Gathering<'q> {
             summary,
             quarry,
             engine: quarry.engine.as_ref().map(|_| engine_of(quarry)),
-            patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::new(&quarry.patterns)),
+            patterns: (!quarry.patterns.is_empty()).then(|| PatternRun::of_all(&quarry.patterns)),
             detectors: quarry.detectors.clone().map(Detectors::new),
             min_level,
             logs: HashMap::new(),
@@ -288,7 +292,8 @@ impl<'q> Gathering<'q> {
             times: TimesTold::default(),
             first: None,
             last: None,
-            kind: hunt::event::SourceKind::Unknown,
+            kind: SourceKind::Unknown,
+            kinds: SourceKinds::default(),
             format: None,
             by_record: false,
             state: FileState::NotRead(why),
@@ -324,6 +329,16 @@ impl<'q> Gathering<'q> {
             self.partial |= gave_up && !was_stopped && stop.load(Ordering::Relaxed);
             found.extend(detections);
             said.iter().for_each(|d| eprintln!("{d}"));
+            let cut: Vec<&str> =
+                said.iter().filter(|d| d.code == LEFT_OUT).map(|d| d.place.as_str()).collect();
+            if let [first, rest @ ..] = cut.as_slice() {
+                let others =
+                    if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
+                self.summary.sought.notes.push(format!(
+                    "events of the pattern {first}{others} were left out (they tell no time, or were too many): where it is \
+                     not told, that does not say that it never held"
+                ));
+            }
         }
         if let Some(detectors) = &mut self.detectors {
             if let Some(since) = follow_since {
@@ -415,6 +430,7 @@ fn facts(report: &FileReport) -> FileFacts {
         first: report.first_time,
         last: report.last_time,
         kind: report.class.kind,
+        kinds: report.kinds,
         format: Some(report.class.format),
         by_record: report.by_record,
         state,

@@ -6,6 +6,7 @@ mod files;
 mod follow;
 mod gather;
 mod live;
+mod lost;
 mod outputs;
 mod pool;
 mod progress;

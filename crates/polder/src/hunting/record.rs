@@ -331,7 +331,8 @@ pub fn look_back(node: &Node) -> Result<LookedBack, Failure> {
 }
 
 fn look_up(history: &Opened<'_>, indicators: &[Indicator], confirm: &Confirm) -> Result<LookedBack, Failure> {
-    let keep = history.keep()?;
+    let kinds = indicators.iter().map(|indicator| indicator.observable.kind());
+    let keep = history.keep_to_ask(kinds)?;
     let (mut told, mut rest) = (LookedBack::default(), indicators);
     while !rest.is_empty() {
         let looked = history.history().look_back(rest, &keep, LOOK_BACK_SOURCES_MAX)?;

@@ -413,6 +413,7 @@ impl<'f> Storing<'f> {
             head_sha256: sha256,
             size: bytes,
             class: followed.log.class(),
+            kinds: read.kinds,
             whole: true,
             lines: read.lines,
             times: read.times,

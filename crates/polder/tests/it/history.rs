@@ -7,11 +7,11 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::*;
 
-fn seen(bench: &Bench, value: &str, more: &[&str], code: i32) -> Value {
+pub fn seen(bench: &Bench, value: &str, more: &[&str], code: i32) -> Value {
     let args = [&["seen", "--data", "d", value, "--json"], more].concat();
     bench.run(&args).expect(code).json().remove(0)
 }
@@ -237,6 +237,183 @@ fn what_is_kept_is_a_setting() {
     never.says(&["deleted by retention", "2019-02"]);
     assert_eq!(seen(&bench, "www.example.org", &[], 0)["count"].as_u64(), Some(1));
     assert_eq!(seen(&bench, &"0".repeat(64), &[], 3)["coverage"]["kept"], false);
+}
+
+/// `seen` said that the history knows nothing of what it held, once the kind was switched off.
+#[test]
+fn what_is_switched_off_is_still_told() {
+    let bench = Bench::new();
+    let keep = |kind: &str, more: &[&str]| {
+        bench.run(&[&["history", "keep", "--data", "d", kind], more].concat()).expect(0);
+    };
+    keep("account", &["--hmac"]);
+    let line = |user: &str| {
+        format!(
+            "date=2026-03-02 time=02:11:47 devname=\"gw1\" logid=\"0101039424\" type=\"event\" subtype=\"vpn\" \
+             level=\"information\" user=\"{user}\" remip=203.0.113.7 action=\"tunnel-up\"\n"
+        )
+    };
+    bench.write("vpn.log", line("engineer03"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "vpn.log"]).expect(1);
+    keep("account", &["--off"]);
+    keep("ip", &["--off"]);
+    let today =
+        seen(&bench, "203.0.113.0/24", &[], 0)["coverage"]["unkept_since"].as_str().unwrap()[..10].to_owned();
+    for (value, more) in [("203.0.113.7", &[][..]), ("engineer03", &["--kind", "account"])] {
+        let told = seen(&bench, value, more, 0);
+        assert_eq!((told["count"].as_u64(), &told["coverage"]["kept"]), (Some(1), &false.into()), "{told}");
+        bench
+            .run(&[&["seen", "--data", "d", value], more].concat())
+            .expect(0)
+            .says(&["no longer since", &today]);
+    }
+    bench.write("later.log", line("engineer04"));
+    bench.run(&["hunt", "--no-packs", "--data", "d", "later.log"]).expect(1);
+    let account = ["--kind", "account"];
+    assert_eq!(seen(&bench, "engineer04", &account, 3)["coverage"]["unkept_files"].as_u64(), Some(1));
+    keep("account", &["--hmac"]);
+    // Kept again: of what came meanwhile the history cannot say that it was not there.
+    let told = seen(&bench, "engineer04", &account, 3);
+    assert_eq!(
+        (&told["coverage"]["kept"], told["coverage"]["unkept_files"].as_u64()),
+        (&true.into(), Some(1))
+    );
+    bench
+        .run(&["seen", "--data", "d", "engineer04", "--kind", "account"])
+        .expect(3)
+        .says(&["knows nothing", "1 file came"]);
+    // An indicator that arrives is looked up all the same.
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    assert_eq!(bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json().len(), 1);
+}
+
+/// A log of Windows tells of several things; days of sign-ins were "never had" though each held some.
+#[test]
+fn a_log_of_several_kinds_has_its_days_for_each() {
+    for more in [&["--no-packs"][..], &[]] {
+        let bench = Bench::new();
+        let event = |day: &str, id: u32, n: u32| {
+            format!(
+                "{{\"Channel\":\"Security\",\"EventID\":{id},\"TimeCreated\":\"2024-02-{day}T10:00:{n:02}Z\",\
+                 \"Computer\":\"dc1\",\"IpAddress\":\"198.51.100.9\"}}\n"
+            )
+        };
+        for (day, ids) in [("20", [4624, 4624, 4688]), ("21", [5145, 5145, 4624]), ("22", [4624, 4688, 4624])]
+        {
+            let lines = ids.iter().zip(0..).map(|(id, n)| event(day, *id, n)).collect::<String>();
+            bench.write(&format!("dc1-2024-02-{day}.json"), lines);
+        }
+        let logs = ["dc1-2024-02-20.json", "dc1-2024-02-21.json", "dc1-2024-02-22.json"];
+        let check = |lines: &[Value]| {
+            let sign_ins =
+                lines.iter().find(|line| line["type"] == "source" && line["name"] == "authentication");
+            let sign_ins = sign_ins.unwrap();
+            assert_eq!((sign_ins["days"].as_u64(), &sign_ins["gaps"]), (Some(3), &serde_json::json!([])));
+        };
+        check(
+            &bench
+                .run(&[&["hunt", "--data", "d", "--format", "json"], more, &logs].concat())
+                .expect(1)
+                .json(),
+        );
+        let told = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(1).json();
+        check(&told);
+        // On the 21st nothing of it happened: the log is there.
+        let hosts = told.iter().find(|line| line["type"] == "source" && line["name"] == "endpoint").unwrap();
+        assert_eq!((hosts["days"].as_u64(), &hosts["gaps"]), (Some(2), &serde_json::json!([])));
+        let coverage = &seen(&bench, "anna", &["--kind", "account"], 3)["coverage"];
+        let shows: Vec<(&str, Option<u64>)> = coverage["shows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|source| (source["kind"].as_str().unwrap(), source["days"].as_u64()))
+            .collect();
+        assert_eq!(shows, [("authentication", Some(3)), ("endpoint", Some(2)), ("file", Some(1))]);
+        assert!(coverage["shows"][1]["gaps"].as_array().unwrap().is_empty(), "{coverage}");
+        let page = ["finding", "report", "--data", "d", "--format", "page-text", "--language", "nl"];
+        let page = bench.run(&page).expect(1).out;
+        assert!(page.contains("internet") && !page.contains("computers zelf"), "{page}");
+    }
+}
+
+/// A log that was handed in and cannot be read was "never had" where its source was not declared, or was garbage.
+#[test]
+fn a_log_that_cannot_be_read_is_not_told_as_never_had() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("logs")).unwrap();
+    for day in ["01", "02", "05", "07"] {
+        let line = format!(
+            "date=2024-02-{day} time=02:11:47 devname=\"gw1\" logid=\"0000000013\" type=\"traffic\" subtype=\"forward\" \
+             srcip=10.0.0.1 dstip=198.51.100.9 action=\"accept\"\n"
+        );
+        bench.write(&format!("logs/fw-2024-02-{day}.log"), line);
+    }
+    let garbage: Vec<u8> = (0..4_000_u32).map(|n| (n * 37 % 256) as u8).collect();
+    bench.write("logs/fw-2024-02-03.log", &garbage);
+    bench.write("logs/fw-2024-02-06.log.gz", [&[0x1F, 0x8B, 8, 0][..], &garbage].concat());
+    // What has another name says nothing of it.
+    bench.write("logs/readme-2024-02-04.txt", "what these logs are\n");
+    let declare =
+        ["sources", "declare", "--data", "d", "gate", "--kind", "flow", "--match", "fw*", "--every", "day"];
+    bench.run(&declare).expect(0);
+    let check = |lines: &[Value]| {
+        for name in ["flow", "gate"] {
+            let source = lines.iter().find(|line| line["type"] == "source" && line["name"] == name).unwrap();
+            let gaps: Vec<(&str, &str, String)> = source["gaps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .take(3)
+                .map(|gap| {
+                    let file = gap["files"][0].as_str().unwrap_or("");
+                    let file = file.rsplit('/').next().unwrap().to_owned();
+                    (gap["from"].as_str().unwrap(), gap["why"].as_str().unwrap(), file)
+                })
+                .collect();
+            assert_eq!(
+                gaps,
+                [
+                    ("2024-02-03", "not-readable", "fw-2024-02-03.log".to_owned()),
+                    ("2024-02-04", "never-had", String::new()),
+                    ("2024-02-06", "not-readable", "fw-2024-02-06.log.gz".to_owned()),
+                ],
+                "{name}"
+            );
+        }
+    };
+    let hunt = |format: &str| bench.run(&["hunt", "--data", "d", "--format", format, "logs"]).expect(3);
+    check(&hunt("json").json());
+    hunt("table").says(&[
+        "of 2 files nothing could be made out",
+        "there, but not readable (",
+        "fw-2024-02-03.log)",
+    ]);
+    hunt("page-text").says(&["there, but not readable (fw-2024-02-03.log)"]);
+    check(&bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3).json());
+}
+
+/// Of a source that is declared from a day to come on "nothing was had".
+#[test]
+fn a_source_of_days_to_come_is_not_missing() {
+    let bench = Bench::new();
+    bench.write("a.log", "2024-02-01T10:00:00Z to 8.8.8.8\n");
+    let declare =
+        ["sources", "declare", "--data", "d", "gate", "--kind", "flow", "--match", "fw*", "--every", "day"];
+    bench.run(&[&declare[..], &["--since", "2099-01-01"]].concat()).expect(0);
+    bench
+        .run(&["sources", "list", "--data", "d"])
+        .expect(0)
+        .says(&["none is due yet, expected from 2099-01-01 on"]);
+    let told = bench.run(&["hunt", "--no-packs", "--data", "d", "a.log"]).expect(1);
+    assert!(!told.out.contains("nothing was had"), "{}", told.out);
+    told.says(&["none is due yet, expected from 2099-01-01 on", "Nothing that is known of"]);
+    for (format, words) in [("html", "expected from 2099-01-01 on"), ("page-text", "from 1 January 2099 on")]
+    {
+        bench.run(&["finding", "report", "--data", "d", "--format", format]).expect(1).says(&[words]);
+    }
+    let never = seen(&bench, "9.9.9.9", &[], 1);
+    assert_eq!(never["coverage"]["missing"], serde_json::json!([]));
 }
 
 /// A copy within an archive was told as if another process were recording it.
@@ -504,132 +681,4 @@ fn a_copy_in_the_same_hunt_is_not_told_as_known() {
     let found = bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--json"]).expect(0).findings();
     let known: Vec<&Value> = found.iter().map(|one| &one["known"]).collect();
     assert_eq!(known, [&Value::Bool(false)]);
-}
-
-/// After four weeks of rotation three logs were all told as `access.log`, with the numbers of lines of others.
-#[test]
-fn a_finding_tells_where_its_log_was_met_last() {
-    let bench = Bench::new();
-    fs::create_dir(bench.path("l")).unwrap();
-    bench.write("list.txt", "203.0.113.7\n");
-    bench.import("list.txt", &["--format", "text"], 0);
-    let log = |day: usize| format!("2026-03-{day:02}T08:00:01Z accepted 203.0.113.7 203.0.113.9\n");
-    let hunt = || bench.run(&["hunt", "--no-packs", "--data", "d", "l"]).expect(0);
-    let named = |value: &Value| {
-        let name = |value: &Value| value.as_str().map(|name| name.rsplit('/').next().unwrap().to_owned());
-        (name(&value["file"]).unwrap(), name(&value["was"]))
-    };
-    let list = || -> Vec<(String, Option<String>)> {
-        let all = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
-        all.iter().map(named).collect()
-    };
-    let (plain, was) = (|name: &str| (name.to_owned(), None), Some("access.log".to_owned()));
-    bench.write("l/access.log", log(1));
-    hunt();
-    // A copy is no move.
-    bench.write("l/access-copy.log", log(1));
-    hunt();
-    assert_eq!(list(), [plain("access.log")]);
-    fs::remove_file(bench.path("l/access-copy.log")).unwrap();
-    fs::rename(bench.path("l/access.log"), bench.path("l/access.log.1")).unwrap();
-    bench.write("l/access.log", log(2));
-    hunt();
-    assert_eq!(list(), [plain("access.log"), ("access.log.1".to_owned(), was.clone())]);
-    fs::remove_file(bench.path("l/access.log.1")).unwrap();
-    bench.write("l/access.log.2.zst", zstd::encode_all(log(1).as_bytes(), 1).unwrap());
-    fs::rename(bench.path("l/access.log"), bench.path("l/access.log.1")).unwrap();
-    bench.write("l/access.log", "2026-03-03T08:00:01Z accepted 203.0.113.8\n");
-    hunt();
-    let moved = [("access.log.1".to_owned(), was.clone()), ("access.log.2.zst".to_owned(), was)];
-    assert_eq!(list(), moved);
-    let seen = seen(&bench, "203.0.113.7", &[], 0);
-    assert_eq!(seen["sources"].as_array().unwrap().iter().map(named).collect::<Vec<_>>(), moved);
-    // A look-back tells the log that it opens.
-    bench.write("more.txt", "203.0.113.9\n");
-    bench.import("more.txt", &["--format", "text"], 0);
-    assert_eq!(list(), [moved[0].clone(), moved[0].clone(), moved[1].clone(), moved[1].clone()]);
-    bench
-        .run(&["finding", "list", "--data", "d"])
-        .expect(0)
-        .says(&["access.log.2.zst:1 (was ", "l/access.log)"]);
-    let table = bench.run(&["finding", "report", "--data", "d", "--format", "table"]).expect(0).out;
-    assert!(table.split_whitespace().any(|word| word.ends_with("access.log.2.zst:1")), "{table}");
-    // It came back.
-    fs::remove_file(bench.path("l/access.log")).unwrap();
-    fs::rename(bench.path("l/access.log.1"), bench.path("l/access.log")).unwrap();
-    hunt();
-    assert_eq!(list()[0], plain("access.log"));
-}
-
-/// A wrong or forgotten `--tz` of the first hunt stayed in findings, history and coverage for ever, and nothing said so.
-#[test]
-fn a_zone_that_was_wrong_is_mended_or_told() {
-    let line = |user: &str| {
-        format!(
-            "date=2026-03-02 time=00:30:00 devname=\"gw1\" devid=\"FG1\" logid=\"0101039424\" type=\"event\" \
-             subtype=\"vpn\" level=\"information\" user=\"{user}\" remip=203.0.113.7 action=\"tunnel-up\"\n"
-        )
-    };
-    let (by_utc, by_amsterdam) = ("2026-03-02T00:30:00", "2026-03-01T23:30:00");
-    // One log alone; two that share their runs; one of a history from which something was erased.
-    for (logs, forgets) in [(1, false), (2, false), (1, true)] {
-        let bench = Bench::new();
-        fs::create_dir(bench.path("l")).unwrap();
-        bench.write("list.txt", "203.0.113.7\n");
-        bench.import("list.txt", &["--format", "text"], 0);
-        for nth in 0..logs {
-            bench.write(&format!("l/{nth}.log"), line(&format!("user{nth}")));
-        }
-        // Its lines tell a zone.
-        bench.write("l/zoned.log", "2026-03-02T00:30:00Z accepted 203.0.113.9\n");
-        let hunt =
-            |zone: &str| bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--tz", zone]).expect(0).err;
-        let times = || -> Vec<String> {
-            let all = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
-            all.iter().map(|one| one["time"].as_str().unwrap()[..19].to_owned()).collect()
-        };
-        let answer = |value: &str, code: i32| {
-            let seen = seen(&bench, value, &[], code);
-            (
-                seen["first"].as_str().unwrap()[..19].to_owned(),
-                seen["count"].clone(),
-                seen["coverage"]["other_zones"].clone(),
-            )
-        };
-        assert!(!hunt("UTC").contains("another zone"));
-        assert_eq!(times(), vec![by_utc; logs]);
-        if forgets {
-            bench.write("other.log", "2026-03-02T00:30:00Z accepted 198.51.100.9\n");
-            bench.run(&["hunt", "--no-packs", "--data", "d", "other.log"]).expect(1);
-            bench.run(&["forget", "--data", "d", "198.51.100.9", "--purpose", "a request"]).expect(0);
-        }
-        let said = hunt("Europe/Amsterdam");
-        assert_eq!(times(), vec![by_amsterdam; logs], "{said}");
-        let is_mended = logs == 1 && !forgets;
-        if is_mended {
-            assert!(
-                said.contains("1 log was read by another zone before: findings, coverage and history"),
-                "{said}"
-            );
-            assert_eq!(answer("203.0.113.7", 0), (by_amsterdam.to_owned(), 1.into(), json!([])));
-        } else {
-            assert!(said.contains("counts them anew"), "{said}");
-            let zones = json!([{ "counted": "UTC", "read": "Europe/Amsterdam", "files": logs }]);
-            assert_eq!(answer("203.0.113.7", 0), (by_utc.to_owned(), logs.into(), zones));
-            let told = bench.run(&["seen", "--data", "d", "203.0.113.7"]).expect(0);
-            told.says(&["by UTC where they are read by Europe/Amsterdam now"]);
-        }
-        let seen_first = seen(&bench, "203.0.113.7", &[], 0)["coverage"]["first"].clone();
-        assert_eq!(seen_first.as_str().unwrap()[..19], *by_amsterdam);
-        assert_eq!(answer("203.0.113.9", 0).0, by_utc, "what tells its zone stays");
-        assert!(!hunt("Europe/Amsterdam").contains("another zone"), "it is told once");
-        // A look-back goes by the zone that is told.
-        bench.write("more.txt", "203.0.113.0/29\n");
-        bench.import("more.txt", &["--format", "text"], 0);
-        assert_eq!(times(), vec![by_amsterdam; 2 * logs]);
-        // And back.
-        hunt("UTC");
-        assert_eq!(times(), vec![by_utc; 2 * logs]);
-        assert_eq!(answer("203.0.113.7", 0), (by_utc.to_owned(), logs.into(), json!([])));
-    }
 }

@@ -275,6 +275,31 @@ fn stix_equality_is_exact() {
     assert_eq!(lines(bench.run(&["hunt", "--indicators", "l.txt", "a.log", "--json"]).expect(0)), [1, 2]);
 }
 
+/// A pattern that was not asked of all events said nothing, and the report said nothing of it.
+#[test]
+fn the_report_names_a_pattern_whose_events_were_left_out() {
+    let bench = Bench::new();
+    let id = "indicator--00000000-0000-4000-8000-000000000007";
+    let indicator = format!(
+        r#"{{"type":"indicator","spec_version":"2.1","id":"{id}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","pattern":"[domain-name:value = 'evil.example'] FOLLOWEDBY [domain-name:value = 'next.example']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#
+    );
+    bench.write("i.json", indicator);
+    let notes = |log: &str| {
+        bench.write("dns.log", log);
+        let ran = bench.run(&["hunt", "--no-packs", "--indicators", "i.json", "dns.log", "--json"]);
+        let all = ran.json();
+        let found = all.iter().find_map(|one| one["sought"]["notes"].as_array().cloned());
+        found.unwrap().iter().filter_map(|note| note.as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let timed = r#"{"ts":"2024-01-02T03:04:05Z","query":"evil.example","id.orig_h":"192.0.2.7"}"#;
+    assert_eq!(notes(timed), Vec::<String>::new());
+    let said = notes(r#"{"query":"evil.example","id.orig_h":"192.0.2.7"}"#);
+    assert!(
+        said.len() == 1 && said[0].contains(id) && said[0].contains("does not say that it never held"),
+        "{said:?}"
+    );
+}
+
 /// A look-back read times without a zone as UTC, whatever zone the log was hunted with.
 fn a_look_back_reads_times_as_the_hunt_did(engine: &Engine) {
     let bench = Bench::on(engine);

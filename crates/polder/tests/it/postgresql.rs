@@ -574,7 +574,7 @@ fn a_database_of_format_9_is_brought_forward() {
     bench.run(&["hunt", "--no-packs", "--data", "d", "a.log", "--tz", "+02:00"]).expect(1);
     bench.database("d", |database| {
         database.run(
-            "ALTER TABLE hunt_files DROP COLUMN zone; DROP TABLE hunt_forgotten; DROP INDEX hunt_files_head;
+            "ALTER TABLE hunt_files DROP COLUMN zone, DROP COLUMN kinds; DROP TABLE hunt_forgotten; DROP INDEX hunt_files_head;
              DROP TABLE hunt_detections; DROP TABLE hunt_sought;
              ALTER TABLE hunt_files DROP COLUMN content_sha256, DROP COLUMN content_size, DROP COLUMN packed_path;
              ALTER TABLE hunt_files DROP COLUMN times_asked, DROP COLUMN times_untimed, DROP COLUMN times_set_apart;

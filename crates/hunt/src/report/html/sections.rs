@@ -71,7 +71,7 @@ fn names(title: &str, all: &[Named<'_>]) -> Markup {
 pub(super) fn coverage(summary: &Summary) -> Markup {
     let coverage = &summary.coverage;
     let (drawn, left_out) = calendar(coverage);
-    let missing: Vec<_> = coverage.sources.iter().filter(|source| source.days.is_empty()).collect();
+    let missing: Vec<_> = coverage.sources.iter().filter(|source| source.is_missing()).collect();
     html! {
         section aria-labelledby="coverage" {
             h2 #coverage { "What was looked at" }
@@ -100,6 +100,10 @@ pub(super) fn coverage(summary: &Summary) -> Markup {
                     @if summary.copies.len() > REPORT_ROWS_MAX { " and " (counted((summary.copies.len() - REPORT_ROWS_MAX) as u64, "file")) " more" }
                     "."
                 }
+            }
+            @for (source, day) in coverage.sources.iter().filter(|source| source.days.is_empty())
+                .filter_map(|source| Some((source, source.expected_from?))).take(REPORT_ROWS_MAX) {
+                p.small.soft { (outside(&source.name)) ": none is due yet, it is expected from " (date(day)) " on." }
             }
             @if left_out > 0 { p.small.soft { "And " (counted(left_out as u64, "strip")) " more, not drawn." } }
             @if !missing.is_empty() || !coverage.cannot_show.is_empty() {
@@ -151,7 +155,7 @@ fn gap_row(row: &Gaps<'_>) -> Markup {
                 }
                 @if row.gaps.len() > REPORT_ROWS_MAX { ", and " (counted((row.gaps.len() - REPORT_ROWS_MAX) as u64, "gap")) " more" }
             }
-            td.more.why { (row.why.words()) }
+            td.more.why { (outside(&row.words())) }
         }
     }
 }

@@ -341,19 +341,26 @@ fn unseen(summary: &Summary, language: Language) -> Vec<String> {
     }
     let sources = &summary.coverage.sources;
     let with_days = sources.iter().filter(|source| !source.days.is_empty()).map(|source| source.kind);
-    let read = summary.files.iter().filter(|file| file.lines > 0).map(|file| file.kind);
+    let read = summary.files.iter().filter(|file| file.lines > 0).flat_map(|file| file.kinds.each());
     let had: Vec<_> = with_days.chain(read).collect();
     lines.extend(language.blind_to(&had).into_iter().map(|what| language.no_log_for(what)));
-    for source in sources.iter().filter(|source| source.days.is_empty()) {
+    for source in sources.iter().filter(|source| source.is_missing()) {
         lines.push(language.source_missing(&shortened(&source.name, PAGE_NAME_CHARS_MAX)));
+    }
+    for source in sources.iter().filter(|source| source.days.is_empty()) {
+        let name = shortened(&source.name, PAGE_NAME_CHARS_MAX);
+        lines.extend(source.expected_from.map(|day| language.not_due(&name, day)));
     }
     let mut gaps: Vec<_> = sources.iter().flat_map(|s| s.gaps.iter().map(move |gap| (s, gap))).collect();
     gaps.sort_by_key(|(_, gap)| std::cmp::Reverse(i64::from(gap.to) - i64::from(gap.from)));
     for (source, gap) in gaps {
         let name = shortened(&source.name, PAGE_NAME_CHARS_MAX);
-        lines.push(format!("{name} {}: {}", language.days(gap.from, gap.to), language.gap(gap.why)));
+        let file = gap.files.first().map(|path| path.rsplit('/').next().unwrap_or(path));
+        let file = file.map_or(String::new(), |file| format!(" ({})", shortened(file, PAGE_NAME_CHARS_MAX)));
+        lines.push(format!("{name} {}: {}{file}", language.days(gap.from, gap.to), language.gap(gap.why)));
     }
-    let bad = summary.files.iter().filter(|file| file.state != FileState::Whole).count() as u64;
+    let bad = summary.files.iter().filter(|file| file.state != FileState::Whole || file.is_garbage()).count()
+        as u64;
     if bad > 0 {
         lines.push(language.bad_files(bad));
     }

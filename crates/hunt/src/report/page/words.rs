@@ -494,6 +494,14 @@ impl Language {
         }
     }
 
+    pub(super) fn not_due(self, name: &str, from: Day) -> String {
+        let from = self.date(from);
+        match self {
+            Language::Dutch => format!("{name}: wordt pas verwacht vanaf {from}"),
+            Language::English => format!("{name}: is expected from {from} on, and not before"),
+        }
+    }
+
     pub(super) fn bad_files(self, files: u64) -> String {
         let verb = if files == 1 { "kon" } else { "konden" };
         let files = self.count(files, ["bestand", "bestanden"], ["file", "files"]);

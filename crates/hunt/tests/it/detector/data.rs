@@ -91,18 +91,19 @@ fn what_everybody_begins_to_do_is_no_leak() {
 fn much_at_once_to_where_nobody_sends_is_told() {
     let id = "cloud-upload";
     let once = |host: &'static str, bytes: u64, day: i64| {
-        let mut lines = office(28);
+        let mut lines = office(56);
         lines.push(sends(day, "worker1.example", host, bytes));
         said(&lines)
     };
-    assert_said(&once("put.cloudbox.example", 500 * MEGABYTE, 24), id, &[Level::High]);
-    assert_said(&once("put.cloudbox.example", 499 * MEGABYTE, 24), id, &[]);
-    assert_said(&once("sync.drive.example", 900 * MEGABYTE, 24), id, &[]);
-    assert_said(&once("put.cloudbox.example", 900 * MEGABYTE, 7), id, &[]);
+    assert_said(&once("put.cloudbox.example", 500 * MEGABYTE, 45), id, &[Level::High]);
+    assert_said(&once("put.cloudbox.example", 499 * MEGABYTE, 45), id, &[]);
+    assert_said(&once("sync.drive.example", 900 * MEGABYTE, 45), id, &[]);
+    // Of so few it is not known after five weeks what is usual: 25 days with logs.
+    assert_said(&once("put.cloudbox.example", 900 * MEGABYTE, 35), id, &[]);
     // Every week it is no news.
-    let mut lines = office(42);
+    let mut lines = office(63);
     lines.extend(
-        [22, 29, 36].map(|day| sends(day, "worker1.example", "vault.backup.example", 900 * MEGABYTE)),
+        [43, 50, 57].map(|day| sends(day, "worker1.example", "vault.backup.example", 900 * MEGABYTE)),
     );
     assert_said(&said(&lines), id, &[Level::High]);
 }

@@ -134,7 +134,9 @@ fn a_spray_from_one_source_is_found_and_is_critical_with_a_success() {
             lines
         };
         speaks(door, &story(door, 16, with_success), id, Level::Critical);
-        quiet(door, &story(door, 16, |t| spray(t, 9, 2, FAR)), id);
+        // A quarter of the firm, and one less.
+        speaks(door, &story(door, 16, |t| spray(t, USERS / 4, 2, FAR)), id, Level::High);
+        quiet(door, &story(door, 16, |t| spray(t, USERS / 4 - 1, 2, FAR)), id);
         quiet(door, &story(door, 16, |t| spray(t, 12, 7, FAR)), id);
         // The same people at the address that they all share, where they always sit.
         let office = |t: i64| {
@@ -157,7 +159,8 @@ fn a_slow_spray_from_many_sources_stands_out_from_the_days_before() {
             (0..accounts).map(one).collect()
         };
         speaks(door, &story(door, 20, |t| slow(t, 20)), id, Level::High);
-        quiet(door, &story(door, 20, |t| slow(t, 5)), id);
+        speaks(door, &story(door, 20, |t| slow(t, USERS / 4)), id, Level::High);
+        quiet(door, &story(door, 20, |t| slow(t, USERS / 4 - 1)), id);
         quiet(door, &story(door, 10, |t| slow(t, 20)), id);
     }
 }
@@ -276,6 +279,32 @@ fn a_place_and_a_device_never_seen_are_told_and_one_of_them_is_not() {
             assert_eq!(spoke, 0, "{door:?}");
         }
     }
+}
+
+/// In small firms those who travelled were told of when the log was lost that would have shown their own devices.
+#[test]
+fn a_new_place_waits_for_the_devices_of_a_log_that_was_silent() {
+    let id = "first-seen";
+    let judged = |others_at_work: bool, own_device: bool| {
+        let found = story(Door::Entra, 16, |t| {
+            let mut lines = vec![at(Door::Vpn, t + 9 * HOUR, &user(6), FAR, Out::Ok, true)];
+            if others_at_work {
+                lines.push(at(Door::Entra, t + 10 * HOUR, &user(1), &home(1), Out::Ok, true));
+            }
+            if own_device {
+                lines.push(at(Door::Entra, t + 33 * HOUR, &user(6), FAR, Out::Ok, true));
+            }
+            // The hours go on.
+            let later = (1..5)
+                .map(|day| at(Door::Entra, t + day * DAY + 11 * HOUR, &user(2), &home(2), Out::Ok, true));
+            lines.extend(later);
+            lines
+        });
+        level(&found, id)
+    };
+    assert_eq!(judged(false, true), None, "the device came a day later, as the log was silent before");
+    assert_eq!(judged(false, false), Some(Level::High), "it never came");
+    assert_eq!(judged(true, true), Some(Level::High), "the log spoke, and not of the device");
 }
 
 #[test]

@@ -88,6 +88,21 @@ fn all_that_is_planted_is_found_and_hardly_anything_else_is_said() {
     }
 }
 
+/// `spray-distributed` asked for ten accounts whatever the firm, and never spoke in one of twenty-five.
+#[test]
+fn small_firms_are_warned_of_what_is_planted_in_them() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for (users, seeds) in [(10, 2..3), (25, 1..2), (25, 3..4), (30, 5..6), (60, 2..3), (60, 4..5)] {
+        for seed in seeds {
+            let scores = judge(Plan { seed, users, days: 90, quiet: true });
+            kinds.extend(scores.iter().filter(|(_, score)| score.found > 0).map(|(id, _)| *id));
+        }
+    }
+    // Only what needs a list of leaked passwords is not planted in any of them.
+    let missing: Vec<_> = DETECTORS.iter().map(|d| d.id).filter(|id| !kinds.contains(id)).collect();
+    assert_eq!(missing, ["leaked-password"]);
+}
+
 /// `seed,users,days`.
 fn parse(text: &str) -> Option<Plan> {
     let mut numbers = text.split(',').map(|number| number.parse::<u64>().ok());
@@ -95,7 +110,7 @@ fn parse(text: &str) -> Option<Plan> {
     Some(Plan { seed, users, days: i64::try_from(days).ok()?, quiet: false })
 }
 
-fn judge(plan: Plan) {
+fn judge(plan: Plan) -> BTreeMap<&'static str, Score> {
     let firm = Firm::new(plan);
     let (found, took) = watch(&firm, options(firm.places()), !plan.quiet);
     let (scores, report) = score(&firm, &found);
@@ -126,4 +141,5 @@ fn judge(plan: Plan) {
         assert!(!detection.evidence.is_empty() && !detection.about.is_empty(), "{}", detection.title);
         assert!(detection.first <= detection.last, "{}", detection.title);
     }
+    scores
 }

@@ -336,3 +336,84 @@ fn forgetting_redacts_what_other_findings_quote() {
     assert_eq!((told.erased_findings, told.redacted_findings), (2, 0));
     assert!(texts("evil.example").is_empty() && texts("8.8.8.8").len() == 1);
 }
+
+/// Of a kind that was switched off, asking denied what the history held.
+#[test]
+fn what_is_no_longer_kept_is_still_found() {
+    let node = Node::new();
+    node.record("a.log", &line("2024-02-19", "198.51.100.10"), "").unwrap();
+    let value = Observable::guess("198.51.100.9").unwrap();
+    let log = line("2024-02-20", "198.51.100.9 www.example.org");
+    node.record("b.log", &log, "").unwrap();
+    let history = node.history();
+    for kind in [ObservableKind::Ip, ObservableKind::Domain] {
+        history.audit("anna", Act::Set, &hunt::history::keep_act(kind, false), "", NOW).unwrap();
+        history.set_keep(kind, false).unwrap();
+    }
+    let keep = history.keep(&KEY).unwrap();
+    assert!(keep.stored(&value).is_none(), "nothing more is put in");
+    let seen = |text: &str| {
+        let observable = Observable::guess(text).unwrap();
+        let question = hunt::history::Question { observable, with_subdomains: true };
+        history.seen(&question, &keep).unwrap().seen.count
+    };
+    assert_eq!([seen("198.51.100.9"), seen("198.51.100.0/24"), seen("example.org")], [1, 2, 1]);
+    let indicator = Indicator {
+        id: "i".into(),
+        name: String::new(),
+        observable: value,
+        mode: Mode::Exact,
+        valid_from: None,
+        valid_until: None,
+    };
+    assert_eq!(history.look_back(&[indicator], &keep, usize::MAX).unwrap().found.len(), 1);
+    let coverage = history.coverage(ObservableKind::Ip, &keep, NOW).unwrap();
+    assert!(!coverage.is_kept && coverage.has_holes());
+    assert_eq!((coverage.unkept_since, coverage.unkept_files), (Some(NOW), 2), "recorded at that very time");
+    // What came meanwhile stays unknown when the kind is kept again.
+    history
+        .audit("anna", Act::Set, &hunt::history::keep_act(ObservableKind::Ip, true), "", later(1))
+        .unwrap();
+    history.set_keep(ObservableKind::Ip, true).unwrap();
+    let keep = history.keep(&KEY).unwrap();
+    let coverage = history.coverage(ObservableKind::Ip, &keep, NOW).unwrap();
+    assert!(coverage.is_kept && coverage.has_holes());
+    assert_eq!((coverage.unkept_since, coverage.unkept_files), (None, 2));
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(NOW.micros() + seconds * 1_000_000)
+}
+
+/// A log had one kind, so that days of sign-ins were "never had" though each held many.
+#[test]
+fn a_log_of_several_kinds_covers_its_days_for_each() {
+    let node = Node::new();
+    let event = |day: &str, id: u32| {
+        format!(
+            "{{\"Channel\":\"Security\",\"EventID\":{id},\"TimeCreated\":\"{day}T10:00:00Z\",\"Computer\":\"dc1\",\
+             \"IpAddress\":\"198.51.100.9\"}}\n"
+        )
+    };
+    let log = |day: &str| [event(day, 5145), event(day, 5145), event(day, 5145), event(day, 4624)].concat();
+    let history = node.history();
+    for day in ["2024-02-20", "2024-02-21"] {
+        let (facts, hunt, _) =
+            node.hunt(&format!("{day}.json"), log(day).as_bytes(), "", SourceKind::File, 0);
+        assert!(facts.kinds.each().eq([SourceKind::Authentication, SourceKind::File]), "{:?}", facts.kinds);
+        // As an earlier program recorded it.
+        let facts = hunt::history::FileFacts { kinds: hunt::event::SourceKinds::default(), ..facts };
+        history
+            .record(&ReadFile { facts: &facts, findings: &[], worker: 1, now: NOW }, hunt.left.observed)
+            .unwrap();
+    }
+    let days = |kind: SourceKind| {
+        let coverage = never(&node, ObservableKind::Ip);
+        coverage.shows.iter().find(|source| source.source == kind).map_or(0, |source| source.day_count())
+    };
+    assert_eq!([days(SourceKind::File), days(SourceKind::Authentication)], [2, 0]);
+    // Hunted in again it is known, and so are its kinds.
+    node.record_as("2024-02-20.json", log("2024-02-20").as_bytes(), "", SourceKind::File).unwrap();
+    assert_eq!([days(SourceKind::File), days(SourceKind::Authentication)], [2, 1]);
+    assert!(history.files().unwrap().iter().all(|file| file.source == SourceKind::File));
+}

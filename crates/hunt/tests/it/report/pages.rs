@@ -299,7 +299,7 @@ fn what_a_rule_tells_again_and_again_can_be_excepted() {
 #[test]
 fn gaps_and_faults_that_are_alike_are_one_row() {
     let mut summary = sample::firm();
-    let gap = |day: Day| Gap { from: day, to: day, why: GapReason::NeverHad };
+    let gap = |day: Day| Gap { from: day, to: day, why: GapReason::NeverHad, files: Vec::new() };
     summary.coverage.sources[0].gaps = (0..30).map(|nth| gap(20_454 + nth * 2)).collect();
     let file = summary.files[3].clone();
     summary.files = (0..30)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hunt::detection::{Detection, Evidence, Level, Means};
-use hunt::event::{Format, Place, SourceKind};
+use hunt::event::{Format, Place, SourceKind, SourceKinds};
 use hunt::finding::Finding;
 use hunt::report::{
     CannotShow, Day, FileFacts, FileState, Gap, GapReason, Hit, IndicatorFacts, SourceCoverage, Summary,
@@ -212,6 +212,7 @@ fn files() -> Vec<FileFacts> {
         first: Some(time(first)),
         last: Some(time(last)),
         kind,
+        kinds: SourceKinds::default().of_log(kind),
         format: Some(format),
         by_record: false,
         state: FileState::Whole,
@@ -261,13 +262,15 @@ fn files() -> Vec<FileFacts> {
 
 fn coverage(summary: &mut Summary) {
     let days = |from: Day, to: Day| (JANUARY + from..=JANUARY + to).collect::<Vec<_>>();
-    let gap = |from: Day, to: Day, why| Gap { from: JANUARY + from, to: JANUARY + to, why };
+    let gap =
+        |from: Day, to: Day, why| Gap { from: JANUARY + from, to: JANUARY + to, why, files: Vec::new() };
     let source = |name: &str, kind, days, gaps| SourceCoverage {
         name: name.to_owned(),
         kind,
         declared: Some("every day".to_owned()),
         days,
         gaps,
+        expected_from: None,
     };
     let mut sign_ins = days(0, 20);
     sign_ins.extend(days(22, 67));
