@@ -22,6 +22,7 @@ mod keys;
 mod ledger;
 mod live;
 mod notify;
+mod places;
 mod postgresql;
 mod recalling;
 mod rules;
