@@ -336,7 +336,9 @@ fn json_for_a_terminal_hides_nothing() {
     for detection in &mut summary.detections {
         hidden.clone_into(&mut detection.title);
     }
-    let timesketch = printed(|out| drop(timesketch(&summary, out).unwrap()));
+    let timesketch = printed(|out| {
+        timesketch(&summary, out).unwrap();
+    });
     for bytes in [
         printed(|out| json_lines(&summary, out).unwrap()),
         printed(|out| ocsf(&summary, out).unwrap()),
