@@ -480,7 +480,10 @@ impl<'f> Following<'f> {
             let facts = || facts_of(&one.id, String::new(), quarry);
             summary.indicators.entry(one.id.clone()).or_insert_with(facts);
         }
-        self.node.map_or(Ok(()), |node| fill_indicators(node, summary))
+        let Some(node) = self.node else { return Ok(()) };
+        fill_indicators(node, summary)?;
+        quarry.take_out_withdrawn_names(summary);
+        Ok(())
     }
 
     fn do_what_is_due(&mut self) -> Result<(), Failure> {

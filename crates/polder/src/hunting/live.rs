@@ -34,6 +34,8 @@ const SENDER_IDLE: Duration = Duration::from_secs(600);
 const LAST_WAIT: Duration = Duration::from_secs(3);
 /// How long a listener takes in what had come when it was stopped: whoever sends all the time must not hold the end up.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How long a connection is read then without anything coming: what its sender could not hand over yet may be on its way.
+const LAST_READ: Duration = Duration::from_millis(20);
 /// How long what a listener received may wait for more, and how long it waits for a datagram or a stream. Whoever sends
 /// all the time must not hold back what others sent.
 const QUIET: Duration = Duration::from_millis(200);
@@ -333,7 +335,7 @@ fn listen_tcp(address: SocketAddr, queue: SyncSender<Chunk>, stop: Arc<AtomicBoo
     Ok(())
 }
 
-/// Reads one connection to its end.
+/// Reads one connection to its end, or until it is stopped and nothing waits.
 fn receive(mut stream: TcpStream, mut received: Received, stop: &AtomicBool) {
     let ready = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(QUIET)));
     if let Err(error) = ready {
@@ -343,13 +345,26 @@ fn receive(mut stream: TcpStream, mut received: Received, stop: &AtomicBool) {
     let (mut framer, mut lines) = (Framer::default(), Lines::default());
     let mut buffer = vec![0; 64 * 1024];
     let mut idle = Duration::ZERO;
-    while !stop.load(Ordering::Relaxed) && idle < SENDER_IDLE {
+    let mut stopped: Option<Instant> = None;
+    while idle < SENDER_IDLE {
+        if stopped.is_none() && stop.load(Ordering::Relaxed) {
+            stopped = Some(Instant::now());
+            if let Err(error) = stream.set_read_timeout(Some(LAST_READ)) {
+                eprintln!("polder: {}: {error}; what came last is not taken in", received.name);
+                break;
+            }
+        }
+        if stopped.is_some_and(|since| since.elapsed() >= DRAIN) {
+            eprintln!("polder: {}: more came than could be taken in before it ended", received.name);
+            break;
+        }
         match stream.read(&mut buffer) {
             Ok(0) => break,
             Ok(length) => {
                 idle = Duration::ZERO;
                 framer.feed(buffer.get(..length).unwrap_or_default(), &mut lines);
             }
+            Err(error) if is_quiet(&error) && stopped.is_some() => break,
             Err(error) if is_quiet(&error) => idle += QUIET,
             Err(error) => {
                 eprintln!("polder: {}: a sender's connection ended: {error}", received.name);
@@ -468,7 +483,7 @@ mod tests {
 
     /// What lay in the socket when following was stopped was lost, and nobody was told.
     #[test]
-    fn datagrams_that_had_come_when_it_was_stopped_are_taken_in() {
+    fn what_had_come_when_it_was_stopped_is_taken_in() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(QUIET)).unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -482,6 +497,14 @@ mod tests {
         let chunks: Vec<Chunk> = chunks.iter().collect();
         assert_eq!(text(&chunks).lines().count(), 100);
         assert!(text(&chunks).ends_with("<13>number 99\n"));
+        // By TCP, with the connection open.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        sender.write_all("<13>a line\n".repeat(4_000).as_bytes()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let (queue, chunks) = sync_channel(QUEUE_CHUNKS_MAX);
+        receive(stream, Received::new("syslog-tcp:here".to_owned(), queue), &AtomicBool::new(true));
+        assert_eq!(text(&chunks.iter().collect::<Vec<_>>()).lines().count(), 4_000);
     }
 
     #[test]

@@ -143,8 +143,13 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     }
     if let (Some(node), Err(_)) = (&node, &settled) {
         // What the ledger says of an indicator is then not known, and nor is who may see it.
-        if let Err(failure) = fill_indicators(node, &mut summary) {
-            eprintln!("polder: {failure}; the report tells of indicators only what the hunt itself knows");
+        match fill_indicators(node, &mut summary) {
+            Ok(()) => quarry.take_out_withdrawn_names(&mut summary),
+            Err(failure) => {
+                eprintln!(
+                    "polder: {failure}; the report tells of indicators only what the hunt itself knows"
+                );
+            }
         }
         summary.sought.notes.push(NOT_RECORDED.to_owned());
     }
@@ -236,6 +241,7 @@ fn settle(
     coverage::declared(history, summary)?;
     node.store.read(|read| set_dismissed_aside(read, summary))?;
     fill_indicators(node, summary)?;
+    quarry.take_out_withdrawn_names(summary);
     history.tidy_after_hunt(stop)?;
     // Indicators that arrived meanwhile were looked up before these logs were in the history.
     node.store.local(|tx| back::look_back_from(tx, newest))?;

@@ -16,15 +16,15 @@ use hunt::detector;
 use hunt::indicator::{Indicator, Reading, SHIPPED, merge_entries, read_csv, read_list};
 use hunt::limits::{LIST_BYTES_MAX, PLACE_FILE_BYTES_MAX, RULE_FILE_BYTES_MAX};
 use hunt::pattern::{PatternIndicator, PatternSet};
-use hunt::report::Sought;
 use hunt::report::said::Said;
+use hunt::report::{Sought, Summary};
 use hunt::rule::{
     self, Choice, Engine, Exception, Kept, PACKS, RegexRoom, Rule, Rules, pack_rules, read_rules_within,
 };
 use hunt::scan::IndicatorSet;
 use hunt::standard::{Markings, read_bundle};
 use model::diagnostic::Diagnostic;
-use model::id::is_stix_id;
+use model::id::{SubjectKey, is_stix_id};
 use model::observable::ObservableKind;
 use sha2::{Digest as _, Sha256};
 
@@ -48,6 +48,8 @@ pub struct Quarry {
     /// Ids of the patterns that files say or that came with the program, and that the ledger does not: nobody can take
     /// them back.
     pub patterns_of_nobody: BTreeSet<String>,
+    /// Ids of the indicators that files say, sorted.
+    of_files: Vec<SubjectKey>,
     /// What files say of the markings of their indicators.
     pub markings: Markings,
     /// Whether a file of indicators was named.
@@ -62,6 +64,17 @@ pub struct Quarry {
 }
 
 impl Quarry {
+    /// Takes out the names of indicators that came from the ledger and that it holds no more: they were withdrawn since the
+    /// hunt began.
+    pub fn take_out_withdrawn_names(&self, summary: &mut Summary) {
+        for (id, facts) in &mut summary.indicators {
+            let is_of_file = || self.of_files.binary_search(&SubjectKey::of(id)).is_ok();
+            if !facts.held && !facts.shipped && is_stix_id(id) && !is_of_file() {
+                facts.name.clear();
+            }
+        }
+    }
+
     /// What the files that were named say of objects; nothing where none was.
     pub fn said_of<'i>(&self, ids: impl Iterator<Item = &'i String>) -> Vec<Said> {
         if !self.from_files {
@@ -101,6 +114,7 @@ struct Gathered {
     patterns: Vec<PatternIndicator>,
     /// How many of them, the first ones, are the ledger's.
     of_ledger: usize,
+    of_files: Vec<SubjectKey>,
     conditions: Vec<Condition>,
     markings: Markings,
     lists: WarningLists,
@@ -146,6 +160,8 @@ impl Gathered {
                 path.display()
             )));
         }
+        let ids = reading.indicators.iter().map(|one| &one.id).filter(|id| is_stix_id(id));
+        self.of_files.extend(ids.map(|id| SubjectKey::of(id)));
         self.indicators.extend(reading.indicators);
         self.patterns.extend(reading.patterns);
         self.conditions.extend(reading.conditions);
@@ -236,6 +252,7 @@ impl Gathered {
             false => merge_entries(self.indicators),
         });
         set.diagnostics().iter().for_each(|d| eprintln!("{d}"));
+        self.of_files.sort_unstable();
         let ids = |some: &[PatternIndicator]| some.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
         let (of_ledger, others) = self.patterns.split_at(self.of_ledger.min(self.patterns.len()));
         let patterns_of_nobody = &ids(others) - &ids(of_ledger);
@@ -277,6 +294,7 @@ impl Gathered {
             detectors,
             sought,
             patterns_of_nobody,
+            of_files: self.of_files,
             markings: self.markings,
             from_files: !args.indicators.is_empty(),
             shipped: self.only_shipped,

@@ -99,15 +99,21 @@ impl Reading {
         }
         let (held, before) = (self.carry.len(), (self.read_to(), self.last.clone()));
         let came = self.read_on()?;
-        if came && self.holds(before.0, &before.1) == Some(false) {
-            // It was cut off meanwhile: before it was read on if what came stands there now, as of the new one.
-            let new = self.carry.get(held..).unwrap_or_default();
-            if self.holds(self.read_to(), new) == Some(true) {
-                self.carry.truncate(held);
-            }
-            return Ok((came, true));
+        Ok((came, came && self.was_cut_off(held, before)))
+    }
+
+    /// Whether the file was cut off while it was read on. `held` is how much was left of before, and `before` how far that
+    /// was and its last bytes. What came of the new file is dropped, for that is read from its beginning.
+    fn was_cut_off(&mut self, held: usize, before: (u64, Vec<u8>)) -> bool {
+        if self.holds(before.0, &before.1) != Some(false) {
+            return false;
         }
-        Ok((came, false))
+        // It was cut off before it was read on if what came stands there now, and after it if not.
+        let new = self.carry.get(held..).unwrap_or_default();
+        if self.holds(self.read_to(), new) == Some(true) {
+            self.carry.truncate(held);
+        }
+        true
     }
 
     /// How far it was read.
@@ -551,20 +557,39 @@ mod tests {
         assert!(notice.contains("a.log: it was cut off"), "{notice}");
     }
 
-    /// Where a file was cut off between two looks at it, whole lines that had just been read were dropped.
+    /// Where a file was cut off just as it was read on, whole lines that had been read were dropped.
     #[test]
-    fn lines_that_were_read_before_a_file_was_cut_off_are_handed_on() {
+    fn lines_that_were_read_before_a_file_was_cut_off_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
-        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
-        let mut tail = Tail::new(&path, Access::FOUND, Place { offset: 4, lines: 1 });
-        let mut reading = tail.open().unwrap();
-        assert!(reading.read_on().unwrap());
-        std::fs::write(&path, "").unwrap();
-        tail.present = Some(reading);
-        let chunk = tail.next().unwrap();
-        assert_eq!((chunk.offset, chunk.bytes.as_slice()), (4, &b"two\nthree\n"[..]));
-        assert_eq!(all(&mut tail).0, "");
+        let (old, new) = ("one\ntwo\nthree\n", "other lines\nthan those\n");
+        for (cut_before, is_short) in [(false, true), (false, false), (true, false)] {
+            std::fs::write(&path, old).unwrap();
+            let mut reading = Reading::open(
+                &path,
+                Access::FOUND,
+                Some((identity_of(&path), Place { offset: 4, lines: 1 })),
+                0,
+            )
+            .unwrap();
+            let before = (reading.read_to(), reading.last.clone());
+            let cut_off = || std::fs::write(&path, if is_short { "" } else { new }).unwrap();
+            if cut_before {
+                cut_off();
+            }
+            assert!(reading.read_on().unwrap());
+            if !cut_before {
+                cut_off();
+            }
+            assert!(reading.was_cut_off(0, before));
+            let kept = if cut_before { "" } else { "two\nthree\n" };
+            assert_eq!(std::str::from_utf8(&reading.carry).unwrap(), kept);
+        }
+    }
+
+    fn identity_of(path: &Path) -> Identity {
+        let facts = std::fs::metadata(path).unwrap();
+        (facts.dev(), facts.ino())
     }
 
     /// What was found in a folder was followed through a link that was put in its place, and a pipe was waited for.

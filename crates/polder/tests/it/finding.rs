@@ -272,7 +272,7 @@ fn what_was_retracted_is_neither_counted_nor_shared() {
     assert_eq!((all.len(), all.iter().filter(|one| revoked(one)).count()), (3, 2));
     found.run(&["list"]).expect(0).says(&["new, indicator revoked]"]);
     assert!(revoked(&shown()) && shown()["objects"] == json!([]));
-    found.run(&["show", &id]).expect(0).says(&["took the indicator back", "no sighting is made"]);
+    found.run(&["show", &id]).expect(0).says(&["took the indicator back", "No sighting of it can be shared"]);
 
     let ran = found
         .run(&["report"])

@@ -94,16 +94,21 @@ fn a_withdrawn_indicator_is_in_no_detection(engine: &Engine) {
 fn a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection(engine: &Engine) {
     let bench = Bench::on(engine);
     let id = |n: u32| format!("indicator--00000000-0000-4000-8000-{n:012}");
-    let indicator = |n: u32, name: &str| {
+    let one = |n: u32, name: &str, pattern: &str| {
         format!(
-            r#"{{"type":"indicator","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"{name}","pattern":"[file:name LIKE 'kwik%.exe']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
+            r#"{{"type":"indicator","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"{name}","pattern":"[{pattern}]","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"}}"#,
             id(n)
         )
     };
-    bench.write("a.json", bundle(&[indicator(1, SECRET), indicator(2, "that stays")]));
+    let indicator = |n: u32, name: &str| one(n, name, "file:name LIKE 'kwik%.exe'");
+    let address = |n: u32, name: &str| one(n, name, &format!("ipv4-addr:value = '203.0.113.{n}'"));
+    bench.write("a.json", bundle(&[indicator(1, SECRET), indicator(2, "that stays"), address(4, SECRET)]));
     bench.import("a.json", &["--tlp", "green"], 0);
-    bench.write("b.json", bundle(&[indicator(3, "of a file")]));
-    bench.write("a.log", "{\"time\":\"2026-03-02T08:00:01Z\",\"filename\":\"kwikstaart.exe\"}\n");
+    bench.write("b.json", bundle(&[indicator(3, "of a file"), address(5, "named by a file")]));
+    bench.write(
+        "a.log",
+        "{\"time\":\"2026-03-02T08:00:01Z\",\"filename\":\"kwikstaart.exe\",\"to\":\"203.0.113.4 203.0.113.5\"}\n",
+    );
     let pipe = bench.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let hunt = ["hunt", "--data", "d", "--no-packs", "--indicators", "b.json", "--format", "json"];
@@ -113,7 +118,9 @@ fn a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection(engine:
     // It is opened when the first log was hunted in.
     let to = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     let code = if engine.is_server() { 3 } else { 0 };
-    bench.run(&["recall", "--data", "d", &id(1), "--withdraw", "--reason", "wrong"]).expect(code);
+    for n in [1, 4] {
+        bench.run(&["recall", "--data", "d", &id(n), "--withdraw", "--reason", "wrong"]).expect(code);
+    }
     drop(to);
     let ran = Ran::of(hunting.wait_with_output().unwrap());
     assert!(ran.err.contains("1 detection by patterns that were withdrawn"), "{}", ran.err);
@@ -122,6 +129,9 @@ fn a_pattern_that_is_withdrawn_while_it_is_hunted_for_is_in_no_detection(engine:
         assert!(!told.out.contains(SECRET) && !told.out.contains(&id(1)), "{}", told.out);
         assert!(told.out.contains(&id(2)) && told.out.contains(&id(3)), "{}", told.out);
     }
+    // Findings stay, as their lines are one's own; what the ledger said of their indicators does not.
+    assert_eq!(ran.findings().len(), 2, "{}", ran.out);
+    assert!(ran.out.contains(&id(4)) && ran.out.contains("named by a file"), "{}", ran.out);
     assert_eq!(bench.holding("d", SECRET.as_bytes()), Vec::<String>::new());
     // What came from the ledger and is held still can be withdrawn, and what came from a file cannot.
     bench.run(&["recall", "--data", "d", &id(2), "--withdraw", "--reason", "wrong"]).expect(code);
