@@ -31,6 +31,8 @@ pub const SPRAY_ATTEMPTS_MAX: u64 = 6;
 pub const SPRAY_EXISTING_MIN: usize = 5;
 /// Accounts from which it is known which exist.
 const EXISTING_KNOWN_MIN: usize = 20;
+/// The same once it is known how large the firm is. Fewer are those of one machine, not of a firm.
+const EXISTING_KNOWN_FEW: usize = 8;
 /// Failures count for so long; a source that is quiet for that long has stopped. In microseconds.
 const SPRAY_SPAN: i64 = HOUR;
 /// A success counts for so long after it, in microseconds.
@@ -147,7 +149,8 @@ fn part_words(accounts: usize) -> String {
 pub(super) fn failure(engine: &mut Engine, point: &Point, world: &mut World<'_>) {
     let place = world.place(point.source);
     let profile = engine.profiles.get(&point.user);
-    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN || size(engine).is_some();
+    let known = engine.profiles.len() >= EXISTING_KNOWN_MIN
+        || size(engine).is_some_and(|accounts| accounts >= EXISTING_KNOWN_FEW);
     // As long as few accounts are known, the door's own word counts, where it tells accounts that are there from others.
     let told = !known && !matches!(point.service, Service::Mail | Service::Web);
     let exists = point.outcome != Outcome::NoSuchUser && (profile.is_some() || told);
