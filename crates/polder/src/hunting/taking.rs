@@ -68,7 +68,9 @@ impl OfFile {
     /// Drops what came of a log.
     fn drop_log(&mut self, log: &str) {
         self.hits.retain(|hit| hit.finding.file != log);
-        self.detections.retain(|told| told.evidence.iter().any(|line| line.file != log));
+        let is_elsewhere =
+            |told: &Detection| told.evidence.is_empty() || told.evidence.iter().any(|line| line.file != log);
+        self.detections.retain(is_elsewhere);
     }
 
     /// Marks the findings of a log that an earlier hunt recorded; each log has its findings one after the other.
@@ -248,7 +250,7 @@ impl<'t, 'q> Taking<'t, 'q> {
         };
         let mut counts: Vec<(i64, Vec<RuleCount>)> = Vec::new();
         for ReadFile { path, opened, hunts, mut of_file } in waiting {
-            let mut copies = Vec::new();
+            let (logs, mut copies) = (hunts.len(), Vec::new());
             for mut hunt in hunts {
                 let logged = if hunt.report.stopped { None } else { logged.next() };
                 let Logged { number, known, retimed } = logged.unwrap_or_default();
@@ -262,6 +264,10 @@ impl<'t, 'q> Taking<'t, 'q> {
                 }
                 let of_log = self.gathering.end(&hunt.report, &mut hunt.left, number);
                 counts.extend(number.map(|number| (number, of_log)));
+            }
+            if logs > 0 && copies.len() == logs {
+                // With what was too much to be held, of which it is not known in which log it was.
+                of_file = OfFile::default();
             }
             copies.iter().for_each(|copy| of_file.drop_log(copy));
             self.take(of_file);
