@@ -122,11 +122,18 @@ pub const PARQUET_ROW_VALUES_MAX: usize = LINE_BYTES_MAX / 2;
 pub const PARQUET_ROW_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most members of a zip archive that are read.
 pub const ARCHIVE_MEMBERS_MAX: usize = 20_000;
-/// Most bytes of what stands before a member of a tar archive: a long name, or an extended header.
-pub const TAR_NAME_BYTES_MAX: u64 = 64 * 1024;
+/// Most bytes of a name of a member of a tar archive; a longer one is cut.
+pub const TAR_NAME_BYTES_MAX: usize = 4 * 1024;
+/// Most bytes of the extended header of a member of a tar archive.
+pub const TAR_HEADER_BYTES_MAX: u64 = 64 * 1024;
 /// Most scanning threads for one file.
 pub const THREADS_MAX: usize = 64;
 
+/// Matches of one line that are judged: a line that holds more is a list of indicators, not an event, and each is judged by
+/// reading all its fields.
+pub const HITS_OF_LINE_MAX: usize = 1_000;
+/// Bytes of lines that the findings of one block quote: each finding has its own part of the line.
+pub const HIT_TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most bytes of a line that a finding carries, around the match.
 pub const FINDING_TEXT_BYTES_MAX: usize = 4 * 1024;
 /// The first second of 1990: a line that tells an earlier time is of a clock that was never set.

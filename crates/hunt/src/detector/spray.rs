@@ -139,7 +139,11 @@ pub(super) fn shared_users(engine: &Engine) -> usize {
 }
 
 /// How [`too_many`] came about.
-fn part_words(accounts: usize) -> String {
+fn part_words(least: usize, accounts: usize) -> String {
+    if least != (accounts / SPRAY_PART).clamp(SPRAY_ACCOUNTS_MIN, SPRAY_ACCOUNTS_ENOUGH) {
+        return "the most that is asked for, as the logs are too short to tell how many accounts there are"
+            .to_owned();
+    }
     format!(
         "a quarter of the {accounts} accounts that are known, but at least {SPRAY_ACCOUNTS_MIN} and at most \
          {SPRAY_ACCOUNTS_ENOUGH}"
@@ -303,7 +307,7 @@ fn tell_one_source(id: Id, source: &Source, (least, known): (usize, usize), worl
         threshold: format!(
             "{least} accounts ({}) failing within an hour, at most {SPRAY_ATTEMPTS_MAX} attempts each, at least \
              {SPRAY_EXISTING_MIN} of them known to exist; critical with a success from there within 24 hours",
-            part_words(known)
+            part_words(least, known)
         ),
         baseline: format!("none of the {accounts} accounts was used from there before; {existing} are known to exist"),
     });
@@ -383,7 +387,7 @@ fn distributed(service: Service, doors: &mut Doors, (least, known): (usize, usiz
         threshold: format!(
             "more than {limit} accounts on a day that fail at most {SLOW_ATTEMPTS_MAX} times from places that are not \
              theirs (median + {BASELINE_DEVIATIONS} deviations, or {beyond} more), and at least {least} ({})",
-            part_words(known)
+            part_words(least, known)
         ),
         baseline: format!(
             "on the {} days before: median {}, median absolute deviation {}",

@@ -575,6 +575,9 @@ pub(super) fn note_place(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Res
 pub(super) fn note_kinds(tx: &mut dyn Tx, file: &File, facts: &FileFacts) -> Result<(), EngineError> {
     let mut kinds = file.kinds;
     kinds.join(facts.kinds);
+    if kinds == file.kinds {
+        return Ok(());
+    }
     let args = [Value::Int(file.id), Value::Int(kinds.of_log(file.source).bits())];
     tx.execute("UPDATE hunt_files SET kinds = ?2 WHERE id = ?1", &args).map(drop)
 }

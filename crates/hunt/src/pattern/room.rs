@@ -81,15 +81,27 @@ impl<'a> Room<'a> {
     }
 }
 
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        if let Some(readers) = self.readers {
+impl Room<'_> {
+    /// The log is read: what waits to be taken over takes no share from those that read.
+    pub(super) fn leave(&mut self) {
+        if let Some(readers) = self.readers.take() {
             readers.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 impl PatternRun<'_> {
+    /// Nothing more is read for it: it waits to be [merged](PatternRun::merge).
+    pub(crate) fn end(&mut self) {
+        self.room.leave();
+    }
+
     /// Where the events of all patterns take too much, those that take most give up their latest.
     pub(super) fn make_room(&mut self) {
         if self.room.sum <= self.room.limit() {
@@ -243,5 +255,19 @@ mod tests {
         let (found, said) = whole.finish();
         assert!(found.iter().any(|found| found.id == "rare"));
         assert_eq!(said.len(), 20);
+    }
+
+    /// Logs that are read and wait to be taken over had their share still: a log that came after them lost its events.
+    #[test]
+    fn logs_that_wait_take_no_share_of_the_room() {
+        let readers = AtomicUsize::new(0);
+        let reads = || Room::new(1, Some(&readers));
+        let mut waiting: Vec<Room<'_>> = (0..100).map(|_| reads()).collect();
+        let reading = reads();
+        assert_eq!(reading.limit(), PATTERNS_KEPT_BYTES_MAX / 101);
+        waiting.iter_mut().for_each(Room::leave);
+        assert_eq!(reading.limit(), PATTERNS_KEPT_BYTES_MAX);
+        drop((waiting, reading));
+        assert_eq!(readers.load(Ordering::Relaxed), 0);
     }
 }

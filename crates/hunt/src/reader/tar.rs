@@ -2,7 +2,7 @@
 //! The files in a tar archive (POSIX.1-1988 and later, which `ustar` marks), packed by gzip or zstd or not: each is a log.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 
 use model::diagnostic::Diagnostic;
@@ -12,11 +12,14 @@ use super::archive::{LogSource, facts, is_swollen, miss, unread_member};
 use super::convert::Peek;
 use super::packed::Unpack;
 use super::{Bomb, ReadFacts, Source};
-use crate::limits::{ARCHIVE_MEMBERS_MAX, TAR_NAME_BYTES_MAX};
+use crate::limits::{
+    ARCHIVE_MEMBERS_MAX, FILE_DIAGNOSTICS_MAX, TAR_HEADER_BYTES_MAX, TAR_NAME_BYTES_MAX as NAME_BYTES,
+};
 
-/// Whether some bytes begin a tar archive.
+/// Whether some bytes begin a tar archive: by the magic with the zero that ends it, since a line of text may say `ustar`
+/// anywhere.
 pub(super) fn is_tar(head: &[u8]) -> bool {
-    head.get(257..).is_some_and(|rest| rest.starts_with(b"ustar"))
+    head.get(257..).is_some_and(|rest| rest.starts_with(b"ustar\0") || rest.starts_with(b"ustar  \0"))
 }
 
 /// Hands out each file in the archive; answers the facts of the archive itself.
@@ -60,57 +63,107 @@ fn members<R: Read>(
     each: &mut dyn FnMut(&str, LogSource<'_>),
     told: &mut Vec<Diagnostic>,
 ) -> io::Result<()> {
-    let (mut names, mut before, mut count) = (HashMap::<String, u64>::new(), Before::default(), 0);
+    let (mut names, mut before, mut count) = (Names::default(), Before::default(), 0);
+    // Archives stand behind each other where one was added to another.
+    archive.set_ignore_zeros(true);
     // Raw, for the library takes names of any length into memory.
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
-        let kind = entry.header().entry_type();
-        match kind {
+        match entry.header().entry_type() {
             EntryType::GNULongName => before.name = Some(long_name(&mut entry)?),
             EntryType::XHeader => before.extend(&mut entry)?,
             EntryType::GNULongLink | EntryType::XGlobalHeader => {}
-            _ => {
+            kind => {
                 let Before { name: long, sized } = std::mem::take(&mut before);
+                count += 1;
+                if count > ARCHIVE_MEMBERS_MAX {
+                    let message =
+                        format!("it has more than {ARCHIVE_MEMBERS_MAX} members; the rest was not read");
+                    told.push(Diagnostic::error("archive-too-large", name, message));
+                    return Ok(());
+                }
+                if !holds_content(kind) {
+                    continue;
+                }
                 let bytes = long.unwrap_or_else(|| entry.path_bytes().into_owned());
-                let plain = String::from_utf8_lossy(&bytes).into_owned();
-                let again = names.entry(plain.clone()).or_default();
-                *again += 1;
-                let shown = if *again == 1 { plain } else { format!("{plain}#{again}") };
-                let place = format!("{name}!{shown}");
+                let place = format!("{name}!{}", names.fresh(&String::from_utf8_lossy(&bytes)));
                 if sized {
                     let why =
                         "its size stands in an extended header, which is not read; nor is what follows it";
                     told.push(unread_member(place, &why));
                     return Ok(());
                 }
-                match kind {
-                    EntryType::Regular | EntryType::Continuous => {
-                        count += 1;
-                        if count > ARCHIVE_MEMBERS_MAX {
-                            let message = format!(
-                                "it has more than {ARCHIVE_MEMBERS_MAX} members; the rest was not read"
-                            );
-                            told.push(Diagnostic::error("archive-too-large", name, message));
-                            return Ok(());
-                        }
-                        each(&place, Source::new(&mut entry as &mut dyn Read, &place).of_archive());
+                if kind == EntryType::GNUSparse {
+                    if told.len() < FILE_DIAGNOSTICS_MAX {
+                        told.push(unread_member(place, &"it is sparse, which is not read"));
                     }
-                    EntryType::GNUSparse => {
-                        told.push(unread_member(place, &"it is sparse, which is not read"))
-                    }
-                    // Folders, links, devices.
-                    _ => {}
+                    continue;
                 }
+                let mut whole = Whole { left: entry.size(), inner: entry };
+                each(&place, Source::new(&mut whole as &mut dyn Read, &place).of_archive());
             }
         }
     }
     Ok(())
 }
 
+/// Whether an entry holds a file's content. What is of a type that is not known is one (POSIX.1-1988, section 10.1.1).
+fn holds_content(kind: EntryType) -> bool {
+    !matches!(
+        kind,
+        EntryType::Link
+            | EntryType::Symlink
+            | EntryType::Char
+            | EntryType::Block
+            | EntryType::Directory
+            | EntryType::Fifo
+    ) && !matches!(kind.as_byte(), b'D' | b'V')
+}
+
+/// Names that members are shown under; no two have the same.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    counts: HashMap<String, u64>,
+}
+
+impl Names {
+    fn fresh(&mut self, name: &str) -> String {
+        if self.taken.insert(name.to_owned()) {
+            return name.to_owned();
+        }
+        let count = self.counts.entry(name.to_owned()).or_insert(1);
+        loop {
+            *count += 1;
+            let shown = format!("{name}#{count}");
+            if self.taken.insert(shown.clone()) {
+                return shown;
+            }
+        }
+    }
+}
+
+/// A member; one that ends before it has all its bytes was cut off.
+struct Whole<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.saturating_sub(count as u64);
+        if count == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends within it"));
+        }
+        Ok(count)
+    }
+}
+
 /// A name that is longer than the header has room for.
 fn long_name<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Vec<u8>> {
     let mut name = Vec::new();
-    entry.take(TAR_NAME_BYTES_MAX).read_to_end(&mut name)?;
+    entry.take(NAME_BYTES as u64).read_to_end(&mut name)?;
     name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
     Ok(name)
 }
@@ -119,11 +172,11 @@ impl Before {
     /// Takes in an extended header (POSIX.1-2001, pax): of its records only two matter.
     fn extend<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> io::Result<()> {
         let mut records = Vec::new();
-        entry.take(TAR_NAME_BYTES_MAX).read_to_end(&mut records)?;
+        entry.take(TAR_HEADER_BYTES_MAX).read_to_end(&mut records)?;
         for record in PaxExtensions::new(&records) {
             let Ok(record) = record else { break };
             match record.key_bytes() {
-                b"path" => self.name = Some(record.value_bytes().to_vec()),
+                b"path" => self.name = Some(record.value_bytes().iter().copied().take(NAME_BYTES).collect()),
                 b"size" => self.sized = true,
                 _ => {}
             }

@@ -89,7 +89,8 @@ fn holds_pair(line: &str, name: &str, value: &str) -> bool {
 /// A text as one argument of a shell; `None` where it would not be that text there, or says more than itself: a value is
 /// whatever somebody wrote into a log.
 fn argument(text: &str) -> Option<String> {
-    let is_odd = |c: char| c == '\'' || c == '*' || is_hidden(c);
+    // PowerShell ends a text at any of these quotes.
+    let is_odd = |c: char| matches!(c, '\'' | '*' | '\u{2018}'..='\u{201B}') || is_hidden(c);
     if text.is_empty() || text.starts_with('-') || text.contains(is_odd) {
         return None;
     }

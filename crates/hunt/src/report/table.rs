@@ -367,7 +367,7 @@ fn looked_at(page: &mut Page, summary: &Summary) {
     for (copy, of) in summary.copies.iter().take(LIST_ROWS_MAX) {
         page.say(&format!("  {copy}: holds the same as {of}, and counts once with it"), 4);
     }
-    page.more(summary.copies.len(), LIST_ROWS_MAX, "copy");
+    page.more(summary.copies.len(), LIST_ROWS_MAX, "copied log");
     let by_record: Vec<&str> = summary.by_record().collect();
     for path in by_record.iter().take(LIST_ROWS_MAX) {
         page.say(

@@ -113,6 +113,8 @@ pub struct FileReport {
     pub unparsed: UnreadLines,
     /// Findings.
     pub findings: u64,
+    /// Matches that were not judged, because a line or a stretch holds too many; they are in `left_out`, too.
+    pub unjudged: u64,
     /// Matches that are no findings, by reason.
     pub left_out: BTreeMap<String, u64>,
     /// Earliest time of a line that was looked at: with a history those with observables, else those with
@@ -166,7 +168,8 @@ pub struct Left<'a> {
 
 impl<'a> Left<'a> {
     fn by(worker: Worker<'_, 'a>) -> Left<'a> {
-        let Worker { observed, engine, patterns, detectors, .. } = worker;
+        let Worker { observed, engine, mut patterns, detectors, .. } = worker;
+        patterns.iter_mut().for_each(PatternRun::end);
         Left {
             observed,
             engines: engine.into_iter().collect(),
@@ -315,6 +318,7 @@ impl<R: Read> Blocks<'_, R> {
 #[derive(Default)]
 struct Sum {
     findings: u64,
+    unjudged: u64,
     left_out: BTreeMap<String, u64>,
     /// Which indicators match so much that they say nothing; counted in the order of the lines.
     suspects: Option<HitRate>,
@@ -338,6 +342,7 @@ impl Sum {
             }
         }
         self.findings += scanned.part.hits.len() as u64;
+        self.unjudged += scanned.unjudged;
         for (reason, count) in scanned.left_out {
             let known = self.left_out.len() < LEFT_OUT_REASONS_MAX || self.left_out.contains_key(&reason);
             *self.left_out.entry(if known { reason } else { OTHER.to_owned() }).or_default() += count;
@@ -368,6 +373,7 @@ impl Sum {
             unread_lines: read.unread_lines,
             unparsed: self.unparsed,
             findings: self.findings,
+            unjudged: self.unjudged,
             left_out: self.left_out,
             first_time: self.timeline.first,
             last_time: self.timeline.last,

@@ -17,6 +17,7 @@ use crate::event::{BlockReader, Event, Place, SourceClass, SourceKinds, UnreadLi
 use crate::finding::finding;
 use crate::history::{Flags, Observed, day_of_time};
 use crate::indicator::Indicator;
+use crate::limits::{HIT_TEXT_BYTES_MAX, HITS_OF_LINE_MAX};
 use crate::pattern::{PatternRun, PatternSet};
 use crate::reader::Block;
 use crate::report::Hit;
@@ -33,13 +34,10 @@ const LINES_ASKED_MAX: usize = 1024;
 /// So many lines of a block are read into fields at most to tell what kind of log they are of, where nobody else needs them.
 const LINES_OF_KIND_MAX: usize = 64;
 
-/// Matches of one line that are judged: a line that holds more is a list of indicators, not an event, and each is judged by
-/// reading all fields.
-const HITS_OF_LINE_MAX: usize = 1_000;
-/// Bytes of lines that the findings of one block quote: each finding has its own part of the line.
-const HIT_TEXT_BYTES_MAX: usize = 16 << 20;
+/// Why a match of a line that holds more is not judged.
+const TOO_MANY: &str = "not judged: a line holds more than 1,000 indicators";
 /// Why a finding of a block that has more is left out.
-const TOO_DENSE: &str = "a stretch of the log holds more findings than can be kept";
+const TOO_DENSE: &str = "not kept: a stretch of the log holds more findings than there is room for";
 
 /// What came of one block; the buffer goes back to the reader.
 #[derive(Default)]
@@ -48,6 +46,7 @@ pub(super) struct Scanned {
     pub(super) part: Part,
     pub(super) lines: u64,
     pub(super) left_out: BTreeMap<String, u64>,
+    pub(super) unjudged: u64,
     pub(super) timeline: Timeline,
     pub(super) times: TimesTold,
     pub(super) days: BTreeSet<u32>,
@@ -136,7 +135,7 @@ impl<'n, 'a> Worker<'n, 'a> {
     /// The typed scan. What it found counts after the event of its line agrees.
     fn hunt(&mut self, block: &Block, lines: &BlockReader, scanned: &mut Scanned) {
         let (name, lookout) = (self.name, self.lookout);
-        let Scanned { part, left_out, timeline, times: told, .. } = scanned;
+        let Scanned { part, left_out, unjudged, timeline, times: told, .. } = scanned;
         let mut times: Vec<Option<Timestamp>> = Vec::new();
         let mut at: (u64, Event) = (u64::MAX, Event::default());
         // Of the line that was hit last, and texts of the block's findings in bytes.
@@ -153,9 +152,8 @@ impl<'n, 'a> Worker<'n, 'a> {
             }
             of_line += 1;
             if of_line > HITS_OF_LINE_MAX {
-                *left_out
-                    .entry(format!("a line holds more than {HITS_OF_LINE_MAX} indicators"))
-                    .or_default() += 1;
+                *left_out.entry(TOO_MANY.to_owned()).or_default() += 1;
+                *unjudged += 1;
                 return;
             }
             let event = &at.1;
@@ -173,6 +171,7 @@ impl<'n, 'a> Worker<'n, 'a> {
                     texts += finding.text.len();
                     if texts > HIT_TEXT_BYTES_MAX {
                         *left_out.entry(TOO_DENSE.to_owned()).or_default() += 1;
+                        *unjudged += 1;
                         return;
                     }
                     part.hits.push(Hit {

@@ -453,7 +453,44 @@ fn a_tar_archive_that_is_cut_short_is_told() {
         let archive = archive.unwrap();
         let is_told = |facts: &ReadFacts| !facts.whole && !facts.diagnostics.is_empty();
         assert!(is_told(&archive), "{archive:?}");
+        assert!(logs.get(1).is_none_or(|(_, _, facts)| is_told(facts)), "a member that was cut is not whole");
     }
+}
+
+/// What is of a type that is not known is a file, and what stands behind the end may be another archive.
+#[test]
+fn nothing_in_a_tar_archive_is_passed_over_in_silence() {
+    let mut header = tar::Header::new_ustar();
+    header.set_path("odd.log").unwrap();
+    header.set_entry_type(tar::EntryType::new(b'Z'));
+    header.set_size(4);
+    header.set_cksum();
+    let odd = [&header.as_bytes()[..], b"odd\n", &[0; 508], &[0; 1024]].concat();
+    let names = [("a.log", b"one\n".as_slice()), ("a.log#2", b"own\n"), ("a.log", b"two\n")];
+    let bytes = [odd, tar_of(&names), tar_of(&[("b.log", b"b\n")])].concat();
+    let (logs, archive) = from_file(&bytes);
+    let read: Vec<(&str, &[u8])> =
+        logs.iter().map(|(name, text, _)| (name.as_str(), text.as_slice())).collect();
+    let wanted: [(&str, &[u8]); 5] = [
+        ("in!odd.log", b"odd\n"),
+        ("in!a.log", b"one\n"),
+        ("in!a.log#2", b"own\n"),
+        ("in!a.log#3", b"two\n"),
+        ("in!b.log", b"b\n"),
+    ];
+    assert_eq!(read, wanted);
+    assert!(archive.unwrap().whole);
+    let (_, archive) = from_file(&[&bytes, b"no archive".repeat(100).as_slice()].concat());
+    assert!(!archive.unwrap().whole, "what stands there is none");
+}
+
+/// A line of text may say so at that place, too.
+#[test]
+fn a_text_is_no_tar_archive() {
+    let text = format!("{}ustar  and more\n{}", "x".repeat(257), "y\n".repeat(300));
+    let (logs, archive) = from_file(text.as_bytes());
+    assert!(archive.is_none());
+    assert_eq!(logs[0].1, text.as_bytes());
 }
 
 /// The library takes a long name into memory, whatever its length.

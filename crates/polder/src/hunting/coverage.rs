@@ -166,8 +166,15 @@ fn quiet(summary: &Summary) -> BTreeMap<SourceKind, BTreeSet<Day>> {
     for file in &summary.files {
         let day = |time: Option<Timestamp>| Day::try_from(day_of_time(time?)?).ok();
         let Some((first, last)) = day(file.first).zip(day(file.last)) else { continue };
+        // Days between them of which there is no line of it are a gap all the same.
+        let days: BTreeSet<Day> = summary
+            .days
+            .iter()
+            .filter(|(kind, _)| file.kinds.of_log(file.kind).has(**kind))
+            .flat_map(|(_, days)| days.range(first.min(last)..=last).copied())
+            .collect();
         for kind in series.lacking(&file.path, file.kinds) {
-            quiet.entry(kind).or_default().extend(first..=last);
+            quiet.entry(kind).or_default().extend(&days);
         }
     }
     quiet

@@ -177,7 +177,7 @@ impl<'j> Job<'j> {
         let again = Job { stop: std::sync::Arc::default(), ..*self };
         let lookout = again.lookout();
         let progress = std::sync::Arc::default();
-        let opened = Mutex::default();
+        let (opened, lost) = (Mutex::default(), Mutex::default());
         let streams = BTreeSet::new();
         let observed = Mutex::new(self.history.map(Opened::observed).transpose()?);
         let each = Each {
@@ -186,6 +186,7 @@ impl<'j> Job<'j> {
             threads: 1,
             progress: &progress,
             opened: &opened,
+            lost: &lost,
             streams: &streams,
             observed: &observed,
         };

@@ -263,7 +263,7 @@ impl<'q> Gathering<'q> {
             left.detectors.drain(..).for_each(|other| detectors.unite(other));
         }
         found.into_iter().for_each(|detection| self.detection(detection));
-        self.partial |= !report.whole || report.unread_lines > 0;
+        self.partial |= !report.whole || report.unread_lines > 0 || report.unjudged > 0;
         self.summary.bytes += report.unpacked_bytes;
         self.summary.stopped |= report.stopped;
         for (reason, count) in &report.left_out {
@@ -281,6 +281,11 @@ impl<'q> Gathering<'q> {
 
     /// A log that could not be read at all.
     pub fn not_read(&mut self, path: String, why: String) {
+        self.nothing_of(path, FileState::NotRead(why));
+    }
+
+    /// What stands in the report though no line of it was read.
+    pub fn nothing_of(&mut self, path: String, state: FileState) {
         self.partial = true;
         let empty = FileFacts {
             path,
@@ -295,7 +300,7 @@ impl<'q> Gathering<'q> {
             kinds: SourceKinds::default(),
             format: None,
             by_record: false,
-            state: FileState::NotRead(why),
+            state,
         };
         self.summary.files.push(empty);
     }

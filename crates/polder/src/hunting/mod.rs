@@ -19,7 +19,7 @@ mod tidings;
 mod unfinished;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,7 +34,7 @@ use hunt::finding::Finding;
 use hunt::history::Observed;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
-use hunt::report::{Hit, Summary, kept, outbox};
+use hunt::report::{FileState, Hit, Summary, kept, outbox};
 use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
@@ -98,8 +98,16 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let several = paths.len() + unlisted.len() > 1;
     let begun = summary.made;
     let owed = node.as_ref().filter(|_| settings.is_some()).and_then(|node| owe(node, begun));
-    let job =
-        Job { args, history: history.as_ref(), quarry: &quarry, several, owed, stop: stop_when_told()? };
+    let named = args.paths.iter().map(PathBuf::as_path).collect();
+    let job = Job {
+        args,
+        named: &named,
+        history: history.as_ref(),
+        quarry: &quarry,
+        several,
+        owed,
+        stop: stop_when_told()?,
+    };
     // All of them are followed, also those that are done.
     let to_follow = paths.clone();
     let mut newest = node.as_ref().map_or(Ok(0), |node| node.store.read(back::newest))?;
@@ -268,6 +276,8 @@ fn leave_out_withdrawn(node: &Node, quarry: &Quarry, detections: &mut Vec<Detect
 /// A hunt that is under way.
 struct Job<'j> {
     args: &'j cli::Hunt,
+    /// The paths that were named.
+    named: &'j HashSet<&'j Path>,
     history: Option<&'j Opened<'j>>,
     quarry: &'j Quarry,
     /// Whether more than one file is to be read: then one that cannot be keeps none of the others from it.
@@ -323,7 +333,8 @@ impl<'j> Job<'j> {
 
     /// How a log is opened.
     fn access(&self, path: &Path) -> Access {
-        Access::of(path, &self.args.paths)
+        // Thousands of files may be named.
+        if self.named.contains(path) { Access::Named } else { Access::of(path, &self.args.paths) }
     }
 
     /// Where logs are recorded, and the zone by which they were read.
@@ -346,7 +357,7 @@ impl<'j> Job<'j> {
         // Threads that no file is left for scan blocks of the others.
         let workers = threads.min(paths.len()).max(1);
         let progress = Arc::new(Progress::new(files::total_bytes(paths)));
-        let opened = Mutex::default();
+        let (opened, lost) = (Mutex::default(), Mutex::default());
         let observed = Mutex::new(self.history.map(Opened::observed).transpose()?);
         let each = Each {
             job: self,
@@ -354,6 +365,7 @@ impl<'j> Job<'j> {
             threads: (threads / workers).max(1),
             progress: &progress,
             opened: &opened,
+            lost: &lost,
             streams,
             observed: &observed,
         };
@@ -385,6 +397,8 @@ struct Each<'e, 'q> {
     progress: &'e Arc<Progress>,
     /// What the files were when they were opened, by their number in the list.
     opened: &'e Mutex<HashMap<usize, Identity>>,
+    /// Parts of archives that could not be read, by the archive's number in the list.
+    lost: &'e Mutex<HashMap<usize, Vec<Diagnostic>>>,
     /// What is no file and was named: it is read as it comes.
     streams: &'e BTreeSet<PathBuf>,
     /// Of which what each log observes is another. What is kept is asked for once: the database may be away by the time
@@ -442,6 +456,14 @@ impl<'q> Each<'_, 'q> {
         if not_begun {
             taking.gathering.summary.stopped = true;
             taking.gathering.not_read(path.display().to_string(), STOPPED.to_owned());
+        }
+        for told in self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&nth).unwrap_or_default()
+        {
+            let state = match told.place == path.display().to_string() {
+                true => FileState::Damaged(told.message),
+                false => FileState::NotRead(told.message),
+            };
+            taking.part_not_read(told.place, state)?;
         }
         taking.read(ReadFile { path, opened: self.opened(nth), hunts, of_file }, again)
     }
@@ -505,7 +527,11 @@ impl<'q> Each<'_, 'q> {
                 let why = told.clone().find(is_why).map_or("it could not be read", |d| d.message.as_str());
                 return Err(Failure::machine(format!("{name}: {why}")));
             }
-            told.for_each(|d| eprintln!("{d}"));
+            told.clone().for_each(|d| eprintln!("{d}"));
+            if let (Some(nth), false) = (nth, archive.whole) {
+                let lost = told.filter(|d| d.severity == Severity::Error).cloned().collect();
+                self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, lost);
+            }
         }
         Ok(hunts)
     }

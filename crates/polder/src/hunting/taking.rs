@@ -4,16 +4,16 @@
 //! A file that was read waits for some others, if it is small: what is written down of each is little, and making it
 //! durable takes as long as that of a large one. All that wait are recorded together, and count together.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hunt::detection::Detection;
 use hunt::history::names_before_rotation;
 use hunt::limits::HELD_BYTES_MAX;
-use hunt::report::{Beyond, Hit};
+use hunt::report::{Beyond, FileState, Hit};
 use hunt::rule::RuleCount;
-use hunt::run::{Hunt, Part};
+use hunt::run::{FileReport, Hunt, Part};
 use model::time::Timestamp;
 use model::zone::Zone;
 
@@ -101,17 +101,38 @@ impl ReadFile<'_> {
         let unpacked: u64 = self.hunts.iter().map(|hunt| hunt.report.unpacked_bytes).sum();
         unpacked.saturating_add(self.of_file.bytes as u64)
     }
+}
 
-    /// Whether a log in it has the content or the name of one in another: which of them counts is known when the other
-    /// is recorded.
-    fn is_about_the_same(&self, other: &ReadFile<'_>) -> bool {
-        self.hunts.iter().any(|hunt| {
-            other.hunts.iter().any(|other| {
-                gather::contents(&hunt.report) == gather::contents(&other.report)
-                    || names_before_rotation(&hunt.report.file).contains(&other.report.file)
-                    || names_before_rotation(&other.report.file).contains(&hunt.report.file)
+/// What the files hold that wait, and what they are called: which of two logs of one content, one beginning or one name
+/// counts is known when the other is recorded.
+#[derive(Default)]
+struct Alike {
+    contents: HashSet<gather::Contents>,
+    heads: HashSet<[u8; 32]>,
+    names: HashSet<String>,
+    names_before: HashSet<String>,
+}
+
+impl Alike {
+    /// Whether a log of a file is like one of those that wait.
+    fn has(&self, file: &ReadFile<'_>) -> bool {
+        !self.names.is_empty()
+            && file.hunts.iter().any(|hunt| {
+                let FileReport { file: name, head_sha256, .. } = &hunt.report;
+                self.contents.contains(&gather::contents(&hunt.report))
+                    || self.heads.contains(head_sha256)
+                    || self.names_before.contains(name)
+                    || names_before_rotation(name).iter().any(|before| self.names.contains(before))
             })
-        })
+    }
+
+    fn add(&mut self, file: &ReadFile<'_>) {
+        for hunt in &file.hunts {
+            self.contents.insert(gather::contents(&hunt.report));
+            self.heads.insert(hunt.report.head_sha256);
+            self.names_before.extend(names_before_rotation(&hunt.report.file));
+            self.names.insert(hunt.report.file.clone());
+        }
     }
 }
 
@@ -137,6 +158,7 @@ pub struct Taking<'t, 'q> {
     /// Logs that were read by another zone before: those that the history counts by this one now, and the others.
     retimed: [u64; 2],
     waiting: Vec<ReadFile<'q>>,
+    alike: Alike,
     waiting_bytes: u64,
     since: Instant,
 }
@@ -157,6 +179,7 @@ impl<'t, 'q> Taking<'t, 'q> {
             unrecorded: None,
             retimed: [0; 2],
             waiting: Vec::new(),
+            alike: Alike::default(),
             waiting_bytes: 0,
             since: Instant::now(),
         }
@@ -188,13 +211,14 @@ impl<'t, 'q> Taking<'t, 'q> {
 
     /// A file came to its end. It waits for others, unless enough wait.
     pub fn read(&mut self, file: ReadFile<'q>, again: &Again<'_, 'q>) -> Result<(), Failure> {
-        if self.waiting.iter().any(|other| file.is_about_the_same(other)) {
+        if self.alike.has(&file) {
             self.settle(again)?;
         }
         if self.waiting.is_empty() {
             self.since = Instant::now();
         }
         self.waiting_bytes = self.waiting_bytes.saturating_add(file.bytes());
+        self.alike.add(&file);
         self.waiting.push(file);
         if self.waiting.len() >= WAITING_FILES_MAX
             || self.waiting_bytes >= WAITING_BYTES_MAX
@@ -212,6 +236,23 @@ impl<'t, 'q> Taking<'t, 'q> {
             keeper.keep(self.gathering);
             self.stopped = Some(keeper);
         }
+        Ok(())
+    }
+
+    /// A part of an archive that could not be read, or that it could not be read to its end, when the rest of it was.
+    pub fn part_not_read(&mut self, place: String, state: FileState) -> Result<(), Failure> {
+        let why = match &state {
+            FileState::Damaged(why) | FileState::NotRead(why) => why.as_str(),
+            FileState::Whole => "",
+        };
+        let noted = self
+            .history
+            .as_ref()
+            .map_or(Ok(()), |(history, _)| record::not_read(history, Path::new(&place), why));
+        if let Err(failure) = noted {
+            self.go_on_without(failure)?;
+        }
+        self.gathering.nothing_of(place, state);
         Ok(())
     }
 
@@ -240,6 +281,7 @@ impl<'t, 'q> Taking<'t, 'q> {
     /// Takes in all that wait: their logs are recorded, what was found in them is told.
     pub fn settle(&mut self, again: &Again<'_, 'q>) -> Result<(), Failure> {
         let mut waiting = std::mem::take(&mut self.waiting);
+        self.alike = Alike::default();
         self.waiting_bytes = 0;
         if waiting.is_empty() {
             return Ok(());

@@ -787,3 +787,24 @@ fn partial_and_the_exit_code_say_the_same() {
         assert_eq!(report[0]["partial"], false);
     }
 }
+
+/// What an archive held besides was not read, and the report said that every line was.
+#[test]
+fn an_archive_that_was_read_in_part_is_told_as_such() {
+    let bench = Bench::new();
+    let mut archive = tar::Builder::new(Vec::new());
+    for name in ["a.log", "b.log"] {
+        let line = format!("2026-03-01T10:00:00Z {name}\n").repeat(100);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(line.len() as u64);
+        archive.append_data(&mut header, name, line.as_bytes()).unwrap();
+    }
+    let bytes = archive.into_inner().unwrap();
+    bench.write("whole.tar", &bytes);
+    bench.write("cut.tar", &bytes[..4_608]);
+    bench.run(&["hunt", "--data", "d", "whole.tar"]).expect(1).says(&["200 lines in 2 files"]);
+    let cut = bench.run(&["hunt", "--data", "d", "cut.tar"]).expect(3);
+    cut.says(&["cut.tar: damaged", "could not be read to the end"]);
+    let report = bench.run(&["finding", "report", "--data", "d", "--format", "json"]).expect(3);
+    assert!(report.out.contains("\"file\":\"cut.tar\"") || report.out.contains("cut.tar!"), "{}", report.out);
+}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Following step by step: what is due, and a database that is away.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use clap::Parser as _;
 use hunt::history::{Question, Seen};
@@ -60,8 +61,10 @@ impl Bench {
     }
 
     fn job<'b>(&'b self, history: &'b Opened<'b>) -> Job<'b> {
+        static NOTHING: LazyLock<HashSet<&Path>> = LazyLock::new(HashSet::new);
         let (args, quarry) = (&self.args, &self.quarry);
-        Job { args, history: Some(history), quarry, several: false, owed: None, stop: Arc::default() }
+        let named = &*NOTHING;
+        Job { args, named, history: Some(history), quarry, several: false, owed: None, stop: Arc::default() }
     }
 
     fn follow<'b>(&'b self, job: &'b Job<'b>, room: Room) -> Following<'b> {
