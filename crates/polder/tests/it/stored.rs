@@ -18,6 +18,7 @@ on_both_engines! {
     a_report_made_later_goes_by_what_files_said_of_markings,
     what_a_file_says_now_does_not_loosen_what_was_found_before,
     what_the_ledger_said_of_an_object_outlasts_its_withdrawal,
+    what_the_ledger_and_a_file_say_counts_once,
     a_report_made_later_tells_what_was_detected,
     a_forgotten_value_is_nowhere,
     forgotten_is_not_never,
@@ -621,5 +622,30 @@ fn what_the_ledger_said_of_an_object_outlasts_its_withdrawal(engine: &Engine) {
             all.iter().filter(|one| !one.contains("203.0.113.9")).cloned().collect()
         };
         assert_eq!(marked(&after), marked(&before));
+    }
+}
+
+/// Each line counted twice where the ledger and a file of the hunt held the same object, or the same value.
+fn what_the_ledger_and_a_file_say_counts_once(engine: &Engine) {
+    let pattern = "[ipv4-addr:value = '203.0.113.7']";
+    let lists = [
+        ("same.json", bundle(&[of_file(1, pattern, Some("green"))]), "TLP:GREEN"),
+        ("other.json", bundle(&[of_file(2, pattern, Some("red"))]), "TLP:RED"),
+        ("plain.txt", LIST.to_owned(), "TLP:AMBER+STRICT"),
+    ];
+    for (name, text, label) in lists {
+        let bench = Bench::on(engine);
+        bench.write("ledger.json", bundle(&[of_file(1, pattern, Some("green"))]));
+        bench.import("ledger.json", &[], 0);
+        bench.write(name, text);
+        let line = |hour: u32| format!("2026-03-01T{hour:02}:00:00Z in 203.0.113.7\n");
+        bench.write("a.log", [10, 11, 12].map(line).concat());
+        let told = markings(&hunt_with(&bench, name, "a.log"));
+        let mut wanted = vec![format!("\"203.0.113.7\"null \"{label}\""); 3];
+        // Own lines stay at home, whatever the indicator says.
+        wanted.push(format!("\"TLP:{}\"", if label == "TLP:RED" { "RED" } else { "AMBER+STRICT" }));
+        assert_eq!(told, wanted, "{name}");
+        assert_eq!(markings(&report(&bench, 0)), wanted, "{name}");
+        assert!(listed(&bench).iter().all(|one| one["indicator"].as_str().unwrap().ends_with("01")));
     }
 }
