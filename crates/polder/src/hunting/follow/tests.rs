@@ -15,6 +15,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 use crate::hunting::sought::{Quarry, quarry};
 use crate::hunting::store_left_behind;
+use crate::hunting::zones::Zones;
 
 /// A file that could not be read to its end was followed from anywhere, and nobody was told.
 #[test]
@@ -36,6 +37,7 @@ struct Bench {
     node: Node,
     args: crate::cli::Hunt,
     quarry: Quarry,
+    zones: Zones,
 }
 
 impl Bench {
@@ -52,7 +54,7 @@ impl Bench {
         let Command::Hunt(args) = command(&hunt) else { panic!("hunt") };
         let node = Node::open(&made.data).unwrap();
         let quarry = quarry(&args.quarry, Some(&node)).unwrap();
-        Bench { dir, node, args, quarry }
+        Bench { dir, node, args, quarry, zones: Zones::default() }
     }
 
     fn history(&self) -> Opened<'_> {
@@ -60,8 +62,8 @@ impl Bench {
     }
 
     fn job<'b>(&'b self, history: &'b Opened<'b>) -> Job<'b> {
-        let (args, quarry) = (&self.args, &self.quarry);
-        Job { args, history: Some(history), quarry, several: false, owed: None, stop: Arc::default() }
+        let (args, quarry, zones) = (&self.args, &self.quarry, &self.zones);
+        Job { args, history: Some(history), quarry, zones, several: false, owed: None, stop: Arc::default() }
     }
 
     fn follow<'b>(&'b self, job: &'b Job<'b>, room: Room) -> Following<'b> {
