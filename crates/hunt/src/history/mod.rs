@@ -48,6 +48,7 @@ mod runs;
 mod series;
 mod settings;
 mod tables;
+mod zones;
 
 pub use audit::{Act, Audited, audit_name};
 pub use base::{Base, History, Reading, Writing};

@@ -17,6 +17,7 @@ use super::observed::{Observed, Part};
 use super::register::{self, File, FileFacts, FileState, clean};
 use super::rows::{Merged, Stream};
 use super::runs::{self, LEVEL_FILE, Run, int};
+use super::zones;
 use crate::limits::FINDINGS_PER_FILE_MAX;
 use crate::report::Hit;
 
@@ -380,7 +381,7 @@ impl History<'_> {
                 if *is_counted {
                     runs::take_of_file(tx, file)?;
                 }
-                register::retime(tx, &ours, facts, *is_counted)?;
+                zones::retime(tx, &ours, facts, *is_counted)?;
                 retime_findings(tx, file, log.findings)?;
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
                 register::note_place(tx, &ours, facts)?;
@@ -388,13 +389,20 @@ impl History<'_> {
             }
             Claim::Add(_) | Claim::Again(..) => register::describe(tx, file, facts, facts.counted_to, now)?,
             Claim::Replace(_) => {
+                // All of it is read, found and counted by one zone.
                 runs::take_of_file(tx, file)?;
                 tx.execute("DELETE FROM hunt_findings WHERE file = ?1", &[Value::Int(file)])?;
                 tx.execute("UPDATE hunt_files SET findings = 0 WHERE id = ?1", &[Value::Int(file)])?;
                 register::describe(tx, file, facts, facts.counted_to, now)?;
             }
             Claim::Tail(_) => {
-                register::describe(tx, file, facts, facts.counted_to.max(ours.counted_to), now)?
+                register::describe(tx, file, facts, facts.counted_to.max(ours.counted_to), now)?;
+                if ours.began_otherwise(facts) || ours.counted_zone.as_str() != ours.zone {
+                    zones::put_zones(tx, file, &ours.zones_with_part(facts))?;
+                }
+                if facts.may_retime && ours.began_otherwise(facts) {
+                    retime_findings(tx, file, log.findings)?;
+                }
             }
         }
         if let Claim::Again(..) = claim {
@@ -410,6 +418,9 @@ impl History<'_> {
                 // It may be the zone by which it was counted first.
                 is_counted: *is_counted || ours.counted_zone == facts.zone,
             },
+            Claim::Replace(_) | Claim::Tail(_) if facts.may_retime && ours.began_otherwise(facts) => {
+                Recorded::Retimed { new_findings, is_counted: matches!(claim, Claim::Replace(_)) }
+            }
             Claim::Replace(_) | Claim::Tail(_) => Recorded::Grown { new_findings },
         })
     }

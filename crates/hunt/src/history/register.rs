@@ -11,6 +11,7 @@ use super::base::History;
 use super::error::HistoryError;
 use super::month::{DAY_SECONDS, day_of_time};
 use super::runs::int;
+use super::zones::zones;
 use super::{READER_VERSION, SCANNER_VERSION};
 use crate::event::{SourceClass, SourceKind, SourceKinds};
 use crate::limits::SETTLED_SECONDS;
@@ -126,7 +127,7 @@ impl FileFacts {
     }
 
     /// Days of which it holds lines, as stored.
-    fn covered(&self) -> Vec<u32> {
+    pub(super) fn covered(&self) -> Vec<u32> {
         if !self.days.is_empty() {
             return self.days.clone();
         }
@@ -230,7 +231,7 @@ pub struct File {
     /// The zone by which its times are told, where its lines lack one; empty if nobody knows.
     pub zone: String,
     /// The one by which its values were counted: that one, but where another hunt read it by another since, and they could
-    /// not be counted anew.
+    /// not be counted anew; of one that has grown meanwhile those of its parts, with `, ` between.
     pub counted_zone: String,
     pub(super) packed: bool,
     pub(super) merged: bool,
@@ -250,14 +251,6 @@ const SELECT_ALL: &str = "SELECT id, path, state, source, size, lines, unread_li
 const SELECT_ONE: &str = "SELECT id, path, state, source, size, lines, unread_lines, unread, first_time, last_time, days, gap_seconds,
      skew_seconds, backward_jumps, counted_to, recorded, fault, packed, merged, worker, sha256, packed_path,
      times_asked, times_untimed, times_set_apart, kinds, zone FROM hunt_files WHERE id = ?1";
-
-impl File {
-    /// Whether its lines tell other times than are recorded, as they lack a zone and are read by another now.
-    pub(super) fn is_retimed_by(&self, facts: &FileFacts) -> bool {
-        let is_other_zone = !self.zone.is_empty() && self.zone != facts.zone;
-        facts.may_retime && is_other_zone && (self.first, self.last) != (facts.first, facts.last)
-    }
-}
 
 /// All files of the register, in the order in which they came.
 pub fn files(read: &mut dyn Read) -> Result<Vec<File>, EngineError> {
@@ -504,20 +497,6 @@ impl History<'_> {
             Ok(first_int(read, sql, &[Value::Int(number), Value::Text(&clean(path))])?.is_some())
         })
     }
-
-    /// By which zone the log that was recorded last under this name was read; empty if nobody knows any more.
-    pub fn zone_of(&self, path: &str) -> Result<String, HistoryError> {
-        self.read(|read| {
-            let mut found = String::new();
-            let sql = "SELECT zone FROM hunt_files WHERE (path = ?1 OR packed_path = ?1) AND recorded <> 0
-                 ORDER BY recorded DESC, id DESC LIMIT 1";
-            read.query(sql, &[Value::Text(&clean(path))], &mut |row| {
-                zones(row.text(0)?).0.clone_into(&mut found);
-                Ok(Flow::Stop)
-            })?;
-            Ok(found)
-        })
-    }
 }
 
 /// Whether a log grows no more, as far as that can be known: it grows at its end, so that one that ends long ago, and
@@ -525,40 +504,6 @@ impl History<'_> {
 pub(super) fn is_settled(packed: bool, last: Option<Timestamp>, recorded: Timestamp, now: Timestamp) -> bool {
     let end = last.map_or(recorded, |last| last.min(recorded));
     packed || end.micros() <= now.micros().saturating_sub(SETTLED_SECONDS * 1_000_000)
-}
-
-/// The zone by which the times of a log are told, and that by which its values were counted, as the register keeps them:
-/// one, or where they differ both, with a blank between.
-fn zones(stored: &str) -> (&str, &str) {
-    stored.split_once(' ').unwrap_or((stored, stored))
-}
-
-/// The times of a file are told by another zone from now on; `is_counted`: what was counted of it is, too.
-pub(super) fn retime(
-    tx: &mut dyn Tx,
-    file: &File,
-    facts: &FileFacts,
-    is_counted: bool,
-) -> Result<(), EngineError> {
-    let zone = match &file.counted_zone {
-        counted if !is_counted && *counted != facts.zone => format!("{} {counted}", facts.zone),
-        _ => facts.zone.clone(),
-    };
-    let time = |time: Option<Timestamp>| Value::int_or_null(time.map(Timestamp::micros));
-    tx.execute(
-        "UPDATE hunt_files SET zone = ?2, first_time = ?3, last_time = ?4, days = ?5, gap_start = ?6, gap_seconds = ?7
-         WHERE id = ?1",
-        &[
-            Value::Int(file.id),
-            Value::Text(&clean(&zone)),
-            time(facts.first),
-            time(facts.last),
-            Value::Blob(&ranges_blob(&facts.covered())),
-            time(facts.longest_gap.map(|(start, _)| start)),
-            Value::Int(int(facts.longest_gap.map_or(0, |(_, seconds)| seconds))),
-        ],
-    )
-    .map(drop)
 }
 
 /// Notes where the content of a file was met: under its first name another log may lie by now.
@@ -732,7 +677,7 @@ impl History<'_> {
 }
 
 /// Days as ranges: first day and number of days, four bytes little-endian each.
-fn ranges_blob(days: &[u32]) -> Vec<u8> {
+pub(super) fn ranges_blob(days: &[u32]) -> Vec<u8> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for day in days {
         match ranges.last_mut() {

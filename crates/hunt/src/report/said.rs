@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What files of indicators said of the markings of the objects that were found: no ledger holds them, and a report that
-//! is made later goes by the same. Local state, which stays home as findings do; it names ids alone.
+//! What files of indicators said of the markings of the objects that were found, and what the ledger said of them then:
+//! it may hold them no more, and a report that is made later goes by the same. Local state, which stays home as findings do; it names ids alone.
 
 use std::collections::BTreeSet;
 
+use ledger::audience::Heads;
 use ledger::record;
 use ledger::sql::{EngineError, Flow, Read, Table, TableKind, Tx, Value};
 use model::id::SubjectKey;
@@ -39,21 +40,24 @@ const UNKNOWN: Marking = Marking { unknown: true, ..Marking::NONE };
 
 /// Notes what was said of objects, before what was found of them is recorded. Said twice, the strictest counts. Where
 /// something was found of one before of which nothing is noted, its marking stays unknown: that may have been another
-/// file's. Of an object that the ledger holds nothing else need be said.
+/// file's. Of an object that the ledger holds its word is noted as well: when it is withdrawn, what was found of it is
+/// told no looser than before. Where files say nothing of such a one nothing need be noted.
 pub fn note(tx: &mut dyn Tx, all: &[Said]) -> Result<(), EngineError> {
-    let mut earlier = None;
+    let (mut earlier, mut heads) = (None, None);
     for Said { indicator, marking: said } in all {
-        let is_held = !record::of_subject(tx.as_read(), SubjectKey::of(indicator))?.is_empty();
-        if said.is_none() && is_held {
+        let held = of_ledger(tx.as_read(), &mut heads, indicator)?;
+        let before = noted(tx.as_read(), indicator)?;
+        if said.is_none() && held.is_some() && before.is_none() {
             continue;
         }
-        let (mut marking, mut refs) = said.clone().unwrap_or((UNKNOWN, Vec::new()));
-        match noted(tx.as_read(), indicator)? {
+        let unsaid = if held.is_some() { Marking::NONE } else { UNKNOWN };
+        let (mut marking, mut refs) = said.clone().unwrap_or((unsaid, Vec::new()));
+        match before {
             Some((before, of_before)) => {
                 marking = marking.strictest(before);
                 refs.extend(of_before);
             }
-            None if is_held => {}
+            None if held.is_some() => {}
             None => {
                 let found = match earlier.take() {
                     Some(found) => found,
@@ -64,6 +68,11 @@ pub fn note(tx: &mut dyn Tx, all: &[Said]) -> Result<(), EngineError> {
                 }
                 earlier = Some(found);
             }
+        }
+        if let Some((of_ledger, more)) = held {
+            // Where it is unmarked there the label of a file says no more who may have it.
+            marking = marking.as_strict_as(of_ledger);
+            refs.extend(more);
         }
         refs.sort_unstable();
         refs.dedup();
@@ -77,6 +86,34 @@ pub fn note(tx: &mut dyn Tx, all: &[Said]) -> Result<(), EngineError> {
         )?;
     }
     Ok(())
+}
+
+/// What the ledger says of an object, all records of it combined: its marking, and the `object_marking_refs` of its
+/// newest version; `None` where it holds none. `heads` are loaded once.
+fn of_ledger(
+    read: &mut dyn Read,
+    heads: &mut Option<Heads>,
+    id: &str,
+) -> Result<Option<(Marking, Vec<String>)>, EngineError> {
+    let rows = record::of_subject(read, SubjectKey::of(id))?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let known = match heads.take() {
+        Some(known) => known,
+        None => Heads::load(read)?,
+    };
+    let known = heads.insert(known);
+    let mut marking: Option<Marking> = None;
+    for row in &rows {
+        let of_row = known.of(row.audience_row)?.marking;
+        marking = Some(marking.map_or(of_row, |marking| marking.as_strict_as(of_row)));
+    }
+    let body = rows.iter().find_map(|row| row.body.as_deref());
+    let body: serde_json::Value = body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+    let refs = body.get("object_marking_refs").and_then(serde_json::Value::as_array);
+    let refs = refs.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    Ok(marking.map(|marking| (marking, refs)))
 }
 
 /// What findings and detections by patterns are recorded of.

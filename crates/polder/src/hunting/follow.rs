@@ -393,7 +393,8 @@ impl<'f> Following<'f> {
         let keeping = observed.map(|observed| Keeping { observed: observed.another(), from: 0 });
         // A log lives as long as the hunt: its name is kept for good.
         let name: &'static str = Box::leak(chunk.name.clone().into_boxed_str());
-        let clock = Clock { zone: self.job.zone(), reference: Some(now()), year_turns: Some(0) };
+        let zone = self.job.zones.of_file(path);
+        let clock = Clock { zone, reference: Some(now()), year_turns: Some(0) };
         let begin = if chunk.is_received { LiveLog::of_listener } else { LiveLog::new };
         let log = begin(name, &head, clock, &self.job.lookout(), keeping);
         Followed::new(log, record::name_of(path), chunk.is_received)

@@ -62,11 +62,15 @@ pub fn with_broken<'l>(known: Vec<Log<'l>>, all: &[Log<'l>]) -> Vec<Log<'l>> {
     known.into_iter().chain(like).collect()
 }
 
+/// Days of which the same is known: the first, the last, and some logs that may be of them.
+type Stretch<'l> = ((u32, u32), Vec<&'l str>);
+
 /// Days that may lie in what could not be read of a source's logs. How many days a log holds, and how they lie to the day
 /// in its name, is known from those of the source that were read whole.
 #[derive(Default)]
 pub struct Lost<'l> {
-    days: BTreeMap<u32, BTreeSet<&'l str>>,
+    /// In order, each with the first logs by name, of all that may be of them: no more are told of a gap.
+    days: Vec<Stretch<'l>>,
     /// Longest gap that logs of which nothing is known may explain: neither a line of theirs nor their name tells a day.
     undated: u32,
     undated_logs: BTreeSet<&'l str>,
@@ -80,46 +84,99 @@ impl<'l> Lost<'l> {
         let length = lengths.max().unwrap_or(1);
         let apart = apart(whole());
         let mut lost = Lost::default();
+        let mut dated = Vec::new();
         for log in logs.iter().filter(|log| log.is_broken) {
             let days = match (log.span, days_named(log.path)) {
                 // It breaks off: it goes on for no more days than a log holds.
-                (Some((first, last)), _) => last..=first.saturating_add(length - 1),
-                (None, Some((first, last))) if first == last => moved(first, apart.0)..=moved(first, apart.1),
-                (None, Some((first, last))) => first..=last,
+                (Some((first, last)), _) => (last, first.saturating_add(length - 1)),
+                (None, Some((first, last))) if first == last => {
+                    (moved(first, apart.0), moved(first, apart.1))
+                }
+                (None, Some(days)) => days,
                 (None, None) => {
                     lost.undated = lost.undated.saturating_add(length);
                     lost.undated_logs.insert(log.path);
                     continue;
                 }
             };
-            for day in days {
-                lost.days.entry(day).or_default().insert(log.path);
-            }
+            dated.push((days, log.path));
         }
+        lost.days = stretches(&dated);
         lost
     }
 
     /// A gap cut where the reason changes, each part with the logs that may be of it; none of what was never had.
     pub fn parts(&self, (from, to): (u32, u32)) -> Vec<((u32, u32), Vec<String>)> {
-        let all = to - from < self.undated;
         let mut parts: Vec<((u32, u32), BTreeSet<&str>)> = Vec::new();
-        for day in from..=to {
-            let mut logs = self.days.get(&day).cloned().unwrap_or_default();
-            if all {
-                logs.extend(&self.undated_logs);
-            }
-            match parts.last_mut() {
-                Some(((_, last), before)) if before.is_empty() == logs.is_empty() => {
-                    *last = day;
-                    before.extend(logs);
+        let begin = self.days.partition_point(|((_, last), _)| *last < from);
+        let of_gap = self.days.iter().skip(begin).take_while(|((first, _), _)| *first <= to);
+        if to - from < self.undated {
+            let named = of_gap.flat_map(|(_, logs)| logs).chain(&self.undated_logs).copied();
+            parts.push(((from, to), named.collect()));
+        } else {
+            let mut next = from;
+            for ((first, last), logs) in of_gap {
+                let (first, last) = (from.max(*first), to.min(*last));
+                match parts.last_mut() {
+                    Some((days, before)) if first == next => {
+                        days.1 = last;
+                        before.extend(logs);
+                        first_names(before);
+                    }
+                    _ => {
+                        if first > next {
+                            parts.push(((next, first - 1), BTreeSet::new()));
+                        }
+                        parts.push(((first, last), logs.iter().copied().collect()));
+                    }
                 }
-                _ => parts.push(((day, day), logs)),
+                next = last.saturating_add(1);
+            }
+            if next <= to {
+                parts.push(((next, to), BTreeSet::new()));
             }
         }
         let named =
             |logs: BTreeSet<&str>| logs.into_iter().take(FILES_NAMED_MAX).map(str::to_owned).collect();
         parts.into_iter().map(|(days, logs)| (days, named(logs))).collect()
     }
+}
+
+fn first_names(names: &mut BTreeSet<&str>) {
+    while names.len() > FILES_NAMED_MAX {
+        names.pop_last();
+    }
+}
+
+/// The days of logs, cut where one begins or ends: a log may be of ten thousand days, and there may be thousands of logs.
+fn stretches<'l>(logs: &[((u32, u32), &'l str)]) -> Vec<Stretch<'l>> {
+    // Where a log begins, and the day after its last; what ends at a day comes before what begins there.
+    let mut edges: Vec<(u32, bool, &str)> = Vec::with_capacity(2 * logs.len());
+    for ((first, last), path) in logs.iter().filter(|((first, last), _)| first <= last) {
+        edges.push((*first, true, path));
+        edges.push((last.saturating_add(1), false, path));
+    }
+    edges.sort_unstable();
+    let mut open: BTreeMap<&str, u32> = BTreeMap::new();
+    let (mut all, mut since) = (Vec::<Stretch<'l>>::new(), 0);
+    for (day, begins, path) in edges {
+        if day > since && !open.is_empty() {
+            let named: Vec<&str> = open.keys().take(FILES_NAMED_MAX).copied().collect();
+            match all.last_mut() {
+                Some(((_, last), before)) if *before == named && last.saturating_add(1) == since => {
+                    *last = day - 1;
+                }
+                _ => all.push(((since, day - 1), named)),
+            }
+        }
+        since = day;
+        let logs = open.entry(path).or_default();
+        *logs = if begins { *logs + 1 } else { logs.saturating_sub(1) };
+        if *logs == 0 {
+            open.remove(path);
+        }
+    }
+    all
 }
 
 fn moved(day: u32, days: i64) -> u32 {
@@ -192,5 +249,69 @@ mod tests {
             [broken, log("l/vpn-2024-02-02.log", None, true), whole("l/dns-2024-02-04.log", "2024-02-04")];
         let found: Vec<&str> = with_broken(known, &all).iter().map(|log| log.path).collect();
         assert_eq!(found, ["l/dns-2024-02-01.log", "l/dns-2024-02-02.log.gz"]);
+    }
+
+    /// One whole log with lines of 1990 and of 2026 made each broken one 13,000 days, and each day kept all their names.
+    #[test]
+    fn broken_logs_of_many_days_are_kept_as_ranges() {
+        let paths: Vec<String> = (0..600).map(|nth| format!("{nth:03}.log")).collect();
+        let broken = |(nth, path): (u32, _)| log(path, Some((20_000 + nth, 20_000 + nth)), true);
+        let mut logs = vec![log("old", Some((7_000, 20_000)), false)];
+        logs.extend((0..).zip(&paths).map(|(nth, path)| broken((nth, path.as_str()))));
+        let lost = Lost::of(&logs);
+        assert!(lost.days.len() <= 2 * logs.len(), "{}", lost.days.len());
+        assert!(lost.days.iter().all(|(_, names)| names.len() <= FILES_NAMED_MAX));
+        let names = |from: usize| paths[from..(from + FILES_NAMED_MAX).min(600)].to_vec();
+        assert_eq!(lost.parts((20_001, 33_000)), [((20_001, 33_000), names(0))]);
+        // The log that began last goes on longest.
+        let last = 20_599 + 13_000;
+        assert_eq!(
+            lost.parts((last - 1, last + 1)),
+            [((last - 1, last), names(598)), ((last + 1, last + 1), vec![])]
+        );
+        assert_eq!(
+            lost.parts((19_999, 20_000)),
+            [((19_999, 19_999), vec![]), ((20_000, 20_000), names(0)[..1].to_vec())]
+        );
+    }
+
+    /// What is kept as ranges says of each day what a set of names a day says.
+    #[test]
+    fn ranges_say_what_days_say() {
+        let mut state = 7u32;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        for _ in 0..300 {
+            let paths: Vec<String> = (0..next(12)).map(|nth| format!("{}.log", nth % 9)).collect();
+            let mut logs: Vec<((u32, u32), &str)> = Vec::new();
+            for path in &paths {
+                let day = next(40);
+                logs.push(((day, day + next(9)), path));
+            }
+            let lost = Lost { days: stretches(&logs), ..Lost::default() };
+            let (from, length) = (next(40), next(20));
+            let mut wanted: Vec<((u32, u32), BTreeSet<&str>)> = Vec::new();
+            for day in from..=from + length {
+                let of_day: BTreeSet<&str> = logs
+                    .iter()
+                    .filter(|((a, b), _)| (*a..=*b).contains(&day))
+                    .map(|(_, path)| *path)
+                    .collect();
+                match wanted.last_mut() {
+                    Some((days, before)) if before.is_empty() == of_day.is_empty() => {
+                        days.1 = day;
+                        before.extend(of_day);
+                    }
+                    _ => wanted.push(((day, day), of_day)),
+                }
+            }
+            let named =
+                |names: BTreeSet<&str>| names.into_iter().take(FILES_NAMED_MAX).map(str::to_owned).collect();
+            let wanted: Vec<((u32, u32), Vec<String>)> =
+                wanted.into_iter().map(|(days, names)| (days, named(names))).collect();
+            assert_eq!(lost.parts((from, from + length)), wanted);
+        }
     }
 }

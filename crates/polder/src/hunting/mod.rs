@@ -18,6 +18,7 @@ mod taking;
 mod tidings;
 mod unfinished;
 mod waiting;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -41,7 +42,6 @@ use hunt::time::Clock;
 use ledger::sql::EngineError;
 use model::diagnostic::{Diagnostic, Severity, shown};
 use model::time::Timestamp;
-use model::zone::Zone;
 use serde_json::{Value, json};
 
 use crate::cli;
@@ -60,6 +60,7 @@ use record::Again;
 use sought::Quarry;
 use taking::{ReadFile, Taking};
 use unfinished::{Identity, Keeper};
+use zones::Zones;
 
 pub use live::Listen;
 pub use record::look_back;
@@ -99,11 +100,13 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     let begun = summary.made;
     let owed = node.as_ref().filter(|_| settings.is_some()).and_then(|node| owe(node, begun));
     let named = args.paths.iter().map(PathBuf::as_path).collect();
+    let zones = Zones::of(args.reading.tz.as_ref(), history.as_ref())?;
     let job = Job {
         args,
         named: &named,
         history: history.as_ref(),
         quarry: &quarry,
+        zones: &zones,
         several,
         owed,
         stop: stop_when_told()?,
@@ -280,6 +283,7 @@ struct Job<'j> {
     named: &'j HashSet<&'j Path>,
     history: Option<&'j Opened<'j>>,
     quarry: &'j Quarry,
+    zones: &'j Zones,
     /// Whether more than one file is to be read: then one that cannot be keeps none of the others from it.
     several: bool,
     /// Since when what was recorded is told by no notice yet.
@@ -327,19 +331,15 @@ impl<'j> Job<'j> {
         Ok(Some(keeper))
     }
 
-    fn zone(&self) -> Zone {
-        self.args.reading.tz.clone().unwrap_or(Zone::UTC)
-    }
-
     /// How a log is opened.
     fn access(&self, path: &Path) -> Access {
         // Thousands of files may be named.
         if self.named.contains(path) { Access::Named } else { Access::of(path, &self.args.paths) }
     }
 
-    /// Where logs are recorded, and the zone by which they were read.
-    fn recording(&self) -> Option<(&'j Opened<'j>, Zone)> {
-        self.history.map(|history| (history, self.zone()))
+    /// Where logs are recorded, and the zones by which they were read.
+    fn recording(&self) -> Option<(&'j Opened<'j>, &'j Zones)> {
+        self.history.map(|history| (history, self.zones))
     }
 
     fn hunt_all<'a>(
@@ -380,7 +380,7 @@ impl<'j> Job<'j> {
             progress.finish();
             done
         })?;
-        taking.tell_retimed(&self.zone());
+        taking.tell_zones();
         let unrecorded = taking.unrecorded;
         gathering.summary.duration =
             taking.keeper.or(taking.stopped).map_or(begun.elapsed(), |keeper| keeper.begun.spent());
@@ -483,7 +483,8 @@ impl<'q> Each<'_, 'q> {
         on_part: &mut dyn FnMut(Part),
     ) -> Result<Vec<Hunt<'q>>, Failure> {
         let name = path.display().to_string();
-        let clock = Clock { zone: self.job.zone(), reference: Some(written(path)), year_turns: None };
+        let zone = self.job.zones.of_file(path);
+        let clock = Clock { zone, reference: Some(written(path)), year_turns: None };
         let mut hunts = Vec::new();
         if self.job.stop.load(Ordering::Relaxed) {
             return Ok(hunts);

@@ -48,15 +48,16 @@ pub struct Recording<'r> {
 }
 
 impl<'r> Recording<'r> {
-    /// `zone` is that by which times that lack one were read.
+    /// `zone` is that by which times that lack one were read; `may_retime`: what was recorded by another is told by it.
     pub fn new(
         path: &'r Path,
         report: &'r FileReport,
         observed: Observed,
         findings: &'r [Hit],
         zone: &Zone,
+        may_retime: bool,
     ) -> Recording<'r> {
-        let facts = FileFacts { zone: zone.to_string(), may_retime: true, ..facts(path, report) };
+        let facts = FileFacts { zone: zone.to_string(), may_retime, ..facts(path, report) };
         Recording { path, name: &report.file, facts, observed, findings }
     }
 
@@ -77,6 +78,8 @@ pub struct Logged {
     pub known: Vec<bool>,
     /// Whether it was read by another zone before, and if so, whether the history counts it by this one now.
     pub retimed: Option<bool>,
+    /// The zone by which it was recorded before, where its times are told by another here and stay as they were recorded.
+    pub other_zone: Option<String>,
 }
 
 /// Records logs for a hunt that was begun at some time. A log whose beginning is counted already, together with others,
@@ -123,6 +126,10 @@ pub fn record(
         all.push(Logged {
             number: None,
             retimed: None,
+            other_zone: match facts.may_retime {
+                true => None,
+                false => history.history().recorded_by_another_zone(facts)?,
+            },
             known: known.unwrap_or_else(|| vec![false; findings.len()]),
         });
     }
@@ -144,7 +151,7 @@ pub fn record(
                 }
                 Some(number)
             }
-            Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again)?,
+            Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again, logged)?,
             Err(HistoryError::Taken { .. }) => {
                 // A member of an archive may be a copy of another: then what it holds is recorded by now.
                 if history.history().add_findings(&recording.facts, recording.findings)?.is_none() {
@@ -192,12 +199,14 @@ fn record_rest(
     recording: &Recording<'_>,
     from: u64,
     again: &Again<'_, '_>,
+    logged: &mut Logged,
 ) -> Result<Option<i64>, Failure> {
     let Recording { path, name, facts, findings, .. } = recording;
     let Some(rest) = again(path, name, from)? else { return Ok(None) };
     let facts = FileFacts {
         from,
         zone: facts.zone.clone(),
+        may_retime: facts.may_retime,
         // Of the whole log, while what is read again is asked from there on alone.
         times: facts.times,
         grown_from: facts.grown_from.clone(),
@@ -205,7 +214,11 @@ fn record_rest(
     };
     match history.record(&facts, rest.left.observed, findings) {
         Err(HistoryError::Grown { .. } | HistoryError::Taken { .. }) => recording.tell_left(),
-        recorded => drop(recorded?),
+        recorded => {
+            if let Recorded::Retimed { is_counted, .. } = recorded? {
+                logged.retimed = Some(is_counted);
+            }
+        }
     }
     Ok(history.history().number_of(&facts)?)
 }

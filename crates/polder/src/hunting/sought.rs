@@ -112,8 +112,10 @@ pub fn quarry(args: &cli::Quarry, node: Option<&Node>) -> Result<Quarry, Failure
 struct Gathered {
     indicators: Vec<Indicator>,
     patterns: Vec<PatternIndicator>,
-    /// How many of them, the first ones, are the ledger's.
+    /// How many of the patterns, the first ones, are the ledger's.
     of_ledger: usize,
+    /// The same of the indicators.
+    indicators_of_ledger: usize,
     of_files: Vec<SubjectKey>,
     conditions: Vec<Condition>,
     markings: Markings,
@@ -135,6 +137,7 @@ impl Gathered {
         self.indicators.extend(node.store.read(hunt::query::indicators)?);
         self.patterns.extend(node.store.read(hunt::query::patterns)?);
         self.of_ledger = self.patterns.len();
+        self.indicators_of_ledger = self.indicators.len();
         self.conditions.extend(node.store.read(hunt::query::conditions)?);
         let (lists, said) = node.store.read(warning::load)?;
         said.iter().for_each(|d| eprintln!("{d}"));
@@ -249,7 +252,7 @@ impl Gathered {
         self.said(&said);
         let set = IndicatorSet::build(match args.indicators.is_empty() {
             true => self.indicators,
-            false => merge_entries(self.indicators),
+            false => merge_entries(self.indicators, self.indicators_of_ledger, &mut self.markings),
         });
         set.diagnostics().iter().for_each(|d| eprintln!("{d}"));
         self.of_files.sort_unstable();

@@ -3,7 +3,7 @@
 //! a file; what a process could not store before it ended is stored by the next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hunt::event::SourceClass;
 use hunt::history::{Added, FileFacts, day_of_time};
@@ -426,7 +426,7 @@ impl<'f> Storing<'f> {
             days: read.days.into_iter().collect(),
             backward_jumps: read.timeline.jumps_back,
             counted_to: bytes,
-            zone: self.job.zone().to_string(),
+            zone: self.job.zones.of_file(Path::new(followed.log.name())).to_string(),
             ..FileFacts::default()
         };
         history.record_or_keep(&facts, followed.log.observed(), &followed.waits.findings)?;

@@ -15,13 +15,12 @@ use hunt::report::{Beyond, FileState, Hit};
 use hunt::rule::RuleCount;
 use hunt::run::{FileReport, Hunt, Part};
 use model::time::Timestamp;
-use model::zone::Zone;
 
-use super::counted;
 use super::gather::{self, Gathering};
 use super::record::{self, Again, Logged, Recording};
 use super::unfinished::{Identity, Keeper};
 use super::waiting::bytes_of;
+use super::zones::{ToldZones, Zones};
 use crate::failure::{Exit, Failure};
 use crate::history::Opened;
 use crate::node::now;
@@ -136,15 +135,11 @@ impl Alike {
     }
 }
 
-fn were(logs: u64) -> String {
-    format!("{} {}", counted(logs, "log"), if logs == 1 { "was" } else { "were" })
-}
-
 /// Where what comes of the files goes.
 pub struct Taking<'t, 'q> {
     pub gathering: &'t mut Gathering<'q>,
-    /// Where logs are recorded, and the zone by which times that lack one were read.
-    pub history: Option<(&'t Opened<'t>, Zone)>,
+    /// Where logs are recorded, and the zones by which times that lack one were read.
+    pub history: Option<(&'t Opened<'t>, &'t Zones)>,
     /// `None` where it is not to be kept how far the hunt has come, or no more.
     pub keeper: Option<&'t mut Keeper>,
     /// The keeper after the hunt was stopped.
@@ -155,8 +150,7 @@ pub struct Taking<'t, 'q> {
     begun: Timestamp,
     /// Why what was read since is not in the history: the hunt goes on, and is gone on with later from there.
     pub unrecorded: Option<Failure>,
-    /// Logs that were read by another zone before: those that the history counts by this one now, and the others.
-    retimed: [u64; 2],
+    zones: ToldZones,
     waiting: Vec<ReadFile<'q>>,
     alike: Alike,
     waiting_bytes: u64,
@@ -166,7 +160,7 @@ pub struct Taking<'t, 'q> {
 impl<'t, 'q> Taking<'t, 'q> {
     pub fn new(
         gathering: &'t mut Gathering<'q>,
-        history: Option<(&'t Opened<'t>, Zone)>,
+        history: Option<(&'t Opened<'t>, &'t Zones)>,
         keeper: Option<&'t mut Keeper>,
     ) -> Taking<'t, 'q> {
         Taking {
@@ -177,7 +171,7 @@ impl<'t, 'q> Taking<'t, 'q> {
             stopped: None,
             of_file: OfFile::default(),
             unrecorded: None,
-            retimed: [0; 2],
+            zones: ToldZones::default(),
             waiting: Vec::new(),
             alike: Alike::default(),
             waiting_bytes: 0,
@@ -190,23 +184,10 @@ impl<'t, 'q> Taking<'t, 'q> {
         self.begun = self.begun.min(since);
     }
 
-    /// Says of how many logs the times are others than an earlier hunt recorded.
-    pub fn tell_retimed(&self, zone: &Zone) {
-        let [counted, others] = self.retimed;
-        if counted > 0 {
-            eprintln!(
-                "{} read by another zone before: findings, coverage and history tell their times by {zone} now",
-                were(counted)
-            );
-        }
-        if others > 0 {
-            eprintln!(
-                "polder: {} read by another zone before: findings and coverage tell their times by {zone} now, but what the \
-                 history counted of them cannot be taken out again, so that first, last and days of a value may be off by \
-                 the difference (`polder seen` says so); a hunt with --data of a new directory counts them anew",
-                were(others)
-            );
-        }
+    /// Says of how many logs the times are others than an earlier hunt recorded, and by which zones logs were read that this
+    /// one was not asked for.
+    pub fn tell_zones(&self) {
+        self.zones.tell();
     }
 
     /// A file came to its end. It waits for others, unless enough wait.
@@ -295,10 +276,11 @@ impl<'t, 'q> Taking<'t, 'q> {
             let (logs, mut copies) = (hunts.len(), Vec::new());
             for mut hunt in hunts {
                 let logged = if hunt.report.stopped { None } else { logged.next() };
-                let Logged { number, known, retimed } = logged.unwrap_or_default();
-                if let Some(is_counted) = retimed {
-                    self.retimed[usize::from(!is_counted)] += 1;
+                let logged = logged.unwrap_or_default();
+                if let Some((_, zones)) = &self.history {
+                    self.zones.count(&logged, zones, &path);
                 }
+                let Logged { number, known, .. } = logged;
                 of_file.mark(&hunt.report.file, &known);
                 if self.gathering.is_copy(&hunt.report) {
                     copies.push(hunt.report.file);
@@ -344,7 +326,7 @@ impl<'t, 'q> Taking<'t, 'q> {
         waiting: &mut [ReadFile<'q>],
         again: &Again<'_, 'q>,
     ) -> Result<Vec<Logged>, Failure> {
-        let Some((history, zone)) = &self.history else { return Ok(Vec::new()) };
+        let Some((history, zones)) = &self.history else { return Ok(Vec::new()) };
         history.note(&self.gathering.said_of(waiting.iter().flat_map(|file| &file.of_file.hits)))?;
         let mut recordings = Vec::new();
         for ReadFile { path, hunts, of_file, .. } in waiting {
@@ -352,10 +334,18 @@ impl<'t, 'q> Taking<'t, 'q> {
             let of_logs = of_file.hits.chunk_by(|a, b| a.finding.file == b.finding.file);
             let mut of_logs: HashMap<&str, &[Hit]> =
                 of_logs.filter_map(|hits| Some((hits.first()?.finding.file.as_str(), hits))).collect();
+            let zone = zones.of_file(path);
             for hunt in hunts.iter_mut().filter(|hunt| !hunt.report.stopped) {
                 let observed = std::mem::take(&mut hunt.left.observed);
                 let findings = of_logs.remove(hunt.report.file.as_str()).unwrap_or_default();
-                recordings.push(Recording::new(path, &hunt.report, observed, findings, zone));
+                recordings.push(Recording::new(
+                    path,
+                    &hunt.report,
+                    observed,
+                    findings,
+                    &zone,
+                    zones.is_given(),
+                ));
             }
         }
         record::record(history, recordings, self.begun, again)

@@ -135,3 +135,106 @@ fn a_zone_that_was_wrong_is_mended_or_told() {
         assert_eq!(answer("203.0.113.7", 0), (by_utc.to_owned(), logs.into(), json!([])));
     }
 }
+
+/// A line of a firewall, which tells no zone.
+fn without_zone(user: &str, hour: u32) -> String {
+    format!(
+        "date=2026-03-02 time={hour:02}:30:00 devname=\"gw1\" devid=\"FG1\" logid=\"0101039424\" type=\"event\" \
+         subtype=\"vpn\" level=\"information\" user=\"{user}\" remip=203.0.113.7 action=\"tunnel-up\"\n"
+    )
+}
+
+/// A bench whose node seeks 203.0.113.7, and the times of what it has found, to the hour.
+fn that_seeks() -> Bench {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("l")).unwrap();
+    bench.write("list.txt", "203.0.113.7\n");
+    bench.import("list.txt", &["--format", "text"], 0);
+    bench
+}
+
+fn hours(bench: &Bench) -> Vec<String> {
+    let all = bench.run(&["finding", "list", "--data", "d", "--json"]).expect(0).json();
+    all.iter().map(|one| one["time"].as_str().unwrap()[..13].to_owned()).collect()
+}
+
+const BY_AMSTERDAM: [&str; 7] = ["hunt", "--no-packs", "--data", "d", "l", "--tz", "Europe/Amsterdam"];
+const WITHOUT_TZ: [&str; 6] = ["hunt", "--no-packs", "--data", "d", "l", "--json"];
+
+/// A log that was hunted in with the right `--tz`, and later without any, was told by UTC from then on.
+#[test]
+fn a_forgotten_tz_does_not_rewrite_right_times() {
+    let bench = that_seeks();
+    bench.write("l/vpn.log", without_zone("user1", 0));
+    bench.run(&BY_AMSTERDAM).expect(0);
+    let right = ["2026-03-01T23"];
+    assert_eq!(hours(&bench), right);
+    let of_hunt = |ran: Ran| {
+        ran.findings().iter().map(|one| one["time"].as_str().unwrap()[..13].to_owned()).collect::<Vec<_>>()
+    };
+    let ran = bench.run(&WITHOUT_TZ).expect(0).says(&[
+        "1 log was read by Europe/Amsterdam, the zone that is recorded of it, as --tz was not given",
+    ]);
+    assert_eq!(
+        (of_hunt(ran), hours(&bench)),
+        (right.map(str::to_owned).to_vec(), right.map(str::to_owned).to_vec())
+    );
+    // It was rotated, and has grown under its old name.
+    fs::rename(bench.path("l/vpn.log"), bench.path("l/vpn.log.1")).unwrap();
+    bench.run(&WITHOUT_TZ).expect(0);
+    assert_eq!(hours(&bench), right);
+    let grown = [without_zone("user1", 0), without_zone("user2", 12)].concat();
+    bench.write("l/vpn.log.1", grown);
+    bench.run(&WITHOUT_TZ).expect(0);
+    assert_eq!(hours(&bench), ["2026-03-01T23", "2026-03-02T11"]);
+    // A copy under a name that tells nothing of it.
+    fs::create_dir(bench.path("m")).unwrap();
+    fs::copy(bench.path("l/vpn.log.1"), bench.path("m/other.txt")).unwrap();
+    let ran = bench.run(&["hunt", "--no-packs", "--data", "d", "m/other.txt"]).expect(0);
+    ran.says(&[
+        "1 log was recorded by Europe/Amsterdam before",
+        "hunt in them again with --tz Europe/Amsterdam",
+    ]);
+    assert_eq!(hours(&bench), ["2026-03-01T23", "2026-03-02T11"]);
+    // What is asked for counts.
+    let ran = bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--tz", "UTC"]).expect(0);
+    ran.says(&["1 log was read by another zone before"]);
+    assert_eq!(hours(&bench), ["2026-03-02T00", "2026-03-02T12"]);
+    let ran = bench.run(&WITHOUT_TZ).expect(0);
+    assert!(!ran.err.contains("--tz"), "{}", ran.err);
+}
+
+/// A log that had grown and was hunted in by another zone: half of its findings stayed in the old one, and nothing said so.
+#[test]
+fn a_log_that_has_grown_is_told_by_one_zone() {
+    for shares_its_runs in [false, true] {
+        let bench = that_seeks();
+        bench.write("l/vpn.log", without_zone("user1", 0));
+        if shares_its_runs {
+            bench.write("l/web.log", "2026-03-02T00:30:00Z accepted 203.0.113.9\n");
+            bench.write("l/gate.log", without_zone("user9", 0));
+        }
+        bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--tz", "UTC"]).expect(0);
+        if shares_its_runs {
+            fs::remove_file(bench.path("l/gate.log")).unwrap();
+        }
+        bench.write("l/vpn.log", [without_zone("user1", 0), without_zone("user2", 12)].concat());
+        let ran = bench.run(&BY_AMSTERDAM).expect(0);
+        let mut wanted = vec!["2026-03-01T23", "2026-03-02T11"];
+        let zones = |of: &str| seen(&bench, of, &[], 0)["coverage"]["other_zones"].clone();
+        if shares_its_runs {
+            ran.says(&["1 log was read by another zone before", "counts them anew"]);
+            wanted.push("2026-03-02T00");
+            let told =
+                json!([{ "counted": "Europe/Amsterdam, UTC", "read": "Europe/Amsterdam", "files": 1 }]);
+            assert_eq!(zones("203.0.113.7"), told);
+        } else {
+            ran.says(&["1 log was read by another zone before: findings, coverage and history"]);
+            assert_eq!(zones("203.0.113.7"), json!([]));
+        }
+        let mut told = hours(&bench);
+        told.sort();
+        wanted.sort_unstable();
+        assert_eq!(told, wanted);
+    }
+}

@@ -17,6 +17,8 @@ on_both_engines! {
     a_report_made_later_tells_the_odd_times_of_the_hunt,
     a_report_made_later_goes_by_what_files_said_of_markings,
     what_a_file_says_now_does_not_loosen_what_was_found_before,
+    what_the_ledger_said_of_an_object_outlasts_its_withdrawal,
+    what_the_ledger_and_a_file_say_counts_once,
     a_report_made_later_tells_what_was_detected,
     a_forgotten_value_is_nowhere,
     forgotten_is_not_never,
@@ -584,4 +586,66 @@ fn what_a_file_says_now_does_not_loosen_what_was_found_before(engine: &Engine) {
     hunt_with(&bench, "second.json", "c.log");
     let known = markings(&report(&bench, 0));
     assert_eq!(known.iter().filter(|one| one.ends_with("unknown\"")).count(), 6, "{known:?}");
+}
+
+/// RED in the ledger and CLEAR in a file: after the object was withdrawn report and notice said TLP:CLEAR.
+fn what_the_ledger_said_of_an_object_outlasts_its_withdrawal(engine: &Engine) {
+    let code = if engine.is_server() { 3 } else { 0 };
+    let of = |n: u32, level| of_file(n, &format!("[ipv4-addr:value = '203.0.113.{n}']"), level);
+    // The last one is unmarked in the ledger: it is free to nobody for what a file says.
+    let in_ledger = [of(7, Some("red")), of(8, Some("green")), of(9, None)];
+    for first_by_file in [false, true] {
+        let bench = Bench::on(engine);
+        bench.write("ledger.json", bundle(&in_ledger));
+        bench.write("file.json", bundle(&[7, 8, 9].map(|n| of(n, Some("clear")))));
+        let line =
+            |hour: u32| [7, 8, 9].map(|n| format!("2026-03-01T{hour:02}:00:00Z in 203.0.113.{n}\n")).concat();
+        bench.write("a.log", line(10));
+        bench.write("b.log", line(11));
+        if first_by_file {
+            hunt_with(&bench, "file.json", "a.log");
+        }
+        bench.import("ledger.json", &[], 0);
+        hunt_with(&bench, "file.json", "b.log");
+        let told = || markings(&report(&bench, 0));
+        let before = told();
+        let id = |n: u32| format!("indicator--00000000-0000-4000-8000-{n:012}");
+        for n in [7, 8, 9] {
+            bench.run(&["recall", "--data", "d", &id(n), "--withdraw"]).expect(code);
+        }
+        let after = told();
+        let is_of = |n: u32| before.iter().filter(move |one| one.contains(&format!("203.0.113.{n}")));
+        assert!(is_of(7).all(|one| one.contains("TLP:RED")) && is_of(7).count() > 0, "{before:?}");
+        let is_restricted = |one: &&String| one.contains("203.0.113.9") && one.contains("unknown");
+        assert_eq!(after.iter().filter(is_restricted).count(), is_of(9).count(), "{after:?}");
+        let marked = |all: &[String]| -> Vec<String> {
+            all.iter().filter(|one| !one.contains("203.0.113.9")).cloned().collect()
+        };
+        assert_eq!(marked(&after), marked(&before));
+    }
+}
+
+/// Each line counted twice where the ledger and a file of the hunt held the same object, or the same value.
+fn what_the_ledger_and_a_file_say_counts_once(engine: &Engine) {
+    let pattern = "[ipv4-addr:value = '203.0.113.7']";
+    let lists = [
+        ("same.json", bundle(&[of_file(1, pattern, Some("green"))]), "TLP:GREEN"),
+        ("other.json", bundle(&[of_file(2, pattern, Some("red"))]), "TLP:RED"),
+        ("plain.txt", LIST.to_owned(), "TLP:AMBER+STRICT"),
+    ];
+    for (name, text, label) in lists {
+        let bench = Bench::on(engine);
+        bench.write("ledger.json", bundle(&[of_file(1, pattern, Some("green"))]));
+        bench.import("ledger.json", &[], 0);
+        bench.write(name, text);
+        let line = |hour: u32| format!("2026-03-01T{hour:02}:00:00Z in 203.0.113.7\n");
+        bench.write("a.log", [10, 11, 12].map(line).concat());
+        let told = markings(&hunt_with(&bench, name, "a.log"));
+        let mut wanted = vec![format!("\"203.0.113.7\"null \"{label}\""); 3];
+        // Own lines stay at home, whatever the indicator says.
+        wanted.push(format!("\"TLP:{}\"", if label == "TLP:RED" { "RED" } else { "AMBER+STRICT" }));
+        assert_eq!(told, wanted, "{name}");
+        assert_eq!(markings(&report(&bench, 0)), wanted, "{name}");
+        assert!(listed(&bench).iter().all(|one| one["indicator"].as_str().unwrap().ends_with("01")));
+    }
 }

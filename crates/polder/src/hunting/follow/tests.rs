@@ -16,6 +16,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 use crate::hunting::sought::{Quarry, quarry};
 use crate::hunting::store_left_behind;
+use crate::hunting::zones::Zones;
 
 /// A file that could not be read to its end was followed from anywhere, and nobody was told.
 #[test]
@@ -37,6 +38,7 @@ struct Bench {
     node: Node,
     args: crate::cli::Hunt,
     quarry: Quarry,
+    zones: Zones,
 }
 
 impl Bench {
@@ -53,7 +55,7 @@ impl Bench {
         let Command::Hunt(args) = command(&hunt) else { panic!("hunt") };
         let node = Node::open(&made.data).unwrap();
         let quarry = quarry(&args.quarry, Some(&node)).unwrap();
-        Bench { dir, node, args, quarry }
+        Bench { dir, node, args, quarry, zones: Zones::default() }
     }
 
     fn history(&self) -> Opened<'_> {
@@ -62,9 +64,9 @@ impl Bench {
 
     fn job<'b>(&'b self, history: &'b Opened<'b>) -> Job<'b> {
         static NOTHING: LazyLock<HashSet<&Path>> = LazyLock::new(HashSet::new);
-        let (args, quarry) = (&self.args, &self.quarry);
-        let named = &*NOTHING;
-        Job { args, named, history: Some(history), quarry, several: false, owed: None, stop: Arc::default() }
+        let (args, quarry, zones, named) = (&self.args, &self.quarry, &self.zones, &*NOTHING);
+        let history = Some(history);
+        Job { args, named, history, quarry, zones, several: false, owed: None, stop: Arc::default() }
     }
 
     fn follow<'b>(&'b self, job: &'b Job<'b>, room: Room) -> Following<'b> {
