@@ -61,7 +61,7 @@ impl Bench {
 
     fn job<'b>(&'b self, history: &'b Opened<'b>) -> Job<'b> {
         let (args, quarry) = (&self.args, &self.quarry);
-        Job { args, history: Some(history), quarry, several: false, owed: None, stop: Arc::default() }
+        Job { args, history: Some(history), quarry, several: false, stop: Arc::default() }
     }
 
     fn follow<'b>(&'b self, job: &'b Job<'b>, room: Room) -> Following<'b> {
