@@ -211,7 +211,28 @@ pub(crate) static STEPS: &[Step] = &[
             postgres: &["ALTER TABLE hunt_files ADD COLUMN kinds BIGINT NOT NULL DEFAULT 0"],
         },
     },
+    Step {
+        what: "findings say whether people were told of them",
+        // Of those that are there nobody knows: they are told once more rather than never.
+        work: Work::Local { table: "hunt_findings", sqlite: OWED_SQLITE, postgres: OWED_POSTGRES },
+    },
+    Step {
+        what: "detections say whether people were told of them",
+        work: Work::Local {
+            table: "hunt_detections",
+            sqlite: &["ALTER TABLE hunt_detections ADD COLUMN owed INTEGER NOT NULL DEFAULT 1"],
+            postgres: &["ALTER TABLE hunt_detections ADD COLUMN owed BIGINT NOT NULL DEFAULT 1"],
+        },
+    },
 ];
+
+const OWED_INDEX: &str = "CREATE INDEX hunt_findings_owed ON hunt_findings (owed) WHERE owed <> 0";
+
+const OWED_SQLITE: &[&str] =
+    &["ALTER TABLE hunt_findings ADD COLUMN owed INTEGER NOT NULL DEFAULT 2", OWED_INDEX];
+
+const OWED_POSTGRES: &[&str] =
+    &["ALTER TABLE hunt_findings ADD COLUMN owed BIGINT NOT NULL DEFAULT 2", OWED_INDEX];
 
 const HEAD_INDEX: &str = "CREATE INDEX hunt_files_head ON hunt_files (head_sha256)";
 

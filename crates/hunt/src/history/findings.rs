@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading recorded findings back.
 
-use ledger::sql::{EngineError, Flow, Read, Value};
+use ledger::sql::{EngineError, Flow, Read, Tx, Value};
 use model::observable::ObservableKind;
 use model::time::Timestamp;
 
@@ -79,25 +79,51 @@ impl History<'_> {
     }
 }
 
-/// Reads the places of what is recorded in their order, so that no list of them need be held.
 fn known(read: &mut dyn Read, file: i64, findings: &[Hit]) -> Result<Vec<bool>, EngineError> {
-    let mut known = vec![false; findings.len()];
+    let findings: Vec<&Hit> = findings.iter().collect();
+    Ok(owed(read, file, &findings)?.into_iter().map(|owed| owed.is_some()).collect())
+}
+
+/// Of each of these findings of a log what its row says of who is to tell of it: 0 once somebody did; `None` where it is not
+/// recorded. Reads the places of what is recorded in their order, so that no list of them need be held.
+pub(crate) fn owed(
+    read: &mut dyn Read,
+    file: i64,
+    findings: &[&Hit],
+) -> Result<Vec<Option<i64>>, EngineError> {
+    let mut owed = vec![None; findings.len()];
     let key = |hit: &Hit| -> (i64, String, String) {
         let Finding { offset, indicator, value, .. } = &hit.finding;
         (int(*offset), clean(indicator).into_owned(), clean(value).into_owned())
     };
-    let mut keys: Vec<_> = findings.iter().map(key).zip(known.iter_mut()).collect();
+    let mut keys: Vec<_> = findings.iter().copied().map(key).zip(owed.iter_mut()).collect();
     keys.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut keys = keys.into_iter().peekable();
-    let sql = "SELECT byte_offset, indicator, value FROM hunt_findings WHERE file = ?1
+    let sql = "SELECT byte_offset, indicator, value, owed FROM hunt_findings WHERE file = ?1
          ORDER BY byte_offset, indicator, value";
     read.query(sql, &[Value::Int(file)], &mut |row| {
-        let row = (row.int(0)?, row.text(1)?, row.text(2)?);
+        let (to, row) = (row.int(3)?, (row.int(0)?, row.text(1)?, row.text(2)?));
         let order = |key: &(i64, String, String)| (key.0, key.1.as_str(), key.2.as_str()).cmp(&row);
-        while let Some((key, is_known)) = keys.next_if(|(key, _)| order(key).is_le()) {
-            *is_known = order(&key).is_eq();
+        while let Some((key, owed)) = keys.next_if(|(key, _)| order(key).is_le()) {
+            *owed = order(&key).is_eq().then_some(to);
         }
         Ok(if keys.peek().is_some() { Flow::Continue } else { Flow::Stop })
     })?;
-    Ok(known)
+    Ok(owed)
+}
+
+/// Says who is to tell of a finding that people were not told of.
+pub(crate) fn set_owed(tx: &mut dyn Tx, file: i64, finding: &Finding, to: i64) -> Result<(), EngineError> {
+    tx.execute(
+        "UPDATE hunt_findings SET owed = ?5 WHERE file = ?1 AND byte_offset = ?2 AND indicator = ?3 AND value = ?4
+         AND owed <> 0",
+        &[
+            Value::Int(file),
+            Value::Int(int(finding.offset)),
+            Value::Text(&clean(&finding.indicator)),
+            Value::Text(&clean(&finding.value)),
+            Value::Int(to),
+        ],
+    )
+    .map(drop)
 }

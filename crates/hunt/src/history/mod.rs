@@ -56,6 +56,7 @@ pub use coverage::{Coverage, Missing, OtherZone, SourceCoverage, UnreadFile};
 pub use declared::{Cadence, Declared};
 pub use error::HistoryError;
 pub use findings::{KnownLog, findings};
+pub(crate) use findings::{owed, set_owed};
 pub use folder::{ASIDE, MemoryFolder, NewRun, RunFile, RunFolder};
 pub use forget::Forgotten;
 pub use format::{GROUP_ROWS, Kinds, Match, OpenRun, PAGE_ROWS, RunFacts, RunHead, RunRows, RunWriter};
@@ -71,7 +72,7 @@ pub use runs::{Aside, Run};
 pub use series::{SeriesKinds, days_named, series_of};
 pub use settings::{Retention, Retentions, keep_act};
 pub(crate) use settings::{put as set_setting, setting};
-pub use tables::TABLES;
+pub use tables::{NOBODYS, TABLES};
 
 /// Raised when the scan sees more or less than before: files of an older one may be hunted again.
 pub const SCANNER_VERSION: i64 = 2;

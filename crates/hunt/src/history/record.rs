@@ -10,6 +10,7 @@ use model::time::Timestamp;
 
 use super::base::History;
 use super::error::HistoryError;
+use super::findings::{owed, set_owed};
 use super::folder::RunFolder;
 use super::format::{Kinds, RunHead, RunWriter};
 use super::month::Month;
@@ -17,6 +18,7 @@ use super::observed::{Observed, Part};
 use super::register::{self, File, FileFacts, FileState, clean};
 use super::rows::{Merged, Stream};
 use super::runs::{self, LEVEL_FILE, Run, int};
+use super::tables::NOBODYS;
 use super::zones;
 use crate::limits::FINDINGS_PER_FILE_MAX;
 use crate::report::Hit;
@@ -255,19 +257,25 @@ impl History<'_> {
         }
     }
 
-    /// Adds findings to a log whose content is recorded already; answers how many are new, `None` if it is not.
-    pub fn add_findings(&self, facts: &FileFacts, findings: &[Hit]) -> Result<Option<u64>, HistoryError> {
+    /// Adds findings to a log whose content is recorded already; answers how many are new, `None` if it is not. `by` is the
+    /// number of the process that is about to tell of them, [`NOBODYS`](super::NOBODYS) where none is.
+    pub fn add_findings(
+        &self,
+        facts: &FileFacts,
+        findings: &[Hit],
+        by: i64,
+    ) -> Result<Option<u64>, HistoryError> {
         self.write(|tx| {
             let known = register::of_content(tx.as_read(), facts)?;
             let Some(file) = known.filter(|file| file.recorded != Timestamp::EPOCH) else { return Ok(None) };
-            Ok(Some(count_findings(tx, file.id, findings)?.new))
+            Ok(Some(count_findings(tx, file.id, (findings, &[]), by)?.new))
         })
     }
 
     /// Adds findings to a log that is recorded and grows: `file` is its number, as [`History::recorded_as`] said.
-    /// Recording what it has grown to puts all findings of it in their place.
-    pub fn add_findings_to(&self, file: i64, findings: &[Hit]) -> Result<Added, HistoryError> {
-        self.write(|tx| Ok(count_findings(tx, file, findings)?))
+    /// Recording what it has grown to puts all findings of it in their place. `by` is as for [`History::add_findings`].
+    pub fn add_findings_to(&self, file: i64, findings: &[Hit], by: i64) -> Result<Added, HistoryError> {
+        self.write(|tx| Ok(count_findings(tx, file, (findings, &[]), by)?))
     }
 
     fn claim_content(
@@ -371,6 +379,7 @@ impl History<'_> {
         let (file, facts) = (claim.file(), log.facts);
         let ours = register::file(tx.as_read(), file)?.filter(|row| row.worker == worker);
         let ours = ours.ok_or_else(|| HistoryError::Taken { path: facts.path.clone() })?;
+        let mut told = Vec::new();
         match claim {
             Claim::Known(_) => {
                 tx.execute("UPDATE hunt_files SET worker = 0 WHERE id = ?1", &[Value::Int(file)])?;
@@ -391,6 +400,10 @@ impl History<'_> {
             Claim::Replace(_) => {
                 // All of it is read, found and counted by one zone.
                 runs::take_of_file(tx, file)?;
+                // What was told of the shorter form is told.
+                let findings: Vec<&Hit> = log.findings.iter().collect();
+                let owed = owed(tx.as_read(), file, &findings)?;
+                told = owed.into_iter().map(|owed| owed == Some(0)).collect();
                 tx.execute("DELETE FROM hunt_findings WHERE file = ?1", &[Value::Int(file)])?;
                 tx.execute("UPDATE hunt_files SET findings = 0 WHERE id = ?1", &[Value::Int(file)])?;
                 register::describe(tx, file, facts, facts.counted_to, now)?;
@@ -408,7 +421,7 @@ impl History<'_> {
         if let Claim::Again(..) = claim {
             runs::found_again(tx, file)?;
         }
-        let new_findings = count_findings(tx, file, log.findings)?.new;
+        let new_findings = count_findings(tx, file, (log.findings, &told), worker)?.new;
         Ok(match claim {
             Claim::Add(_) => Recorded::Added { new_findings },
             Claim::Again(..) => Recorded::Again { new_findings },
@@ -490,32 +503,58 @@ fn grown(shorter: &File, facts: &FileFacts) -> Result<Claim, HistoryError> {
     Err(HistoryError::Grown { path: facts.path.clone(), from: shorter.counted_to })
 }
 
-/// Adds findings to those of a file and counts them.
-fn count_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit]) -> Result<Added, EngineError> {
+/// Adds findings to those of a file and counts them; with them whether people were told of each, where that is known.
+fn count_findings(
+    tx: &mut dyn Tx,
+    file: i64,
+    findings: (&[Hit], &[bool]),
+    by: i64,
+) -> Result<Added, EngineError> {
     let kept = register::first_int(
         tx.as_read(),
         "SELECT findings FROM hunt_files WHERE id = ?1",
         &[Value::Int(file)],
     )?;
     let kept = u64::try_from(kept.unwrap_or(0)).unwrap_or(0);
-    let added = add_findings(tx, file, findings, (FINDINGS_PER_FILE_MAX as u64).saturating_sub(kept))?;
+    let room = (FINDINGS_PER_FILE_MAX as u64).saturating_sub(kept);
+    let added = add_findings(tx, file, findings, room, by)?;
     let args = [Value::Int(file), Value::Int(int(added.new))];
     tx.execute("UPDATE hunt_files SET findings = findings + ?2 WHERE id = ?1", &args)?;
     Ok(added)
 }
 
-/// Adds the findings that are not there yet, as far as there is room for more.
-fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit], room: u64) -> Result<Added, EngineError> {
+/// Adds the findings that are not there yet, as far as there is room for more. Of those that are there, and that people
+/// were not told of, whoever finds them again is about to tell.
+fn add_findings(
+    tx: &mut dyn Tx,
+    file: i64,
+    (findings, told): (&[Hit], &[bool]),
+    room: u64,
+    by: i64,
+) -> Result<Added, EngineError> {
     let mut added = 0;
+    let owed = "SELECT 1 WHERE EXISTS (SELECT 1 FROM hunt_findings WHERE file = ?1 AND owed <> 0)";
+    let is_any_owed = register::first_int(tx.as_read(), owed, &[Value::Int(file)])?.is_some();
+    let takes_over = by != NOBODYS && is_any_owed;
+    let mut left = 0;
     for (nth, Hit { finding, host, account, source, kept, .. }) in findings.iter().enumerate() {
-        if added >= room {
-            return Ok(Added { new: added, left: (findings.len() - nth) as u64 });
+        if takes_over {
+            set_owed(tx, file, finding, by)?;
         }
+        if added >= room {
+            left += 1;
+            if takes_over {
+                continue;
+            }
+            left = (findings.len() - nth) as u64;
+            break;
+        }
+        let owed = if told.get(nth) == Some(&true) { 0 } else { by };
         let (host, account) = (host.as_deref().map(clean), account.as_deref().map(clean));
         added += tx.execute(
             "INSERT INTO hunt_findings (file, byte_offset, indicator, value, kind, line, time, text, lossy, clipped,
-             host, account, source, kept)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING",
+             host, account, source, kept, owed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
             &[
                 Value::Int(file),
                 Value::Int(int(finding.offset)),
@@ -531,8 +570,9 @@ fn add_findings(tx: &mut dyn Tx, file: i64, findings: &[Hit], room: u64) -> Resu
                 Value::text_or_null(account.as_deref()),
                 Value::Int(source.code().into()),
                 Value::Text(&clean(kept)),
+                Value::Int(owed),
             ],
         )?;
     }
-    Ok(Added { new: added, left: 0 })
+    Ok(Added { new: added, left })
 }

@@ -7,6 +7,10 @@ use ledger::sql::{Table, TableKind};
 /// The tables of the history.
 pub static TABLES: &[&Table] = &[&FILES, &FINDINGS, &RUNS, &DROPPED, &FORGOTTEN, &SOURCES, &SETTINGS, &AUDIT];
 
+/// What `owed` says of a finding of which people are to be told, where no hunt is about to do that: a look back found it,
+/// or an earlier program. The number of a process is odd.
+pub const NOBODYS: i64 = 2;
+
 /// The register of log files, by content. `recorded` is 0 until something of the file counts; `kinds` is 0 of what an
 /// earlier program read: it is then of the kind `source` alone.
 pub(super) static FILES: Table = Table {
@@ -96,7 +100,9 @@ pub(super) static FILES: Table = Table {
 };
 
 /// Findings, each once for a file, place and indicator. What an earlier program recorded tells neither host nor
-/// account, kind of log nor why it was kept.
+/// account, kind of log nor why it was kept. `owed` is 0 once people were told: by a notice, or by a hunt without one that
+/// came to its end. Until then it is the number of the process that found it last, [`NOBODYS`] where that is to tell
+/// nobody.
 static FINDINGS: Table = Table {
     name: "hunt_findings",
     kind: TableKind::Local,
@@ -115,22 +121,29 @@ static FINDINGS: Table = Table {
         "account",
         "source",
         "kept",
+        "owed",
     ],
-    sqlite: &["CREATE TABLE hunt_findings (
+    sqlite: &[
+        "CREATE TABLE hunt_findings (
             file INTEGER NOT NULL, byte_offset INTEGER NOT NULL, indicator TEXT NOT NULL, value TEXT NOT NULL,
             kind INTEGER NOT NULL, line INTEGER NOT NULL, time INTEGER, text TEXT NOT NULL, lossy INTEGER NOT NULL,
             clipped INTEGER NOT NULL DEFAULT 0, host TEXT, account TEXT, source INTEGER NOT NULL DEFAULT 0,
-            kept TEXT NOT NULL DEFAULT '', PRIMARY KEY (file, byte_offset, indicator, value)
-        ) STRICT, WITHOUT ROWID"],
+            kept TEXT NOT NULL DEFAULT '', owed INTEGER NOT NULL DEFAULT 2,
+            PRIMARY KEY (file, byte_offset, indicator, value)
+        ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX hunt_findings_owed ON hunt_findings (owed) WHERE owed <> 0",
+    ],
     postgres: &[
         r#"CREATE TABLE hunt_findings (
             file BIGINT NOT NULL, byte_offset BIGINT NOT NULL, indicator TEXT COLLATE "C" NOT NULL, value TEXT COLLATE "C" NOT NULL,
             kind BIGINT NOT NULL, line BIGINT NOT NULL, time BIGINT, text TEXT COLLATE "C" NOT NULL, lossy BIGINT NOT NULL,
             clipped BIGINT NOT NULL DEFAULT 0, host TEXT COLLATE "C", account TEXT COLLATE "C",
-            source BIGINT NOT NULL DEFAULT 0, kept TEXT COLLATE "C" NOT NULL DEFAULT ''
+            source BIGINT NOT NULL DEFAULT 0, kept TEXT COLLATE "C" NOT NULL DEFAULT '',
+            owed BIGINT NOT NULL DEFAULT 2
         )"#,
         "CREATE UNIQUE INDEX hunt_findings_once ON hunt_findings
          (file, byte_offset, indicator, sha256(decode(replace(value, '\\', '\\\\'), 'escape')))",
+        "CREATE INDEX hunt_findings_owed ON hunt_findings (owed) WHERE owed <> 0",
     ],
 };
 

@@ -22,17 +22,19 @@ use crate::state::{Bytes, Out, State, state};
 /// The tables.
 pub static TABLES: &[&Table] = &[&DETECTIONS, &SOUGHT, &SAID];
 
+/// `told` is when a hunt came to it last. `owed` is 0 once people were told of it, as grave as it is: by a notice, or by a
+/// hunt without one that came to its end.
 static DETECTIONS: Table = Table {
     name: "hunt_detections",
     kind: TableKind::Local,
-    columns: &["id", "indicator", "level", "told", "body"],
+    columns: &["id", "indicator", "level", "told", "body", "owed"],
     sqlite: &["CREATE TABLE hunt_detections (
             id BLOB PRIMARY KEY, indicator TEXT NOT NULL, level INTEGER NOT NULL, told INTEGER NOT NULL,
-            body BLOB NOT NULL
+            body BLOB NOT NULL, owed INTEGER NOT NULL DEFAULT 1
         ) STRICT"],
     postgres: &[r#"CREATE TABLE hunt_detections (
             id BYTEA PRIMARY KEY, indicator TEXT COLLATE "C" NOT NULL, level BIGINT NOT NULL, told BIGINT NOT NULL,
-            body BYTEA NOT NULL
+            body BYTEA NOT NULL, owed BIGINT NOT NULL DEFAULT 1
         )"#],
 };
 
@@ -127,24 +129,27 @@ fn read_body<T: State>(table: &str, body: &[u8]) -> Result<T, EngineError> {
     }
 }
 
-/// Which of these an earlier hunt kept, as grave as they are at least: by what is the same of a detection whenever it is
-/// told. What was told since `begun` is of the hunt that asks.
-pub fn known(
-    read: &mut dyn Read,
-    detections: &[Detection],
-    begun: Timestamp,
-) -> Result<BTreeSet<[u8; 32]>, EngineError> {
-    let mut known = BTreeSet::new();
-    let sql = "SELECT id FROM hunt_detections WHERE id = ?1 AND level >= ?2 AND told < ?3";
+/// Of which of these people were told, when they are kept: by what is the same of a detection whenever it is told.
+pub fn told(read: &mut dyn Read, detections: &[Detection]) -> Result<BTreeSet<[u8; 32]>, EngineError> {
+    let mut told = BTreeSet::new();
+    let sql = "SELECT id FROM hunt_detections WHERE id = ?1 AND level >= ?2 AND owed = 0";
     for detection in detections {
         let id = id_of(detection);
-        let args = [Value::Blob(&id), Value::Int(detection.level as i64), Value::Int(begun.micros())];
-        read.query(sql, &args, &mut |_| {
-            known.insert(id);
+        read.query(sql, &[Value::Blob(&id), Value::Int(detection.level as i64)], &mut |_| {
+            told.insert(id);
             Ok(Flow::Stop)
         })?;
     }
-    Ok(known)
+    Ok(told)
+}
+
+/// People were told of these.
+pub(super) fn mark_told(tx: &mut dyn Tx, detections: &[Detection]) -> Result<(), EngineError> {
+    let sql = "UPDATE hunt_detections SET owed = 0 WHERE id = ?1 AND level <= ?2 AND owed <> 0";
+    for detection in detections {
+        tx.execute(sql, &[Value::Blob(&id_of(detection)), Value::Int(detection.level as i64)])?;
+    }
+    Ok(())
 }
 
 /// Keeps what a hunt told, in place of what was told of the same before; what a person said of it stays. `of_nobody` are the ids of the patterns that
@@ -169,7 +174,8 @@ pub fn keep(
         tx.execute(
             "INSERT INTO hunt_detections (id, indicator, level, told, body) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET indicator = excluded.indicator, level = excluded.level,
-                 told = excluded.told, body = excluded.body",
+                 told = excluded.told, body = excluded.body,
+                 owed = CASE WHEN excluded.level > hunt_detections.level THEN 1 ELSE hunt_detections.owed END",
             &[
                 Value::Blob(&id_of(detection)),
                 Value::Text(indicator),

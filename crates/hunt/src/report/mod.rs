@@ -22,6 +22,7 @@ mod stix;
 mod summary;
 mod table;
 mod timesketch;
+pub mod told;
 pub mod words;
 
 pub use self::csv::safe as csv_cell;

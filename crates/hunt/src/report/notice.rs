@@ -38,7 +38,7 @@ pub struct NamedObject {
     pub held: bool,
 }
 
-/// What a notice tells: findings that no earlier hunt recorded, and detections that none kept.
+/// What a notice tells: findings and detections that people were not told of before.
 struct News<'a> {
     summary: &'a Summary,
     hits: Vec<&'a Hit>,
@@ -59,9 +59,9 @@ impl<'a> News<'a> {
         let new: Vec<&Detection> = by_level(summary).into_iter().filter(is_new).collect();
         News {
             summary,
-            hit_count: hits.len() as u64 + summary.more_hits,
+            hit_count: hits.len() as u64 + summary.more_hits.saturating_sub(summary.more_known),
             left_out: (
-                (summary.hits.len() - hits.len()) as u64,
+                (summary.hits.len() - hits.len()) as u64 + summary.more_known,
                 (summary.detections.len() - new.len()) as u64,
             ),
             hits,
@@ -181,7 +181,8 @@ pub struct Bare {
     pub json: Value,
 }
 
-/// The notice of what is new in a summary, or nothing where nothing is. Detections below `level_min` are none of it.
+/// The notice of what is new in a summary, or nothing where nothing is: what people were told of before is filled in by
+/// [`told::look_up`](super::told::look_up), and where it is not all is new. Detections below `level_min` are none of it.
 /// It carries its label, is at most [`NOTICE_BYTES_MAX`] long, and holds no line of a log: neither a password
 /// that a line may hold nor a link that somebody might click (values are written as `evil[.]example`).
 pub fn notice(summary: &Summary, level_min: Level) -> Option<Notice> {
@@ -216,10 +217,10 @@ fn key(news: &News<'_>) -> String {
         .hits
         .iter()
         .map(|Hit { finding: f, .. }| {
-            // A log that was renamed is the same: its lines tell when they are of. What tells no time is told from
-            // others by its log.
-            let place = f.time.map_or_else(|| f.file.clone(), |time| format!("{time}\n{}", f.text));
-            format!("f\n{place}\n{}\n{}\n{}", f.offset, f.indicator, f.value)
+            // A log that was renamed keeps its number.
+            let log = news.summary.logs.get(&f.file).map_or_else(|| f.file.clone(), i64::to_string);
+            let time = f.time.map_or_else(String::new, |time| time.to_string());
+            format!("f\n{log}\n{time}\n{}\n{}\n{}\n{}", f.text, f.offset, f.indicator, f.value)
         })
         .collect();
     lines.extend(
@@ -228,7 +229,12 @@ fn key(news: &News<'_>) -> String {
     lines.sort_unstable();
     lines.iter().for_each(|line| hash.update(format!("{}\n{line}", line.len())));
     let summary = news.summary;
-    hash.update(format!("{} {}", summary.more_hits, summary.more_detections));
+    let more_hits = summary.more_hits.saturating_sub(summary.more_known);
+    hash.update(format!("{more_hits} {}", summary.more_detections));
+    if more_hits > 0 {
+        // Of these nothing but their number, and what they were of, is held.
+        hash.update(format!("{:?}", summary.beyond));
+    }
     hex(&hash.finalize())
 }
 

@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::draft::reason;
 use super::notice::{NamedObject, Notice, fanged};
-use crate::history::{set_setting, setting};
 use crate::limits::{OUTBOX_TRIES_MAX, OUTBOX_WAITING_MAX};
 use crate::quote::Quotes;
 
@@ -133,24 +132,6 @@ pub enum Enqueued {
     Full,
     /// The same was written down before: nobody is told twice.
     Known,
-}
-
-/// The setting that says since when findings were recorded that no notice tells yet, in microseconds since 1970.
-const OWED: &str = "notice.owed-since";
-
-/// A hunt begins that tells people by notice of what it finds. Answers since when what is recorded counts as new: now, or
-/// since an earlier one began that never came to its notice, as it was stopped or cut off.
-pub fn owe(tx: &mut dyn Tx, now: Timestamp) -> Result<Timestamp, EngineError> {
-    let earlier =
-        setting(tx.as_read(), OWED)?.and_then(|since| since.parse().ok()).map(Timestamp::from_micros);
-    let since = earlier.map_or(now, |earlier: Timestamp| earlier.min(now));
-    set_setting(tx, OWED, &since.micros().to_string())?;
-    Ok(since)
-}
-
-/// A notice tells what was owed, or there was nothing to tell.
-pub fn owe_nothing(tx: &mut dyn Tx) -> Result<(), EngineError> {
-    tx.execute("DELETE FROM hunt_settings WHERE name = ?1", &[Value::Text(OWED)]).map(drop)
 }
 
 /// Writes a notice down for a channel; `bare` is the body for [`unname`], where it names an object.

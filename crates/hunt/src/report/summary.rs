@@ -47,7 +47,13 @@ pub struct Summary {
     pub more_detections: u64,
     /// Detections that were told once and count no more. They are in no number.
     pub ended: Vec<Ended>,
-    /// Of `detections` those that an earlier hunt kept ([`kept::known`](super::kept::known)); empty where nobody looked.
+    /// Of `more_hits` those that are recorded, each with its log.
+    pub more_recorded: u64,
+    /// Of `more_recorded` those that people were told of before, for a notice ([`told::look_up`](super::told::look_up)).
+    pub more_known: u64,
+    /// Numbers of the logs in the register, by their names.
+    pub logs: BTreeMap<String, i64>,
+    /// Of `detections` those that people were told of before, for a notice; empty where nobody looked.
     pub known_detections: BTreeSet<[u8; 32]>,
     /// The logs that were looked at, or should have been.
     pub files: Vec<FileFacts>,
@@ -87,6 +93,9 @@ impl Summary {
             detections: Vec::new(),
             more_detections: 0,
             ended: Vec::new(),
+            more_recorded: 0,
+            more_known: 0,
+            logs: BTreeMap::new(),
             known_detections: BTreeSet::new(),
             files: Vec::new(),
             copies: Vec::new(),

@@ -55,7 +55,7 @@ pub fn run(args: &FindingReport) -> Result<Exit, Failure> {
         Form { format: args.format, language: args.language, contacts: &contacts, anonymous: args.anonymous };
     write_report(Some(&node), &summary, &form, args.out.as_deref())?;
     if let Some(settings) = settings {
-        notify::announce(&node, &summary, &settings)?;
+        notify::announce(&node, &summary, &settings, None)?;
     }
     // Days without a log are in the report; files that could not be read are a fault.
     Ok(match (summary.hit_count() + summary.detection_count(), summary.is_partial()) {
@@ -74,6 +74,7 @@ fn summary_of(node: &Node) -> Result<Summary, Failure> {
         set_dismissed_aside(read, &mut summary)?;
         set_revoked_aside(read, &mut summary)?;
         let recorded = files(read)?;
+        summary.logs = recorded.iter().map(|file| (file.place().to_owned(), file.id)).collect();
         coverage::add_recorded(&mut summary, &recorded);
         // Unpacked, as a hunt tells them.
         summary.bytes = recorded.iter().map(|file| file.counted_to).sum();

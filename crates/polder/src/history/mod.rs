@@ -197,7 +197,8 @@ impl<'n> Opened<'n> {
 }
 
 /// A number that only this process has: those of the system are the same in two containers on one database.
-fn worker() -> i64 {
+/// The number of this process: odd, and no other process has it.
+pub fn worker() -> i64 {
     static WORKER: OnceLock<i64> = OnceLock::new();
     // 0 is nobody's.
     *WORKER.get_or_init(|| i64::from_le_bytes(random()) | 1)

@@ -16,7 +16,7 @@ use hunt::history::Observed;
 use hunt::pattern::PatternRun;
 use hunt::reader::{Block, Packing, recognise};
 use hunt::report::words::second_or_dash;
-use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary, kept, said};
+use hunt::report::{self, FileState, Hit, IndicatorFacts, Summary, kept, said, told};
 use hunt::rule::{Engine, Order};
 use hunt::run::{Keeping, LiveLog};
 use hunt::time::Clock;
@@ -34,7 +34,7 @@ use super::{Each, Job, NOT_ASKED, Taking, counted, finding_line, leave_out_withd
 use crate::failure::{Exit, Failure};
 use crate::finding::approve::approve;
 use crate::finding::{Dismissed, fill_indicators};
-use crate::history::Opened;
+use crate::history::{Opened, worker};
 use crate::node::{Node, now};
 use crate::notify::{self, Settings, Told};
 use crate::out::say;
@@ -596,11 +596,18 @@ impl<'f> Following<'f> {
         summary.sought = self.job.quarry.sought.clone();
         summary.files = self.logs.values().map(facts).collect();
         summary.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let written = self.know(&mut summary).and_then(|()| notify::write_down(node, &summary, settings));
-        match (written, &self.notices) {
-            (Ok(Told::Written | Told::NoRoom), Some(notices)) => notices.post.wake(),
-            (Ok(_), _) => {}
-            (Err(fault), _) => {
+        let is_full = &mut || Ok(());
+        let written =
+            self.know(&mut summary).and_then(|()| notify::write_down(node, &summary, settings, is_full));
+        if let (Ok(Told::Written | Told::NoRoom), Some(notices)) = (&written, &self.notices) {
+            notices.post.wake();
+        }
+        match written {
+            // All that is stored of this process was handed over, now or before.
+            Ok(Told::Written) => node.store.local(|tx| told::mark(tx, &summary, Some(worker())))?,
+            Ok(Told::Nothing) => {}
+            Ok(Told::NoRoom) => self.tidings.give_back(summary, now()),
+            Err(fault) => {
                 self.tidings.give_back(summary, now());
                 return Err(fault);
             }
@@ -651,7 +658,15 @@ impl<'f> Following<'f> {
         let (recorded, stored, sent) = (self.record(), self.store(), self.send());
         // What could not be stored now is not to be lost.
         let kept = self.storing.end(&mut self.logs);
-        told.and(recorded).and(stored).and(kept).and(sent)
+        told.and(recorded).and(stored).and(kept).and(sent)?;
+        match self.node {
+            // It was printed, or it is in notices.
+            Some(node) if self.tidings.is_empty() => {
+                let summary = Summary::new(now());
+                Ok(node.store.local(|tx| told::mark(tx, &summary, Some(worker())))?)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -205,6 +205,7 @@ impl<'q> Gathering<'q> {
         let room = HITS_MAX.saturating_sub(self.summary.hits.len());
         self.summary.more_hits += hits.len().saturating_sub(room) as u64;
         hits.iter().skip(room).for_each(|hit| self.summary.beyond.count(&hit.finding));
+        self.summary.more_recorded += hits.iter().skip(room).filter(|hit| hit.known.is_some()).count() as u64;
         self.summary.hits.extend(hits.into_iter().take(room));
     }
 
@@ -369,6 +370,7 @@ impl<'q> Gathering<'q> {
         coverage::fill(&mut self.summary);
         // Of nothing that was read nothing can be said.
         self.summary.incomplete = self.partial || self.summary.lines() == 0;
+        self.summary.logs = self.logs.into_iter().collect();
         Gathered { summary: self.summary, counts, onward, unrecorded: None }
     }
 

@@ -35,11 +35,10 @@ use hunt::finding::Finding;
 use hunt::history::Observed;
 use hunt::reader::{Input, read_logs};
 use hunt::report::words::kind_name;
-use hunt::report::{FileState, Hit, Summary, kept, outbox};
+use hunt::report::{FileState, Hit, Summary, kept, told};
 use hunt::rule::{self, RuleCount};
 use hunt::run::{Hunt, Keeping, Lookout, Part, hunt_source};
 use hunt::time::Clock;
-use ledger::sql::EngineError;
 use model::diagnostic::{Diagnostic, Severity, shown};
 use model::time::Timestamp;
 use serde_json::{Value, json};
@@ -48,7 +47,7 @@ use crate::cli;
 use crate::failure::{Exit, Failure};
 use crate::finding::approve::approve;
 use crate::finding::{fill_indicators, set_dismissed_aside};
-use crate::history::Opened;
+use crate::history::{Opened, worker};
 use crate::node::{Node, now};
 use crate::notify;
 
@@ -97,8 +96,6 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     summary.organisation = node.as_ref().map(|node| node.root.name.clone()).unwrap_or_default();
     summary.sought = quarry.sought.clone();
     let several = paths.len() + unlisted.len() > 1;
-    let begun = summary.made;
-    let owed = node.as_ref().filter(|_| settings.is_some()).and_then(|node| owe(node, begun));
     let named = args.paths.iter().map(PathBuf::as_path).collect();
     let zones = Zones::of(args.reading.tz.as_ref(), history.as_ref())?;
     let job = Job {
@@ -108,7 +105,6 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         quarry: &quarry,
         zones: &zones,
         several,
-        owed,
         stop: stop_when_told()?,
     };
     // All of them are followed, also those that are done.
@@ -136,12 +132,10 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         settled = is_still_there(node, place);
     }
     if let (Some(node), Some(history), true) = (&node, &history, settled.is_ok()) {
-        let begun = keeper.as_ref().map_or(begun, |keeper| keeper.begun.at);
-        let since = job.owed.map_or(begun, |owed| owed.min(begun));
         let patterns = summary.detections.iter().filter(|one| one.means == Means::Pattern);
-        settled = history.note(&quarry.said_of(patterns.map(|one| &one.id))).and_then(|()| {
-            settle((node, history), &quarry, &counts, (newest, since), &job.stop, &mut summary)
-        });
+        settled = history
+            .note(&quarry.said_of(patterns.map(|one| &one.id)))
+            .and_then(|()| settle((node, history), &quarry, &counts, newest, &job.stop, &mut summary));
     }
     if let (Some(node), true) = (&node, summary.detections.iter().any(|one| one.means == Means::Pattern)) {
         // Another database than the hunt began with says nothing of what was withdrawn.
@@ -173,7 +167,13 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
         (Some(_), Some(_)) if is_unfinished => {
             eprintln!("what was found is told by notice when the hunt has come to its end")
         }
-        (Some(node), Some(settings)) => notify::announce(node, &summary, settings)?,
+        (Some(node), Some(settings)) => {
+            tell(node, &mut summary, settings, settled.is_ok())?;
+        }
+        // It is printed, and that is how people are told.
+        (Some(node), None) if settled.is_ok() && !summary.stopped => {
+            node.store.local(|tx| told::mark(tx, &summary, Some(worker())))?;
+        }
         _ => {}
     }
     // Found or not: what was read is not in the history.
@@ -199,16 +199,19 @@ pub fn run(args: &cli::Hunt) -> Result<Exit, Failure> {
     })
 }
 
-/// A hunt begins that tells people by notice: since when what was recorded is not told yet. Where that cannot be written
-/// down nothing more can be, and the hunt says so.
-fn owe(node: &Node, begun: Timestamp) -> Option<Timestamp> {
-    match node.store.local(|tx| outbox::owe(tx, begun)) {
-        Ok(since) => Some(since),
-        Err(fault) => {
-            eprintln!("polder: {fault}; if this hunt is cut off, what it has recorded is told by no notice");
-            None
-        }
+/// Tells people by notice of what a hunt found and they were not told before: of all of it where that is not known.
+fn tell(
+    node: &Node,
+    summary: &mut Summary,
+    settings: &notify::Settings,
+    is_recorded: bool,
+) -> Result<(), Failure> {
+    if is_recorded {
+        node.store.read(|read| told::look_up(read, summary, worker()))?;
+    } else {
+        summary.hits.iter_mut().for_each(|hit| hit.known = None);
     }
+    notify::announce(node, summary, settings, Some(worker()))
 }
 
 /// Device and inode of the file that holds the records; `None` where a server does.
@@ -228,26 +231,20 @@ fn is_still_there(node: &Node, place: Option<(u64, u64)>) -> Result<(), Failure>
     )))
 }
 
-/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back. What was recorded or
-/// kept before `since` is known.
+/// All logs were read: what the node knows is filled in, and what came to it meanwhile looks back.
 fn settle(
     (node, history): (&Node, &Opened<'_>),
     quarry: &Quarry,
     counts: &BTreeMap<(i64, String), RuleCount>,
-    (newest, since): (i64, Timestamp),
+    newest: i64,
     stop: &AtomicBool,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     node.store
         .local(|tx| counts.iter().try_for_each(|((log, _), count)| rule::put_count(tx, *log, count)))?;
-    summary.known_detections = node.store.local(|tx| {
-        let known = kept::known(tx.as_read(), &summary.detections, since)?;
-        // Kept again it would be new to whoever goes on with a hunt that is stopped.
-        let is_kept = |one: &&Detection| !summary.stopped || !known.contains(&kept::id_of(one));
-        let to_keep: Vec<Detection> = summary.detections.iter().filter(is_kept).cloned().collect();
-        kept::keep(tx, &to_keep, &quarry.patterns_of_nobody, now())?;
-        kept::keep_sought(tx, &summary.sought, now())?;
-        Ok::<_, EngineError>(known)
+    node.store.local(|tx| {
+        kept::keep(tx, &summary.detections, &quarry.patterns_of_nobody, now())?;
+        kept::keep_sought(tx, &summary.sought, now())
     })?;
     coverage::declared(history, summary)?;
     node.store.read(|read| set_dismissed_aside(read, summary))?;
@@ -286,8 +283,6 @@ struct Job<'j> {
     zones: &'j Zones,
     /// Whether more than one file is to be read: then one that cannot be keeps none of the others from it.
     several: bool,
-    /// Since when what was recorded is told by no notice yet.
-    owed: Option<Timestamp>,
     /// Raised by Ctrl-C.
     stop: Arc<AtomicBool>,
 }
@@ -370,9 +365,6 @@ impl<'j> Job<'j> {
             observed: &observed,
         };
         let mut taking = Taking::new(&mut gathering, self.recording(), keeper);
-        if let Some(owed) = self.owed {
-            taking.is_new_since(owed);
-        }
         let begun = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| progress.show(&self.stop));

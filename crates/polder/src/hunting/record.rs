@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use hunt::back;
 use hunt::confirm::{Confirm, warning};
 use hunt::history::{
-    FileFacts, HistoryError, LogToRecord, LookedBack as Seen, Observed, Recorded, ShorterForm,
+    FileFacts, HistoryError, LogToRecord, LookedBack as Seen, NOBODYS, Observed, Recorded, ShorterForm,
 };
 use hunt::indicator::Indicator;
 use hunt::limits::{
@@ -31,7 +31,7 @@ use sha2::{Digest as _, Sha256};
 use super::files::{self, Access};
 use super::waiting::bytes_of;
 use crate::failure::Failure;
-use crate::history::Opened;
+use crate::history::{Opened, worker};
 use crate::node::Node;
 
 /// One log of a file once more, for what it holds from some offset on; `None` if it is not there any more.
@@ -123,15 +123,14 @@ pub fn record(
         let known =
             if findings.is_empty() { None } else { history.history().known_findings(facts, findings)? };
         let known = known.map(|log| if log.recorded < begun { log.findings } else { Vec::new() });
-        all.push(Logged {
-            number: None,
-            retimed: None,
-            other_zone: match facts.may_retime {
-                true => None,
-                false => history.history().recorded_by_another_zone(facts)?,
-            },
-            known: known.unwrap_or_else(|| vec![false; findings.len()]),
-        });
+        let mut known = known.unwrap_or_else(|| vec![false; findings.len()]);
+        // What there is no room for is not recorded, now or before.
+        known.truncate(FINDINGS_PER_FILE_MAX);
+        let other_zone = match facts.may_retime {
+            true => None,
+            false => history.history().recorded_by_another_zone(facts)?,
+        };
+        all.push(Logged { number: None, retimed: None, other_zone, known });
     }
     let mut logs: Vec<LogToRecord<'_>> = recordings
         .iter_mut()
@@ -154,7 +153,8 @@ pub fn record(
             Err(HistoryError::Grown { from, .. }) => record_rest(history, recording, from, again, logged)?,
             Err(HistoryError::Taken { .. }) => {
                 // A member of an archive may be a copy of another: then what it holds is recorded by now.
-                if history.history().add_findings(&recording.facts, recording.findings)?.is_none() {
+                let (facts, findings) = (&recording.facts, recording.findings);
+                if history.history().add_findings(facts, findings, worker())?.is_none() {
                     recording.tell_left();
                 }
                 history.history().number_of(&recording.facts)?
@@ -481,7 +481,8 @@ fn recover(
         whole &= pass.whole;
         from = pass.rest.take();
         for (report, findings) in pass.logs.iter().filter(|(_, findings)| !findings.is_empty()) {
-            added += history.history().add_findings(&facts(path, report), findings)?.unwrap_or(0);
+            let facts = facts(path, report);
+            added += history.history().add_findings(&facts, findings, NOBODYS)?.unwrap_or(0);
         }
     }
     Ok(Recovered::Read { findings: added, whole })

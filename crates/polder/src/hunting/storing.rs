@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use hunt::event::SourceClass;
-use hunt::history::{Added, FileFacts, day_of_time};
+use hunt::history::{Added, FileFacts, NOBODYS, day_of_time};
 use hunt::limits::{FINDINGS_PER_FILE_MAX, FINDINGS_WAITING_BYTES_MAX, FINDINGS_WAITING_MAX};
 use hunt::report::Hit;
 use hunt::rule::RuleCount;
@@ -19,7 +19,7 @@ use super::live::Place;
 use super::waiting::{WaitingFile, bytes_of, left_behind};
 use super::{Job, counted};
 use crate::failure::Failure;
-use crate::history::Opened;
+use crate::history::{Opened, worker};
 use crate::node::{Node, now};
 
 /// How many findings wait in memory, and how many bytes of them; beyond that they wait in a file.
@@ -330,7 +330,7 @@ impl<'f> Storing<'f> {
         while let Some((number, findings)) = waits.before.last() {
             match number {
                 Number::Of(file) => {
-                    tell_left(&name, history.history().add_findings_to(*file, findings)?);
+                    tell_left(&name, history.history().add_findings_to(*file, findings, worker())?);
                     stored = true;
                 }
                 Number::Unasked | Number::None => tell_not_stored(&name, findings.len() as u64),
@@ -352,7 +352,7 @@ impl<'f> Storing<'f> {
         }
         match waits.number {
             Number::Of(file) => {
-                tell_left(&name, history.history().add_findings_to(file, &waits.findings)?);
+                tell_left(&name, history.history().add_findings_to(file, &waits.findings, worker())?);
                 stored = true;
             }
             Number::Unasked | Number::None => {
@@ -514,7 +514,8 @@ fn store_part(history: &Opened<'_>, waiting: &Waiting<'_>, known: Option<i64>) -
         number = rooms.number_of(&facts)?;
     }
     let Some(number) = number else { return Ok(0) };
-    tell_left(&waiting.log, rooms.add_findings_to(number, &waiting.findings)?);
+    // They may be of a process that is gone, and told none of it.
+    tell_left(&waiting.log, rooms.add_findings_to(number, &waiting.findings, NOBODYS)?);
     Ok(waiting.findings.len() as u64)
 }
 

@@ -179,11 +179,6 @@ impl<'t, 'q> Taking<'t, 'q> {
         }
     }
 
-    /// What was recorded since some time counts as new, though it was before the hunt was begun.
-    pub fn is_new_since(&mut self, since: Timestamp) {
-        self.begun = self.begun.min(since);
-    }
-
     /// Says of how many logs the times are others than an earlier hunt recorded, and by which zones logs were read that this
     /// one was not asked for.
     pub fn tell_zones(&self) {

@@ -49,6 +49,11 @@ impl Tidings {
         self.more_detections += held(&mut self.detections, detections);
     }
 
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
     /// Whether it is time for a notice.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let Some(since) = self.since else { return false };

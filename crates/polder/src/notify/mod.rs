@@ -7,10 +7,10 @@ mod settings;
 mod webhook;
 
 use hunt::report::outbox::{
-    Enqueued, Outgoing, due, enqueue, failed, naming, outgoing, owe_nothing, retry, sent, unname, waiting,
+    Enqueued, Outgoing, due, enqueue, failed, naming, outgoing, retry, sent, unname, waiting,
 };
 use hunt::report::words::{second, visible};
-use hunt::report::{NamedObject, Summary, is_withheld, kept, notice};
+use hunt::report::{NamedObject, Summary, is_withheld, kept, notice, told};
 use ledger::sql::{EngineError, Flow, Read};
 use serde_json::json;
 
@@ -90,18 +90,24 @@ fn tell(one: &Outgoing, as_json: bool) {
 }
 
 /// Tells people of a summary: writes it down for each channel, then sends what waits. What could not be sent
-/// is told on stderr and tried again by `polder notify send`; nothing is an error but a fault of the node.
-pub fn announce(node: &Node, summary: &Summary, settings: &Settings) -> Result<(), Failure> {
-    match write_down(node, summary, settings)? {
+/// is told on stderr and tried again by `polder notify send`; nothing is an error but a fault of the node. `by` is the
+/// number of this process, where it hunted.
+pub fn announce(node: &Node, summary: &Summary, settings: &Settings, by: Option<i64>) -> Result<(), Failure> {
+    match write_down(node, summary, settings, &mut || send_and_tell(node, settings))? {
         Told::Nothing if !summary.hits.is_empty() || !summary.known_detections.is_empty() => eprintln!(
             "nothing is new in what was found, so no notice is made; `polder finding report --notify FILE` tells all that \
              is recorded"
         ),
         Told::Nothing | Told::Written => {}
-        // The next hunt tells it once more.
-        Told::NoRoom => return Ok(()),
+        // What waits was sent, or cannot be. The next hunt tells this one.
+        Told::NoRoom => return Ok(by.map_or(Ok(()), |by| node.store.local(|tx| told::leave(tx, by)))?),
     }
-    node.store.local(owe_nothing)?;
+    node.store.local(|tx| told::mark(tx, summary, by))?;
+    send_and_tell(node, settings)
+}
+
+/// Sends what waits, and says on stderr what came of it.
+fn send_and_tell(node: &Node, settings: &Settings) -> Result<(), Failure> {
     for (id, failure) in send(node, settings, false, SEND_MAX)? {
         match failure {
             None => eprintln!("notice {id} was sent"),
@@ -130,8 +136,14 @@ pub enum Told {
     NoRoom,
 }
 
-/// Writes down what is to be told of a summary, for each channel.
-pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result<Told, Failure> {
+/// Writes down what is to be told of a summary, for each channel. Where too many wait for one `make_room` is called, and
+/// it is tried once more.
+pub fn write_down(
+    node: &Node,
+    summary: &Summary,
+    settings: &Settings,
+    make_room: &mut dyn FnMut() -> Result<(), Failure>,
+) -> Result<Told, Failure> {
     let Some(notice) = notice(summary, settings.level_min) else { return Ok(Told::Nothing) };
     let mut told = Told::Written;
     let mut channels = Vec::new();
@@ -145,7 +157,13 @@ pub fn write_down(node: &Node, summary: &Summary, settings: &Settings) -> Result
         channels.push((WEBHOOK, notice.json.to_string().into_bytes(), bare.unwrap_or_default()));
     }
     for (channel, body, bare) in channels {
-        match node.store.local(|tx| enqueue(tx, channel, &notice, &body, &bare, now()))? {
+        let write = || node.store.local(|tx| enqueue(tx, channel, &notice, &body, &bare, now()));
+        let mut enqueued = write()?;
+        if enqueued == Enqueued::Full {
+            make_room()?;
+            enqueued = write()?;
+        }
+        match enqueued {
             Enqueued::Added(_) => {}
             Enqueued::Full => {
                 told = Told::NoRoom;

@@ -7,8 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc::{Receiver, channel};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ledger::sql::{EngineError, Value as SqlValue};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use store::{Schema, Store};
 
 use crate::finding::Found;
 use crate::support::Bench;
@@ -395,6 +397,140 @@ fn what_a_stopped_hunt_found_is_told_once() {
         hunt(&[]).says(&["nothing is new"]);
         assert_eq!(counts_heard(&bench), [(2, 0)], "{anew:?}");
     }
+}
+
+/// Hunts in `l` with notices; answers what it says.
+fn hunt_and_tell(bench: &Bench) -> crate::support::Ran {
+    bench.run(&["hunt", "--no-packs", "--data", "d", "l", "--notify", "notify.toml"]).expect(0)
+}
+
+/// What an import found in logs that were hunted in before counted as known by the time of the next notice, and no other
+/// told it.
+#[test]
+fn what_a_look_back_found_is_told_by_the_next_notice() {
+    let bench = telling();
+    bench.write("l/fw.log", accepted(1) + "2026-03-01T08:00:02Z accepted 198.51.100.9\n");
+    hunt_and_tell(&bench);
+    bench.write("more.txt", "198.51.100.9\n");
+    bench.import("more.txt", &["--format", "text"], 0);
+    assert!(bench.run(&["finding", "list", "--data", "d"]).expect(0).out.contains("198.51.100.9"));
+    hunt_and_tell(&bench).says(&["does not answer"]);
+    hunt_and_tell(&bench).says(&["nothing is new"]);
+    assert_eq!(counts_heard(&bench), [(1, 0), (1, 1)]);
+}
+
+/// What was told of a log is told when the log has grown.
+#[test]
+fn of_a_log_that_has_grown_a_notice_tells_what_was_added() {
+    let bench = telling();
+    bench.write("l/fw.log", accepted(1) + &accepted(2));
+    hunt_and_tell(&bench);
+    bench.write("l/fw.log", accepted(1) + &accepted(2) + &accepted(3));
+    hunt_and_tell(&bench);
+    hunt_and_tell(&bench).says(&["nothing is new"]);
+    assert_eq!(counts_heard(&bench), [(2, 0), (1, 2)]);
+}
+
+/// Begins a hunt for 198.51.100.9 in `l/a.log`, does something while that is recorded and the hunt goes on, and kills it.
+fn hunt_that_is_cut_off(bench: &Bench, more: &[&str], meanwhile: impl FnOnce()) {
+    let pipes = [bench.path("first.log"), bench.path("second.log")];
+    assert!(std::process::Command::new("mkfifo").args(&pipes).status().unwrap().success());
+    let args = ["hunt", "--no-packs", "--data", "d", "--threads", "1", "--indicators", "more.txt", "l/a.log"];
+    let mut hunting = bench.command(&[&args[..], &["first.log", "second.log"], more].concat());
+    let mut hunting = hunting.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let open = |pipe| std::fs::File::options().write(true).open(pipe).unwrap();
+    // What was read waits no longer than this for others to be recorded with.
+    let mut first = open(&pipes[0]);
+    std::thread::sleep(std::time::Duration::from_millis(1_200));
+    first.write_all(b"2026-03-05T08:00:00Z nothing\n").unwrap();
+    drop(first);
+    let second = open(&pipes[1]);
+    let recorded = || {
+        let args = ["finding", "list", "--data", "d", "--json"];
+        bench.run(&args).out.contains("198.51.100.9")
+    };
+    assert!((0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        recorded()
+    }));
+    meanwhile();
+    hunting.kill().unwrap();
+    hunting.wait().unwrap();
+    drop(second);
+    pipes.iter().for_each(|pipe| std::fs::remove_file(pipe).unwrap());
+}
+
+/// A hunt was killed after it had recorded what a new list found in a log that was hunted in before: as the log was known, so
+/// was that, and nobody was ever told. Nor was it told where another hunt came to its end meanwhile.
+#[test]
+fn what_a_hunt_found_that_was_cut_off_is_told_by_the_next_notice() {
+    for (more, is_another) in
+        [(&["--notify", "notify.toml"][..], false), (&[], false), (&["--notify", "notify.toml"], true)]
+    {
+        let bench = telling();
+        bench.write("l/a.log", accepted(1) + "2026-03-01T08:00:02Z accepted 198.51.100.9\n");
+        bench.write("more.txt", "198.51.100.9\n");
+        bench.write("other.log", accepted(4));
+        hunt_and_tell(&bench);
+        hunt_that_is_cut_off(&bench, more, || {
+            if is_another {
+                let args = ["hunt", "--no-packs", "--data", "d", "other.log", "--notify", "notify.toml"];
+                bench.run(&args).expect(0).says(&["does not answer"]);
+            }
+        });
+        let args = ["hunt", "--no-packs", "--data", "d", "--indicators", "more.txt", "l/a.log", "--anew"];
+        bench.run(&[&args[..], &["--notify", "notify.toml"]].concat()).expect(0).says(&["does not answer"]);
+        let mut told = vec![(1, 0); 1 + usize::from(is_another)];
+        told.push((1, 1));
+        assert_eq!(counts_heard(&bench), told, "{more:?} {is_another}");
+        // What is printed by a hunt that comes to its end is told.
+        bench.write("l/a.log", accepted(1) + "2026-03-01T08:00:02Z accepted 198.51.100.9\n" + &accepted(2));
+        bench.run(&["hunt", "--no-packs", "--data", "d", "l"]).expect(0);
+        hunt_and_tell(&bench).says(&["nothing is new"]);
+    }
+}
+
+/// Two logs of other content with the same first line made the same notice, and the second was not told.
+#[test]
+fn two_logs_with_the_same_line_make_two_notices() {
+    let bench = telling();
+    bench.write("l/a.log", accepted(1) + "2026-03-01T08:00:02Z accepted 192.0.2.1\n");
+    hunt_and_tell(&bench);
+    std::fs::remove_file(bench.path("l/a.log")).unwrap();
+    bench.write("l/b.log", accepted(1) + "2026-03-01T08:00:02Z accepted 192.0.2.2\n");
+    hunt_and_tell(&bench).says(&["does not answer"]);
+    assert_eq!(counts_heard(&bench), [(1, 0), (1, 0)]);
+}
+
+/// As many notices waited as may wait: each hunt found no room, and none sent any of them.
+#[test]
+fn a_hunt_sends_what_waits_to_make_room_for_its_notice() {
+    let bench = telling();
+    bench.write("l/fw.log", accepted(1));
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    for nth in 1..=hunt::limits::OUTBOX_WAITING_MAX as i64 {
+        let sql = "INSERT INTO hunt_outbox (id, channel, digest, subject, body, state, tries, next_try, reason, made, changed)
+             VALUES (?1, 'webhook', ?2, 'old', ?3, 0, 0, 0, '', 0, 0)";
+        let args = [SqlValue::Int(nth), SqlValue::Blob(&nth.to_be_bytes()), SqlValue::Blob(b"{}")];
+        store.local(|tx| tx.execute(sql, &args)).map_err(|e: EngineError| e).unwrap();
+    }
+    drop(store);
+    hunt_and_tell(&bench).says(&["too many notices wait"]);
+    let (address, heard) = web(&["HTTP/1.1 204 No Content\r\n\r\n"; 200]);
+    settings(&bench, &address);
+    // What has failed just now is tried again later.
+    let store = Store::open(bench.location("d"), Schema::default()).unwrap();
+    store
+        .local(|tx| tx.execute("UPDATE hunt_outbox SET next_try = 0", &[]))
+        .map_err(|e: EngineError| e)
+        .unwrap();
+    drop(store);
+    let ran = hunt_and_tell(&bench);
+    assert!(!ran.err.contains("too many notices wait"), "{}", ran.err);
+    assert_eq!(heard.iter().count(), 200);
+    assert!(listed(&bench).iter().any(|one| one["subject"].as_str().unwrap().contains("1 finding")));
+    settings(&bench, &silent());
+    hunt_and_tell(&bench).says(&["nothing is new"]);
 }
 
 /// A detection that was told before went out again with each notice.

@@ -580,7 +580,7 @@ fn a_database_of_format_9_is_brought_forward() {
              ALTER TABLE hunt_files DROP COLUMN times_asked, DROP COLUMN times_untimed, DROP COLUMN times_set_apart;
              ALTER TABLE hunt_outbox DROP COLUMN objects, DROP COLUMN bare_subject, DROP COLUMN bare;
              ALTER TABLE hunt_findings DROP COLUMN clipped, DROP COLUMN host, DROP COLUMN account,
-                 DROP COLUMN source, DROP COLUMN kept;
+                 DROP COLUMN source, DROP COLUMN kept, DROP COLUMN owed;
              UPDATE polder_format SET format = 9",
         )
     });

@@ -32,7 +32,9 @@ const LOG: &str = "date=2026-03-02 time=02:11:47 devname=\"gw1\" devid=\"FG1\" l
 const ABOUT: [&str; 5] = ["host", "account", "source", "kept", "clipped"];
 
 /// Takes the tables of findings, files and notices back to format 10.
-const DROPPED: [&str; 17] = [
+const DROPPED: [&str; 19] = [
+    "DROP INDEX hunt_findings_owed",
+    "ALTER TABLE hunt_findings DROP COLUMN owed",
     "ALTER TABLE hunt_files DROP COLUMN kinds",
     "DROP INDEX hunt_files_head",
     "ALTER TABLE hunt_files DROP COLUMN times_asked",

@@ -271,7 +271,7 @@ fn the_limit_on_findings_of_a_file_holds_over_all_parts() {
         .local(|tx| tx.execute("UPDATE hunt_files SET findings = ?1", &[Value::Int(nearly)]))
         .map_err(|e: EngineError| e)
         .unwrap();
-    let added = node.history().add_findings_to(file, &findings).unwrap();
+    let added = node.history().add_findings_to(file, &findings, 1).unwrap();
     assert_eq!((added, findings_in(&node)), (Added { new: 1, left: 1 }, 1));
 }
 

@@ -497,15 +497,17 @@ fn an_indicator_of_unknown_marking_makes_the_report_red() {
 #[test]
 fn findings_of_a_renamed_log_are_no_other_notice() {
     let key = |summary: &Summary| notice(summary, Level::Medium).unwrap().key;
-    let (summary, mut renamed) = (sample::firm(), sample::firm());
-    for hit in renamed.hits.iter_mut().filter(|hit| hit.finding.time.is_some()) {
-        hit.finding.file.push_str(".1");
-    }
+    let (mut summary, mut renamed) = (sample::firm(), sample::firm());
+    renamed.hits.iter_mut().for_each(|hit| hit.finding.file.push_str(".1"));
+    // Of what is in no register only the name says which log it is of.
+    assert_ne!(key(&summary), key(&renamed));
+    let names = summary.hits.iter().map(|hit| hit.finding.file.clone()).collect::<BTreeSet<_>>();
+    summary.logs = names.into_iter().zip(1..).collect();
+    renamed.logs = summary.logs.iter().map(|(name, number)| (format!("{name}.1"), *number)).collect();
     assert_eq!(key(&summary), key(&renamed));
-    // What tells no time may be of any log.
-    let mut other = sample::firm();
-    let timeless = other.hits.iter_mut().find(|hit| hit.finding.time.is_none()).unwrap();
-    timeless.finding.file.push_str(".1");
+    // Another log with the same lines.
+    let mut other = renamed.clone();
+    other.logs.values_mut().for_each(|number| *number += 100);
     assert_ne!(key(&summary), key(&other));
     renamed.hits[0].finding.text.push('x');
     assert_ne!(key(&summary), key(&renamed));
@@ -559,6 +561,16 @@ fn a_notice_tells_what_no_earlier_hunt_recorded() {
     summary.hits[0].known = Some(true);
     summary.known_detections.insert(kept::id_of(&summary.detections[0]));
     assert!(notice(&summary, Level::Informational).is_none(), "nothing is new");
+    // So it is of what has no room in the summary.
+    (summary.more_hits, summary.more_known) = (7, 7);
+    assert!(notice(&summary, Level::Informational).is_none(), "nothing is new beyond it");
+    summary.more_known = 5;
+    let told = notice(&summary, Level::Informational).unwrap();
+    assert_eq!(
+        (&told.json["findings_in_all"], &told.json["known_findings"]),
+        (&2.into(), &(findings + 5).into())
+    );
+    (summary.more_hits, summary.more_known) = (0, 0);
     // Nobody looked.
     summary.hits[0].known = None;
     assert!(notice(&summary, Level::Informational).is_some());

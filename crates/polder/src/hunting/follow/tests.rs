@@ -66,7 +66,7 @@ impl Bench {
         static NOTHING: LazyLock<HashSet<&Path>> = LazyLock::new(HashSet::new);
         let (args, quarry, zones, named) = (&self.args, &self.quarry, &self.zones, &*NOTHING);
         let history = Some(history);
-        Job { args, named, history, quarry, zones, several: false, owed: None, stop: Arc::default() }
+        Job { args, named, history, quarry, zones, several: false, stop: Arc::default() }
     }
 
     fn follow<'b>(&'b self, job: &'b Job<'b>, room: Room) -> Following<'b> {
