@@ -22,6 +22,7 @@ mod keys;
 mod ledger;
 mod live;
 mod notify;
+mod packed;
 mod places;
 mod postgresql;
 mod recalling;
